@@ -1,0 +1,44 @@
+// A mailbox that the bridge serves, and the SMTP account that mailboxes may share.
+
+/** What Exchange Online allows one account, or less by choice (exchange limits: 30, 10,000, 3). */
+export interface Limits {
+  readonly messagesPerMinute: number;
+  /** Recipients in any 24 hours. */
+  readonly recipientsPerDay: number;
+  /** Open SMTP connections at one time. */
+  readonly connections: number;
+}
+
+/** What happens to a message in the mailbox once its content and its notice are durable. */
+export type AfterFetch =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'seen' }
+  | { readonly kind: 'move'; readonly folder: string }
+  | { readonly kind: 'delete' };
+
+export interface Mailbox {
+  /** The address as the administrator wrote it, domain in lower case. Compared without regard to case. */
+  readonly address: string;
+  readonly signIn: 'delegated' | 'application';
+  /** Who logs in to IMAP; the address where nothing else is set. */
+  readonly imapUser: string;
+  /** Who logs in to SMTP; the address where nothing else is set. */
+  readonly smtpUser: string;
+  readonly send: boolean;
+  readonly receive: boolean;
+  /** The IMAP folder that is fetched. */
+  readonly folder: string;
+  readonly afterFetch: AfterFetch;
+  readonly limits: Limits;
+}
+
+/** One SMTP login with the mailboxes that send through it. Exchange counts its limits per account. */
+export interface Account {
+  /** The partition of its rows: `smtpUser` in lower case, bytes outside a-z0-9.@_+'- as =HH. */
+  readonly key: string;
+  readonly user: string;
+  /** Never empty; the first one's grant opens the connections. */
+  readonly mailboxes: readonly [Mailbox, ...Mailbox[]];
+  /** The lowest of its mailboxes' limits. */
+  readonly limits: Limits;
+}

@@ -1,0 +1,191 @@
+// The doors that the outbound side needs, as few and as small as the need is. Adapters: storage/ and exchange/.
+// The simulation replaces every one of them with a model under a seeded scheduler.
+import type { Account, Mailbox } from '../mail/mailbox.ts';
+import type { Reply } from '../mail/reply.ts';
+
+// ---- rows: one partition per account, written in atomic transactions -------------------------------------
+
+export type Field = string | number | boolean | Uint8Array;
+export type Fields = Readonly<Record<string, Field>>;
+
+export interface Row {
+  readonly key: string;
+  readonly etag: string;
+  readonly fields: Fields;
+}
+
+/** One write within a transaction. A key appears at most once; at most 100 operations and 4 MiB in all. */
+export type Operation =
+  | { readonly kind: 'insert'; readonly key: string; readonly fields: Fields }
+  /** Merge keeps fields not named. With `etag` it is refused unless the row still has it. */
+  | { readonly kind: 'merge'; readonly key: string; readonly fields: Fields; readonly etag?: string }
+  | { readonly kind: 'replace'; readonly key: string; readonly fields: Fields; readonly etag?: string }
+  | { readonly kind: 'delete'; readonly key: string; readonly etag?: string };
+
+/**
+ * What became of a transaction. Only `ok` says that this call applied it. The SDK repeats a call whose answer
+ * was lost, so an applied transaction may come back as `refused`: whoever gets anything but `ok` reads again.
+ */
+export type CommitAnswer =
+  /** ETags of the rows written (not of those deleted), by key. */
+  | { readonly kind: 'ok'; readonly etags: Readonly<Record<string, string>> }
+  /** 412 changed · 409 exists · 404 missing. */
+  | { readonly kind: 'refused'; readonly reason: 'changed' | 'exists' | 'missing'; readonly index?: number }
+  /** Timeout, 5xx, cut connection: it may or may not have been applied. */
+  | { readonly kind: 'unknown'; readonly words: string };
+
+/** The outbox's table. `read` and `query` throw StorageTrouble when the store does not answer. */
+export interface Rows {
+  read(partition: string, key: string): Promise<Row | undefined>;
+  /** Rows with from <= key < to, in key order, at most `limit` (1..1000). `select` keeps only those fields. */
+  query(
+    partition: string,
+    range: { readonly from: string; readonly to: string; readonly limit: number },
+    select?: readonly string[],
+  ): Promise<readonly Row[]>;
+  commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer>;
+}
+
+/** The store did not answer, or not with anything usable; nothing is known to have changed. */
+export class StorageTrouble extends Error {
+  override readonly name = 'StorageTrouble';
+}
+
+/** Storage's own time: every adapter reports each answer's Date header here, with the monotonic instants around it. */
+export interface TimeWitness {
+  observe(answer: { readonly sentAt: number; readonly dateMs: number; readonly receivedAt: number }): void;
+}
+
+// ---- blobs and queues ------------------------------------------------------------------------------------
+
+/** Content too large for a row, named by its hash: putting it twice is putting it once. */
+export interface Contents {
+  /** Idempotent: the name is the content's hash. */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /**
+   * Copies a blob that ESM refers to (`container/name`) into our store under its SHA-256.
+   * `absent` where it is not there, `forbidden` where the container is not the upload container, `tooLarge` past maxBytes.
+   */
+  adopt(
+    reference: string,
+    maxBytes: number,
+  ): Promise<
+    | { readonly kind: 'adopted'; readonly name: string; readonly sha256: string; readonly sizeBytes: number }
+    | { readonly kind: 'absent' | 'forbidden' | 'tooLarge' }
+  >;
+  /** Deletes only if it is older than `olderThanMs` by the store's time; true when gone. */
+  removeIfOlder(name: string, olderThanMs: number): Promise<boolean>;
+}
+
+/** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). */
+export interface Queues {
+  /** `mail-status`: one CloudEvent, as JSON. */
+  tell(text: string): Promise<void>;
+  /** `outbound-wake`: somebody look at this account. */
+  ring(accountKey: string): Promise<void>;
+  /** `outbound-mail` again, hidden for `delayMs`: only settlePoison uses it. */
+  resubmit(text: string, delayMs: number): Promise<void>;
+}
+
+// ---- SMTP ------------------------------------------------------------------------------------------------
+
+/** How long the caller still has; asked anew before every step because storage's time moves under us. */
+export interface Budget {
+  remainingMs(): number;
+}
+
+export interface Envelope {
+  /** Reverse-path: a validated plain addr-spec, or '' for the null one. */
+  readonly from: string;
+  /** Validated plain addr-specs; one RCPT each. */
+  readonly to: readonly string[];
+}
+
+/** Where an SMTP dialog stood when it ended. The order is the order on the wire. */
+export type Phase =
+  'token' | 'connect' | 'tls' | 'greeting' | 'auth' | 'mail' | 'rcpt' | 'data' | 'body' | 'dot';
+
+/** A dialog that ended before a message was accepted, or was cut. */
+export interface RelayFailure {
+  readonly phase: Phase;
+  /** The server's reply, where one came. */
+  readonly reply?: Reply;
+  /** What happened, for a person; names no secret. */
+  readonly words: string;
+  /** A token could not be had: what kind of trouble it was. */
+  readonly token?: 'needsConsent' | 'configuration' | 'unavailable';
+}
+
+export type ConnectResult =
+  | { readonly kind: 'connected'; readonly connection: RelayConnection }
+  | { readonly kind: 'failed'; readonly failure: RelayFailure };
+
+export type SendResult = {
+  /** Our own note: everything up to and with the final dot was given to the socket. */
+  readonly dotSent: boolean;
+  /** The reply to each RCPT, in order, as far as the dialog came. */
+  readonly recipients: readonly { readonly address: string; readonly reply: Reply }[];
+} & (
+  | {
+      readonly kind: 'accepted';
+      readonly reply: Reply;
+      /** the id in the 250, where there was one */ readonly serverMessageId?: string;
+    }
+  | { readonly kind: 'failed'; readonly failure: RelayFailure }
+);
+
+export interface RelayConnection {
+  /** False once the socket is gone or the server said it will close. */
+  readonly usable: boolean;
+  send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult>;
+  /** MAIL FROM, RCPT TO, RSET: what a probe and the doctor do. Nothing is sent. */
+  probe(
+    envelope: Envelope,
+    budget: Budget,
+  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }>;
+  /** QUIT, then close; never throws. */
+  close(): Promise<void>;
+  /** Cuts the socket at once. */
+  destroy(): void;
+}
+
+/** The next hop. Connecting includes STARTTLS, the token and AUTH: a connection that comes back is ready for MAIL. */
+export interface Relay {
+  connect(account: Account, budget: Budget): Promise<ConnectResult>;
+}
+
+// ---- composing -------------------------------------------------------------------------------------------
+
+/** What must be the same in every attempt, and what differs. */
+export interface Stamp {
+  /** `<...>` with the angle brackets. */
+  readonly messageId: string;
+  readonly dateMs: number;
+  /** Seeds the MIME boundaries. */
+  readonly boundarySeed: string;
+  /** Value of X-Mail-Bridge-Id: `<id>.<attempt>`. */
+  readonly bridgeId: string;
+  /** Value of X-Mail-Bridge-Tag: keyed hash of bridgeId. */
+  readonly bridgeTag: string;
+}
+
+// ---- Sent Items ------------------------------------------------------------------------------------------
+
+export interface Wanted {
+  /** `<id>.<attempt>`, compared exactly with the fetched X-Mail-Bridge-Id. */
+  readonly bridgeId: string;
+  /** No copy can be older than this (UTC ms), less an hour for the server's clock. */
+  readonly notBefore: number;
+}
+
+export type LookResult =
+  /** The headers of every candidate were read; `found` holds the bridgeIds that are there, with the copy's Message-ID. */
+  | { readonly kind: 'looked'; readonly found: ReadonlyMap<string, { readonly messageId?: string }> }
+  /** The look could not be made (IMAP down, throttled, no folder, mailbox not readable): it counts as none. */
+  | { readonly kind: 'notMade'; readonly words: string };
+
+export interface SentItems {
+  /** Looks in Sent Items of the account's own mailbox, and of `mailbox` where that is another (Send As). */
+  look(account: Account, mailbox: Mailbox, wanted: readonly Wanted[], budget: Budget): Promise<LookResult>;
+}
