@@ -1,0 +1,7 @@
+import { app } from '@azure/functions';
+import { bridge } from '../shared/bridge.ts';
+
+app.timer('fetchMail', {
+  schedule: '%FETCH_SCHEDULE%',
+  handler: async (_timer, context) => (await bridge()).fetchMail(context),
+});

@@ -1,0 +1,8 @@
+// The package's `main`: importing a trigger file registers it, and does nothing else.
+import './acceptMail.ts';
+import './fetchMail.ts';
+import './pruneOutbox.ts';
+import './refreshTokens.ts';
+import './sendMail.ts';
+import './settlePoison.ts';
+import './sweepOutbound.ts';

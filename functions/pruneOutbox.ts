@@ -1,0 +1,7 @@
+import { app } from '@azure/functions';
+import { bridge } from '../shared/bridge.ts';
+
+app.timer('pruneOutbox', {
+  schedule: '%PRUNE_SCHEDULE%',
+  handler: async (_timer, context) => (await bridge()).pruneOutbox(context),
+});

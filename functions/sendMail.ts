@@ -1,0 +1,8 @@
+import { app } from '@azure/functions';
+import { bridge, queueNames } from '../shared/bridge.ts';
+
+app.storageQueue('sendMail', {
+  queueName: queueNames.outboundWake,
+  connection: 'MailStore',
+  handler: async (payload, context) => (await bridge()).sendMail(payload, context),
+});
