@@ -1,0 +1,145 @@
+// The one place where clients of the storage service are made.
+//
+// All three services share what matters: every answer's `Date` goes to the time witness, with the monotonic
+// instants around the very try that was answered (a policy placed inside the retries: with the first try's
+// instant, a retried call would widen the bounds by its back-off); a try ends after `tryMs`; a call is tried at
+// most three times and ends, tries and waits together, when its own signal says so (`callSignal`).
+// Plain http is spoken only where the connection string itself says http, which is the emulator's way.
+import { TableClient, TableServiceClient, type TableServiceClientOptions } from '@azure/data-tables';
+import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
+import type { Clock } from '../clock.ts';
+import type { TimeWitness } from '../outbound/ports.ts';
+import { containerNames, queueNames, tableNames } from './names.ts';
+
+/** How the store is reached: by identity (Azure), or by a connection string (the emulator, other places). */
+export type StoreAddress =
+  | {
+      readonly kind: 'identity';
+      readonly tableServiceUri: string;
+      readonly blobServiceUri: string;
+      readonly queueServiceUri: string;
+    }
+  | { readonly kind: 'connectionString'; readonly connectionString: string };
+
+/** The part of an Azure credential that storage needs (`TokenCredential` of @azure/core-auth fits). */
+export interface StoreCredential {
+  getToken(
+    scopes: string | string[],
+    options?: object,
+  ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>;
+}
+
+/** Clients of one storage account. */
+export interface StoreClients {
+  readonly tables: TableServiceClient;
+  table(name: string): TableClient;
+  readonly blobs: BlobServiceClient;
+  readonly queues: QueueServiceClient;
+}
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly witness: TimeWitness;
+  /** Needed for the identity form only. */
+  readonly credential?: StoreCredential;
+  /** One try, from sending to the last byte of the answer's head. Default 10 s. */
+  readonly tryMs?: number;
+}
+
+type AdditionalPolicy = NonNullable<TableServiceClientOptions['additionalPolicies']>[number];
+
+/** A whole call with its retries ends within this; a lease of 60 s must survive a call that fails. */
+export const callLimitMs = 20_000;
+
+/** Ends a whole call, its retries included. One per call. */
+export function callSignal(limitMs: number = callLimitMs): AbortSignal {
+  return AbortSignal.timeout(limitMs);
+}
+
+/** Makes the clients; no call is made. Throws where an identity's URI is not https or its credential is missing. */
+export function makeStoreClients(address: StoreAddress, options: StoreOptions): StoreClients {
+  const storageOptions = storagePipeline(options);
+  const tableOptions = tablePipeline(options);
+  if (address.kind === 'connectionString') {
+    const { connectionString } = address;
+    const insecure = saysHttp(connectionString);
+    const forTables = { ...tableOptions, allowInsecureConnection: insecure };
+    return {
+      tables: TableServiceClient.fromConnectionString(connectionString, forTables),
+      table: (name) => TableClient.fromConnectionString(connectionString, name, forTables),
+      blobs: BlobServiceClient.fromConnectionString(connectionString, storageOptions),
+      queues: QueueServiceClient.fromConnectionString(connectionString, storageOptions),
+    };
+  }
+  const { credential } = options;
+  if (credential === undefined) throw new Error('the identity form of the store needs a credential');
+  for (const uri of [address.tableServiceUri, address.blobServiceUri, address.queueServiceUri]) {
+    if (new URL(uri).protocol !== 'https:') throw new Error('a store reached by identity needs https URIs');
+  }
+  return {
+    tables: new TableServiceClient(address.tableServiceUri, credential, tableOptions),
+    table: (name) => new TableClient(address.tableServiceUri, name, credential, tableOptions),
+    blobs: new BlobServiceClient(address.blobServiceUri, credential, storageOptions),
+    queues: new QueueServiceClient(address.queueServiceUri, credential, storageOptions),
+  };
+}
+
+/** Creates what is missing. The local stack calls it; in Azure the template has done it. */
+export async function ensureStore(clients: StoreClients): Promise<void> {
+  const queues = Object.values(queueNames).map((name) =>
+    clients.queues.getQueueClient(name).createIfNotExists({ abortSignal: callSignal() }),
+  );
+  const containers = Object.values(containerNames).map((name) =>
+    clients.blobs.getContainerClient(name).createIfNotExists({ abortSignal: callSignal() }),
+  );
+  // An existing table is no error to createTable.
+  const tables = Object.values(tableNames).map((name) =>
+    clients.tables.createTable(name, { abortSignal: callSignal() }),
+  );
+  await Promise.all([...queues, ...containers, ...tables]);
+}
+
+/** Three tries with short waits: a caller that is refused reads again by itself, and time is a lease's. */
+function tablePipeline(options: StoreOptions): TableServiceClientOptions {
+  return {
+    retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
+    additionalPolicies: [witnessPolicy(options)],
+  };
+}
+
+/** The storage SDKs have options of their own for retries; additional policies pass through to the same core. */
+function storagePipeline(options: StoreOptions): StoragePipelineOptions {
+  const pipeline: StoragePipelineOptions & { readonly additionalPolicies: AdditionalPolicy[] } = {
+    retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
+    additionalPolicies: [witnessPolicy(options)],
+  };
+  return pipeline;
+}
+
+function witnessPolicy({ clock, witness, tryMs = 10_000 }: StoreOptions): AdditionalPolicy {
+  return {
+    position: 'perRetry',
+    policy: {
+      name: 'timeWitness',
+      async sendRequest(request, next) {
+        request.timeout = tryMs;
+        const sentAt = clock.monotonic();
+        const response = await next(request);
+        const receivedAt = clock.monotonic();
+        const dateMs = Date.parse(response.headers.get('date') ?? '');
+        if (Number.isFinite(dateMs)) witness.observe({ sentAt, dateMs, receivedAt });
+        return response;
+      },
+    },
+  };
+}
+
+function saysHttp(connectionString: string): boolean {
+  const lower = connectionString.toLowerCase();
+  return (
+    lower.includes('usedevelopmentstorage=true') ||
+    /(^|;)\s*defaultendpointsprotocol=http(;|$)/.test(lower) ||
+    /(^|;)\s*tableendpoint=http:/.test(lower)
+  );
+}

@@ -1,0 +1,34 @@
+// Every name in the store. They are constants because functions bind to the queues by name, the template
+// creates the same names, and ESM's side is documented with them.
+
+/** Queues. The two `-poison` ones are filled by the Functions host, which decides their names. */
+export const queueNames = {
+  outboundMail: 'outbound-mail',
+  outboundMailPoison: 'outbound-mail-poison',
+  outboundWake: 'outbound-wake',
+  outboundWakePoison: 'outbound-wake-poison',
+  mailStatus: 'mail-status',
+  inboundMail: 'inbound-mail',
+} as const;
+
+/** Tables. */
+export const tableNames = {
+  /** Messages without an outcome, their accounts and their events. */
+  outbox: 'outbox',
+  /** What was fetched, the cursors and the actions still owed. */
+  inbound: 'inbound',
+  /** Consents under way, notes of the administrator's page and its audit trail. */
+  ops: 'ops',
+} as const;
+
+/** Blob containers. */
+export const containerNames = {
+  /** Contents too large for a row, named by their SHA-256. */
+  outboundContent: 'outbound-content',
+  /** Where ESM puts the blobs that its submissions refer to. We only read it. */
+  outboundUploads: 'outbound-uploads',
+  /** Raw messages and their parts. */
+  inboundContent: 'inbound-content',
+  /** The bytes of what could not be accepted. */
+  rejected: 'rejected',
+} as const;
