@@ -47,6 +47,12 @@ export interface StoreOptions {
   readonly tryMs?: number;
 }
 
+/** What the blob and queue SDKs both take; the policies are not in their types, but reach their core. */
+interface StoragePipeline {
+  readonly retryOptions: NonNullable<StoragePipelineOptions['retryOptions']>;
+  readonly additionalPolicies: AdditionalPolicy[];
+}
+
 type AdditionalPolicy = NonNullable<TableServiceClientOptions['additionalPolicies']>[number];
 
 /** A whole call with its retries ends within this; a lease of 60 s must survive a call that fails. */
@@ -109,12 +115,11 @@ function tablePipeline(options: StoreOptions): TableServiceClientOptions {
 }
 
 /** The storage SDKs have options of their own for retries; additional policies pass through to the same core. */
-function storagePipeline(options: StoreOptions): StoragePipelineOptions {
-  const pipeline: StoragePipelineOptions & { readonly additionalPolicies: AdditionalPolicy[] } = {
+function storagePipeline(options: StoreOptions): StoragePipeline {
+  return {
     retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
     additionalPolicies: [witnessPolicy(options)],
   };
-  return pipeline;
 }
 
 function witnessPolicy({ clock, witness, tryMs = 10_000 }: StoreOptions): AdditionalPolicy {
