@@ -1,0 +1,49 @@
+// The system packages that some tests need, how to see that they are there, and how to get them.
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { findBicep } from '../local/bicep.ts';
+
+export interface Part {
+  readonly name: string;
+  /** The tests that need it. */
+  readonly folder: string;
+  present(): boolean;
+  /** What to type to have it. */
+  readonly cure: string;
+}
+
+const debian = (packages: string): string =>
+  `Get it with: apt-get install --no-install-recommends ${packages}`;
+
+export const parts: readonly Part[] = [
+  {
+    name: 'Dovecot',
+    folder: 'tests/real/dovecot',
+    present: () => onPath('dovecot'),
+    cure: debian('dovecot-imapd dovecot-lmtpd'),
+  },
+  {
+    name: 'Postfix',
+    folder: 'tests/real/postfix',
+    present: () => onPath('postfix'),
+    cure: debian('postfix'),
+  },
+  {
+    name: 'Chromium',
+    folder: 'tests/browser',
+    present: () => onPath('chromium'),
+    cure: debian('chromium'),
+  },
+  {
+    name: 'Bicep CLI',
+    folder: 'tests/infra',
+    present: () => findBicep() !== undefined,
+    cure: 'Get it with: az bicep install, or (where the .NET SDK is) node local/start.mjs local/bicep.ts',
+  },
+];
+
+/** Whether a program of that name is on the path, or where Debian puts servers. */
+function onPath(program: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, program)));
+}
