@@ -6,3 +6,56 @@ export interface Reply {
   /** The server's words, all lines joined by a space, at most 1,000 characters, without control characters. */
   readonly text: string;
 }
+
+/** More than this of a reply is never looked at: what a server says is untrusted and may have no end. */
+const replyCharacters = 16_384;
+const textCharacters = 1_000;
+
+/**
+ * Reads a reply as it came over the wire: one line or many (`550-5.1.1 …` CRLF `550 5.1.1 …`).
+ * Undefined where it does not begin with a code from 200 to 599.
+ */
+export function parseReply(wire: string): Reply | undefined {
+  const lines = wire.slice(0, replyCharacters).split(/\r\n|\r|\n/);
+  const code = /^([2-5][0-9]{2})(?:[ -]|$)/.exec(lines[0] ?? '')?.[1];
+  if (code === undefined) return undefined;
+  let enhanced: string | undefined;
+  const words: string[] = [];
+  for (const line of lines) {
+    // Every line of a reply repeats the code, and may repeat the enhanced status (RFC 2034 4).
+    const rest = /^[2-5][0-9]{2}[ -]/.test(line)
+      ? line.slice(4)
+      : line.slice(0, 3) === code
+        ? line.slice(3)
+        : line;
+    const status = /^([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)/.exec(rest)?.[1];
+    enhanced ??= status;
+    words.push(status === undefined ? rest : rest.slice(status.length + 1));
+  }
+  return {
+    code: Number(code),
+    ...(enhanced === undefined ? {} : { enhanced }),
+    text: boundedText(words.join(' '), textCharacters),
+  };
+}
+
+/** A reply in one line, as people quote it: `550 5.1.1 No such user`. */
+export function quoteReply(reply: Reply): string {
+  return [String(reply.code), reply.enhanced, reply.text]
+    .filter((part) => part !== undefined && part !== '')
+    .join(' ');
+}
+
+/**
+ * Text from a server, made safe to keep and show: control characters and line separators become spaces, runs of
+ * spaces one, broken surrogates U+FFFD, at most `characters` UTF-16 units (cut between characters).
+ */
+export function boundedText(text: string, characters: number): string {
+  const plain = text
+    .slice(0, characters * 4)
+    .toWellFormed()
+    // eslint-disable-next-line no-control-regex -- dropping control characters is the purpose
+    .replace(/[\u0000-\u0020\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .trim();
+  return plain.length <= characters ? plain : plain.slice(0, characters).replace(/[\ud800-\udbff]$/, '');
+}

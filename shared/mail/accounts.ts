@@ -1,0 +1,34 @@
+import { accountKey } from './accountKey.ts';
+import type { Account, Limits, Mailbox } from './mailbox.ts';
+
+/**
+ * The mailboxes that send, grouped by who logs in to SMTP (`smtpUser`, without regard to case), in the order of
+ * their first mailbox. An account has the lowest of its mailboxes' limits: Exchange counts per login.
+ */
+export function groupAccounts(mailboxes: readonly Mailbox[]): readonly Account[] {
+  const accounts = new Map<string, Account>();
+  for (const mailbox of mailboxes) {
+    if (!mailbox.send) continue;
+    const key = accountKey(mailbox.smtpUser);
+    const known = accounts.get(key);
+    accounts.set(
+      key,
+      known === undefined
+        ? { key, user: mailbox.smtpUser, mailboxes: [mailbox], limits: mailbox.limits }
+        : {
+            ...known,
+            mailboxes: [...known.mailboxes, mailbox],
+            limits: lowest(known.limits, mailbox.limits),
+          },
+    );
+  }
+  return [...accounts.values()];
+}
+
+function lowest(one: Limits, other: Limits): Limits {
+  return {
+    messagesPerMinute: Math.min(one.messagesPerMinute, other.messagesPerMinute),
+    recipientsPerDay: Math.min(one.recipientsPerDay, other.recipientsPerDay),
+    connections: Math.min(one.connections, other.connections),
+  };
+}
