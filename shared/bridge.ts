@@ -1,14 +1,7 @@
 // The assembled program. Every trigger file hands what it was given to one method here, named as the function.
 // Built on the first call, once per worker: importing this file does no I/O, so the host's start-up stays quick.
 
-/** Queues by role. The names are part of the contract with ESM, so they are constants and not settings. */
-export const queueNames = {
-  outboundMail: 'outbound-mail',
-  outboundMailPoison: 'outbound-mail-poison',
-  outboundWake: 'outbound-wake',
-  mailStatus: 'mail-status',
-  inboundMail: 'inbound-mail',
-} as const;
+export { queueNames } from './storage/names.ts';
 
 /** What the bridge uses of the library's invocation context: log lines written here carry the invocation's id. */
 export interface Invocation {
