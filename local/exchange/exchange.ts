@@ -1,0 +1,128 @@
+// A stand-in for Exchange Online: SMTP submission and IMAP on one mail store, with the limits, the texts and the
+// oddities that are known of the real one (and each of them a switch, so that both sides of what is unknown can be
+// tried). It never reaches beyond this machine: mail to an address that is no account here is taken and counted,
+// and goes nowhere.
+//
+// Its log is the judge of the whole project: see serverLog.ts.
+import type { Clock } from '../../shared/clock.ts';
+import type { AccountOptions, Accounts, TokenCheck } from './accounts.ts';
+import type { BeforeStep, Rule, RuleHandle, SmtpStep } from './faults.ts';
+import type { MailStore } from './mailStore.ts';
+import type { Figures, ServerLog } from './serverLog.ts';
+
+export interface ExchangeLimits {
+  /** Messages per account in any period; 30. */
+  readonly messagesPerPeriod: number;
+  /** Recipients per account in any day; 10,000. */
+  readonly recipientsPerDay: number;
+  /** SMTP connections per account at one time; 3. */
+  readonly connections: number;
+  /** Recipients of one message; 500. */
+  readonly recipientsPerMessage: number;
+  /** What EHLO announces, and the largest message of all; 157,286,400. */
+  readonly messageBytes: number;
+  /** IMAP connections per mailbox; 16, Exchange 2013's default. */
+  readonly imapConnections: number;
+  /** A longer IMAP command line is `BAD Command Error. 10`; 10,240 bytes. */
+  readonly imapLineBytes: number;
+}
+
+/** How the server treats what is over a limit, and what else Microsoft leaves open. May be changed while it runs. */
+export interface SmtpManners {
+  /** Over the minute's limit: the reply waits for its turn (newer text) or is a refusal (older text). */
+  overRate: 'delay' | 'refuse';
+  /** Over the connections: refused after the final dot (as seen most), or at once after AUTH. */
+  overConnections: 'dot' | 'auth';
+  /** What the copy in Sent Items is like. */
+  sentItems: {
+    /** `authenticated`: the mailbox that logged in; `from`: the one in MAIL FROM; `none`: no copy. */
+    mailbox: 'authenticated' | 'from' | 'none';
+    /** How long after acceptance it appears. */
+    delayMs: number;
+    /** Message-ID is replaced and the old one kept in X-Microsoft-Original-Message-ID. */
+    replaceMessageId: boolean;
+  };
+}
+
+/** What IMAP is like beyond the letter of RFC 3501. May be changed while it runs. */
+export interface ImapManners {
+  /** RFC822.SIZE is the true size; an estimate unless set, as by default in Exchange. */
+  exactSize: boolean;
+  /** Messages are rebuilt for each session: other MIME boundaries than those stored. */
+  rebuild: boolean;
+  /** BODYSTRUCTURE of a multipart comes with NIL where a body should be. */
+  malformedBodyStructure: boolean;
+  /** SEARCH HEADER finds nothing, whatever is there. */
+  headerSearchFindsNothing: boolean;
+}
+
+/** What becomes of mail to an address. */
+export type RecipientManner =
+  /** Refused at RCPT; 550 5.1.10 unless said otherwise. */
+  | { readonly kind: 'refuse'; readonly reply?: string }
+  /** Deferred at RCPT that many times (always unless set); 450 4.2.1 unless said otherwise. */
+  | { readonly kind: 'defer'; readonly reply?: string; readonly times?: number }
+  /** Taken, then returned: a non-delivery report in the sender's inbox. */
+  | {
+      readonly kind: 'bounce';
+      readonly status?: string;
+      readonly diagnostic?: string;
+      readonly afterMs?: number;
+    }
+  /** Taken, and answered automatically. */
+  | { readonly kind: 'outOfOffice'; readonly text?: string; readonly afterMs?: number };
+
+export interface ExchangeOptions {
+  /** PEM. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
+  readonly clock: Clock;
+  readonly checkToken: TokenCheck;
+  readonly accounts: readonly (AccountOptions | string)[];
+  /** The period of the message limit; 60,000. */
+  readonly periodMs?: number;
+  /** The period of the recipient limit; 86,400,000. */
+  readonly dayMs?: number;
+  readonly limits?: Partial<ExchangeLimits>;
+  /** How long each step of SMTP takes; at `dot` before the message is taken, at `reply` after. */
+  readonly latency?: (step: SmtpStep) => number;
+  readonly beforeStep?: BeforeStep;
+  /** 0 (any free port) unless set. */
+  readonly smtpPort?: number;
+  readonly imapPort?: number;
+}
+
+export interface Exchange {
+  /** STARTTLS, on 127.0.0.1. */
+  readonly smtpPort: number;
+  /** Implicit TLS, on 127.0.0.1. */
+  readonly imapPort: number;
+  readonly store: MailStore;
+  readonly accounts: Accounts;
+  readonly log: ServerLog;
+  readonly smtp: SmtpManners;
+  readonly imap: ImapManners;
+  figures(): Figures;
+  /** Adds a fault rule; the first of those that apply acts. */
+  misbehave(rule: Rule): RuleHandle;
+  /** Ends all fault rules. */
+  behave(): void;
+  /** What becomes of mail to this address, or to every address of `*@domain`; undefined: nothing special. */
+  recipient(address: string, manner: RecipientManner | undefined): void;
+  /** Adds an account, or changes one; its mailbox is made if need be. */
+  account(account: AccountOptions): void;
+  /** Cuts every open connection of that protocol (both unless named). */
+  cutAll(protocol?: 'smtp' | 'imap'): void;
+  close(): Promise<void>;
+}
+
+export const defaultLimits: ExchangeLimits = {
+  messagesPerPeriod: 30,
+  recipientsPerDay: 10_000,
+  connections: 3,
+  recipientsPerMessage: 500,
+  messageBytes: 157_286_400,
+  imapConnections: 16,
+  imapLineBytes: 10_240,
+};
