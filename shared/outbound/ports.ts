@@ -2,6 +2,7 @@
 // The simulation replaces every one of them with a model under a seeded scheduler.
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
+import type { Submission, SubmissionProblem } from './submission.ts';
 
 // ---- rows: one partition per account, written in atomic transactions -------------------------------------
 
@@ -58,13 +59,16 @@ export interface TimeWitness {
 
 // ---- blobs and queues ------------------------------------------------------------------------------------
 
-/** Content too large for a row, named by its hash: putting it twice is putting it once. */
+/**
+ * Content too large for a row, named by its hash: putting it twice is putting it once. A container of its own:
+ * retention lists it and removes what no row of the outbox names.
+ */
 export interface Contents {
-  /** Idempotent: the name is the content's hash. */
+  /** Idempotent: the name is the content's hash. Putting again renews the age that removeIfOlder judges. */
   put(name: string, bytes: Uint8Array): Promise<void>;
   get(name: string): Promise<Uint8Array | undefined>;
   /**
-   * Copies a blob that ESM refers to (`container/name`) into our store under its SHA-256.
+   * Copies a blob that ESM refers to (`container/name`) into our store under its SHA-256; again renews its age.
    * `absent` where it is not there, `forbidden` where the container is not the upload container, `tooLarge` past maxBytes.
    */
   adopt(
@@ -76,6 +80,8 @@ export interface Contents {
   >;
   /** Deletes only if it is older than `olderThanMs` by the store's time; true when gone. */
   removeIfOlder(name: string, olderThanMs: number): Promise<boolean>;
+  /** Names after `after` (from the first where absent), in order, at most `limit`; shorter only at the end. */
+  list(options: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
 }
 
 /** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). */
@@ -169,6 +175,29 @@ export interface Stamp {
   /** Value of X-Mail-Bridge-Tag: keyed hash of bridgeId. */
   readonly bridgeTag: string;
 }
+
+/** Turns a submission into the bytes of a message; the same submission and stamp give the same bytes. */
+export interface Composer {
+  /** `blobs` holds every blob that the submission refers to, by the reference as the submission has it. */
+  compose(submission: Submission, blobs: ReadonlyMap<string, Uint8Array>, stamp: Stamp): Promise<Uint8Array>;
+}
+
+/**
+ * Reads a complete RFC 5322 message that ESM refers to (`raw.blob`), at acceptance: what the envelope is, taken
+ * from the submission where it names recipients, else from To, Cc and Bcc; problems where it can't be sent.
+ */
+export interface RawMessages {
+  inspect(
+    submission: Submission & { readonly kind: 'raw' },
+    bytes: Uint8Array,
+  ): Promise<
+    | { readonly kind: 'ok'; readonly recipients: readonly string[]; readonly messageId?: string }
+    | { readonly kind: 'rejected'; readonly problems: readonly [SubmissionProblem, ...SubmissionProblem[]] }
+  >;
+}
+
+/** The key of the private header's keyed hash, from the vault; asked anew each time, cached by the provider. */
+export type TagKey = () => Promise<Uint8Array>;
 
 // ---- Sent Items ------------------------------------------------------------------------------------------
 

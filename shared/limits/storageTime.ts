@@ -1,0 +1,78 @@
+// The storage service's clock, as well as its answers tell it.
+//
+// Every answer carries a Date of whole seconds, written at some moment between our question and its arrival. So
+// at that moment the service's time was at least Date and less than Date + 1 s, and against our own monotonic
+// clock that gives two bounds: the service is at least `Date - received` ahead of it, and at most
+// `Date + 1 s - sent`. The best of each over the last ten minutes make `early` and `late`; the true time lies
+// between them. Write deadlines with late, judge them with early, and no rounding or slow answer can let a slot
+// go too soon. If early ever passes late, the service's clock was set: what is known is thrown away.
+import type { Clock } from '../clock.ts';
+
+const dateResolutionMs = 1_000;
+const memoryMs = 600_000;
+const stepMs = 10_000;
+
+/** The bounds learned within one step of the memory, as distances from the monotonic clock. */
+interface Learned {
+  readonly step: number;
+  readonly atLeast: number;
+  readonly atMost: number;
+}
+
+/** Storage's time between two bounds. The adapters report answers to `observe`; everybody else asks. */
+export class StorageTime {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  #learned: readonly Learned[] = [];
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
+  }
+
+  /** One answer of the service: monotonic instants around it, and its Date header in UTC milliseconds. */
+  observe(answer: { readonly sentAt: number; readonly dateMs: number; readonly receivedAt: number }): void {
+    const atLeast = answer.dateMs - answer.receivedAt;
+    const atMost = answer.dateMs + dateResolutionMs - answer.sentAt;
+    const step = Math.floor(answer.receivedAt / stepMs);
+    const remembered = this.#learned.filter((one) => one.step > step - memoryMs / stepMs);
+    const same = remembered.find((one) => one.step === step);
+    this.#learned = [
+      ...remembered.filter((one) => one !== same),
+      {
+        step,
+        atLeast: Math.max(atLeast, same?.atLeast ?? atLeast),
+        atMost: Math.min(atMost, same?.atMost ?? atMost),
+      },
+    ];
+    const bounds = this.#bounds();
+    if (bounds !== undefined && bounds.atLeast > bounds.atMost) this.#learned = [{ step, atLeast, atMost }];
+  }
+
+  /** False until the service has answered within the last ten minutes: then ask it anything first. */
+  get known(): boolean {
+    return this.#bounds() !== undefined;
+  }
+
+  /** The service's time is this or later (UTC ms). Before any answer: the beginning of time, so nothing is over. */
+  early(): number {
+    const bounds = this.#bounds();
+    return bounds === undefined ? 0 : Math.floor(this.#clock.monotonic() + bounds.atLeast);
+  }
+
+  /** The service's time is this or earlier (UTC ms). Before any answer: the end of time, so nothing is still open. */
+  late(): number {
+    const bounds = this.#bounds();
+    return bounds === undefined
+      ? Number.MAX_SAFE_INTEGER
+      : Math.ceil(this.#clock.monotonic() + bounds.atMost);
+  }
+
+  #bounds(): { readonly atLeast: number; readonly atMost: number } | undefined {
+    const oldest = Math.floor(this.#clock.monotonic() / stepMs) - memoryMs / stepMs;
+    const fresh = this.#learned.filter((one) => one.step >= oldest);
+    if (fresh.length === 0) return undefined;
+    return {
+      atLeast: Math.max(...fresh.map((one) => one.atLeast)),
+      atMost: Math.min(...fresh.map((one) => one.atMost)),
+    };
+  }
+}

@@ -1,0 +1,136 @@
+// Every number of the outbound protocol in one place. Tests and the simulation pass others; the settings may
+// change the marked ones. `checkNumbers` refuses a set that the rows could not hold.
+
+export interface OutboundNumbers {
+  // -- one attempt
+  /** From the claim to the moment after which nothing more is given to the socket. */
+  readonly attemptMs: number;
+  /** How long after its deadline a server may still accept what it has. */
+  readonly graceMs: number;
+  // -- the limits
+  readonly periodMs: number;
+  /** Covers what the clocks' bounds can't: the server's own rounding. */
+  readonly guardMs: number;
+  readonly dayMs: number;
+  readonly dayBucketMs: number;
+  // -- the lease and the connections
+  readonly leaseMs: number;
+  /** This close to the lease's end nothing is claimed and idle connections are closed. */
+  readonly leaseMarginMs: number;
+  /** How long the server keeps a silent connection, and how slow it may be to notice one that is gone. */
+  readonly serverIdleMs: number;
+  readonly serverSlowMs: number;
+  /** Connections a drain works with where the account's setting allows as many. */
+  readonly workingConnectionCount: number;
+  /** Time for connect, TLS, token and AUTH. */
+  readonly connectMs: number;
+  readonly connectFailuresBeforeHoldCount: number;
+  // -- one drain
+  readonly drainBudgetMs: number;
+  readonly functionMs: number;
+  /** The longest the loop stands still without looking around. */
+  readonly turnMs: number;
+  readonly headsRefreshMs: number;
+  readonly headsPageCount: number;
+  readonly settleMostCount: number;
+  readonly tellEveryMs: number;
+  /** Between two readings of the event rows while work goes on; batches them. */
+  readonly tellPauseMs: number;
+  readonly tellPageCount: number;
+  /** A lane refused for longer than this lets the drain leave. */
+  readonly waitInPlaceMs: number;
+  readonly longestSleepMs: number;
+  // -- doubts
+  readonly doubtPolicy: 'hold' | 'resend';
+  readonly firstLookMs: number;
+  readonly doubtSettleMs: number;
+  readonly lookPutOffMs: number;
+  readonly lookMs: number;
+  // -- deferrals
+  readonly firstDeferralMs: number;
+  readonly deferralGrowth: number;
+  readonly longestDeferralMs: number;
+  /** 0.2: a delay is drawn from 80 to 120 %. */
+  readonly deferralJitter: number;
+  /** Own deferrals add up; past this the message fails. */
+  readonly giveUpAfterMs: number;
+  // -- holds
+  /** Never more than one try in this time, whatever a judgement says. */
+  readonly probeAtLeastMs: number;
+  readonly probeGrowth: number;
+  readonly longestProbeMs: number;
+  /** This many attempts refused for now, none accepted between: a storm. */
+  readonly refusalsBeforeStormCount: number;
+  // -- sizes
+  readonly contentInRowBytes: number;
+  readonly eventInRowBytes: number;
+  readonly recipientsInRowBytes: number;
+  readonly transactionBytes: number;
+  /** The largest blob that a submission may refer to. */
+  readonly blobMostBytes: number;
+  // -- upkeep
+  readonly retentionMs: number;
+  readonly blobAgeMs: number;
+  readonly backlogCountMost: number;
+  readonly poisonDelayMs: number;
+  /** Tries of one transaction against a store that refuses or does not answer, and the pause before the second. */
+  readonly transactionTriesCount: number;
+  readonly transactionPauseMs: number;
+}
+
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+export const defaultNumbers: OutboundNumbers = {
+  attemptMs: 4 * minuteMs,
+  graceMs: 10 * minuteMs, // RFC 5321 4.5.3.2.6 gives a server ten minutes for its reply to the final dot
+  periodMs: minuteMs,
+  guardMs: secondMs,
+  dayMs,
+  dayBucketMs: 5 * minuteMs,
+  leaseMs: minuteMs,
+  leaseMarginMs: 5 * secondMs,
+  serverIdleMs: 5 * minuteMs,
+  serverSlowMs: minuteMs,
+  workingConnectionCount: 2,
+  connectMs: 45 * secondMs,
+  connectFailuresBeforeHoldCount: 2,
+  drainBudgetMs: 5 * minuteMs,
+  functionMs: 10 * minuteMs,
+  turnMs: 5 * secondMs,
+  headsRefreshMs: 5 * secondMs,
+  headsPageCount: 100,
+  settleMostCount: 20,
+  tellEveryMs: 10 * secondMs,
+  tellPauseMs: secondMs,
+  tellPageCount: 100,
+  waitInPlaceMs: 90 * secondMs,
+  longestSleepMs: 15 * minuteMs,
+  doubtPolicy: 'hold',
+  firstLookMs: 30 * secondMs,
+  doubtSettleMs: 5 * minuteMs,
+  lookPutOffMs: 5 * minuteMs,
+  lookMs: 2 * minuteMs,
+  firstDeferralMs: minuteMs,
+  deferralGrowth: 2,
+  longestDeferralMs: hourMs,
+  deferralJitter: 0.2,
+  giveUpAfterMs: 48 * hourMs,
+  probeAtLeastMs: minuteMs,
+  probeGrowth: 2,
+  longestProbeMs: hourMs,
+  refusalsBeforeStormCount: 3,
+  contentInRowBytes: 65_536, // a binary property holds 64 KiB
+  eventInRowBytes: 49_152, // a queue message holds 64 KiB; escapes and the envelope need the rest
+  recipientsInRowBytes: 500_000, // a row holds 1 MiB, a character two bytes
+  transactionBytes: 3_500_000, // a transaction holds 4 MiB
+  blobMostBytes: 150 * 1_048_576, // EHLO's SIZE, the service's ceiling
+  retentionMs: 30 * dayMs,
+  blobAgeMs: 3 * dayMs,
+  backlogCountMost: 20_000,
+  poisonDelayMs: 5 * minuteMs,
+  transactionTriesCount: 8,
+  transactionPauseMs: 100,
+};
