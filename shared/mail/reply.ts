@@ -54,7 +54,6 @@ export function boundedText(text: string, characters: number): string {
   const plain = text
     .slice(0, characters * 4)
     .toWellFormed()
-    // eslint-disable-next-line no-control-regex -- dropping control characters is the purpose
     .replace(/[\u0000-\u0020\u007f-\u009f\u2028\u2029]+/g, ' ')
     .trim();
   return plain.length <= characters ? plain : plain.slice(0, characters).replace(/[\ud800-\udbff]$/, '');

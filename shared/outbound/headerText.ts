@@ -1,0 +1,29 @@
+// Text that goes into a header field: whatever could end the field, start another one or hide there is refused.
+
+/** C0, DEL, C1 (NEL among them), the two Unicode line separators. */
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const encodedWord = /=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{0,1000})\?=/g;
+
+/**
+ * Why this text can't stand in a header field, with the cure, or undefined where it can. An encoded word
+ * (RFC 2047) is looked into: some readers decode one that holds a line break into a second header.
+ */
+export function headerTextTrouble(text: string): string | undefined {
+  const place = control.exec(text)?.index;
+  if (place !== undefined) return `has a line break or control character at position ${place}; remove it`;
+  if (!text.isWellFormed()) return 'has half of a character (a lone surrogate); correct the encoding';
+  for (const [, charset = '', encoding = '', body = ''] of text.matchAll(encodedWord)) {
+    if (/^utf-?7/i.test(charset) || hidesControl(encoding, body)) {
+      return 'has an encoded word that hides a control character; write the text itself, it is encoded for you';
+    }
+  }
+  return undefined;
+}
+
+function hidesControl(encoding: string, body: string): boolean {
+  const bytes =
+    encoding.toLowerCase() === 'b'
+      ? Buffer.from(body, 'base64').toString('latin1')
+      : body.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return /[\u0000-\u001f\u007f]/.test(bytes);
+}
