@@ -58,43 +58,49 @@ export interface Schedules {
   readonly refresh: string;
 }
 
-/** The numbers of the outbound protocol, all overridable together by `OUTBOUND_NUMBERS`. */
-export interface OutboundNumbers {
-  /** The span that a minute's limit counts in. */
-  readonly periodMs: number;
-  /** The span that the day's limit counts in. */
-  readonly dayMs: number;
-  /** Added to every slot's end, against the whole seconds of the storage service's Date. */
-  readonly guardMs: number;
-  /** Longest life of one attempt, from claim to reply. */
-  readonly deadlineMs: number;
-  /** How long after the deadline the server may still accept. */
-  readonly graceMs: number;
-  readonly leaseMs: number;
-  /** After how long the server has closed the connections of a drainer that died. */
-  readonly serverIdleMs: number;
-  readonly serverSlowMs: number;
-  /** The host's time limit for one invocation. */
-  readonly functionTimeMs: number;
-  /** After this a drain leaves, and rings if work is left. */
-  readonly drainBudgetMs: number;
-  readonly dayBucketMs: number;
-  /** Between the two looks in Sent Items. */
-  readonly settleTimeMs: number;
-  /** The earliest first look, from now. */
-  readonly firstLookMs: number;
-  readonly firstDeferralMs: number;
-  readonly maxDeferralMs: number;
-}
+/** The numbers of the outbound protocol that `OUTBOUND_NUMBERS` may change, under their names there. */
+export type AdjustableNumber =
+  | 'attemptMs'
+  | 'graceMs'
+  | 'periodMs'
+  | 'guardMs'
+  | 'dayMs'
+  | 'dayBucketMs'
+  | 'leaseMs'
+  | 'leaseMarginMs'
+  | 'serverIdleMs'
+  | 'serverSlowMs'
+  | 'workingConnectionCount'
+  | 'connectMs'
+  | 'drainBudgetMs'
+  | 'functionMs'
+  | 'turnMs'
+  | 'headsRefreshMs'
+  | 'tellEveryMs'
+  | 'tellPauseMs'
+  | 'waitInPlaceMs'
+  | 'longestSleepMs'
+  | 'firstLookMs'
+  | 'doubtSettleMs'
+  | 'lookPutOffMs'
+  | 'lookMs'
+  | 'firstDeferralMs'
+  | 'longestDeferralMs'
+  | 'probeAtLeastMs'
+  | 'longestProbeMs'
+  | 'blobAgeMs'
+  | 'poisonDelayMs';
 
-export interface OutboundSettings {
-  readonly numbers: OutboundNumbers;
+/** Laid over the protocol's own defaults: `{ ...defaultNumbers, ...settings.outbound }`. */
+export interface OutboundSettings extends Readonly<Partial<Record<AdjustableNumber, number>>> {
   /** What becomes of a message whose copy is not in Sent Items: a person decides, or it is sent again. */
-  readonly inDoubt: 'hold' | 'resend';
+  readonly doubtPolicy: 'hold' | 'resend';
   /** Sum of a message's own deferrals after which it fails. */
   readonly giveUpAfterMs: number;
   /** How long finished messages, and with them their ids, are remembered. */
   readonly retentionMs: number;
+  /** The largest blob that a submission may refer to. */
+  readonly blobMostBytes: number;
 }
 
 /** Bounds on a submission that are settings; the others are constants of its schema. */
