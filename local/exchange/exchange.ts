@@ -4,11 +4,20 @@
 // and goes nowhere.
 //
 // Its log is the judge of the whole project: see serverLog.ts.
+import { randomBytes } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import type { Clock } from '../../shared/clock.ts';
-import type { AccountOptions, Accounts, TokenCheck } from './accounts.ts';
+import { Accounts, sameAddress } from './accounts.ts';
+import type { AccountOptions, TokenCheck } from './accounts.ts';
+import { deliver } from './delivery.ts';
+import { Faults } from './faults.ts';
 import type { BeforeStep, Rule, RuleHandle, SmtpStep } from './faults.ts';
-import type { MailStore } from './mailStore.ts';
-import type { Figures, ServerLog } from './serverLog.ts';
+import { MailStore } from './mailStore.ts';
+import { ServerLog } from './serverLog.ts';
+import type { Figures } from './serverLog.ts';
+import { Connections, Rates } from './smtpLimits.ts';
+import { serverNames } from './smtpReplies.ts';
+import { startSmtp } from './smtpServer.ts';
 
 export interface ExchangeLimits {
   /** Messages per account in any period; 30. */
@@ -44,23 +53,12 @@ export interface SmtpManners {
   };
 }
 
-/** What IMAP is like beyond the letter of RFC 3501. May be changed while it runs. */
-export interface ImapManners {
-  /** RFC822.SIZE is the true size; an estimate unless set, as by default in Exchange. */
-  exactSize: boolean;
-  /** Messages are rebuilt for each session: other MIME boundaries than those stored. */
-  rebuild: boolean;
-  /** BODYSTRUCTURE of a multipart comes with NIL where a body should be. */
-  malformedBodyStructure: boolean;
-  /** SEARCH HEADER finds nothing, whatever is there. */
-  headerSearchFindsNothing: boolean;
-}
-
 /** What becomes of mail to an address. */
 export type RecipientManner =
+  | { readonly kind: 'usual' }
   /** Refused at RCPT; 550 5.1.10 unless said otherwise. */
   | { readonly kind: 'refuse'; readonly reply?: string }
-  /** Deferred at RCPT that many times (always unless set); 450 4.2.1 unless said otherwise. */
+  /** Deferred at RCPT that many times (without end unless set); 450 4.2.1 unless said otherwise. */
   | { readonly kind: 'defer'; readonly reply?: string; readonly times?: number }
   /** Taken, then returned: a non-delivery report in the sender's inbox. */
   | {
@@ -90,19 +88,15 @@ export interface ExchangeOptions {
   readonly beforeStep?: BeforeStep;
   /** 0 (any free port) unless set. */
   readonly smtpPort?: number;
-  readonly imapPort?: number;
 }
 
 export interface Exchange {
   /** STARTTLS, on 127.0.0.1. */
   readonly smtpPort: number;
-  /** Implicit TLS, on 127.0.0.1. */
-  readonly imapPort: number;
   readonly store: MailStore;
   readonly accounts: Accounts;
   readonly log: ServerLog;
   readonly smtp: SmtpManners;
-  readonly imap: ImapManners;
   figures(): Figures;
   /** Adds a fault rule; the first of those that apply acts. */
   misbehave(rule: Rule): RuleHandle;
@@ -126,3 +120,106 @@ export const defaultLimits: ExchangeLimits = {
   imapConnections: 16,
   imapLineBytes: 10_240,
 };
+
+/** Starts the stand-in; it listens when the promise resolves. Rejects where a port is taken. */
+export async function startExchange(options: ExchangeOptions): Promise<Exchange> {
+  const { clock, periodMs = 60_000, dayMs = 86_400_000 } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const accounts = new Accounts([]);
+  const store = new MailStore(clock);
+  const log = new ServerLog(clock);
+  const faults = new Faults(clock);
+  const closing = new AbortController();
+  const recipients = new RecipientManners();
+  const smtp: SmtpManners = {
+    overRate: 'delay',
+    overConnections: 'dot',
+    sentItems: { mailbox: 'authenticated', delayMs: 0, replaceMessageId: false },
+  };
+  const account = (told: AccountOptions): void => {
+    accounts.set(told);
+    if (store.find(told.address) === undefined) store.add(told.address, told.language);
+  };
+  for (const one of options.accounts) account(typeof one === 'string' ? { address: one } : one);
+  const names = serverNames(randomBytes(2).toString('hex').toUpperCase());
+  const shared = {
+    clock,
+    store,
+    accounts,
+    log,
+    faults,
+    limits,
+    names,
+    checkToken: options.checkToken,
+    beforeStep: options.beforeStep,
+    closing: closing.signal,
+    secureContext: createSecureContext({ cert: options.cert, key: options.key, minVersion: 'TLSv1.2' }),
+    recipientManner: (address: string) => recipients.of(address),
+  };
+  const smtpListener = await startSmtp(
+    {
+      ...shared,
+      manners: smtp,
+      connections: new Connections(),
+      rates: new Rates({ periodMs, dayMs, messagesPerPeriod: limits.messagesPerPeriod }),
+      latency: options.latency ?? (() => 0),
+      newServerId: () => `${randomBytes(12).toString('hex').toUpperCase()}@${names.hostname}`,
+      deliver: (message, content) => {
+        deliver({ ...shared, manners: smtp }, message, content);
+      },
+      useDeferral: (address) => {
+        recipients.useDeferral(address);
+      },
+    },
+    options.smtpPort ?? 0,
+  );
+  return {
+    smtpPort: smtpListener.port,
+    store,
+    accounts,
+    log,
+    smtp,
+    figures: () => log.figures(periodMs, dayMs),
+    misbehave: (rule) => faults.add(rule),
+    behave: () => {
+      faults.clear();
+    },
+    recipient: (address, manner) => {
+      recipients.set(address, manner);
+    },
+    account,
+    cutAll: () => {
+      smtpListener.cutAll();
+    },
+    close: async () => {
+      closing.abort();
+      await smtpListener.close();
+    },
+  };
+}
+
+/** What becomes of mail to an address or to a whole domain; the address goes first. */
+class RecipientManners {
+  readonly #manners = new Map<string, RecipientManner>();
+
+  set(address: string, manner: RecipientManner | undefined): void {
+    if (manner === undefined) this.#manners.delete(sameAddress(address));
+    else this.#manners.set(sameAddress(address), manner);
+  }
+
+  of(address: string): RecipientManner | undefined {
+    return (
+      this.#manners.get(sameAddress(address)) ??
+      this.#manners.get(`*${sameAddress(address).replace(/^.*@/, '@')}`)
+    );
+  }
+
+  /** One of a deferral's times is over. */
+  useDeferral(address: string): void {
+    const manner = this.of(address);
+    if (manner?.kind !== 'defer' || manner.times === undefined) return;
+    const times = manner.times - 1;
+    // The address itself gets the rest, so that a domain's deferral counts for each of its addresses.
+    this.#manners.set(sameAddress(address), times > 0 ? { ...manner, times } : { kind: 'usual' });
+  }
+}
