@@ -3,6 +3,7 @@
 // The host hands a queue message over as text, or already parsed where it looked like JSON; a request brings
 // bytes; some clients wrap the JSON in base64. Size and depth are checked before anything is parsed, and
 // names that reach for a prototype are refused wherever they stand, so that no later copy can be fooled.
+import { kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submission.ts';
 
 /** A whole submission as JSON. Larger attachments go by reference to a blob. */
@@ -126,25 +127,6 @@ function walk(root: Readonly<Record<string, unknown>>): PayloadAnswer | undefine
 export function joinPath(path: string, name: string): string {
   const shown = /^[\w-]{1,60}$/.test(name) ? name : quoteBriefly(name);
   return path === '' ? shown : `${path}.${shown}`;
-}
-
-/** A value as people can read it in a sentence: quoted, at most 60 characters, printable ASCII. */
-export function quoteBriefly(text: string): string {
-  const cut = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return JSON.stringify(cut.toWellFormed()).replace(
-    /[^\x20-\x7e]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** What a JSON value is, in words. */
-export function kindOf(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'string') return 'text';
-  if (typeof value === 'object') return 'an object';
-  return `a ${typeof value}`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

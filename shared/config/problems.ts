@@ -1,0 +1,79 @@
+import type { SettingProblem } from './settings.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Collects what is wrong while reading goes on, so that everything is reported at once. */
+export class Problems {
+  readonly #found: SettingProblem[] = [];
+
+  /** `words` go on where `subject` (the setting, or a place in it) stops. */
+  add(setting: string, words: string, subject = setting): void {
+    this.#found.push({ setting, words: `${subject} ${words}${/[.?]$/.test(words) ? '' : '.'}` });
+  }
+
+  get found(): readonly SettingProblem[] {
+    return this.#found;
+  }
+}
+
+/** A setting's text, trimmed; blank is absent, since a template can't leave a setting out. */
+export function textOf(environment: Environment, name: string): string | undefined {
+  const text = environment[name]?.trim();
+  return text === '' ? undefined : text;
+}
+
+/** A whole number within bounds, or the default with a problem noted. */
+export function wholeNumber(
+  environment: Environment,
+  problems: Problems,
+  setting: {
+    readonly name: string;
+    readonly least: number;
+    readonly most: number;
+    readonly otherwise: number;
+  },
+): number {
+  const { name, least, most, otherwise } = setting;
+  const text = textOf(environment, name);
+  if (text === undefined) return otherwise;
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  problems.add(name, `must be a whole number from ${least} to ${most}; leave it out for ${otherwise}`);
+  return otherwise;
+}
+
+/** One of a few words, or the default with a problem noted. */
+export function oneOf<Word extends string>(
+  environment: Environment,
+  problems: Problems,
+  setting: { readonly name: string; readonly words: readonly Word[]; readonly otherwise: Word },
+): Word {
+  const { name, words, otherwise } = setting;
+  const text = textOf(environment, name)?.toLowerCase();
+  if (text === undefined) return otherwise;
+  const found = words.find((word) => word === text);
+  if (found === undefined) problems.add(name, `must be ${words.join(' or ')}; leave it out for ${otherwise}`);
+  return found ?? otherwise;
+}
+
+/** An https address with nothing behind the host, or undefined with a problem noted. */
+export function httpsAddress(
+  problems: Problems,
+  name: string,
+  text: string,
+  example: string,
+): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || url.protocol !== 'https:' || url.host === '') {
+    problems.add(name, `must be an https address; write ${example}`);
+    return undefined;
+  }
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    problems.add(
+      name,
+      `must be an address without a query, a fragment or a user (no SAS token); write ${example}`,
+    );
+    return undefined;
+  }
+  return text.replace(/\/+$/, '');
+}
