@@ -1,0 +1,51 @@
+// For azd up: makes the resource group, then deploys the same template into it. Everything else is a parameter
+// of ../main.bicep with its default there.
+
+targetScope = 'subscription'
+
+import { mailbox } from '../modules/types.bicep'
+
+@description('The azd environment; part of every name.')
+@minLength(3)
+@maxLength(16)
+param environmentName string
+
+param location string
+
+@minLength(1)
+param mailboxes mailbox[]
+
+param grantAdminConsent bool
+
+param alertEmails string[]
+
+@description('Object ids of the users or groups that may use the administrator\'s page.')
+param adminPrincipalIds string[]
+
+var tags = { 'azd-env-name': environmentName }
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module bridge '../main.bicep' = {
+  scope: group
+  params: {
+    name: environmentName
+    location: location
+    tags: tags
+    mailboxes: mailboxes
+    grantAdminConsent: grantAdminConsent
+    alertEmails: alertEmails
+    adminPrincipalIds: adminPrincipalIds
+  }
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_APP_NAME string = bridge.outputs.appName
+output CLIENT_ID string = bridge.outputs.clientId
+output ENTERPRISE_APP_OBJECT_ID string = bridge.outputs.enterpriseAppObjectId
+output ADMIN_CONSENT_URL string = bridge.outputs.adminConsentUrl
+output PAGE_URL string = bridge.outputs.pageUrl

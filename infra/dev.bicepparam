@@ -1,0 +1,16 @@
+// A deployment to try things with: small, cheap, gone without a trace when its resource group is.
+using 'main.bicep'
+
+param name = 'mail-dev'
+param tags = { environment: 'dev' }
+
+param mailboxes = [
+  {
+    address: 'servicedesk-dev@contoso.example'
+    signIn: 'delegated'
+    afterFetch: 'seen'
+    limits: { messagesPerMinute: 10, recipientsPerDay: 500 }
+  }
+]
+
+param alertEmails = []

@@ -1,0 +1,170 @@
+// The app registration, its permissions and who may use it, in Microsoft Graph. What the deployer needs for
+// it: Application Developer (or Application Administrator), and for the grants Privileged Role Administrator.
+//
+// Whose registration it is: uniqueName is how Graph finds it again at the next deployment. It is made of the
+// name and the resource group, so two deployments in one tenant never write to the same one.
+//
+// Nothing here is deleted when it leaves the template: Graph's extension only creates and updates.
+
+extension microsoftGraphV1
+
+import { mailbox } from 'modules/types.bicep'
+
+@description('What the registration is called in the portal.')
+param displayName string
+
+@description('Immutable key by which a later deployment finds the registration again.')
+param uniqueName string
+
+@description('The host name of the Function App. Given, not read, or the app and the registration would wait for each other.')
+param hostName string
+
+@description('ESM\'s own redirect addresses, where ESM signs in with this registration too.')
+param esmRedirectUris string[]
+
+@description('Object id of the managed identity: the registration\'s only credential.')
+param identityPrincipalId string
+
+param mailboxes mailbox[]
+
+@description('Grants the permissions for the whole tenant. Off: an administrator opens adminConsentUrl.')
+param grantAdminConsent bool
+
+@description('Object ids of the users or groups that may use the administrator\'s page.')
+param adminPrincipalIds string[]
+
+var exchangeOnlineAppId = '00000002-0000-0ff1-ce00-000000000000'
+var graphAppId = '00000003-0000-0000-c000-000000000000'
+
+// ---- which permissions -----------------------------------------------------------------------------------
+
+// Only what the mailboxes need. IMAP even where the bridge only sends: a message in doubt is looked for in Sent Items.
+var byApplication = filter(mailboxes, one => one.signIn == 'application')
+var byDelegation = filter(mailboxes, one => one.signIn == 'delegated')
+var applicationPermissions = concat(
+  empty(byApplication) ? [] : ['IMAP.AccessAsApp'],
+  empty(filter(byApplication, one => one.?send ?? true)) ? [] : ['SMTP.SendAsApp']
+)
+var mailScopes = empty(byDelegation) ? [] : ['IMAP.AccessAsUser.All', 'SMTP.Send']
+var signInScopes = ['openid', 'profile', 'email', 'offline_access']
+
+resource exchangeOnline 'Microsoft.Graph/servicePrincipals@v1.0' existing = { appId: exchangeOnlineAppId }
+
+resource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = { appId: graphAppId }
+
+// By name, never by a pinned id. A permission that is not there ends the deployment with a sentence: a filter
+// that finds nothing would otherwise leave a registration that looks complete and can do nothing.
+func permissionId(known object[], name string, resourceName string) string =>
+  length(filter(known, one => one.value == name)) == 1
+    ? filter(known, one => one.value == name)[0].id
+    : fail('${resourceName} in this tenant has no permission "${name}". Without an Exchange Online licence a tenant has none of the mail permissions.')
+
+// ---- the registration ------------------------------------------------------------------------------------
+
+var administratorRoleId = guid(uniqueName, 'MailBridge.Administrator')
+
+resource registration 'Microsoft.Graph/applications@v1.0' = {
+  uniqueName: uniqueName
+  displayName: displayName
+  signInAudience: 'AzureADMyOrg'
+  api: { requestedAccessTokenVersion: 2 }
+  web: {
+    // "web" and not "spa": a refresh token for a page in the browser would end after 24 hours.
+    redirectUris: concat(
+      ['https://${hostName}/api/oauth/callback', 'https://${hostName}/.auth/login/aad/callback'],
+      esmRedirectUris
+    )
+    // The platform's sign-in asks for a code and an ID token at once.
+    implicitGrantSettings: { enableIdTokenIssuance: true, enableAccessTokenIssuance: false }
+  }
+  appRoles: [
+    {
+      id: administratorRoleId
+      value: 'MailBridge.Administrator'
+      displayName: 'Mail bridge administrator'
+      description: 'Connects mailboxes, and sees and settles what became of messages.'
+      allowedMemberTypes: ['User']
+      isEnabled: true
+    }
+  ]
+  // Grants nothing; it is what the portal and the consent screen show.
+  requiredResourceAccess: concat(
+    empty(mailScopes) && empty(applicationPermissions)
+      ? []
+      : [
+          {
+            resourceAppId: exchangeOnlineAppId
+            resourceAccess: concat(
+              map(mailScopes, name => {
+                id: permissionId(exchangeOnline.oauth2PermissionScopes, name, 'Exchange Online')
+                type: 'Scope'
+              }),
+              map(applicationPermissions, name => {
+                id: permissionId(exchangeOnline.appRoles, name, 'Exchange Online')
+                type: 'Role'
+              })
+            )
+          }
+        ],
+    [
+      {
+        resourceAppId: graphAppId
+        resourceAccess: map(signInScopes, name => {
+          id: permissionId(graph.oauth2PermissionScopes, name, 'Microsoft Graph')
+          type: 'Scope'
+        })
+      }
+    ]
+  )
+
+  resource identity 'federatedIdentityCredentials@v1.0' = {
+    name: '${registration.uniqueName}/identity'
+    description: 'The app signs in as this registration with its managed identity: no secret, nothing that ends.'
+    issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+    subject: identityPrincipalId
+    audiences: ['api://AzureADTokenExchange']
+  }
+}
+
+// No assignment is required to sign in: mailboxes are signed in by their own accounts, which nobody assigns.
+resource enterpriseApp 'Microsoft.Graph/servicePrincipals@v1.0' = {
+  appId: registration.appId
+  appRoleAssignmentRequired: false
+}
+
+// ---- the grants ------------------------------------------------------------------------------------------
+
+resource applicationGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for name in applicationPermissions: if (grantAdminConsent) {
+    principalId: enterpriseApp.id
+    resourceId: exchangeOnline.id
+    appRoleId: permissionId(exchangeOnline.appRoles, name, 'Exchange Online')
+  }
+]
+
+resource mailGrant 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent && !empty(mailScopes)) {
+  clientId: enterpriseApp.id
+  resourceId: exchangeOnline.id
+  consentType: 'AllPrincipals'
+  scope: join(mailScopes, ' ')
+}
+
+resource signInGrant 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAdminConsent) {
+  clientId: enterpriseApp.id
+  resourceId: graph.id
+  consentType: 'AllPrincipals'
+  scope: join(signInScopes, ' ')
+}
+
+resource administrators 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for principalId in adminPrincipalIds: {
+    principalId: principalId
+    resourceId: enterpriseApp.id
+    appRoleId: administratorRoleId
+  }
+]
+
+output clientId string = registration.appId
+@description('Object id of the enterprise application: the one that Exchange Online wants, not the registration\'s.')
+output enterpriseAppObjectId string = enterpriseApp.id
+output adminConsentUrl string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${registration.appId}'

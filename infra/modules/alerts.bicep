@@ -1,0 +1,120 @@
+// Every stop of mail, announced. An alert is a query that finds a row only when something is wrong; each has an
+// entry of the same name in the runbook. They look at 15 minutes every 5, since a line may take some minutes to
+// arrive, and stay one alert until the query finds nothing any more.
+
+import { withEvents } from 'queries.bicep'
+
+param name string
+param location string
+param tags object
+param workspaceId string
+
+@description('Who is told.')
+param alertEmails string[]
+
+var events = loadJsonContent('../events.json')
+
+var rules = [
+  {
+    id: 'fetchStopped'
+    title: 'No mailbox was fetched for 15 minutes'
+    severity: 1
+    query: loadTextContent('../queries/alerts/fetchStopped.kql')
+  }
+  {
+    id: 'sweepStopped'
+    title: 'The sweep of the outbox has not run for 15 minutes'
+    severity: 1
+    query: loadTextContent('../queries/alerts/sweepStopped.kql')
+  }
+  {
+    id: 'consentNeeded'
+    title: 'A mailbox must be signed in again'
+    severity: 1
+    query: loadTextContent('../queries/alerts/consentNeeded.kql')
+  }
+  {
+    id: 'credentialEnding'
+    title: 'A credential ends within 14 days'
+    severity: 2
+    query: loadTextContent('../queries/alerts/credentialEnding.kql')
+  }
+  {
+    id: 'deadLetter'
+    title: 'A message could not be sent and is kept for a person'
+    severity: 2
+    query: loadTextContent('../queries/alerts/deadLetter.kql')
+  }
+  {
+    id: 'inDoubt'
+    title: 'It is not known whether a message was sent'
+    severity: 2
+    query: loadTextContent('../queries/alerts/inDoubt.kql')
+  }
+  {
+    id: 'hold'
+    title: 'Sending is on hold'
+    severity: 1
+    query: loadTextContent('../queries/alerts/hold.kql')
+  }
+  {
+    id: 'dayQuota'
+    title: 'More than 80 % of a day\'s recipients are used'
+    severity: 2
+    query: loadTextContent('../queries/alerts/dayQuota.kql')
+  }
+  {
+    id: 'poison'
+    title: 'The host gave up on a queue message'
+    severity: 2
+    query: loadTextContent('../queries/alerts/poison.kql')
+  }
+]
+
+resource told 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-${name}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: take('mail${uniqueString(name)}', 12)
+    enabled: true
+    emailReceivers: map(alertEmails, address => {
+      name: address
+      emailAddress: address
+      useCommonAlertSchema: true
+    })
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'alert-${name}-${rule.id}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: '${name}: ${rule.title}'
+      description: '${rule.title}. What to do: docs/runbook.md, entry "${rule.id}".'
+      enabled: true
+      severity: rule.severity
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      autoMitigate: true
+      // AppTraces has no column before the app's first line.
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          {
+            query: withEvents(rule.query, events)
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: [told.id] }
+    }
+  }
+]

@@ -1,0 +1,159 @@
+// The Function App on a Flex Consumption plan: one plan, one app, Node 24, no key anywhere. What the app reads
+// as its settings is written here, and a test compares it with what the app's parser knows.
+
+import { alwaysReady, mailbox } from 'types.bicep'
+import { packageContainerName } from 'names.bicep'
+
+param planName string
+param appName string
+param location string
+param tags object
+
+param identityId string
+param identityClientId string
+param blobEndpoint string
+param queueEndpoint string
+param tableEndpoint string
+param vaultUri string
+param insightsConnectionString string
+
+@description('Client id of the app registration.')
+param entraClientId string
+
+param mailboxes mailbox[]
+param smtpServer string
+param imapServer string
+
+@description('Settings that are plain values: the schedules, and whatever else the deployment overrides.')
+param settings { *: string }
+
+param instanceMemoryMB 512 | 2048 | 4096
+
+@minValue(1)
+@maxValue(1000)
+param maximumInstanceCount int
+
+param alwaysReadyInstances alwaysReady
+
+var authority = '${environment().authentication.loginEndpoint}${tenant().tenantId}'
+
+// The delegated scopes that its mailboxes need, in ESM's own form: separated by commas.
+var scopeResource = 'https://outlook.office.com'
+var scopes = '${scopeResource}/IMAP.AccessAsUser.All,${scopeResource}/SMTP.Send'
+
+// AzureWebJobsStorage is the host's connection (locks, keys, timers), MailStore the app's own.
+var connection = {
+  blobServiceUri: blobEndpoint
+  queueServiceUri: queueEndpoint
+  tableServiceUri: tableEndpoint
+  credential: 'managedidentity'
+  clientId: identityClientId
+}
+var connections = toObject(
+  flatten(map(
+    ['AzureWebJobsStorage', 'MailStore'],
+    prefix => map(items(connection), one => { name: '${prefix}__${one.key}', value: one.value })
+  )),
+  setting => setting.name,
+  setting => setting.value
+)
+
+var appSettings = union(settings, connections, {
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
+  KEY_VAULT_URL: vaultUri
+  MAILBOXES: string(mailboxes)
+  OAUTH_AUTHORIZE_ENDPOINT: '${authority}/oauth2/v2.0/authorize'
+  OAUTH_CLIENT_ID: entraClientId
+  OAUTH_SCOPES: scopes
+  SMTP_SERVER: smtpServer
+  IMAP_SERVER: imapServer
+  // The platform's own sign-in proves itself with the identity too, instead of a client secret.
+  OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
+})
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: appName
+  location: location
+  tags: union(tags, { 'azd-service-name': 'mail' })
+  kind: 'functionapp,linux'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    publicNetworkAccess: 'Enabled'
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobEndpoint}${packageContainerName}'
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
+        }
+      }
+      runtime: { name: 'node', version: '24' }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: filter(
+          [
+            { name: 'http', instanceCount: alwaysReadyInstances.http }
+            { name: 'function:sendMail', instanceCount: alwaysReadyInstances.sendMail }
+          ],
+          group => group.instanceCount > 0
+        )
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      appSettings: map(items(appSettings), setting => { name: setting.key, value: setting.value })
+    }
+  }
+
+  // Publishing goes through Entra; there is no password for it.
+  resource noPasswordForFtp 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource noPasswordForScm 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
+
+  // AllowAnonymous on purpose: function keys, the way back of a sign-in and the publish command's health
+  // request share this host. The page's handlers ask for principal and role themselves, and refuse unless the
+  // platform says that authentication is on (its marker is the platform's to set, never a setting of ours).
+  resource authentication 'config' = {
+    name: 'authsettingsV2'
+    properties: {
+      platform: { enabled: true, runtimeVersion: '~1' }
+      globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' }
+      httpSettings: { requireHttps: true }
+      login: { tokenStore: { enabled: false } }
+      identityProviders: {
+        azureActiveDirectory: {
+          enabled: true
+          registration: {
+            openIdIssuer: '${authority}/v2.0'
+            clientId: entraClientId
+            clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+          }
+          validation: { allowedAudiences: [entraClientId] }
+        }
+      }
+    }
+  }
+}

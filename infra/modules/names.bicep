@@ -1,0 +1,31 @@
+// The names in the store. The app knows them as constants (shared/storage/names.ts); a test compares the two.
+
+@export()
+@description('Queues that the app or its host works with. The poison queues are the host\'s: it fills them, and idles without a word where one is missing.')
+var queueNames = {
+  outboundMail: 'outbound-mail'
+  outboundMailPoison: 'outbound-mail-poison'
+  outboundWake: 'outbound-wake'
+  outboundWakePoison: 'outbound-wake-poison'
+  mailStatus: 'mail-status'
+  inboundMail: 'inbound-mail'
+}
+
+@export()
+var tableNames = {
+  outbox: 'outbox'
+  inbound: 'inbound'
+  ops: 'ops'
+}
+
+@export()
+var containerNames = {
+  outboundContent: 'outbound-content'
+  outboundUploads: 'outbound-uploads'
+  inboundContent: 'inbound-content'
+  rejected: 'rejected'
+}
+
+@export()
+@description('Where the platform keeps the published package. The app itself never looks there.')
+var packageContainerName = 'app-package'
