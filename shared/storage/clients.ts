@@ -65,17 +65,15 @@ export function callSignal(limitMs: number = callLimitMs): AbortSignal {
 
 /** Makes the clients; no call is made. Throws where an identity's URI is not https or its credential is missing. */
 export function makeStoreClients(address: StoreAddress, options: StoreOptions): StoreClients {
-  const storageOptions = storagePipeline(options);
-  const tableOptions = tablePipeline(options);
+  const forTables = tablePipeline(options);
   if (address.kind === 'connectionString') {
     const { connectionString } = address;
-    const insecure = saysHttp(connectionString);
-    const forTables = { ...tableOptions, allowInsecureConnection: insecure };
+    const tableOptions = { ...forTables, allowInsecureConnection: saysHttp(connectionString) };
     return {
-      tables: TableServiceClient.fromConnectionString(connectionString, forTables),
-      table: (name) => TableClient.fromConnectionString(connectionString, name, forTables),
-      blobs: BlobServiceClient.fromConnectionString(connectionString, storageOptions),
-      queues: QueueServiceClient.fromConnectionString(connectionString, storageOptions),
+      tables: TableServiceClient.fromConnectionString(connectionString, tableOptions),
+      table: (name) => TableClient.fromConnectionString(connectionString, name, tableOptions),
+      blobs: withWitness(options, (o) => BlobServiceClient.fromConnectionString(connectionString, o)),
+      queues: withWitness(options, (o) => QueueServiceClient.fromConnectionString(connectionString, o)),
     };
   }
   const { credential } = options;
@@ -84,10 +82,10 @@ export function makeStoreClients(address: StoreAddress, options: StoreOptions): 
     if (new URL(uri).protocol !== 'https:') throw new Error('a store reached by identity needs https URIs');
   }
   return {
-    tables: new TableServiceClient(address.tableServiceUri, credential, tableOptions),
-    table: (name) => new TableClient(address.tableServiceUri, name, credential, tableOptions),
-    blobs: new BlobServiceClient(address.blobServiceUri, credential, storageOptions),
-    queues: new QueueServiceClient(address.queueServiceUri, credential, storageOptions),
+    tables: new TableServiceClient(address.tableServiceUri, credential, forTables),
+    table: (name) => new TableClient(address.tableServiceUri, name, credential, forTables),
+    blobs: withWitness(options, (o) => new BlobServiceClient(address.blobServiceUri, credential, o)),
+    queues: withWitness(options, (o) => new QueueServiceClient(address.queueServiceUri, credential, o)),
   };
 }
 
@@ -114,12 +112,19 @@ function tablePipeline(options: StoreOptions): TableServiceClientOptions {
   };
 }
 
-/** The storage SDKs have options of their own for retries; additional policies pass through to the same core. */
-function storagePipeline(options: StoreOptions): StoragePipeline {
-  return {
+/**
+ * The blob and queue SDKs have retry options of their own, and pass additional policies on to the same core. The
+ * clients derived from a service client share its pipeline and would each add the policy again, which the core
+ * refuses: so the list is emptied once the service client has taken it.
+ */
+function withWitness<Client>(options: StoreOptions, make: (pipeline: StoragePipeline) => Client): Client {
+  const additionalPolicies = [witnessPolicy(options)];
+  const client = make({
     retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
-    additionalPolicies: [witnessPolicy(options)],
-  };
+    additionalPolicies,
+  });
+  additionalPolicies.length = 0;
+  return client;
 }
 
 function witnessPolicy({ clock, witness, tryMs = 10_000 }: StoreOptions): AdditionalPolicy {
