@@ -21,7 +21,7 @@ const minuteMs = 60_000;
 const beforeMessage: ReadonlySet<Phase> = new Set(['token', 'connect', 'tls', 'greeting', 'auth']);
 
 /** Judges a dialog that ended before a message was accepted. `dotSent` is our own note, not the library's. */
-export function judgeReply(failure: RelayFailure, dotSent: boolean): Judgement {
+export function judgeFailure(failure: RelayFailure, dotSent: boolean): Judgement {
   const { phase, reply, words } = failure;
   if (failure.token !== undefined) return judgeToken(failure.token, words);
   if (reply === undefined || reply.code < 400 || reply.code > 599) {
@@ -36,7 +36,7 @@ export function judgeReply(failure: RelayFailure, dotSent: boolean): Judgement {
 /** Judges the reply to one RCPT. A hold is about the sender, and says nothing of the recipient. */
 export function judgeRecipient(reply: Reply): RecipientJudgement {
   if (reply.code >= 200 && reply.code < 300) return { do: 'accepted', words: 'Accepted.', ...said(reply) };
-  const judgement = judgeReply(
+  const judgement = judgeFailure(
     { phase: 'rcpt', reply, words: 'The server gave no usable reply to RCPT.' },
     false,
   );
