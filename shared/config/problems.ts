@@ -64,7 +64,7 @@ export function httpsAddress(
   example: string,
 ): string | undefined {
   const url = URL.parse(text);
-  if (url === null || url.protocol !== 'https:' || url.host === '') {
+  if (url?.protocol !== 'https:' || url.host === '') {
     problems.add(name, `must be an https address; write ${example}`);
     return undefined;
   }

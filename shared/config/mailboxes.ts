@@ -1,0 +1,262 @@
+// MAILBOXES: a JSON array of the mailboxes that the bridge serves.
+import { parseAddress, sameAddress } from '../mail/address.ts';
+import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
+import { kindOf, quoteBriefly } from '../mail/quote.ts';
+import { textOf, type Environment, type Problems } from './problems.ts';
+import { mailboxSettings } from './settingsTable.ts';
+
+/** One pass over all of them must fit a timer's life, and their settings a template. */
+export const mailboxesCount = 100;
+
+/** What Exchange Online allows one account (learn.microsoft.com, SMTP AUTH client submission). */
+export const exchangeLimits: Limits = { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 };
+
+/** A mailbox's fields as docs/settings.md shows them. */
+export const mailboxFields: Readonly<
+  Record<keyof Mailbox, { readonly default: string; readonly what: string }>
+> = {
+  address: { default: 'required', what: 'The address.' },
+  signIn: {
+    default: '`delegated`',
+    what: '`delegated`: a person connects it once in a browser; `application`: the app signs in by itself.',
+  },
+  imapUser: { default: 'the address', what: 'Who logs in to IMAP.' },
+  smtpUser: {
+    default: 'the address',
+    what: 'Who logs in to SMTP. A shared mailbox names its delegate here; mailboxes with the same one share its limits.',
+  },
+  send: { default: '`true`', what: 'Whether submissions may name it.' },
+  receive: { default: '`true`', what: 'Whether its mail is fetched.' },
+  folder: { default: '`INBOX`', what: 'The folder that is fetched.' },
+  afterFetch: {
+    default: '`none`',
+    what: '`none`, `seen`, `delete` or `move:FOLDER`: what happens to a message once its content and notice are durable.',
+  },
+  limits: {
+    default: '`{"messagesPerMinute":30,"recipientsPerDay":10000,"connections":3}`',
+    what: "Exchange's limits, or less, each by itself: less where other programs send with the same account.",
+  },
+};
+
+/** Reads MAILBOXES and its continuations. What is faulty is left out of the answer and noted. */
+export function readMailboxes(environment: Environment, problems: Problems): readonly Mailbox[] {
+  const mailboxes: Mailbox[] = [];
+  let count = 0;
+  for (const name of mailboxSettings) {
+    const text = textOf(environment, name);
+    if (text === undefined) {
+      if (name === 'MAILBOXES')
+        problems.add(name, 'is missing; write [{"address":"desk@example.com","signIn":"delegated"}]');
+      continue;
+    }
+    for (const [index, written] of readArray(text, name, problems).entries()) {
+      count += 1;
+      if (count > mailboxesCount) break;
+      const place = new Place(problems, name, `${name}[${index}]`);
+      const mailbox = readMailbox(written, place);
+      const twin = mailboxes.find(
+        ({ address }) => mailbox !== undefined && sameAddress(address, mailbox.address),
+      );
+      if (twin !== undefined)
+        place.add(
+          '.address',
+          `is there twice (${quoteBriefly(twin.address)}; case does not tell mailboxes apart); remove one`,
+        );
+      else if (mailbox !== undefined) mailboxes.push(mailbox);
+    }
+  }
+  if (count > mailboxesCount) {
+    problems.add(
+      'MAILBOXES',
+      `has more than ${mailboxesCount} mailboxes; run a second deployment for the others`,
+    );
+  }
+  return mailboxes;
+}
+
+function readArray(text: string, name: string, problems: Problems): readonly unknown[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const place = /position ([0-9]+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    problems.add(
+      name,
+      `is not valid JSON${place === undefined ? '' : ` at character ${place}`}; write [{"address":"desk@example.com","signIn":"delegated"}]`,
+    );
+    return [];
+  }
+  if (Array.isArray(value) && value.length > 0) return value;
+  problems.add(
+    name,
+    `must be a list with at least one mailbox, and is ${Array.isArray(value) ? 'empty' : kindOf(value)}; write [{"address":"desk@example.com","signIn":"delegated"}]`,
+  );
+  return [];
+}
+
+/** A spot in the JSON, for words. */
+class Place {
+  readonly #problems: Problems;
+  readonly #setting: string;
+  readonly #path: string;
+
+  constructor(problems: Problems, setting: string, path: string) {
+    this.#problems = problems;
+    this.#setting = setting;
+    this.#path = path;
+  }
+
+  add(field: string, words: string): void {
+    this.#problems.add(this.#setting, words, `${this.#path}${field}`);
+  }
+}
+
+function readMailbox(written: unknown, place: Place): Mailbox | undefined {
+  if (!isRecord(written)) {
+    place.add('', `must be an object such as {"address":"desk@example.com"}, and is ${kindOf(written)}`);
+    return undefined;
+  }
+  refuseUnknown(written, Object.keys(mailboxFields), '', place);
+  const address = readUser(written, 'address', undefined, place);
+  if (address === undefined) return undefined;
+  const send = readFlag(written, 'send', place);
+  const receive = readFlag(written, 'receive', place);
+  if (!send && !receive)
+    place.add('', 'neither sends nor receives; set one of the two to true, or remove the mailbox');
+  const folder = readFolder(written, place);
+  return {
+    address,
+    signIn: readSignIn(written, place),
+    imapUser: readUser(written, 'imapUser', address, place) ?? address,
+    smtpUser: readUser(written, 'smtpUser', address, place) ?? address,
+    send,
+    receive,
+    folder,
+    afterFetch: readAfterFetch(written, folder, place),
+    limits: readLimits(written, place),
+  };
+}
+
+function refuseUnknown(
+  written: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+  path: string,
+  place: Place,
+): void {
+  for (const name of Object.keys(written).slice(0, 50)) {
+    if (known.includes(name)) continue;
+    const near = known.find((other) => other.toLowerCase() === name.toLowerCase().replace(/[-_]/g, ''));
+    place.add(
+      `${path}.${quoteBriefly(name)}`,
+      near === undefined
+        ? `is no field of it; the fields are ${known.join(', ')}`
+        : `is no field of it; write ${near}`,
+    );
+  }
+}
+
+function readUser(
+  written: Readonly<Record<string, unknown>>,
+  field: 'address' | 'imapUser' | 'smtpUser',
+  otherwise: string | undefined,
+  place: Place,
+): string | undefined {
+  // A template may write null for what it leaves out.
+  const value = written[field] ?? otherwise;
+  if (typeof value !== 'string') {
+    place.add(
+      `.${field}`,
+      value === undefined
+        ? 'is missing; write the address of the mailbox'
+        : `must be an address, and is ${kindOf(value)}`,
+    );
+    return undefined;
+  }
+  const answer = parseAddress(value.trim());
+  if (answer.kind === 'ok') return answer.address;
+  place.add(`.${field}`, answer.words);
+  return undefined;
+}
+
+function readSignIn(written: Readonly<Record<string, unknown>>, place: Place): Mailbox['signIn'] {
+  const value = written['signIn'] ?? 'delegated';
+  if (value === 'delegated' || value === 'application') return value;
+  place.add('.signIn', 'must be "delegated" or "application"');
+  return 'delegated';
+}
+
+function readFlag(
+  written: Readonly<Record<string, unknown>>,
+  field: 'send' | 'receive',
+  place: Place,
+): boolean {
+  const value = written[field] ?? true;
+  if (typeof value === 'boolean') return value;
+  place.add(`.${field}`, `must be true or false, without quotation marks, and is ${kindOf(value)}`);
+  return true;
+}
+
+function isFolder(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    value.length <= 200 &&
+    !/[\u0000-\u001f\u007f*%]/.test(value)
+  );
+}
+
+function readFolder(written: Readonly<Record<string, unknown>>, place: Place): string {
+  const value = written['folder'] ?? 'INBOX';
+  if (isFolder(value)) return value;
+  place.add('.folder', 'must be the name of a folder, of at most 200 characters and without * or %');
+  return 'INBOX';
+}
+
+function readAfterFetch(
+  written: Readonly<Record<string, unknown>>,
+  folder: string,
+  place: Place,
+): AfterFetch {
+  const value = written['afterFetch'] ?? 'none';
+  if (value === 'none' || value === 'seen' || value === 'delete') return { kind: value };
+  const target =
+    typeof value === 'string' && value.startsWith('move:') ? value.slice('move:'.length) : undefined;
+  if (!isFolder(target)) place.add('.afterFetch', 'must be "none", "seen", "delete" or "move:FOLDER"');
+  else if (target.toLowerCase() === folder.toLowerCase())
+    place.add('.afterFetch', 'moves to the folder that is fetched; name another one');
+  else return { kind: 'move', folder: target };
+  return { kind: 'none' };
+}
+
+function readLimits(written: Readonly<Record<string, unknown>>, place: Place): Limits {
+  const value = written['limits'] ?? {};
+  if (!isRecord(value)) {
+    place.add('.limits', `must be an object such as {"messagesPerMinute":20}, and is ${kindOf(value)}`);
+    return exchangeLimits;
+  }
+  refuseUnknown(value, Object.keys(exchangeLimits), '.limits', place);
+  const read = (field: keyof Limits): number => {
+    const number = value[field] ?? exchangeLimits[field];
+    if (
+      typeof number === 'number' &&
+      Number.isInteger(number) &&
+      number >= 1 &&
+      number <= exchangeLimits[field]
+    )
+      return number;
+    place.add(
+      `.limits.${field}`,
+      `must be a whole number from 1 to ${exchangeLimits[field]}, which is what Exchange Online allows`,
+    );
+    return exchangeLimits[field];
+  };
+  return {
+    messagesPerMinute: read('messagesPerMinute'),
+    recipientsPerDay: read('recipientsPerDay'),
+    connections: read('connections'),
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,153 @@
+// The environment, read once. Everything wrong is reported together, each with the setting's name and its cure:
+// an administrator who mends one mistake per restart gives up at the third.
+import { groupAccounts } from '../mail/accounts.ts';
+import { readMailboxes } from './mailboxes.ts';
+import { findMisspelt } from './misspelt.ts';
+import { readOutboundNumbers } from './outboundNumbers.ts';
+import { httpsAddress, oneOf, Problems, textOf, wholeNumber, type Environment } from './problems.ts';
+import { scheduleTrouble } from './schedule.ts';
+import type { ServerAddress, Settings, SettingsAnswer, VaultSettings } from './settings.ts';
+import { readSignIn } from './signIn.ts';
+import { readStore } from './store.ts';
+
+const hourMs = 3_600_000;
+const megabyte = 1_048_576;
+
+/** Reads every setting that docs/settings.md lists. Never throws; problems hold no secret. */
+export function readSettings(environment: Environment): SettingsAnswer {
+  const problems = new Problems();
+  const store = readStore(environment, problems);
+  const vault = readVault(environment, problems);
+  const mailboxes = readMailboxes(environment, problems);
+  const signIn = readSignIn(environment, problems, mailboxes);
+  const smtp = readServer(environment, problems, {
+    name: 'SMTP_SERVER',
+    otherwise: 'smtp.office365.com:587',
+    refused: 465,
+    why: 'Exchange Online has no SMTP with TLS from the start; write port 587',
+  });
+  const imap = readServer(environment, problems, {
+    name: 'IMAP_SERVER',
+    otherwise: 'outlook.office365.com:993',
+    refused: 143,
+    why: 'IMAP needs TLS from the start; write port 993',
+  });
+  const contentBytes =
+    megabyte *
+    wholeNumber(environment, problems, { name: 'MAX_MESSAGE_MEGABYTES', least: 1, most: 150, otherwise: 35 });
+  const rest: Omit<Settings, 'store' | 'vault' | 'signIn' | 'smtp' | 'imap'> = {
+    mailboxes,
+    accounts: groupAccounts(mailboxes),
+    schedules: {
+      fetch: readSchedule(environment, problems, 'FETCH_SCHEDULE', '0 * * * * *'),
+      sweep: readSchedule(environment, problems, 'SWEEP_SCHEDULE', '30 * * * * *'),
+      prune: readSchedule(environment, problems, 'PRUNE_SCHEDULE', '0 17 3 * * *'),
+      refresh: readSchedule(environment, problems, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
+    },
+    outbound: {
+      ...readOutboundNumbers(environment, problems),
+      doubtPolicy: oneOf(environment, problems, {
+        name: 'IN_DOUBT',
+        words: ['hold', 'resend'],
+        otherwise: 'hold',
+      }),
+      giveUpAfterMs:
+        hourMs *
+        wholeNumber(environment, problems, {
+          name: 'GIVE_UP_AFTER_HOURS',
+          least: 1,
+          most: 720,
+          otherwise: 48,
+        }),
+      retentionMs:
+        24 *
+        hourMs *
+        wholeNumber(environment, problems, { name: 'RETENTION_DAYS', least: 1, most: 3_650, otherwise: 30 }),
+      blobMostBytes: contentBytes,
+    },
+    submissions: {
+      recipientsCount: wholeNumber(environment, problems, {
+        name: 'MAX_RECIPIENTS',
+        least: 1,
+        most: 1_000,
+        otherwise: 500,
+      }),
+      contentBytes,
+    },
+    uploadContainer: readContainer(environment, problems),
+  };
+  findMisspelt(environment, problems);
+  const [first, ...others] = problems.found;
+  if (first !== undefined) return { kind: 'problems', problems: [first, ...others] };
+  if (
+    store === undefined ||
+    vault === undefined ||
+    signIn === undefined ||
+    smtp === undefined ||
+    imap === undefined
+  ) {
+    throw new Error('a setting was refused without a problem being noted');
+  }
+  return { kind: 'ok', settings: { ...rest, store, vault, signIn, smtp, imap } };
+}
+
+/** The problems as a person reads them, one a line. */
+export function describeProblems(answer: SettingsAnswer & { readonly kind: 'problems' }): string {
+  return answer.problems.map(({ words }) => words).join('\n');
+}
+
+function readVault(environment: Environment, problems: Problems): VaultSettings | undefined {
+  const name = 'KEY_VAULT_URL';
+  const example = 'https://NAME.vault.azure.net';
+  const text = textOf(environment, name);
+  if (text === undefined) problems.add(name, `is missing; write ${example}`);
+  const url = text === undefined ? undefined : httpsAddress(problems, name, text, example);
+  const flag = (setting: string, otherwise: 'true' | 'false'): boolean =>
+    oneOf(environment, problems, { name: setting, words: ['true', 'false'], otherwise }) === 'true';
+  const checkChallenge = flag('KEY_VAULT_CHECK_CHALLENGE', 'true');
+  const storeGrantsAtOnce = flag('STORE_GRANTS_AT_ONCE', 'false');
+  return url === undefined ? undefined : { url, checkChallenge, storeGrantsAtOnce };
+}
+
+function readServer(
+  environment: Environment,
+  problems: Problems,
+  server: {
+    readonly name: string;
+    readonly otherwise: string;
+    readonly refused: number;
+    readonly why: string;
+  },
+): ServerAddress | undefined {
+  const { name, otherwise, refused, why } = server;
+  const text = textOf(environment, name) ?? otherwise;
+  const [, host = '', digits = ''] =
+    /^([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?):([0-9]{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (host === '' || port < 1 || port > 65_535) {
+    problems.add(name, `must be a host and a port, without a scheme; write ${otherwise}`);
+    return undefined;
+  }
+  if (port === refused) problems.add(name, `names port ${port}: ${why}`);
+  return { host: host.toLowerCase(), port };
+}
+
+function readSchedule(environment: Environment, problems: Problems, name: string, example: string): string {
+  const text = textOf(environment, name);
+  const trouble =
+    text === undefined ? `is missing; write six fields such as "${example}"` : scheduleTrouble(text);
+  if (trouble !== undefined) problems.add(name, trouble);
+  return text ?? '';
+}
+
+function readContainer(environment: Environment, problems: Problems): string {
+  const name = 'UPLOAD_CONTAINER';
+  const text = textOf(environment, name) ?? 'outbound-uploads';
+  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(text)) {
+    problems.add(
+      name,
+      'must be the name of a blob container (3 to 63 lower-case letters, digits and single hyphens)',
+    );
+  }
+  return text;
+}
