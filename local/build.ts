@@ -3,7 +3,7 @@
 // to load in a worker.
 //
 // One CommonJS file holds the functions with everything they need: it loads in a third of the time that a tree of
-// packages takes. A thread's script is a bundle of its own, beside it; `new URL('./NAME.ts', import.meta.url)` in
+// packages takes. A thread's script is a bundle of its own, beside it; `new URL('./…/NAME.ts', import.meta.url)` in
 // the source finds the one as TypeScript and, rewritten here to NAME.cjs, the other in the package.
 import { execFile } from 'node:child_process';
 import { readFileSync, rmSync, statSync, readdirSync, mkdirSync, copyFileSync, writeFileSync } from 'node:fs';

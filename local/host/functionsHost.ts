@@ -4,7 +4,8 @@
 // keeps and which it doesn't.
 //
 // As in the real host, a function that can't be indexed (a setting without value, a schedule that can't be read,
-// a reserved route) is left out and named; the others run. An app that can't be loaded at all stops the start.
+// a reserved route) is left out and named, and one whose setting `AzureWebJobs.NAME.Disabled` is true is left out
+// too; the others run. An app that can't be loaded at all stops the start.
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import type { Clock, Random } from '../../shared/clock.ts';
@@ -124,6 +125,7 @@ function indexFunctions(
   const indexed: Indexed = { listeners: [], httpFunctions: [], runNow: new Map(), inError: {} };
   const memory = new TimerMemory(options.timersFile);
   for (const { name, bindings } of functions) {
+    if (options.settings[`AzureWebJobs.${name}.Disabled`]?.toLowerCase() === 'true') continue;
     try {
       const all = Object.values(bindings);
       const trigger = all.find(({ type }) => type.toLowerCase().endsWith('trigger'));

@@ -36,16 +36,21 @@ export function timeSpanMs(text: string): number | undefined {
   return Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds + fraction) * 1000);
 }
 
-const timeSpan = z.string().transform((text, context) => {
+const timeSpan = z.string().transform(readTimeSpan);
+const limit = z
+  .string()
+  .transform((text, context) => (text === '-1' ? undefined : readTimeSpan(text, context)));
+
+function readTimeSpan(text: string, context: z.RefinementCtx): number {
   const ms = timeSpanMs(text);
   if (ms !== undefined) return ms;
   context.addIssue(`"${text}" is no span of time (hh:mm:ss)`);
   return z.NEVER;
-});
+}
 
 const hostJson = z.object({
   version: z.literal('2.0'),
-  functionTimeout: z.union([z.literal('-1').transform(() => undefined), timeSpan]).default(30 * 60_000),
+  functionTimeout: limit.prefault('00:30:00'),
   extensions: z
     .object({
       queues: z
@@ -53,8 +58,8 @@ const hostJson = z.object({
           batchSize: z.int().min(1).max(32).default(16),
           newBatchThreshold: z.int().min(0).optional(),
           maxDequeueCount: z.int().min(1).default(5),
-          visibilityTimeout: timeSpan.default(0),
-          maxPollingInterval: timeSpan.default(60_000),
+          visibilityTimeout: timeSpan.prefault('00:00:00'),
+          maxPollingInterval: timeSpan.prefault('00:01:00'),
           messageEncoding: z.enum(['base64', 'none']).default('base64'),
         })
         .prefault({}),
