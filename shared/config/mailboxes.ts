@@ -1,7 +1,7 @@
 // MAILBOXES: a JSON array of the mailboxes that the bridge serves.
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
-import { kindOf, quoteBriefly } from '../mail/quote.ts';
+import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import { textOf, type Environment, type Problems } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
 
@@ -147,7 +147,7 @@ function refuseUnknown(
     if (known.includes(name)) continue;
     const near = known.find((other) => other.toLowerCase() === name.toLowerCase().replace(/[-_]/g, ''));
     place.add(
-      `${path}.${quoteBriefly(name)}`,
+      `${path}.${joinPath('', name)}`,
       near === undefined
         ? `is no field of it; the fields are ${known.join(', ')}`
         : `is no field of it; write ${near}`,

@@ -18,3 +18,9 @@ export function kindOf(value: unknown): string {
   if (typeof value === 'object') return 'an object';
   return `a ${typeof value}`;
 }
+
+/** `a`, `a.b`; a name that is not plain is quoted, cut and escaped. */
+export function joinPath(path: string, name: string): string {
+  const shown = /^[\w-]{1,60}$/.test(name) ? name : quoteBriefly(name);
+  return path === '' ? shown : `${path}.${shown}`;
+}

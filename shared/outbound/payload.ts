@@ -3,7 +3,7 @@
 // The host hands a queue message over as text, or already parsed where it looked like JSON; a request brings
 // bytes; some clients wrap the JSON in base64. Size and depth are checked before anything is parsed, and
 // names that reach for a prototype are refused wherever they stand, so that no later copy can be fooled.
-import { kindOf, quoteBriefly } from '../mail/quote.ts';
+import { joinPath, kindOf } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submission.ts';
 
 /** A whole submission as JSON. Larger attachments go by reference to a blob. */
@@ -121,12 +121,6 @@ function walk(root: Readonly<Record<string, unknown>>): PayloadAnswer | undefine
     }
   }
   return undefined;
-}
-
-/** `a`, `a.b`; a name that is not plain is quoted, cut and escaped. */
-export function joinPath(path: string, name: string): string {
-  const shown = /^[\w-]{1,60}$/.test(name) ? name : quoteBriefly(name);
-  return path === '' ? shown : `${path}.${shown}`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

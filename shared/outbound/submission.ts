@@ -9,9 +9,9 @@
 import { foldRecipients, parseAddress, sameAddress } from '../mail/address.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { parseMessageIds } from '../mail/messageId.ts';
-import { quoteBriefly } from '../mail/quote.ts';
+import { joinPath, quoteBriefly } from '../mail/quote.ts';
 import { canonicalJson } from './canonicalJson.ts';
-import { joinPath, readPayload } from './payload.ts';
+import { readPayload } from './payload.ts';
 import {
   fieldMaxima,
   submissionId,

@@ -1,7 +1,6 @@
 // What the schema found, as sentences: which field, what is wrong with it, what to write instead.
 import type { z } from 'zod';
-import { kindOf, quoteBriefly } from '../mail/quote.ts';
-import { joinPath } from './payload.ts';
+import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submission.ts';
 import { fieldWords } from './submissionSchema.ts';
 
