@@ -1,0 +1,243 @@
+// The whole thing on one machine: storage emulator, Entra, managed identity, Key Vault and Exchange Online as
+// stand-ins, and the Functions host with the package as it is deployed. The functions are told where everything
+// is by settings, as on the platform; nothing in them knows that it runs here.
+//
+// The stand-ins live in this process, where a demo or a test can read their logs and make them misbehave. The
+// emulator and the host are processes of their own: a kill of the host is a real one.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { makeStoreClients, ensureStore, type StoreClients } from '../shared/storage/clients.ts';
+import { grantName, grantValue } from '../shared/oauth/grants.ts';
+import type { Clock } from '../shared/clock.ts';
+import { startAzurite, type Azurite } from './azurite.ts';
+import { makeCertificates } from './certificates.ts';
+import { startEntra, type EntraStandIn } from './entra/entra.ts';
+import type { AccountOptions } from './exchange/accounts.ts';
+import { startExchange, type Exchange, type ExchangeOptions } from './exchange/exchange.ts';
+import { startHostProcess, type HostProcess, type HostProcessLine } from './host/hostProcess.ts';
+import { startManagedIdentity, type ManagedIdentityStandIn } from './managedIdentity/managedIdentity.ts';
+import { startVault, type VaultStandIn } from './vault/vault.ts';
+
+/** A mailbox as MAILBOXES has it. */
+export type MailboxSetting = Readonly<Record<string, unknown>> & {
+  readonly address: string;
+  readonly signIn: 'delegated' | 'application';
+};
+
+export interface StackOptions {
+  readonly clock: Clock;
+  readonly mailboxes: readonly MailboxSetting[];
+  /** Accounts of the Exchange stand-in besides the mailboxes. */
+  readonly accounts?: readonly (AccountOptions | string)[];
+  /** Changes to OUTBOUND_NUMBERS, for runs that must not take ten minutes. */
+  readonly numbers?: Readonly<Record<string, number>>;
+  /** Further settings, or others than the defaults of infra/settings.json. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly exchange?: Partial<
+    Pick<ExchangeOptions, 'periodMs' | 'dayMs' | 'limits' | 'latency' | 'beforeStep'>
+  >;
+  /** How long the host hides a message that is being worked on; a real one: ten minutes. */
+  readonly hideMs?: number;
+  /** Keep the store's data in this folder; in memory where absent. */
+  readonly storeFolder?: string;
+  /** Queues in a process of their own: an emulator that scans a deep queue would slow the rows down. */
+  readonly separateQueues?: boolean;
+  /** Consents that are there from the start; true unless set. */
+  readonly connected?: boolean;
+  readonly accessTokenMs?: number;
+}
+
+export interface Stack {
+  readonly azurite: Azurite;
+  readonly store: StoreClients;
+  readonly entra: EntraStandIn;
+  readonly identity: ManagedIdentityStandIn;
+  readonly vault: VaultStandIn;
+  readonly exchange: Exchange;
+  /** What the platform would put into the Function App's environment. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Starts the host on the package in `appFolder`; the settings given here go before the stack's. */
+  startHost(options: HostStart): Promise<HostProcess>;
+  close(): Promise<void>;
+}
+
+export interface HostStart {
+  readonly appFolder: string;
+  readonly port?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly timersOff?: boolean;
+  readonly onLine?: (line: HostProcessLine) => void;
+}
+
+const root = dirname(import.meta.dirname);
+/** Where a running stack says how it is reached; git-ignored. */
+const localFolder = join(root, '.local');
+/** Names and texts: the environment for commands that are started beside a running stack. */
+export const runningSettingsFile = join(localFolder, 'settings.json');
+
+const tenant = '5f2f2a1e-7c0a-4c58-9b7e-2f6d1c3b9a10';
+const appClientId = '0c9a54f7-3b1d-4f7e-8a86-6a3f2f7d4e21';
+const identityClientId = 'b71c3a52-64de-4e0f-9d3b-3f0e9c5ad8f4';
+const identityPrincipalId = '8d1e6f0b-2a37-4bb1-b6a8-51c7a0e94d6c';
+const scopes = 'https://outlook.office365.com/IMAP.AccessAsUser.All,https://outlook.office365.com/SMTP.Send';
+
+/** Starts everything but the host. What started is ended again if something does not start. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    return await assemble(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: StackOptions,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<Stack> {
+  const { clock, mailboxes } = options;
+  mkdirSync(localFolder, { recursive: true });
+  const folder = mkdtempSync(join(localFolder, 'run-'));
+  closers.push(() => {
+    rmSync(folder, { recursive: true, force: true });
+    return Promise.resolve();
+  });
+  const { ca, cert, key } = await makeCertificates();
+  const caFile = join(folder, 'authority.pem');
+  writeFileSync(caFile, ca);
+
+  const azurite = await startAzurite({
+    ...(options.storeFolder === undefined ? {} : { location: options.storeFolder }),
+    separate: options.separateQueues ?? false,
+  });
+  closers.push(() => azurite.stop());
+  const store = makeStoreClients(
+    { kind: 'connectionString', connectionString: azurite.connectionString },
+    { clock, witness: { observe: () => undefined } },
+  );
+  await ensureStore(store);
+
+  const users = [...new Set(mailboxes.flatMap(usersOf))];
+  const entra = await startEntra({
+    cert,
+    key,
+    clock,
+    tenant,
+    apps: [
+      {
+        clientId: appClientId,
+        redirectUris: ['https://localhost/api/oauth/callback'],
+        federated: [{ subject: identityPrincipalId }],
+        roles: ['IMAP.AccessAsApp', 'SMTP.SendAsApp'],
+      },
+    ],
+    accounts: users.map((upn) => ({ upn })),
+    ...(options.accessTokenMs === undefined ? {} : { accessTokenMs: options.accessTokenMs }),
+  });
+  closers.push(() => entra.close());
+  const identity = await startManagedIdentity({
+    clock,
+    entra,
+    clientId: identityClientId,
+    principalId: identityPrincipalId,
+  });
+  closers.push(() => identity.close());
+  const vault = await startVault({ cert, key, clock, entra });
+  closers.push(() => vault.close());
+  const exchange = await startExchange({
+    cert,
+    key,
+    clock,
+    accounts: [...users, ...(options.accounts ?? [])],
+    checkToken: async (token) => {
+      const verdict = await entra.checkToken(token);
+      if (verdict.kind === 'bad') return verdict;
+      const holder = verdict.way === 'delegated' ? { user: verdict.user ?? '' } : { app: verdict.appId };
+      return { ...verdict, ...holder, audienceOk: true };
+    },
+    ...options.exchange,
+  });
+  closers.push(() => exchange.close());
+
+  const settings: Record<string, string> = {
+    ...readDefaults(),
+    MailStore: azurite.connectionString,
+    AzureWebJobsStorage: azurite.connectionString,
+    KEY_VAULT_URL: vault.url,
+    // The stand-in is not under vault.azure.net, which the client library insists on otherwise.
+    KEY_VAULT_CHECK_CHALLENGE: 'false',
+    MAILBOXES: JSON.stringify(mailboxes),
+    OAUTH_AUTHORIZE_ENDPOINT: entra.authorizeEndpoint,
+    OAUTH_CLIENT_ID: appClientId,
+    OAUTH_SCOPES: scopes,
+    MANAGED_IDENTITY_CLIENT_ID: identity.clientId,
+    SMTP_SERVER: `localhost:${exchange.smtpPort}`,
+    IMAP_SERVER: `localhost:${exchange.imapPort}`,
+    ...(options.numbers === undefined ? {} : { OUTBOUND_NUMBERS: JSON.stringify(options.numbers) }),
+    ...identity.env,
+    // Trust in the stand-ins' certificates; Node reads it at the start of a process.
+    NODE_EXTRA_CA_CERTS: caFile,
+    ...options.settings,
+  };
+  if (options.connected ?? true) connect(mailboxes, { entra, vault, clock });
+
+  return {
+    azurite,
+    store,
+    entra,
+    identity,
+    vault,
+    exchange,
+    settings,
+    startHost: ({ appFolder, port, settings: own, timersOff, onLine }) =>
+      startHostProcess({
+        appFolder,
+        settings: { ...settings, ...own },
+        port: port ?? 0,
+        timersFile: join(folder, 'timers.json'),
+        ...(options.hideMs === undefined ? {} : { hideMs: options.hideMs }),
+        ...(timersOff === undefined ? {} : { timersOff }),
+        ...(onLine === undefined ? {} : { onLine }),
+      }),
+    close,
+  };
+}
+
+/** The delegated mailboxes have been signed in, as if their consent had been given just now. */
+function connect(
+  mailboxes: readonly MailboxSetting[],
+  {
+    entra,
+    vault,
+    clock,
+  }: { readonly entra: EntraStandIn; readonly vault: VaultStandIn; readonly clock: Clock },
+): void {
+  for (const mailbox of mailboxes.filter(({ signIn }) => signIn === 'delegated')) {
+    const account = usersOf(mailbox)[0] ?? mailbox.address;
+    const scope = `${scopes.replaceAll(',', ' ')} offline_access`;
+    vault.seed(
+      grantName(mailbox.address),
+      grantValue({
+        refreshToken: entra.grant(account, appClientId, scope),
+        generation: '1',
+        account,
+        consentedAt: clock.now(),
+        storedAt: clock.now(),
+      }),
+    );
+  }
+}
+
+/** Who logs in: to SMTP first, since a grant is that user's. */
+function usersOf({ address, smtpUser, imapUser }: MailboxSetting): string[] {
+  return [smtpUser, imapUser, address].filter((user) => typeof user === 'string');
+}
+
+function readDefaults(): Record<string, string> {
+  return JSON.parse(readFileSync(join(root, 'infra', 'settings.json'), 'utf8')) as Record<string, string>;
+}
