@@ -2,7 +2,7 @@
 // (docs/schemas/submission.json) is generated from this, so it holds no transformations; what depends on the
 // settings or on two fields together is in submission.ts.
 import { z } from 'zod';
-import { parseAddress } from '../mail/address.ts';
+import { addressBytes, parseAddress } from '../mail/address.ts';
 import { isMessageId, parseMessageIds } from '../mail/messageId.ts';
 import { headerTextTrouble } from './headerText.ts';
 
@@ -72,7 +72,12 @@ const headerText = (characters: number): z.ZodString =>
 const address = checked(z.string(), (text) => {
   const answer = parseAddress(text);
   return answer.kind === 'ok' ? undefined : answer.words;
-}).describe(fieldWords.address);
+}).meta({
+  description: fieldWords.address,
+  // For readers of the published schema; parseAddress is stricter.
+  maxLength: addressBytes,
+  pattern: "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{3,253}$",
+});
 
 const person = z
   .union([

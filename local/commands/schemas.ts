@@ -1,0 +1,208 @@
+// Writes what is published from the code that checks it: docs/schemas/*.json, docs/settings.md, docs/replies.md.
+//   node local/start.mjs local/commands/schemas.ts
+// tests/config/published.test.ts compares the files with what would be written, and says when they are stale.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { format } from 'prettier';
+import { z } from 'zod';
+import { adjustableNumbers } from '../../shared/config/outboundNumbers.ts';
+import { mailboxFields } from '../../shared/config/mailboxes.ts';
+import { settingsTable } from '../../shared/config/settingsTable.ts';
+import { defaultNumbers } from '../../shared/outbound/numbers.ts';
+import { replyTable, type ReplyRow } from '../../shared/outbound/replyTable.ts';
+import { eventData, eventSchema, schemaName } from '../../shared/outbound/statusEvents.ts';
+import { submissionSchema } from '../../shared/outbound/submissionSchema.ts';
+import type { ToldType } from '../../shared/outbound/told.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** Every published file by its path from the project's root, formatted as the project's files are. */
+export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
+  const schemas = [
+    { file: 'submission', schema: submissionSchema, name: schemaName('submission') },
+    ...eventTypes.map((type) => ({ file: type, schema: eventSchema(type), name: schemaName(type) })),
+  ].map(({ file, schema, name }) => [`docs/schemas/${file}.json`, jsonSchema(schema, name)] as const);
+  const pages = [
+    ['docs/settings.md', settingsPage()],
+    ['docs/replies.md', repliesPage()],
+  ] as const;
+  const written = await Promise.all(
+    [...schemas, ...pages].map(async ([path, text]) => {
+      const parser = path.endsWith('.json') ? 'json' : 'markdown';
+      return [path, await format(text, { parser, singleQuote: true, printWidth: 110 })] as const;
+    }),
+  );
+  return new Map(written);
+}
+
+const eventTypes = Object.keys(eventData).filter((type): type is ToldType => Object.hasOwn(eventData, type));
+
+function jsonSchema(schema: z.ZodType, name: string): string {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' });
+  return JSON.stringify({ $schema, $id: name, ...rest }, undefined, 2);
+}
+
+/** A table cell: bars would end it. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function settingsPage(): string {
+  const settings = settingsTable.map(({ name, required, default: otherwise, what, secret }) => [
+    `\`${name}\``,
+    required,
+    otherwise === undefined ? '' : `\`${otherwise}\``,
+    `${what}${secret === true ? ' Secret.' : ''}`,
+  ]);
+  const fields = Object.entries(mailboxFields).map(([name, field]) => [
+    `\`${name}\``,
+    field.default,
+    field.what,
+  ]);
+  const numbers = Object.entries(adjustableNumbers).map(([name, [least, most]]) => [
+    `\`${name}\``,
+    String(Reflect.get(defaultNumbers, name)),
+    `${least} to ${most}`,
+  ]);
+  return `# Settings
+
+Written by \`node local/start.mjs local/commands/schemas.ts\` from the tables that the parser uses (shared/config/); a test says when it is stale.
+
+Settings are environment variables: app settings in Azure, \`local.settings.json\` on a developer's machine. They are read once, at
+the first call of a function; everything wrong with them is reported at once, each with its name and its cure. Blank counts as
+absent. A name that is almost one of these is a mistake too. The defaults of the deployment are in \`infra/settings.json\`.
+
+${table(['Setting', 'Required', 'Without it', 'What'], settings)}
+
+## MAILBOXES
+
+A JSON array, at most 100 mailboxes in all. With nothing but addresses and ways of signing in, a hundred of them are some 6,500
+characters; with every field written out, some 40,000. App Service is reported to take about 10,000 characters in one app setting, so
+the array may be continued in \`MAILBOXES_2\` to \`MAILBOXES_5\`, each an array of its own. The same address twice, in whatever case, is a
+mistake.
+
+\`\`\`json
+[
+  { "address": "servicedesk@example.com" },
+  { "address": "hr@example.com", "signIn": "application", "afterFetch": "move:Processed" },
+  { "address": "facilities@example.com", "smtpUser": "servicedesk@example.com", "limits": { "messagesPerMinute": 20 } }
+]
+\`\`\`
+
+${table(['Field', 'Without it', 'What'], fields)}
+
+Mailboxes with the same \`smtpUser\` (in whatever case) are one account: they share its limits, and the lowest hold. A shared mailbox
+signed in by a delegate is read as itself (\`imapUser\`: its address) and sends as the delegate (\`smtpUser\`).
+
+## ESM_MAIL_SETTINGS
+
+ESM's four lines, as its manual prints them (Platform Settings > Mail Settings), in place of the three \`OAUTH_\` settings:
+
+\`\`\`
+mail.oauth.enabled = true
+mail.oauth.authorize.endpoint = https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/oauth2/v2.0/authorize
+mail.oauth.client.id = 66666666-7777-8888-9999-000000000000
+mail.oauth.scopes = https://outlook.office365.com/IMAP.AccessAsUser.All,https://outlook.office365.com/SMTP.Send
+\`\`\`
+
+Lines, a table's rows or all in one line; \`=\`, \`:\`, \`|\` or white space between name and value. Put right: a lost slash (\`https:/\`), quotation
+marks, invisible characters, commas or spaces between scopes, a missing \`offline_access\`. Named as a mistake: \`{tenantID}\` left in, \`common\`
+for a tenant, the token endpoint or the old one, scopes of two hosts or of Microsoft Graph, a scope cut in two.
+
+## OUTBOUND_NUMBERS
+
+For demonstrations and tests that must not take ten minutes. Production leaves it out: the defaults are what the promises were proved with.
+
+${table(['Number', 'Default', 'Bounds'], numbers)}
+`;
+}
+
+const decisions: Readonly<Record<ReplyRow['decision']['do'], string>> = {
+  retry: 'retry',
+  hold: 'hold',
+  configuration: 'hold, and tell the administrator',
+  deadLetter: 'dead letter',
+  reconnect: 'fewer connections',
+};
+
+function repliesPage(): string {
+  const rows = replyTable.map((row) => [row.name, `\`${row.sample}\``, criteria(row), decisionOf(row)]);
+  const words = replyTable.map(
+    (row) => `- **${row.name}** ${row.words}${'cure' in row.decision ? ` *Cure:* ${row.decision.cure}` : ''}`,
+  );
+  return `# Replies of the SMTP server, and what is done about them
+
+Written by \`node local/start.mjs local/commands/schemas.ts\` from shared/outbound/replyTable.ts; a test says when it is stale. The first row that
+fits decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
+
+- **retry**: the message is deferred, with growing delays; its own deferrals add up, and past the give-up age it fails.
+- **hold**: the account or the mailbox pauses and shows why; its messages wait and are not blamed. It ends by itself, at a try that succeeds.
+- **hold, and tell the administrator**: the same, and a person has to do something.
+- **fewer connections**: the message waits again, unblamed.
+- **dead letter**: the message, or that recipient, is not tried again unless a person says so.
+- **in doubt**: the final dot was sent and no reply came; Sent Items are looked at, and nothing is resent blindly.
+
+${table(['Name', 'Seen as', 'Fits', 'What is done'], rows)}
+
+## What happened, and the cure
+
+In the words of the events and of the administrator's page.
+
+${words.join('\n')}
+
+## What no row fits
+
+| Reply | Where | What is done |
+| --- | --- | --- |
+| 4xx | anywhere | retry |
+| 5xx | connect, TLS, greeting | hold the account: unreachable |
+| 5xx | AUTH | hold the account, and tell the administrator: sign-in |
+| 5xx | MAIL | hold the mailbox, and tell the administrator: MAIL names nothing but the sender |
+| 5xx | RCPT | dead letter for that recipient |
+| 5xx | DATA, body, final dot | dead letter |
+| none, or no reply code | before the final dot was sent | retry |
+| none, or no reply code | after the final dot was sent | in doubt |
+
+Before MAIL there is no message: a row that says "dead letter" counts there as the 5xx that it is.
+`;
+}
+
+function criteria({ codes, enhanced, text, phases }: ReplyRow): string {
+  return [
+    ...(codes === undefined ? [] : [codes.join(', ')]),
+    ...(enhanced === undefined ? [] : [enhanced.join(', ')]),
+    ...(text === undefined ? [] : [`text \`${text.source}\``]),
+    ...(phases === undefined ? [] : [`at ${phases.join(', ')}`]),
+  ].join('; ');
+}
+
+function decisionOf({ decision }: ReplyRow): string {
+  const minutes = (ms: number): string =>
+    ms % 3_600_000 === 0 ? `${ms / 3_600_000} h` : `${ms / 60_000} min`;
+  switch (decision.do) {
+    case 'hold':
+    case 'configuration':
+      return `${decisions[decision.do]} (${decision.scope}; ${decision.reason}; first try after ${minutes(decision.firstProbeMs)})`;
+    case 'retry':
+      return decision.minDelayMs === undefined
+        ? 'retry'
+        : `retry, after ${minutes(decision.minDelayMs)} at the earliest`;
+    case 'deadLetter':
+    case 'reconnect':
+      return decisions[decision.do];
+  }
+}
+
+if (import.meta.main) {
+  const files = await publishedFiles();
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  console.log(`${files.size} files written under docs/.`);
+}
