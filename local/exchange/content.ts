@@ -1,6 +1,9 @@
 // A message's bytes as the pieces they arrived in. A mail of 150 MB is held once and written out from where it
 // lies: nothing here joins the pieces unless a caller asks for one buffer.
 
+const CRLF = Buffer.from('\r\n');
+const EMPTY_LINE = Buffer.from('\r\n\r\n');
+
 export class Content {
   readonly sizeBytes: number;
   readonly #pieces: readonly Buffer[];
@@ -43,15 +46,16 @@ export class Content {
 
   /** The header block with its closing empty line (RFC 5322 2.1); everything where there is no empty line. */
   header(): Content {
-    let end = 0;
-    let tail = '';
+    let before = 0;
+    // An empty header block is a message that begins with the empty line: look as if a line had ended before it.
+    let tail = CRLF;
     for (const piece of this.#pieces) {
-      const text = tail + piece.toString('latin1');
-      // An empty header block is a message that begins with the empty line.
-      const at = end === 0 && text.startsWith('\r\n') ? -2 : text.indexOf('\r\n\r\n');
-      if (at !== -1) return this.part(0, end - tail.length + at + 4);
-      end += piece.length;
-      tail = text.slice(-3);
+      const seam = Buffer.concat([tail, piece.subarray(0, 3)]).indexOf(EMPTY_LINE);
+      if (seam !== -1) return this.part(0, before - tail.length + seam + 4);
+      const at = piece.indexOf(EMPTY_LINE);
+      if (at !== -1) return this.part(0, before + at + 4);
+      before += piece.length;
+      tail = Buffer.concat([tail, piece.subarray(-3)]).subarray(-3);
     }
     return this;
   }

@@ -12,6 +12,7 @@ import type { AccountOptions, TokenCheck } from './accounts.ts';
 import { deliver } from './delivery.ts';
 import { Faults } from './faults.ts';
 import type { BeforeStep, Rule, RuleHandle, SmtpStep } from './faults.ts';
+import { startImap } from './imapServer.ts';
 import { MailStore } from './mailStore.ts';
 import { ServerLog } from './serverLog.ts';
 import type { Figures } from './serverLog.ts';
@@ -53,6 +54,18 @@ export interface SmtpManners {
   };
 }
 
+/** What IMAP is like beyond the letter of RFC 3501. May be changed while it runs. */
+export interface ImapManners {
+  /** RFC822.SIZE is the true size; an estimate unless set, as by default in Exchange. */
+  exactSize: boolean;
+  /** Messages are rebuilt for each session: other MIME boundaries than those stored. */
+  rebuild: boolean;
+  /** BODYSTRUCTURE of a multipart comes with NIL where a body should be. */
+  malformedBodyStructure: boolean;
+  /** SEARCH HEADER finds nothing, whatever is there. */
+  headerSearchFindsNothing: boolean;
+}
+
 /** What becomes of mail to an address. */
 export type RecipientManner =
   | { readonly kind: 'usual' }
@@ -88,15 +101,19 @@ export interface ExchangeOptions {
   readonly beforeStep?: BeforeStep;
   /** 0 (any free port) unless set. */
   readonly smtpPort?: number;
+  readonly imapPort?: number;
 }
 
 export interface Exchange {
   /** STARTTLS, on 127.0.0.1. */
   readonly smtpPort: number;
+  /** Implicit TLS, on 127.0.0.1. */
+  readonly imapPort: number;
   readonly store: MailStore;
   readonly accounts: Accounts;
   readonly log: ServerLog;
   readonly smtp: SmtpManners;
+  readonly imap: ImapManners;
   figures(): Figures;
   /** Adds a fault rule; the first of those that apply acts. */
   misbehave(rule: Rule): RuleHandle;
@@ -136,6 +153,12 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     overConnections: 'dot',
     sentItems: { mailbox: 'authenticated', delayMs: 0, replaceMessageId: false },
   };
+  const imap: ImapManners = {
+    exactSize: false,
+    rebuild: false,
+    malformedBodyStructure: false,
+    headerSearchFindsNothing: false,
+  };
   const account = (told: AccountOptions): void => {
     accounts.set(told);
     if (store.find(told.address) === undefined) store.add(told.address, told.language);
@@ -173,12 +196,19 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     },
     options.smtpPort ?? 0,
   );
+  const imapListener = await startImap(
+    { ...shared, manners: imap, sessions: new Map() },
+    options.imapPort ?? 0,
+  );
+  const listeners = { smtp: smtpListener, imap: imapListener };
   return {
     smtpPort: smtpListener.port,
+    imapPort: imapListener.port,
     store,
     accounts,
     log,
     smtp,
+    imap,
     figures: () => log.figures(periodMs, dayMs),
     misbehave: (rule) => faults.add(rule),
     behave: () => {
@@ -188,12 +218,13 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
       recipients.set(address, manner);
     },
     account,
-    cutAll: () => {
-      smtpListener.cutAll();
+    cutAll: (protocol) => {
+      for (const one of protocol === undefined ? (['smtp', 'imap'] as const) : [protocol])
+        listeners[one].cutAll();
     },
     close: async () => {
       closing.abort();
-      await smtpListener.close();
+      await Promise.all([smtpListener.close(), imapListener.close()]);
     },
   };
 }

@@ -34,12 +34,12 @@ export class Folder {
   name: string;
   uidValidity: number;
   uidNext = 1;
-  /** Grows with every change; a session compares views only when it moved. */
-  revision = 0;
   /** Removed while sessions may have it selected. */
   gone = false;
   readonly #messages = new Map<number, StoredMessage>();
   readonly #listeners = new Set<() => void>();
+  /** The UID of each change, in their order: a number a change, for the life of a test or a demo. */
+  readonly #changes: number[] = [];
 
   constructor(name: string, uidValidity: number) {
     this.name = name;
@@ -55,6 +55,16 @@ export class Folder {
     return this.#messages.size;
   }
 
+  /** How many changes there have been. */
+  get revision(): number {
+    return this.#changes.length;
+  }
+
+  /** The UIDs that changed since that revision, some perhaps more than once. */
+  changedSince(revision: number): readonly number[] {
+    return this.#changes.slice(revision);
+  }
+
   message(uid: number): StoredMessage | undefined {
     return this.#messages.get(uid);
   }
@@ -63,7 +73,7 @@ export class Folder {
     const stored = { ...message, flags: kept(message.flags), uid: this.uidNext };
     this.uidNext += 1;
     this.#messages.set(stored.uid, stored);
-    this.changed();
+    this.#changed(stored.uid);
     return stored;
   }
 
@@ -72,13 +82,13 @@ export class Folder {
     const message = this.#messages.get(uid);
     if (message === undefined) return false;
     this.#messages.set(uid, { ...message, flags: kept(flags) });
-    this.changed();
+    this.#changed(uid);
     return true;
   }
 
   remove(uid: number): boolean {
     const removed = this.#messages.delete(uid);
-    if (removed) this.changed();
+    if (removed) this.#changed(uid);
     return removed;
   }
 
@@ -92,11 +102,17 @@ export class Folder {
       this.#messages.set(this.uidNext, { ...message, uid: this.uidNext });
       this.uidNext += 1;
     }
-    this.changed();
+    this.#changed(0);
   }
 
-  changed(): void {
-    this.revision += 1;
+  /** The folder is taken away. */
+  close(): void {
+    this.gone = true;
+    this.#changed(0);
+  }
+
+  #changed(uid: number): void {
+    this.#changes.push(uid);
     for (const listener of this.#listeners) listener();
   }
 
@@ -147,8 +163,7 @@ export class MailboxStore {
     const folder = this.folder(name);
     if (folder === undefined) return false;
     this.#folders.delete(key(name));
-    folder.gone = true;
-    folder.changed();
+    folder.close();
     return true;
   }
 

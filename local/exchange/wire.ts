@@ -5,11 +5,12 @@ import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 
 const READ_AHEAD_BYTES = 1024 * 1024;
+const HEAD_BYTES = 64;
 
 export type Line =
   | { readonly kind: 'line'; readonly bytes: Buffer }
-  /** The line was longer than allowed; it has been read to its end and dropped. */
-  | { readonly kind: 'tooLong' }
+  /** The line was longer than allowed; it has been read to its end and dropped, but for its first bytes. */
+  | { readonly kind: 'tooLong'; readonly head: Buffer }
   | { readonly kind: 'idle' }
   | { readonly kind: 'end' };
 
@@ -45,17 +46,18 @@ export class Wire {
     this.#idle = false;
     this.#socket.setTimeout(idleMs);
     try {
-      let dropped = false;
+      let head: Buffer | undefined;
       for (let from = 0; ;) {
         this.#gather();
         const end = this.#buffered.indexOf(10, from);
         if (end !== -1) {
           const bytes = this.#buffered.subarray(0, end > 0 && this.#buffered[end - 1] === 13 ? end - 1 : end);
           this.#buffered = this.#buffered.subarray(end + 1);
-          return dropped || bytes.length > maxBytes ? { kind: 'tooLong' } : { kind: 'line', bytes };
+          if (head === undefined && bytes.length <= maxBytes) return { kind: 'line', bytes };
+          return { kind: 'tooLong', head: head ?? bytes.subarray(0, HEAD_BYTES) };
         }
         if (this.#buffered.length > maxBytes) {
-          dropped = true;
+          head ??= this.#buffered.subarray(0, HEAD_BYTES);
           this.#buffered = Buffer.alloc(0);
         }
         from = this.#buffered.length;
