@@ -169,7 +169,7 @@ describe('what is refused before any call', () => {
     expect(makeStoreClients(uris, { ...options, credential }).blobs.url).toContain('https://store.blob');
   });
 
-  test('plain http with a connection string that says https', async () => {
+  test('plain http with a connection string that says https', () => {
     const httpsString =
       'DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2VjcmV0;TableEndpoint=https://127.0.0.1:9/store;';
     const clients = makeStoreClients(

@@ -1,4 +1,5 @@
 // What the storage tests share: the emulator as a child process, and clients of it.
+import { request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { startAzurite, type Azurite } from '../../local/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { TimeWitness } from '../../shared/outbound/ports.ts';
@@ -23,4 +24,22 @@ export async function startEmulator(): Promise<Emulator> {
   );
   await ensureStore(clients);
   return { azurite, clients, observations, stop: () => azurite.stop() };
+}
+
+/** One request as it stands, for proxies: the shared key signs no port, so it may be passed on. */
+export function passOn(
+  port: number,
+  head: { readonly method: string; readonly path: string; readonly headers: OutgoingHttpHeaders },
+  body: Uint8Array,
+): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, ...head }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
+      });
+    });
+    outgoing.on('error', reject).end(body);
+  });
 }

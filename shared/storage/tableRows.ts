@@ -1,0 +1,216 @@
+// The outbox in a table of the storage service.
+//
+// One transaction is one $batch request; the service applies all of it or nothing. What comes of it is one of
+// three words, never a guess: `ok`, `refused` (412, 409, 404), `unknown` (no answer, 5xx, throttled, not allowed
+// in). The SDK repeats a call whose answer was lost, so an applied transaction can come back as refused: that is
+// passed on as it is, and whoever asked reads again.
+//
+// Every number is written as Edm.Double: it holds all that a JavaScript number holds, and an untyped whole number
+// would be taken for Int32 and refused beyond it. What only a mistake in the caller can bring about (a key that no
+// table takes, the same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
+import type { TableClient, TransactionAction } from '@azure/data-tables';
+import { RestError, odata } from '@azure/data-tables';
+import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
+import { StorageTrouble } from '../outbound/ports.ts';
+import { callSignal } from './clients.ts';
+import { troubleWords } from './trouble.ts';
+
+/** Entity group transaction limits (Azure Tables, "Performing entity group transactions"). */
+const operationsPerTransaction = 100;
+const rowsPerQuery = 1_000;
+/** A page may come back empty with a continuation; so many in a row never end well. */
+const pagesPerQuery = 200;
+/** 1 KiB in UTF-16. */
+const keyCharacters = 512;
+/** 64 KiB in UTF-16, and in bytes. */
+const stringCharacters = 32_768;
+const binaryBytes = 65_536;
+
+export class TableRows implements Rows {
+  readonly #table: TableClient;
+
+  constructor(table: TableClient) {
+    this.#table = table;
+  }
+
+  async read(partition: string, key: string): Promise<Row | undefined> {
+    checkKey(partition);
+    checkKey(key);
+    try {
+      return rowOf(await this.#table.getEntity(partition, key, { abortSignal: callSignal() }));
+    } catch (error) {
+      if (statusOf(error) === 404 && codeOf(error) !== 'TableNotFound') return undefined;
+      throw new StorageTrouble(`a row could not be read: ${troubleWords(error)}`, { cause: error });
+    }
+  }
+
+  async query(
+    partition: string,
+    range: { readonly from: string; readonly to: string; readonly limit: number },
+    select?: readonly string[],
+  ): Promise<readonly Row[]> {
+    const { from, to, limit } = range;
+    checkKey(partition);
+    if (!Number.isInteger(limit) || limit < 1 || limit > rowsPerQuery) {
+      throw new Error(`a query asks for 1 to ${rowsPerQuery} rows, not ${limit}`);
+    }
+    const queryOptions = {
+      filter: odata`PartitionKey eq ${partition} and RowKey ge ${from} and RowKey lt ${to}`,
+      ...(select === undefined ? {} : { select: ['PartitionKey', 'RowKey', ...select] }),
+    };
+    const rows: Row[] = [];
+    let pages = 0;
+    try {
+      const entities = this.#table.listEntities({ queryOptions, abortSignal: callSignal() });
+      for await (const page of entities.byPage({ maxPageSize: limit })) {
+        for (const entity of page) {
+          rows.push(rowOf(entity));
+          if (rows.length === limit) return rows;
+        }
+        pages += 1;
+        if (pages === pagesPerQuery) throw new Error(`no end after ${pagesPerQuery} pages`);
+      }
+    } catch (error) {
+      throw new StorageTrouble(`rows could not be read: ${troubleWords(error)}`, { cause: error });
+    }
+    return rows;
+  }
+
+  async commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer> {
+    checkOperations(partition, operations);
+    const actions = operations.map((operation) => actionOf(partition, operation));
+    try {
+      const answer = await this.#table.submitTransaction(actions, { abortSignal: callSignal() });
+      const etags: Record<string, string> = {};
+      for (const [index, { etag }] of answer.subResponses.entries()) {
+        const operation = operations[index];
+        if (operation !== undefined && operation.kind !== 'delete' && etag !== undefined) {
+          etags[operation.key] = etag;
+        }
+      }
+      return { kind: 'ok', etags };
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+}
+
+function refusalOf(error: unknown): CommitAnswer {
+  const status = statusOf(error);
+  const code = codeOf(error);
+  const place = indexOf(error);
+  if (status === 412) return { kind: 'refused', reason: 'changed', ...place };
+  if (status === 409 && code !== 'TableBeingDeleted') return { kind: 'refused', reason: 'exists', ...place };
+  if (status === 404 && code !== 'TableNotFound') return { kind: 'refused', reason: 'missing', ...place };
+  // The service understood and will not: the transaction itself is wrong, now and at any other time.
+  if (status === 400 || status === 413) {
+    throw new Error(`the store refused a transaction as malformed: ${troubleWords(error)}`, { cause: error });
+  }
+  return { kind: 'unknown', words: troubleWords(error) };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof RestError ? error.statusCode : undefined;
+}
+
+/** The service's own code; a transaction has it in `code`, a single call in the body that the SDK parsed. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof RestError)) return undefined;
+  const { details } = error;
+  const body: unknown =
+    typeof details === 'object' && details !== null ? Reflect.get(details, 'odataError') : undefined;
+  const code: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'code') : undefined;
+  return typeof code === 'string' ? code : error.code;
+}
+
+/** A refused transaction says which operation it was: `1:The update condition ...`. */
+function indexOf(error: unknown): { readonly index?: number } {
+  const index = /^(\d{1,2}):/.exec(error instanceof Error ? error.message : '')?.[1];
+  return index === undefined ? {} : { index: Number(index) };
+}
+
+function actionOf(partition: string, operation: Operation): TransactionAction {
+  const keys = { partitionKey: partition, rowKey: operation.key };
+  switch (operation.kind) {
+    case 'insert':
+      return ['create', { ...keys, ...propertiesOf(operation.fields) }];
+    case 'merge':
+    case 'replace':
+      return [
+        'update',
+        { ...keys, ...propertiesOf(operation.fields) },
+        operation.kind === 'merge' ? 'Merge' : 'Replace',
+        { etag: operation.etag ?? '*' },
+      ];
+    case 'delete':
+      return ['delete', keys];
+  }
+}
+
+function propertiesOf(fields: Fields): Record<string, unknown> {
+  const properties: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    checkField(name, value);
+    properties[name] = typeof value === 'number' ? { type: 'Double', value } : value;
+  }
+  return properties;
+}
+
+const notFields = new Set(['odata.metadata', 'etag', 'partitionKey', 'rowKey', 'timestamp']);
+
+function rowOf(entity: Readonly<Record<string, unknown>>): Row {
+  const { rowKey, etag } = entity;
+  if (typeof rowKey !== 'string' || typeof etag !== 'string')
+    throw new Error('a row came without key or ETag');
+  const fields: Record<string, Field> = {};
+  for (const [name, value] of Object.entries(entity)) {
+    if (notFields.has(name) || value === null || value === undefined) continue;
+    fields[name] = fieldOf(name, value);
+  }
+  return { key: rowKey, etag, fields };
+}
+
+function fieldOf(name: string, value: unknown): Field {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === 'bigint') return Number(value);
+  throw new Error(`the property ${name} of a row has a type that no row of ours has`);
+}
+
+function checkOperations(partition: string, operations: readonly Operation[]): void {
+  checkKey(partition);
+  if (operations.length < 1 || operations.length > operationsPerTransaction) {
+    throw new Error(
+      `a transaction has 1 to ${operationsPerTransaction} operations, not ${operations.length}`,
+    );
+  }
+  const keys = new Set<string>();
+  for (const { key } of operations) {
+    checkKey(key);
+    if (keys.has(key)) throw new Error('a transaction names the same key twice');
+    keys.add(key);
+  }
+}
+
+/** Azure Tables: no / \ # ?, no control characters (C0, C1), at most 1 KiB. */
+function checkKey(key: string): void {
+  if (key.length > keyCharacters || /[/\\#?\u0000-\u001f\u007f-\u009f]/.test(key)) {
+    throw new Error('a key has a character that no table key may have, or is too long');
+  }
+}
+
+function checkField(name: string, value: Field): void {
+  if (
+    !/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name) ||
+    /^(?:partitionKey|rowKey|timestamp|etag)$/i.test(name)
+  ) {
+    throw new Error(`a property can't be named ${JSON.stringify(name.slice(0, 40))}`);
+  }
+  const fits =
+    typeof value === 'number'
+      ? Number.isFinite(value)
+      : typeof value === 'string'
+        ? value.length <= stringCharacters
+        : typeof value === 'boolean' || value.byteLength <= binaryBytes;
+  if (!fits) throw new Error(`the property ${name} holds more than a table property can`);
+}
