@@ -85,10 +85,7 @@ param logRetentionDays int = 30
 
 // ---- settings of the app ---------------------------------------------------------------------------------
 
-param smtpServer string = 'smtp.office365.com:587'
-param imapServer string = 'outlook.office365.com:993'
-
-@description('Further settings of the app by name (docs/settings.md), schedules included; they win over the defaults.')
+@description('Settings of the app by name (docs/settings.md), schedules and servers included; they win over the defaults of settings.json.')
 param settings { *: string } = {}
 
 // ----------------------------------------------------------------------------------------------------------
@@ -98,7 +95,10 @@ var appName = 'func-${toLower(name)}-${token}'
 // The platform's own name for the app; computed, or the app and its registration would wait for each other.
 var hostName = '${appName}.azurewebsites.net'
 var storageName = 'st${token}'
+var workspaceName = 'log-${name}-${token}'
 var componentName = 'appi-${name}-${token}'
+var workspaceId = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+var componentId = resourceId('Microsoft.Insights/components', componentName)
 
 module identity 'modules/identity.bicep' = {
   params: { name: 'id-${name}-${token}', location: location, tags: tags }
@@ -110,7 +110,7 @@ module storage 'modules/storage.bicep' = {
 
 module monitoring 'modules/monitoring.bicep' = {
   params: {
-    workspaceName: 'log-${name}-${token}'
+    workspaceName: workspaceName
     componentName: componentName
     location: location
     tags: tags
@@ -123,10 +123,11 @@ module vault 'modules/vault.bicep' = {
     name: vaultName
     location: location
     tags: tags
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: workspaceId
     purgeProtection: purgeProtection
     recover: recoverVault
   }
+  dependsOn: [monitoring]
 }
 
 module roles 'modules/roles.bicep' = {
@@ -169,8 +170,6 @@ module app 'modules/app.bicep' = {
     insightsConnectionString: monitoring.outputs.connectionString
     entraClientId: entra.?outputs.clientId ?? existingClientId
     mailboxes: mailboxes
-    smtpServer: smtpServer
-    imapServer: imapServer
     settings: union(loadJsonContent('settings.json'), settings)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
@@ -184,9 +183,10 @@ module alerts 'modules/alerts.bicep' = {
     name: name
     location: location
     tags: tags
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: workspaceId
     alertEmails: alertEmails
   }
+  dependsOn: [monitoring]
 }
 
 module workbook 'modules/workbook.bicep' = {
@@ -194,9 +194,10 @@ module workbook 'modules/workbook.bicep' = {
     name: name
     location: location
     tags: tags
-    workspaceId: monitoring.outputs.workspaceId
-    componentId: monitoring.outputs.componentId
+    workspaceId: workspaceId
+    componentId: componentId
   }
+  dependsOn: [monitoring]
 }
 
 output appName string = appName

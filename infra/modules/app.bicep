@@ -21,10 +21,8 @@ param insightsConnectionString string
 param entraClientId string
 
 param mailboxes mailbox[]
-param smtpServer string
-param imapServer string
 
-@description('Settings that are plain values: the schedules, and whatever else the deployment overrides.')
+@description('Settings that are plain values: schedules, servers, numbers.')
 param settings { *: string }
 
 param instanceMemoryMB 512 | 2048 | 4096
@@ -58,16 +56,33 @@ var connections = toObject(
   setting => setting.value
 )
 
-var appSettings = union(settings, connections, {
+// One app setting holds some 10,000 characters, so a long list of mailboxes is continued in MAILBOXES_2 and on.
+var mailboxesPerSetting = 20
+var mailboxSettings = toObject(
+  range(0, (length(mailboxes) + mailboxesPerSetting - 1) / mailboxesPerSetting),
+  page => page == 0 ? 'MAILBOXES' : 'MAILBOXES_${page + 1}',
+  page => string(take(skip(mailboxes, page * mailboxesPerSetting), mailboxesPerSetting))
+)
+
+// The marker that authentication is on is the platform's to set, and a secret has no place in a parameter file.
+var neverSettings = [
+  'WEBSITE_AUTH_ENABLED'
+  'OAUTH_CLIENT_SECRET'
+  'OAUTH_CLIENT_CERTIFICATE'
+  'MailStore'
+  'AzureWebJobsStorage'
+]
+var givenSettings = empty(intersection(neverSettings, objectKeys(settings)))
+  ? settings
+  : fail('The parameter "settings" must not hold ${join(intersection(neverSettings, objectKeys(settings)), ', ')}.')
+
+var appSettings = union(givenSettings, connections, mailboxSettings, {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
   KEY_VAULT_URL: vaultUri
-  MAILBOXES: string(mailboxes)
   OAUTH_AUTHORIZE_ENDPOINT: '${authority}/oauth2/v2.0/authorize'
   OAUTH_CLIENT_ID: entraClientId
   OAUTH_SCOPES: scopes
-  SMTP_SERVER: smtpServer
-  IMAP_SERVER: imapServer
   // The platform's own sign-in proves itself with the identity too, instead of a client secret.
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
 })

@@ -1,0 +1,183 @@
+// The bench that infra/ is checked on: a copy of it in a temporary folder, the Bicep CLI, and Graph's types from
+// beside the project or from the registry. With neither, entra.bicep is replaced by one that declares nothing.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { findBicep } from '../../local/bicep.ts';
+
+export const root = join(import.meta.dirname, '..', '..');
+
+export interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  /** Where the CLI writes its diagnostics, a line each. */
+  readonly stderr: string;
+}
+
+/** What one resource of the deployment will be; what only Azure knows stays an expression in brackets. */
+export interface Predicted {
+  readonly type: string;
+  readonly name: string;
+  readonly id: string;
+  readonly resource: unknown;
+}
+
+export interface Prediction {
+  readonly resources: readonly Predicted[];
+  readonly outputs: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export interface Bench {
+  readonly folder: string;
+  /** Where Graph's types came from; undefined: the Entra part can't be checked here. */
+  readonly graphTypes: 'beside the project' | 'registry' | undefined;
+  bicep(...args: readonly string[]): Run;
+  /** Evaluates a parameter file's deployment, without Azure; without a resource group: into the subscription. */
+  predict(parameterFile: string, resourceGroup?: string): Prediction;
+  /** Every .bicep and .bicepparam file, relative to the folder. */
+  files(): readonly string[];
+  remove(): void;
+}
+
+export const subscriptionId = 'aaaaaaaa-0000-4000-8000-000000000001';
+export const tenantId = 'bbbbbbbb-0000-4000-8000-000000000002';
+
+/** Lays infra/ out in a temporary folder. Whoever calls it removes it. */
+export function layOut(): Bench {
+  const found = findBicep();
+  if (found === undefined) throw new Error('No Bicep CLI: node local/start.mjs local/bicep.ts gets one');
+  const program = found;
+  const folder = mkdtempSync(join(tmpdir(), 'infra-'));
+  cpSync(join(root, 'infra'), folder, { recursive: true });
+  const bicep = (...args: readonly string[]): Run =>
+    spawnSync(program, args, { cwd: folder, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  return {
+    folder,
+    graphTypes: placeGraphTypes(folder, bicep),
+    bicep,
+    predict: (parameterFile, resourceGroup) => predict(folder, bicep, parameterFile, resourceGroup),
+    files: () =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.bicep(param)?$/.test(name))
+        .map((name) => name.replaceAll('\\', '/'))
+        .sort(),
+    remove: () => {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function placeGraphTypes(folder: string, bicep: Bench['bicep']): Bench['graphTypes'] {
+  const types = join(root, '..', 'shared', 'graph-types', 'index.json');
+  if (existsSync(types)) {
+    const run = bicep('publish-extension', types, '--target', './graph.tgz', '--force');
+    if (run.status !== 0) throw new Error(`publish-extension failed: ${run.stderr}`);
+    const path = join(folder, 'bicepconfig.json');
+    const offline = readFileSync(path, 'utf8').replace(/"br:[^"]+"/, '"./graph.tgz"');
+    writeFileSync(path, offline);
+    return 'beside the project';
+  }
+  // Restoring says it succeeded even where it did not: building tells.
+  if (bicep('build', 'entra.bicep', '--stdout').status === 0) return 'registry';
+  writeFileSync(join(folder, 'entra.bicep'), withoutGraph(readFileSync(join(folder, 'entra.bicep'), 'utf8')));
+  return undefined;
+}
+
+/** The same parameters and outputs, and no resource: what main.bicep needs to be checked without Graph's types. */
+function withoutGraph(source: string): string {
+  const kept = source.split('\n').filter((line) => /^(import|param) /.test(line));
+  const outputs = [...source.matchAll(/^output (\w+) string/gm)].map(
+    (match) => `output ${String(match[1])} string = ''`,
+  );
+  return ['#disable-diagnostics no-unused-params', ...kept, ...outputs, ''].join('\n');
+}
+
+function predict(
+  folder: string,
+  bicep: Bench['bicep'],
+  parameterFile: string,
+  resourceGroup: string | undefined,
+): Prediction {
+  const run = bicep(
+    ...['snapshot', parameterFile, '--mode', 'overwrite', '--subscription-id', subscriptionId],
+    ...['--location', 'northeurope', '--tenant-id', tenantId],
+    ...(resourceGroup === undefined ? [] : ['--resource-group', resourceGroup]),
+  );
+  if (run.status !== 0) throw new Error(`bicep snapshot ${parameterFile}: ${run.stdout}${run.stderr}`);
+  const path = join(folder, parameterFile.replace(/\.bicepparam$/, '.snapshot.json'));
+  const text = readFileSync(path, 'utf8');
+  rmSync(path);
+  const snapshot: unknown = JSON.parse(text);
+  const resources = list(snapshot, 'predictedResources').map((resource) => ({
+    type: words(resource, 'type'),
+    name: optional(resource, 'name'),
+    id: optional(resource, 'id'),
+    resource,
+  }));
+  return { resources, outputs: record(at(snapshot, 'outputs')), text };
+}
+
+/** What lies at a path in parsed JSON; undefined where the path ends early. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let here = value;
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null) return undefined;
+    here = record(here)[String(step)];
+  }
+  return here;
+}
+
+export function list(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
+  const found = at(value, ...path);
+  if (!Array.isArray(found)) throw new Error(`no list at ${path.join('.')}`);
+  return found;
+}
+
+export function words(value: unknown, ...path: readonly (string | number)[]): string {
+  const found = at(value, ...path);
+  if (typeof found !== 'string') throw new Error(`no text at ${path.join('.')}`);
+  return found;
+}
+
+/** Graph's resources have neither name nor id. */
+function optional(value: unknown, key: string): string {
+  const found = at(value, key);
+  return typeof found === 'string' ? found : '';
+}
+
+export function record(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value));
+}
+
+/** The app's settings in a prediction, by name. */
+export function appSettings(prediction: Prediction): ReadonlyMap<string, string> {
+  const app = only(prediction, 'Microsoft.Web/sites');
+  return new Map(
+    list(app, 'properties', 'siteConfig', 'appSettings').map((setting) => [
+      words(setting, 'name'),
+      words(setting, 'value'),
+    ]),
+  );
+}
+
+/** The one resource of a type. */
+export function only(prediction: Prediction, type: string): unknown {
+  const found = every(prediction, type);
+  if (found.length !== 1) throw new Error(`${String(found.length)} resources of ${type}`);
+  return found[0];
+}
+
+export function every(prediction: Prediction, type: string): readonly unknown[] {
+  return prediction.resources.filter((one) => one.type === type).map((one) => one.resource);
+}
+
+/** Files below a folder of the project, relative to it. */
+export function filesBelow(folder: string, ending: string): readonly string[] {
+  const start = join(root, folder);
+  return readdirSync(start, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => relative(root, join(start, name)));
+}

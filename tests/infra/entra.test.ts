@@ -1,0 +1,168 @@
+// The Entra part of the deployment. Needs Graph's types, from beside the project or from the registry.
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { at, every, layOut, list, only, tenantId, words, type Prediction } from './bench.ts';
+
+const bench = layOut();
+afterAll(() => {
+  bench.remove();
+});
+
+const graph = 'Microsoft.Graph';
+const { graphTypes } = bench;
+const known = graphTypes !== undefined;
+const title = known
+  ? `the Entra part (Graph's types: ${graphTypes})`
+  : 'the Entra part is NOT CHECKED here: no Graph types beside the project, and no registry';
+
+(known ? describe : describe.skip)(title, () => {
+  const dev = bench.predict('dev.bicepparam', 'rg-mail-dev');
+  const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+  const registration = (prediction: Prediction): unknown =>
+    at(only(prediction, `${graph}/applications@v1.0`), 'properties');
+  const hostName = (prediction: Prediction): string =>
+    `${words(only(prediction, 'Microsoft.Web/sites'), 'name')}.azurewebsites.net`;
+
+  test('redirect addresses: the callback’s route, the platform’s own, and ESM’s', () => {
+    expect(list(registration(prod), 'web', 'redirectUris')).toEqual([
+      `https://${hostName(prod)}/api/oauth/callback`,
+      `https://${hostName(prod)}/.auth/login/aad/callback`,
+      'https://esm.contoso.example/oauth/callback',
+    ]);
+    expect(list(registration(dev), 'web', 'redirectUris')).toHaveLength(2);
+  });
+
+  test('it is a confidential client of one tenant: no public or single-page address', () => {
+    expect(at(registration(prod), 'signInAudience')).toBe('AzureADMyOrg');
+    expect(at(registration(prod), 'spa')).toBeUndefined();
+    expect(at(registration(prod), 'publicClient')).toBeUndefined();
+  });
+
+  test('it has no secret and no certificate', () => {
+    expect(at(registration(prod), 'passwordCredentials')).toBeUndefined();
+    expect(at(registration(prod), 'keyCredentials')).toBeUndefined();
+  });
+
+  test('its one credential is the managed identity', () => {
+    const credential = at(
+      only(prod, `${graph}/applications/federatedIdentityCredentials@v1.0`),
+      'properties',
+    );
+    const uniqueName = words(registration(prod), 'uniqueName');
+    expect(words(credential, 'name')).toBe(`${uniqueName}/identity`);
+    expect(list(credential, 'audiences')).toEqual(['api://AzureADTokenExchange']);
+    expect(words(credential, 'issuer')).toContain(tenantId);
+    expect(words(credential, 'issuer')).toContain('{0}{1}/v2.0');
+    expect(words(credential, 'subject')).toMatch(
+      /format\('identity-\{0\}'.*\.outputs\.principalId\.value\]$/,
+    );
+  });
+
+  test('dev and prod in one tenant never write to the same registration', () => {
+    const names = [
+      dev,
+      prod,
+      bench.predict('dev.bicepparam', 'rg-elsewhere'),
+      bench.predict('prod.bicepparam', 'rg-elsewhere'),
+    ].map((prediction) => words(registration(prediction), 'uniqueName'));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('a second deployment finds its registration again', () => {
+    expect(words(registration(bench.predict('dev.bicepparam', 'rg-mail-dev')), 'uniqueName')).toBe(
+      words(registration(dev), 'uniqueName'),
+    );
+  });
+
+  test('consent where it is asked for: two delegated grants for the tenant, two application permissions', () => {
+    const grants = every(prod, `${graph}/oauth2PermissionGrants@v1.0`).map((grant) =>
+      at(grant, 'properties'),
+    );
+    expect(grants.map((grant) => words(grant, 'scope'))).toEqual([
+      'IMAP.AccessAsUser.All SMTP.Send',
+      'openid profile email offline_access',
+    ]);
+    expect(grants.map((grant) => words(grant, 'consentType'))).toEqual(['AllPrincipals', 'AllPrincipals']);
+    expect(grants.map((grant) => words(grant, 'resourceId'))).toEqual([
+      "[reference('exchangeOnline').id]",
+      "[reference('graph').id]",
+    ]);
+    const permissions = every(prod, `${graph}/appRoleAssignedTo@v1.0`)
+      .map((one) => at(one, 'properties'))
+      .filter((one) => words(one, 'resourceId') === "[reference('exchangeOnline').id]");
+    expect(permissions.map((one) => words(one, 'principalId'))).toEqual([
+      "[reference('enterpriseApp').id]",
+      "[reference('enterpriseApp').id]",
+    ]);
+  });
+
+  test('no consent where it is not: an administrator is sent to the address in the outputs', () => {
+    expect(every(dev, `${graph}/oauth2PermissionGrants@v1.0`)).toEqual([]);
+    const permissions = every(dev, `${graph}/appRoleAssignedTo@v1.0`).map((one) => at(one, 'properties'));
+    expect(permissions.map((one) => words(one, 'resourceId'))).toEqual(["[reference('enterpriseApp').id]"]);
+    const { stdout } = bench.bicep('build', 'entra.bicep', '--stdout');
+    expect(words(JSON.parse(stdout), 'outputs', 'adminConsentUrl', 'value')).toContain(
+      '/adminconsent?client_id=',
+    );
+  });
+
+  test('every permission is looked up by its name, and one that is not there ends the deployment with a sentence', () => {
+    const { stdout } = bench.bicep('build', 'entra.bicep', '--stdout');
+    const template: unknown = JSON.parse(stdout);
+    const permissions = Object.values(at(template, 'functions') ?? {}).map((one) => JSON.stringify(one));
+    expect(permissions.join()).toMatch(
+      /equals\(length\(filter\(.*\)\), 1\).*fail\(format\('\{0\} in this tenant has no permission/,
+    );
+    for (const name of [
+      'IMAP.AccessAsApp',
+      'SMTP.SendAsApp',
+      'IMAP.AccessAsUser.All',
+      'SMTP.Send',
+      'offline_access',
+    ]) {
+      expect(JSON.stringify(at(template, 'variables'))).toContain(name);
+    }
+    // No id of a permission is written anywhere: only the two applications' own.
+    const ids = new Set(stdout.match(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g));
+    expect([...ids].toSorted()).toEqual([
+      '00000002-0000-0ff1-ce00-000000000000',
+      '00000003-0000-0000-c000-000000000000',
+    ]);
+  });
+
+  test('what the portal shows as configured: delegated and application permissions of prod', () => {
+    const access = list(registration(prod), 'requiredResourceAccess');
+    expect(
+      access.map((one) => [
+        words(one, 'resourceAppId'),
+        list(one, 'resourceAccess').map((it) => at(it, 'type')),
+      ]),
+    ).toEqual([
+      ['00000002-0000-0ff1-ce00-000000000000', ['Scope', 'Scope', 'Role', 'Role']],
+      ['00000003-0000-0000-c000-000000000000', ['Scope', 'Scope', 'Scope', 'Scope']],
+    ]);
+  });
+
+  test('dev, with a delegated mailbox alone, asks for no application permission', () => {
+    const access = list(registration(dev), 'requiredResourceAccess');
+    expect(list(access[0], 'resourceAccess').map((it) => at(it, 'type'))).toEqual(['Scope', 'Scope']);
+  });
+
+  test('the page’s role is given to the administrators, by default to the deployer', () => {
+    const role = list(registration(prod), 'appRoles')[0];
+    expect(words(role, 'value')).toBe('MailBridge.Administrator');
+    const given = (prediction: Prediction): readonly string[] =>
+      every(prediction, `${graph}/appRoleAssignedTo@v1.0`)
+        .map((one) => at(one, 'properties'))
+        .filter((one) => words(one, 'resourceId') === "[reference('enterpriseApp').id]")
+        .map((one) => words(one, 'principalId'));
+    expect(given(prod)).toEqual(['33333333-3333-4333-8333-333333333333']);
+    expect(given(dev)).toEqual(['[deployer().objectId]']);
+    expect(at(registration(prod), 'appRoles', 0, 'id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('nobody has to be assigned to sign in', () => {
+    expect(at(only(prod, `${graph}/servicePrincipals@v1.0`), 'properties', 'appRoleAssignmentRequired')).toBe(
+      false,
+    );
+  });
+});

@@ -1,0 +1,548 @@
+// What the deployment of each parameter file will be, evaluated without Azure (bicep snapshot), against what the
+// app, its host and the security catalogue expect of it.
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSettings } from '../../shared/config/readSettings.ts';
+import { mailboxSettings, settingsTable } from '../../shared/config/settingsTable.ts';
+import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import {
+  appSettings,
+  at,
+  every,
+  layOut,
+  list,
+  only,
+  record,
+  subscriptionId,
+  tenantId,
+  words,
+  type Prediction,
+} from './bench.ts';
+
+const bench = layOut();
+afterAll(() => {
+  bench.remove();
+});
+const dev = bench.predict('dev.bicepparam', 'rg-mail-dev');
+const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+const azd = bench.predict('azd/main.bicepparam');
+const deployments = [
+  ['dev', dev],
+  ['prod', prod],
+  ['azd', azd],
+] as const;
+
+const sender = '11111111-1111-4111-8111-111111111111';
+const consumer = '22222222-2222-4222-8222-222222222222';
+
+const lastParts = (prediction: Prediction, type: string): readonly string[] =>
+  prediction.resources.filter((one) => one.type === type).map((one) => one.name.split('/').at(-1) ?? '');
+
+describe.each(deployments)('%s: the store', (_name, prediction) => {
+  const account = only(prediction, 'Microsoft.Storage/storageAccounts');
+  const services = 'Microsoft.Storage/storageAccounts';
+
+  test('has the queues that the code binds to, poison queues included, and no other', () => {
+    expect(lastParts(prediction, `${services}/queueServices/queues`).toSorted()).toEqual(
+      Object.values(queueNames).toSorted(),
+    );
+  });
+
+  test('has a poison queue for each queue that a function is bound to', () => {
+    const queues = lastParts(prediction, `${services}/queueServices/queues`);
+    expect(queues).toEqual(expect.arrayContaining(['outbound-mail-poison', 'outbound-wake-poison']));
+  });
+
+  test('has the tables of the code, and no other', () => {
+    expect(lastParts(prediction, `${services}/tableServices/tables`).toSorted()).toEqual(
+      Object.values(tableNames).toSorted(),
+    );
+  });
+
+  test('has the containers of the code and the package’s, and no other', () => {
+    expect(lastParts(prediction, `${services}/blobServices/containers`).toSorted()).toEqual(
+      [...Object.values(containerNames), 'app-package'].toSorted(),
+    );
+  });
+
+  test.each([
+    ['allowSharedKeyAccess', false],
+    ['allowBlobPublicAccess', false],
+    ['allowCrossTenantReplication', false],
+    ['defaultToOAuthAuthentication', true],
+    ['minimumTlsVersion', 'TLS1_2'],
+    ['supportsHttpsTrafficOnly', true],
+  ])('%s is %s', (property, value) => {
+    expect(at(account, 'properties', property)).toBe(value);
+  });
+
+  test('no container is public', () => {
+    const containers = every(prediction, `${services}/blobServices/containers`);
+    expect(containers.map((one) => at(one, 'properties', 'publicAccess'))).toEqual(
+      containers.map(() => 'None'),
+    );
+  });
+});
+
+describe.each(deployments)('%s: the vault', (_name, prediction) => {
+  const vault = only(prediction, 'Microsoft.KeyVault/vaults');
+
+  test('goes by roles, and what is deleted can be had back', () => {
+    expect(at(vault, 'properties')).toMatchObject({
+      enableRbacAuthorization: true,
+      enableSoftDelete: true,
+      softDeleteRetentionInDays: 90,
+      tenantId,
+      createMode: 'default',
+    });
+  });
+
+  test('has no access policy', () => {
+    expect(at(vault, 'properties', 'accessPolicies')).toBeUndefined();
+  });
+
+  test('notes every access in the log', () => {
+    const audit = only(prediction, 'Microsoft.Insights/diagnosticSettings');
+    expect(words(audit, 'id')).toContain('/vaults/kv-');
+    expect(at(audit, 'properties', 'logs')).toEqual([{ category: 'AuditEvent', enabled: true }]);
+  });
+});
+
+test('purge protection is on in prod; in dev it is off by absence, since the service refuses "false"', () => {
+  const protection = (prediction: Prediction): unknown =>
+    record(at(only(prediction, 'Microsoft.KeyVault/vaults'), 'properties'));
+  expect(protection(prod)).toHaveProperty('enablePurgeProtection', true);
+  expect(record(protection(dev))['enablePurgeProtection'] ?? undefined).toBeUndefined();
+});
+
+describe.each(deployments)('%s: the log', (_name, prediction) => {
+  test('is written with Entra alone, into a workspace', () => {
+    expect(at(only(prediction, 'Microsoft.Insights/components'), 'properties')).toMatchObject({
+      DisableLocalAuth: true,
+      IngestionMode: 'LogAnalytics',
+    });
+  });
+
+  test('nothing is sampled away on the way in', () => {
+    expect(
+      at(only(prediction, 'Microsoft.Insights/components'), 'properties', 'SamplingPercentage'),
+    ).toBeUndefined();
+  });
+});
+
+describe.each(deployments)('%s: the app', (_name, prediction) => {
+  const app = only(prediction, 'Microsoft.Web/sites');
+  const settings = appSettings(prediction);
+
+  test('runs on Flex Consumption, Node 24', () => {
+    expect(at(only(prediction, 'Microsoft.Web/serverfarms'), 'sku')).toEqual({
+      name: 'FC1',
+      tier: 'FlexConsumption',
+    });
+    expect(at(app, 'properties', 'functionAppConfig', 'runtime')).toEqual({ name: 'node', version: '24' });
+  });
+
+  test('has 2,048 MB an instance', () => {
+    expect(at(app, 'properties', 'functionAppConfig', 'scaleAndConcurrency', 'instanceMemoryMB')).toBe(2048);
+  });
+
+  test('answers over TLS 1.2 or better, and nothing over FTP', () => {
+    expect(at(app, 'properties', 'httpsOnly')).toBe(true);
+    expect(at(app, 'properties', 'siteConfig')).toMatchObject({
+      minTlsVersion: '1.2',
+      scmMinTlsVersion: '1.2',
+      ftpsState: 'Disabled',
+    });
+  });
+
+  test('is published without a password', () => {
+    const doors = every(prediction, 'Microsoft.Web/sites/basicPublishingCredentialsPolicies');
+    expect(doors.map((door) => at(door, 'properties', 'allow'))).toEqual([false, false]);
+  });
+
+  test('has the package’s container by identity', () => {
+    expect(
+      at(app, 'properties', 'functionAppConfig', 'deployment', 'storage', 'authentication', 'type'),
+    ).toBe('UserAssignedIdentity');
+  });
+
+  test('has one identity, user-assigned', () => {
+    expect(at(app, 'identity', 'type')).toBe('UserAssigned');
+    expect(every(prediction, 'Microsoft.ManagedIdentity/userAssignedIdentities')).toHaveLength(1);
+  });
+
+  test('every setting is the app’s, the host’s or the platform’s', () => {
+    const known = new Set(settingsTable.map(({ name }) => name));
+    const others = [...settings.keys()].filter((name) => !known.has(name));
+    expect(others.toSorted()).toEqual([
+      'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+      'APPLICATIONINSIGHTS_CONNECTION_STRING',
+      'AzureWebJobsStorage__blobServiceUri',
+      'AzureWebJobsStorage__clientId',
+      'AzureWebJobsStorage__credential',
+      'AzureWebJobsStorage__queueServiceUri',
+      'AzureWebJobsStorage__tableServiceUri',
+      'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID',
+    ]);
+  });
+
+  test('every setting that the app requires is there', () => {
+    const required = settingsTable.filter((row) => row.required === 'yes').map(({ name }) => name);
+    expect(required.length).toBeGreaterThan(4);
+    expect(required.filter((name) => !settings.has(name))).toEqual([]);
+  });
+
+  test('the app’s own parser has nothing to say against them', () => {
+    const answer = readSettings(asAzureFillsIn(settings));
+    expect(answer.kind === 'problems' ? answer.problems : []).toEqual([]);
+  });
+
+  test('no setting is a secret', () => {
+    const secrets = settingsTable.filter((row) => row.secret === true).map(({ name }) => name);
+    expect(secrets.length).toBeGreaterThan(1);
+    expect(secrets.filter((name) => settings.has(name))).toEqual([]);
+    for (const [name, value] of settings) {
+      expect([name, /listKeys|listSecrets|AccountKey=|SharedAccess|sig=/i.test(value)]).toEqual([
+        name,
+        false,
+      ]);
+    }
+  });
+
+  test('no setting that Flex refuses or the platform sets itself', () => {
+    const refused =
+      /^(FUNCTIONS_(WORKER_RUNTIME|EXTENSION_VERSION|WORKER_PROCESS_COUNT)|WEBSITE_(RUN_FROM_PACKAGE|NODE_DEFAULT_VERSION|CONTENT.*|TIME_ZONE|MAX_DYNAMIC.*|AUTH_ENABLED)|SCM_DO_BUILD_DURING_DEPLOYMENT|ENABLE_ORYX_BUILD|TZ)$/;
+    expect([...settings.keys()].filter((name) => refused.test(name))).toEqual([]);
+  });
+
+  test('host and app reach the store by the same identity', () => {
+    for (const connection of ['AzureWebJobsStorage', 'MailStore']) {
+      expect(settings.get(`${connection}__credential`)).toBe('managedidentity');
+      expect(settings.get(`${connection}__clientId`)).toContain('.outputs.clientId.value');
+      for (const service of ['blob', 'queue', 'table']) {
+        expect(settings.get(`${connection}__${service}ServiceUri`)).toContain(
+          `.outputs.${service}Endpoint.value`,
+        );
+      }
+    }
+  });
+
+  test('writes its log with that identity', () => {
+    expect(settings.get('APPLICATIONINSIGHTS_AUTHENTICATION_STRING')).toMatch(
+      /Authorization=AAD;ClientId=\{0\}.*outputs\.clientId\.value/,
+    );
+  });
+
+  test('finds the sign-in of its own tenant', () => {
+    expect(settings.get('OAUTH_AUTHORIZE_ENDPOINT')).toContain('/oauth2/v2.0/authorize');
+    expect(settings.get('OAUTH_AUTHORIZE_ENDPOINT')).toContain(tenantId);
+  });
+
+  test('the platform’s sign-in lets everyone through to the handlers, and keeps no token', () => {
+    const authentication = only(prediction, 'Microsoft.Web/sites/config');
+    expect(words(authentication, 'name')).toMatch(/\/authsettingsV2$/);
+    expect(at(authentication, 'properties')).toMatchObject({
+      platform: { enabled: true },
+      globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' },
+      httpSettings: { requireHttps: true },
+      login: { tokenStore: { enabled: false } },
+    });
+  });
+
+  test('and proves itself with the identity, not with a secret', () => {
+    const provider = at(
+      only(prediction, 'Microsoft.Web/sites/config'),
+      ...['properties', 'identityProviders', 'azureActiveDirectory'],
+    );
+    expect(words(provider, 'registration', 'clientSecretSettingName')).toBe(
+      'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID',
+    );
+    expect(settings.get('OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID')).toContain('.outputs.clientId.value');
+    expect(words(provider, 'registration', 'openIdIssuer')).toContain(tenantId);
+  });
+
+  test('no output is a secret', () => {
+    expect(
+      Object.keys(prediction.outputs).filter((name) => /secret|key|password|connection/i.test(name)),
+    ).toEqual([]);
+    expect(JSON.stringify(prediction.outputs)).not.toMatch(/listKeys|AccountKey|connectionString/i);
+  });
+
+  test('no key of anything is asked for anywhere', () => {
+    expect(prediction.text).not.toMatch(
+      /listKeys|listSecrets|listAccountSas|listServiceSas|passwordCredentials/i,
+    );
+  });
+});
+
+test('prod keeps sendMail warm, dev nothing', () => {
+  const warm = (prediction: Prediction): unknown =>
+    at(
+      only(prediction, 'Microsoft.Web/sites'),
+      'properties',
+      'functionAppConfig',
+      'scaleAndConcurrency',
+      'alwaysReady',
+    );
+  expect(warm(prod)).toEqual([{ name: 'function:sendMail', instanceCount: 1 }]);
+  expect(warm(dev)).toEqual([]);
+});
+
+/** The settings as the app will find them: expressions of what only Azure knows are given plausible values. */
+function asAzureFillsIn(settings: ReadonlyMap<string, string>): Record<string, string> {
+  const values: readonly (readonly [RegExp, string])[] = [
+    [/outputs\.clientId\.value|'outputs', 'clientId', 'value'/, '44444444-4444-4444-8444-444444444444'],
+    [/outputs\.(blob|queue|table)Endpoint\.value/, 'https://stx.blob.core.windows.net/'],
+    [/outputs\.uri\.value/, 'https://kv-x.vault.azure.net/'],
+    [
+      /environment\(\)\.authentication\.loginEndpoint/,
+      `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/authorize`,
+    ],
+  ];
+  const filled = [...settings].map(([name, value]): readonly [string, string] => {
+    const match =
+      value.startsWith('[') && !value.startsWith('[{')
+        ? values.find(([form]) => form.test(value))
+        : undefined;
+    return [name, match?.[1] ?? value];
+  });
+  return Object.fromEntries(filled);
+}
+
+test('a mailbox comes out as it was written, and as the app reads it', () => {
+  const written: unknown = JSON.parse(appSettings(prod).get('MAILBOXES') ?? '');
+  expect(at(written, 1)).toEqual({
+    address: 'hr@contoso.example',
+    signIn: 'delegated',
+    smtpUser: 'mail.delegate@contoso.example',
+    send: true,
+    receive: false,
+    limits: { messagesPerMinute: 20, recipientsPerDay: 6500, connections: 2 },
+  });
+  const answer = readSettings(asAzureFillsIn(appSettings(prod)));
+  expect(answer.kind === 'ok' ? answer.settings.mailboxes : []).toMatchObject([
+    {
+      address: 'servicedesk@contoso.example',
+      signIn: 'application',
+      afterFetch: { kind: 'move', folder: 'Processed' },
+    },
+    {
+      address: 'hr@contoso.example',
+      smtpUser: 'mail.delegate@contoso.example',
+      receive: false,
+      folder: 'INBOX',
+    },
+  ]);
+});
+
+test('a hundred mailboxes are spread over the settings that the app continues with', () => {
+  const path = join(bench.folder, 'many.bicepparam');
+  const mailboxes = Array.from(
+    { length: 100 },
+    (_, index) => `  { address: 'desk${String(index)}@contoso.example', signIn: 'application' }\n`,
+  );
+  writeFileSync(
+    path,
+    `using 'main.bicep'\n\nparam name = 'many'\nparam mailboxes = [\n${mailboxes.join('')}]\n`,
+  );
+  const settings = appSettings(bench.predict('many.bicepparam', 'rg-many'));
+  rmSync(path);
+  expect(mailboxSettings.map((name) => (settings.get(name) ?? '').length < 10_000)).toEqual([
+    ...mailboxSettings.map(() => true),
+  ]);
+  const answer = readSettings(asAzureFillsIn(settings));
+  expect(answer.kind === 'ok' ? answer.settings.mailboxes.length : answer.problems).toBe(100);
+});
+
+test.each([
+  ['WEBSITE_AUTH_ENABLED', 'True'],
+  ['OAUTH_CLIENT_SECRET', 'x'],
+])('the parameter "settings" can’t smuggle in %s', (name, value) => {
+  const path = join(bench.folder, 'smuggler.bicepparam');
+  const mailbox = `{ address: 'desk@contoso.example', signIn: 'application' }`;
+  writeFileSync(
+    path,
+    `using 'main.bicep'\n\nparam name = 'smuggler'\nparam mailboxes = [${mailbox}]\nparam settings = { ${name}: '${value}' }\n`,
+  );
+  try {
+    expect(() => bench.predict('smuggler.bicepparam', 'rg-x')).toThrow(`must not hold ${name}`);
+  } finally {
+    rmSync(path);
+  }
+});
+
+// ---- who may do what: the whole list, per principal and scope ----------------------------------------------
+
+interface Assignment {
+  readonly who: string;
+  readonly role: string;
+  readonly on: string;
+}
+
+const roleNames: Readonly<Record<string, string>> = {
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b': 'Storage Blob Data Owner',
+  'ba92f5b4-2d11-453d-a403-e96b0029c9fe': 'Storage Blob Data Contributor',
+  '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1': 'Storage Blob Data Reader',
+  '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
+  '19e7f393-937e-4f77-808e-94535e297925': 'Storage Queue Data Reader',
+  '8a0f0c08-91a1-4084-bc3d-661d67233fed': 'Storage Queue Data Message Processor',
+  'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a': 'Storage Queue Data Message Sender',
+  '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3': 'Storage Table Data Contributor',
+  'b86a8fe4-44ce-4948-aee5-eccb2c155cd7': 'Key Vault Secrets Officer',
+  '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
+};
+
+function assignments(prediction: Prediction): readonly Assignment[] {
+  return every(prediction, 'Microsoft.Authorization/roleAssignments').map((assignment) => {
+    const principal = words(assignment, 'properties', 'principalId');
+    const definition = words(assignment, 'properties', 'roleDefinitionId');
+    const id = words(assignment, 'id');
+    const scope =
+      /^\[extensionResourceId\('([^']+)', 'Microsoft\.Authorization\/roleAssignments'/.exec(id) ??
+      /^(\/.*)\/providers\/Microsoft\.Authorization\/roleAssignments\//.exec(id);
+    const role = definition.split('/').at(-1) ?? '';
+    const ofIdentity = /format\('identity-\{0\}'.*\.outputs\.principalId\.value\]$/.test(principal);
+    return {
+      who:
+        principal === sender
+          ? 'sender'
+          : principal === consumer
+            ? 'consumer'
+            : ofIdentity
+              ? 'app'
+              : principal,
+      role: roleNames[role] ?? role,
+      on: (scope?.[1] ?? id).replace(/^.*\/providers\/[^/]+\//, '').replace(/\/default\b/, ''),
+    };
+  });
+}
+
+const ofTheApp = (account: string, vault: string, component: string): readonly Assignment[] => [
+  { who: 'app', role: 'Storage Blob Data Owner', on: `storageAccounts/${account}` },
+  { who: 'app', role: 'Storage Queue Data Contributor', on: `storageAccounts/${account}` },
+  { who: 'app', role: 'Storage Table Data Contributor', on: `storageAccounts/${account}` },
+  { who: 'app', role: 'Key Vault Secrets Officer', on: `vaults/${vault}` },
+  { who: 'app', role: 'Monitoring Metrics Publisher', on: `components/${component}` },
+];
+
+const nameOf = (prediction: Prediction, type: string): string => words(only(prediction, type), 'name');
+const storeOf = (prediction: Prediction): readonly [string, string, string] => [
+  nameOf(prediction, 'Microsoft.Storage/storageAccounts'),
+  nameOf(prediction, 'Microsoft.KeyVault/vaults'),
+  nameOf(prediction, 'Microsoft.Insights/components'),
+];
+
+describe('roles', () => {
+  test('prod: exactly the list, per principal and scope', () => {
+    const [account, vault, component] = storeOf(prod);
+    const queue = (name: string): string => `storageAccounts/${account}/queueServices/queues/${name}`;
+    const container = (name: string): string => `storageAccounts/${account}/blobServices/containers/${name}`;
+    const expected: readonly Assignment[] = [
+      ...ofTheApp(account, vault, component),
+      { who: 'sender', role: 'Storage Queue Data Message Sender', on: queue(queueNames.outboundMail) },
+      { who: 'sender', role: 'Storage Blob Data Contributor', on: container(containerNames.outboundUploads) },
+      { who: 'consumer', role: 'Storage Queue Data Reader', on: queue(queueNames.inboundMail) },
+      { who: 'consumer', role: 'Storage Queue Data Reader', on: queue(queueNames.mailStatus) },
+      { who: 'consumer', role: 'Storage Queue Data Message Processor', on: queue(queueNames.inboundMail) },
+      { who: 'consumer', role: 'Storage Queue Data Message Processor', on: queue(queueNames.mailStatus) },
+      { who: 'consumer', role: 'Storage Blob Data Reader', on: container(containerNames.inboundContent) },
+      { who: 'consumer', role: 'Storage Blob Data Reader', on: container(containerNames.outboundContent) },
+    ];
+    const sorted = (all: readonly Assignment[]): readonly string[] =>
+      all.map((one) => `${one.who} · ${one.role} · ${one.on}`).toSorted();
+    expect(sorted(assignments(prod))).toEqual(sorted(expected));
+  });
+
+  test.each([
+    ['dev', dev],
+    ['azd', azd],
+  ])('%s: the app’s five and nobody else’s', (_name, prediction) => {
+    expect(assignments(prediction)).toEqual(ofTheApp(...storeOf(prediction)));
+  });
+
+  test('each says that it is a service principal’s, so a fresh one is not looked for as a user', () => {
+    const types = every(prod, 'Microsoft.Authorization/roleAssignments').map((one) =>
+      at(one, 'properties', 'principalType'),
+    );
+    expect(new Set(types)).toEqual(new Set(['ServicePrincipal']));
+  });
+});
+
+// ---- two deployments ---------------------------------------------------------------------------------------
+
+describe('two deployments never meet', () => {
+  const sameNames = (one: Prediction, other: Prediction): readonly string[] => {
+    const worldwide = [
+      'Microsoft.Storage/storageAccounts',
+      'Microsoft.KeyVault/vaults',
+      'Microsoft.Web/sites',
+      'Microsoft.ManagedIdentity/userAssignedIdentities',
+    ];
+    return worldwide.filter((type) => nameOf(one, type) === nameOf(other, type));
+  };
+
+  test('dev and prod share no name', () => {
+    expect(sameNames(dev, prod)).toEqual([]);
+  });
+
+  test('the same parameters in another resource group share no name', () => {
+    expect(sameNames(dev, bench.predict('dev.bicepparam', 'rg-elsewhere'))).toEqual([]);
+  });
+
+  test('the same parameters again are the same deployment', () => {
+    const names = (prediction: Prediction): readonly string[] => prediction.resources.map((one) => one.name);
+    expect(names(bench.predict('dev.bicepparam', 'rg-mail-dev'))).toEqual(names(dev));
+  });
+
+  test('all of it lies in the one resource group', () => {
+    const elsewhere = prod.resources.filter(
+      (one) =>
+        one.id.startsWith('/') &&
+        !one.id.startsWith(`/subscriptions/${subscriptionId}/resourceGroups/rg-mail-prod/`),
+    );
+    expect(elsewhere.map((one) => one.id)).toEqual([]);
+  });
+
+  test('names fit: account and vault at most 24 characters, the host’s id in the app’s first 32', () => {
+    for (const [, prediction] of deployments) {
+      expect(nameOf(prediction, 'Microsoft.Storage/storageAccounts')).toMatch(/^[a-z0-9]{3,24}$/);
+      expect(nameOf(prediction, 'Microsoft.KeyVault/vaults')).toMatch(/^[a-z][a-z0-9-]{1,22}[a-z0-9]$/);
+      expect(nameOf(prediction, 'Microsoft.Web/sites')).toMatch(/^[a-z0-9-]{2,60}$/);
+    }
+  });
+});
+
+// ---- alerts ------------------------------------------------------------------------------------------------
+
+describe.each(deployments)('%s: alerts', (_name, prediction) => {
+  const rules = every(prediction, 'Microsoft.Insights/scheduledQueryRules');
+
+  test('each looks at 15 minutes every 5, is on, and tells the group', () => {
+    expect(rules.length).toBeGreaterThanOrEqual(8);
+    for (const rule of rules) {
+      expect(at(rule, 'properties')).toMatchObject({
+        enabled: true,
+        evaluationFrequency: 'PT5M',
+        windowSize: 'PT15M',
+        autoMitigate: true,
+        skipQueryValidation: true,
+      });
+      expect(list(rule, 'properties', 'actions', 'actionGroups')).toHaveLength(1);
+    }
+  });
+});
+
+test('prod tells somebody', () => {
+  const told = list(only(prod, 'Microsoft.Insights/actionGroups'), 'properties', 'emailReceivers');
+  expect(told.map((one) => at(one, 'emailAddress'))).toEqual(['servicedesk-admins@contoso.example']);
+});
+
+test('the workbook is JSON with a title over each panel', () => {
+  const content: unknown = JSON.parse(
+    words(only(prod, 'Microsoft.Insights/workbooks'), 'properties', 'serializedData'),
+  );
+  const panels = list(content, 'items').filter((item) => at(item, 'type') === 3);
+  expect(panels.length).toBeGreaterThanOrEqual(7);
+  expect(panels.every((panel) => words(panel, 'content', 'title').length > 5)).toBe(true);
+});
