@@ -21,8 +21,8 @@ export type Operation =
   /** Merge keeps fields not named. With `etag` it is refused unless the row still has it. */
   | { readonly kind: 'merge'; readonly key: string; readonly fields: Fields; readonly etag?: string }
   | { readonly kind: 'replace'; readonly key: string; readonly fields: Fields; readonly etag?: string }
-  /** Without a condition of its own: the table SDK drops a delete's ETag within a transaction. */
-  | { readonly kind: 'delete'; readonly key: string };
+  /** With `etag` only where it is the only operation: within a transaction the table SDK drops it. */
+  | { readonly kind: 'delete'; readonly key: string; readonly etag?: string };
 
 /**
  * What became of a transaction. Only `ok` says that this call applied it. The SDK repeats a call whose answer

@@ -228,6 +228,19 @@ describe('commit', () => {
     expect(await keysOf(p)).toEqual([]);
   });
 
+  test('a conditional delete, by itself, removes only what it has seen', async () => {
+    const p = partition();
+    const made = await rows.commit(p, [insert('state', { n: 1 })]);
+    const stale = made.kind === 'ok' ? (made.etags['state'] ?? '') : '';
+    await rows.commit(p, [{ kind: 'merge', key: 'state', fields: { n: 2 } }]);
+    const remove = (etag: string) => rows.commit(p, [{ kind: 'delete', key: 'state', etag }]);
+    expect(await remove(stale)).toEqual({ kind: 'refused', reason: 'changed' });
+    const etag = (await rows.read(p, 'state'))?.etag ?? '';
+    const both = await Promise.all([remove(etag), remove(etag)]);
+    expect(both.map(({ kind }) => kind).sort()).toEqual(['ok', 'refused']);
+    expect(await remove(etag)).toEqual({ kind: 'refused', reason: 'missing' });
+  });
+
   test('of writers that race with one ETag, one wins', async () => {
     const p = partition();
     const made = await rows.commit(p, [insert('box', { winner: -1 })]);
@@ -251,6 +264,7 @@ describe('commit', () => {
       ['no operation', []],
       ['too many', many],
       ['twice', [insert('a'), { kind: 'delete', key: 'a' }]],
+      ['condition', [insert('b'), { kind: 'delete', key: 'a', etag: 'W/x' }]],
       ['slash', [insert('a/b')]],
       ['backslash', [insert('a\\b')]],
       ['hash', [insert('a#b')]],
