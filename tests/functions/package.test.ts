@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { buildPackage, maxPackageBytes } from '../../local/build.ts';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Listed {
+  readonly functions: readonly {
+    readonly name: string;
+    readonly bindings: Record<string, Record<string, unknown>>;
+  }[];
+  readonly hooks: readonly string[];
+}
+
+let folder: string;
+let listed: Listed;
+
+beforeAll(async () => {
+  // Away from the project, so that nothing is found in its node_modules.
+  folder = await mkdtemp(join(tmpdir(), 'package-'));
+  await buildPackage(folder);
+  const host = join(root, 'local/host/main.ts');
+  const { stdout } = await run(process.execPath, [host, '--list', '--app', folder]);
+  listed = JSON.parse(stdout) as Listed;
+}, 60_000);
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** What the trigger says, without the name that the library makes up. */
+function triggerOf(name: string): Record<string, unknown> {
+  const bindings = listed.functions.find((each) => each.name === name)?.bindings ?? {};
+  const [trigger = {}, ...others] = Object.values(bindings);
+  expect(others).toEqual([]);
+  return Object.fromEntries(
+    Object.entries(trigger).filter(([key]) => key !== 'name' && key !== 'properties'),
+  );
+}
+
+describe('the package', () => {
+  test('holds host.json, package.json and the bundle, and nothing else', async () => {
+    const files = await readdir(folder, { recursive: true });
+    const unknown = files.filter((file) => !/^(host\.json|package\.json|[\w.-]+\.mjs)$/.test(file));
+    expect(unknown).toEqual([]);
+    expect(files).toEqual(expect.arrayContaining(['host.json', 'package.json', 'main.mjs']));
+    expect(await readFile(join(folder, 'host.json'), 'utf8')).toBe(
+      await readFile(join(root, 'host.json'), 'utf8'),
+    );
+  });
+
+  test('names one file exactly as its main', async () => {
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(manifest).toMatchObject({ main: 'main.mjs', private: true });
+    expect(manifest).not.toHaveProperty('dependencies');
+  });
+
+  test('is small enough', async () => {
+    const sizes = await Promise.all(
+      (await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size),
+    );
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(maxPackageBytes);
+  });
+
+  test('names no folder of the machine that built it', async () => {
+    const bundles = (await readdir(folder)).filter((file) => file.endsWith('.mjs'));
+    for (const file of bundles) expect(await readFile(join(folder, file), 'utf8')).not.toContain(root);
+  });
+});
+
+describe('the bundle registers', () => {
+  test('every trigger file, under its own name', async () => {
+    const files = (await readdir(join(root, 'functions'))).map((file) => file.replace(/\.ts$/, ''));
+    const names = files.filter((name) => name !== 'index');
+    expect(listed.functions.map(({ name }) => name).sort()).toEqual(names.sort());
+  });
+
+  test.each([
+    ['acceptMail', 'outbound-mail'],
+    ['sendMail', 'outbound-wake'],
+    ['settlePoison', 'outbound-mail-poison'],
+  ])('%s on the queue %s', (name, queueName) => {
+    expect(triggerOf(name)).toEqual({
+      type: 'queueTrigger',
+      direction: 'in',
+      queueName,
+      connection: 'MailStore',
+    });
+  });
+
+  test.each([
+    ['sweepOutbound', '%SWEEP_SCHEDULE%'],
+    ['fetchMail', '%FETCH_SCHEDULE%'],
+    ['pruneOutbox', '%PRUNE_SCHEDULE%'],
+    ['refreshTokens', '%REFRESH_SCHEDULE%'],
+  ])('%s on the schedule %s, and not at every start', (name, schedule) => {
+    expect(triggerOf(name)).toEqual({ type: 'timerTrigger', direction: 'in', schedule });
+  });
+
+  test('no log hook: workers before 2025 fail on it', () => {
+    expect(listed.hooks).not.toContain('log');
+  });
+
+  test('without a setting, a network or a file: loading it does nothing else', async () => {
+    const bare = { PATH: process.env['PATH'] };
+    const host = join(root, 'local/host/main.ts');
+    const { stdout } = await run(process.execPath, [host, '--list', '--app', folder], { env: bare });
+    expect((JSON.parse(stdout) as Listed).functions).toHaveLength(listed.functions.length);
+  });
+});
+
+test('every thread that the source starts is there as a script of its own, and starts', async () => {
+  const bridge = await readFile(join(root, 'shared/bridge.ts'), 'utf8');
+  const scripts = [...bridge.matchAll(/new URL\('\.\/[\w/]*?(\w+)\.ts', import\.meta\.url\)/g)].map(
+    ([, name]) => name,
+  );
+  for (const script of scripts) {
+    const path = join(folder, `${String(script)}.mjs`);
+    expect(existsSync(path)).toBe(true);
+    const thread = new Worker(path);
+    await new Promise<void>((resolve, reject) => {
+      thread.once('online', resolve).once('error', reject);
+    });
+    await thread.terminate();
+  }
+});
+
+test('a main that matches no file is refused in words, not taken for an app without functions', async () => {
+  const broken = await mkdtemp(join(tmpdir(), 'package-'));
+  await cp(folder, broken, { recursive: true });
+  await writeFile(join(broken, 'package.json'), '{ "main": "other.mjs" }');
+  const host = join(root, 'local/host/main.ts');
+  await expect(run(process.execPath, [host, '--list', '--app', broken])).rejects.toThrow(
+    '"main" of package.json matches no file: other.mjs',
+  );
+  await rm(broken, { recursive: true });
+});
