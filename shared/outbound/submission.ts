@@ -145,24 +145,20 @@ function rejected(
   known: { readonly id?: string; readonly mailbox?: string },
   problems: readonly SubmissionProblem[],
 ): SubmissionAnswer {
-  const [first, ...others] = problems;
-  const shown = others.slice(0, problemsShown - 1);
-  const more = others.length - shown.length;
+  const [first = unreadable, ...others] = problems;
+  const more = 1 + others.length > problemsShown;
   return {
     kind: 'rejected',
     ...known,
-    problems: [
-      first ?? {
-        field: '',
-        words: 'The submission can not be read; write it as docs/schemas/submission.json describes.',
-      },
-      ...shown,
-      ...(more > 0
-        ? [{ field: '', words: `There are more problems than these ${problemsShown}; correct these first.` }]
-        : []),
-    ],
+    problems: [first, ...(more ? [...others.slice(0, problemsShown - 2), theRest] : others)],
   };
 }
+
+const unreadable = {
+  field: '',
+  words: 'The submission can not be read; write it as docs/schemas/submission.json describes it.',
+};
+const theRest = { field: '', words: 'There are more problems; correct these first.' };
 
 function mailboxProblems(
   written: WrittenSubmission,
