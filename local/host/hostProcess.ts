@@ -8,6 +8,9 @@ export interface HostProcessOptions {
   readonly appFolder: string;
   /** The app's whole environment, but for what a process needs to run at all. */
   readonly settings: Readonly<Record<string, string>>;
+  /** A JSON object with values for settings that are not given: `infra/settings.json`. */
+  readonly defaultsFile?: string;
+  /** How long a queue message in work is hidden; whole seconds, at least 2. Default: the real host's ten minutes. */
   readonly hideMs?: number;
   readonly port?: number;
   readonly timersFile?: string;
@@ -94,9 +97,10 @@ export function startHostProcess(options: HostProcessOptions): Promise<HostProce
 }
 
 function flagsOf(options: HostProcessOptions): readonly string[] {
-  const { appFolder, hideMs, port = 0, timersFile, timersOff = false, keys, graceMs } = options;
+  const { appFolder, defaultsFile, hideMs, port = 0, timersFile, timersOff = false, keys, graceMs } = options;
   return [
     ...['--app', appFolder, '--port', String(port), '--follow-stdin'],
+    ...(defaultsFile === undefined ? [] : ['--settings', defaultsFile]),
     ...(hideMs === undefined ? [] : ['--hide-ms', String(hideMs)]),
     ...(timersFile === undefined ? [] : ['--timers', timersFile]),
     ...(timersOff ? ['--timers-off'] : []),

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { buildPackage, maxPackageBytes } from '../../local/build.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -119,19 +119,14 @@ describe('the bundle registers', () => {
   });
 });
 
-test('every thread that the source starts is there as a script of its own, and starts', async () => {
-  const bridge = await readFile(join(root, 'shared/bridge.ts'), 'utf8');
-  const scripts = [...bridge.matchAll(/new URL\('\.\/[\w/]*?(\w+)\.ts', import\.meta\.url\)/g)].map(
-    ([, name]) => name,
-  );
-  for (const script of scripts) {
-    const path = join(folder, `${String(script)}.mjs`);
-    expect(existsSync(path)).toBe(true);
-    const thread = new Worker(path);
-    await new Promise<void>((resolve, reject) => {
-      thread.once('online', resolve).once('error', reject);
-    });
-    await thread.terminate();
+test('the parser runs as a thread of the package, with its charsets', async () => {
+  const parser = createMimeParser({ worker: join(folder, 'mimeParserWorker.mjs'), clock: systemClock });
+  const mail = 'From: a@example.com\r\nSubject: =?iso-2022-jp?B?GyRCRnxLXDhsGyhC?=\r\n\r\ntext\r\n';
+  try {
+    const answer = await parser.parse({ kind: 'bytes', bytes: Buffer.from(mail) }, join(folder, 'parts-'));
+    expect(answer).toMatchObject({ kind: 'parsed', mail: { subject: '日本語' } });
+  } finally {
+    await parser.close();
   }
 });
 

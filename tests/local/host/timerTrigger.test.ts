@@ -9,6 +9,8 @@ import { Listening, until } from './listening.ts';
 const appFolder = fileURLToPath(new URL('fixtures/timers', import.meta.url));
 // The daily schedule is half a year away, so that only the host's start can run what follows it.
 const settings = { QUICK: '* * * * * *', DAILY: '0 0 3 24 5 *', FIVE: '0 3 * * *' };
+// Values for what the settings lack; the settings win.
+const defaults = { QUICK: '0 0 0 1 1 *', FROM_FILE: '0 0 3 24 5 *' };
 
 let folder: string;
 let timersFile: string;
@@ -27,7 +29,16 @@ afterEach(async () => {
 });
 
 async function start(timersOff = false): Promise<HostProcess> {
-  host = await startHostProcess({ appFolder, settings, timersFile, timersOff, onLine: listening.onLine });
+  const defaultsFile = join(folder, 'defaults.json');
+  await writeFile(defaultsFile, JSON.stringify(defaults));
+  host = await startHostProcess({
+    appFolder,
+    settings,
+    defaultsFile,
+    timersFile,
+    timersOff,
+    onLine: listening.onLine,
+  });
   return host;
 }
 
