@@ -1,5 +1,6 @@
 // ENVELOPE and BODYSTRUCTURE as IMAP prints them (RFC 3501 7.4.2).
 import { parseAddresses } from './addresses.ts';
+import type { NamedAddress } from './addresses.ts';
 import { headerValue } from './content.ts';
 import type { HeaderField } from './content.ts';
 import { nstring } from './imapSyntax.ts';
@@ -19,15 +20,20 @@ export function formatEnvelope(fields: readonly HeaderField[]): string {
 }
 
 function formatAddresses(value: string | undefined): string {
-  const addresses = value === undefined ? [] : parseAddresses(value);
-  if (addresses.length === 0) return 'NIL';
-  const each = addresses.map(({ name, address }) => {
-    const at = address.lastIndexOf('@');
-    const local = at === -1 ? address : address.slice(0, at);
-    const domain = at === -1 ? undefined : address.slice(at + 1);
-    return `(${nstring(name === '' ? undefined : name)} NIL ${nstring(local)} ${nstring(domain)})`;
+  const entries = value === undefined ? [] : parseAddresses(value);
+  const each = entries.flatMap((entry) => {
+    if (entry.kind === 'address') return [formatAddress(entry)];
+    // A group begins with an address without a host and ends with one of nothing at all.
+    return [`(NIL NIL ${nstring(entry.name)} NIL)`, ...entry.members.map(formatAddress), '(NIL NIL NIL NIL)'];
   });
-  return `(${each.join('')})`;
+  return each.length === 0 ? 'NIL' : `(${each.join('')})`;
+}
+
+function formatAddress({ name, address }: NamedAddress): string {
+  const at = address.lastIndexOf('@');
+  const local = at === -1 ? address : address.slice(0, at);
+  const domain = at === -1 ? undefined : address.slice(at + 1);
+  return `(${nstring(name === '' ? undefined : name)} NIL ${nstring(local)} ${nstring(domain)})`;
 }
 
 /** With `extended` BODYSTRUCTURE, else BODY. `malformed`: NIL stands where Exchange sometimes puts no body. */
@@ -41,7 +47,7 @@ export function formatStructure(part: Part, extended: boolean, malformed = false
   const items = [
     nstring(part.type.toUpperCase()),
     nstring(part.subtype.toUpperCase()),
-    formatParameters(part.parameters),
+    formatParameters(withCharset(part)),
     nstring(value('Content-ID')),
     nstring(value('Content-Description')),
     nstring(value('Content-Transfer-Encoding')?.toUpperCase() ?? '7BIT'),
@@ -58,6 +64,12 @@ export function formatStructure(part: Part, extended: boolean, malformed = false
 function formatParameters(parameters: ReadonlyMap<string, string>): string {
   if (parameters.size === 0) return 'NIL';
   return `(${[...parameters].map(([name, value]) => `${nstring(name.toUpperCase())} ${nstring(value)}`).join(' ')})`;
+}
+
+/** Text without a charset is us-ascii (RFC 2045 5.2), and servers say so. */
+function withCharset(part: Part): ReadonlyMap<string, string> {
+  if (part.type !== 'text' || part.parameters.has('charset')) return part.parameters;
+  return new Map([...part.parameters, ['charset', 'us-ascii']]);
 }
 
 /** Disposition, language, location. */

@@ -207,7 +207,8 @@ const sections: Step = async (client, _other, note) => {
     const [part] = await client.fetchAll('2', { source: { start, maxLength } }, { uid: true });
     note(`bytes ${start ?? 0} and on`, part?.source?.toString('latin1'));
   }
-  const parts = ['1', '1.1', '1.2', '1.1.mime', '2', '3', '3.header', '3.text', '4', 'text'];
+  // Not '1': Dovecot gives a nested multipart the line end that RFC 2046 5.1.1 gives to the delimiter after it.
+  const parts = ['1.1', '1.2', '1.1.mime', '2', '3', '3.header', '3.text', 'text'];
   for (const key of parts) {
     const [message] = await client.fetchAll('2', { bodyParts: [key] }, { uid: true });
     note(`part ${key}`, message?.bodyParts?.get(key)?.toString('latin1') ?? null);
@@ -285,6 +286,8 @@ const otherSessions: Step = async (client, other, note) => {
       if (told.length === 3) resolve();
     });
     client.on('flags', ({ seq, flags: now }: { seq: number; flags: Set<string> }) => {
+      // A server may tell of the flag before the expunge, or of the expunge alone.
+      if (now.has('\\Deleted')) return;
       told.push(['flags', [seq, [...now].filter((flag) => flag !== '\\Recent').sort()]]);
       if (told.length === 3) resolve();
     });
@@ -341,7 +344,13 @@ function uidMap(answer: Awaited<ReturnType<ImapFlow['messageMove']>>): unknown {
 }
 
 function without(value: object | false, name: string): unknown {
-  return value === false ? false : Object.fromEntries(Object.entries(value).filter(([key]) => key !== name));
+  return value === false
+    ? false
+    : Object.fromEntries(
+        Object.entries(value)
+          .filter(([key]) => key !== name)
+          .sort(),
+      );
 }
 
 async function waitFor(done: () => boolean): Promise<void> {

@@ -1,0 +1,228 @@
+// Real Dovecot (2.3, Debian's packages dovecot-imapd and dovecot-lmtpd) as an instance of its own: own folders, own
+// ports on 127.0.0.1, logins by XOAUTH2 alone with tokens signed here. The stand-in for Exchange Online is believed
+// only as far as this server agrees with it.
+import { execFile, spawn } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Clock } from '../../shared/clock.ts';
+
+const PROGRAMS = ['/usr/sbin/dovecot', '/usr/local/sbin/dovecot'];
+const ISSUER = 'https://localhost/real-servers';
+const START_MS = 15_000;
+const POLL_MS = 20;
+
+export interface DovecotOptions {
+  /** PEM; the certificate must hold for localhost. */
+  readonly cert: string;
+  readonly key: string;
+  readonly clock: Clock;
+}
+
+export interface Dovecot {
+  /** Implicit TLS. */
+  readonly imapPort: number;
+  /** LMTP without TLS or login: how mail is put into a mailbox. */
+  readonly lmtpPort: number;
+  /** An access token that logs that user in; for an hour unless said otherwise. Any user exists. */
+  token(user: string, lifeMs?: number): string;
+  /** Gives a folder another UIDVALIDITY, as a moved mailbox has. */
+  setUidValidity(user: string, folder: string, uidValidity: number): Promise<void>;
+  /** The server's own log so far. */
+  log(): string;
+  close(): Promise<void>;
+}
+
+/** Where Dovecot is installed, or undefined where it is not. */
+export function findDovecot(): string | undefined {
+  return PROGRAMS.find((program) => existsSync(program));
+}
+
+/** Starts an instance; it answers when the promise resolves. Throws, with its log, where it does not come up. */
+export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
+  const program = findDovecot();
+  if (program === undefined)
+    throw new Error('Dovecot is not installed: apt-get install dovecot-imapd dovecot-lmtpd');
+  // A fresh base folder each time: a stale penalty socket makes first logins wait five seconds.
+  const folder = mkdtempSync(join(tmpdir(), 'dovecot-'));
+  const [imapPort, lmtpPort] = [await freePort(), await freePort()];
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFiles(folder, { ...options, publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString() });
+  const config = join(folder, 'dovecot.conf');
+  writeFileSync(config, configuration(folder, imapPort, lmtpPort));
+  const child = spawn(program, ['-F', '-c', config], { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  const logFile = join(folder, 'log');
+  const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
+  const isUp = (): boolean => log().includes('starting up');
+  for (let waitedMs = 0; !isUp(); waitedMs += POLL_MS) {
+    if (waitedMs > START_MS || child.exitCode !== null) throw new Error(`Dovecot did not start:\n${log()}`);
+    await options.clock.sleep(POLL_MS);
+  }
+  return {
+    imapPort,
+    lmtpPort,
+    log,
+    token: (user, lifeMs = 3_600_000) => {
+      const iat = Math.floor(options.clock.now() / 1000);
+      const claims = {
+        iss: ISSUER,
+        sub: user,
+        preferred_username: user,
+        iat,
+        exp: iat + Math.floor(lifeMs / 1000),
+      };
+      // Dovecot refuses a token whose header does not name its type.
+      const parts = [{ alg: 'RS256', typ: 'JWT' }, claims].map((part) => base64url(JSON.stringify(part)));
+      const signature = sign('sha256', Buffer.from(parts.join('.')), privateKey).toString('base64url');
+      return [...parts, signature].join('.');
+    },
+    setUidValidity: async (user, name, uidValidity) => {
+      const words = ['-c', config, 'mailbox', 'update', '-u', user, '--uid-validity', `${uidValidity}`, name];
+      await promisify(execFile)('doveadm', words);
+    },
+    close: async () => {
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function base64url(text: string): string {
+  return Buffer.from(text).toString('base64url');
+}
+
+function writeFiles(
+  folder: string,
+  secrets: { readonly cert: string; readonly key: string; readonly publicKey: string },
+): void {
+  // Dovecot's processes run as users of their own and must come through.
+  chmodSync(folder, 0o755);
+  writeFileSync(join(folder, 'cert.pem'), secrets.cert);
+  writeFileSync(join(folder, 'key.pem'), secrets.key, { mode: 0o600 });
+  const keys = join(folder, 'keys', 'default', 'RS256');
+  mkdirSync(keys, { recursive: true });
+  writeFileSync(join(keys, 'default'), secrets.publicKey);
+  const mail = join(folder, 'mail');
+  mkdirSync(mail);
+  chownSync(mail, idOf('/etc/passwd', 'nobody'), idOf('/etc/group', 'nogroup'));
+  writeFileSync(
+    join(folder, 'oauth2.conf'),
+    [
+      'introspection_mode = local',
+      `local_validation_key_dict = fs:posix:prefix=${join(folder, 'keys')}/`,
+      `issuers = ${ISSUER}`,
+      'username_attribute = preferred_username',
+      'username_format = %Lu',
+      '',
+    ].join('\n'),
+  );
+}
+
+/** The number of a user or group. */
+function idOf(file: string, name: string): number {
+  const line = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`${name}:`));
+  return Number(line?.split(':')[2] ?? 65_534);
+}
+
+function configuration(folder: string, imapPort: number, lmtpPort: number): string {
+  return `
+base_dir = ${folder}/run
+state_dir = ${folder}/state
+log_path = ${folder}/log
+instance_name = ${folder.split('/').at(-1) ?? 'dovecot'}
+listen = 127.0.0.1
+protocols = imap lmtp
+ssl = required
+ssl_cert = <${folder}/cert.pem
+ssl_key = <${folder}/key.pem
+disable_plaintext_auth = yes
+auth_mechanisms = xoauth2
+auth_username_format = %Lu
+auth_failure_delay = 0
+mail_location = maildir:~/Maildir
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+hostname = localhost
+postmaster_address = postmaster@localhost
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2
+  args = ${folder}/oauth2.conf
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=${folder}/mail/%Lu allow_all_users=yes
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox "Sent Items" {
+    auto = create
+  }
+}
+service imap-login {
+  inet_listener imap {
+    port = 0
+  }
+  inet_listener imaps {
+    address = 127.0.0.1
+    port = ${imapPort}
+    ssl = yes
+  }
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${lmtpPort}
+  }
+  user = nobody
+}
+# Without this each failed login from one address waits longer than the last.
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service imap {
+  service_count = 200
+  process_min_avail = 1
+}
+protocol imap {
+  mail_max_userip_connections = 50
+}
+`;
+}
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('No free port');
+  return address.port;
+}
