@@ -22,7 +22,7 @@ interface RestTrouble {
   readonly statusCode?: number;
   readonly code?: string;
   readonly details?: {
-    readonly error?: { readonly code?: string; readonly innererror?: { readonly code?: string } };
+    readonly error?: { readonly code?: string; readonly innerError?: { readonly code?: string } };
   };
   readonly response?: { readonly headers?: { get(name: string): string | undefined } };
 }
@@ -103,7 +103,7 @@ export function createKeyVaultTokenVault(
 /** What the vault's refusal means. Anything that is not clearly a person's affair is a passing fault. */
 export function judgeVault(error: unknown, now: number): VaultTrouble {
   const { statusCode, details, response } = trouble(error);
-  const inner = details?.error?.innererror?.code ?? details?.error?.code;
+  const inner = details?.error?.innerError?.code ?? details?.error?.code;
   const wait = retryAfterMs(response?.headers?.get('retry-after'), now);
   switch (statusCode) {
     case 401:

@@ -1,0 +1,414 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { TokenAnswer } from '../../shared/mail/accessToken.ts';
+import { grantName } from '../../shared/oauth/grants.ts';
+import {
+  DAY_MS,
+  MINUTE_MS,
+  SCOPES,
+  eventNames,
+  mailbox,
+  refreshes,
+  robot,
+  startWorld,
+  support,
+} from './world.ts';
+import type { World } from './world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await startWorld();
+});
+afterEach(async () => {
+  await world.close();
+});
+
+const kinds = (answers: readonly TokenAnswer[]): readonly string[] => answers.map(({ kind }) => kind);
+const tokenOf = (answer: TokenAnswer): string => {
+  if (answer.kind !== 'token') throw new Error(`${answer.kind}: ${answer.words}`);
+  return answer.token;
+};
+
+describe('delegated', () => {
+  test('the token is one that the mail servers accept, and the app proved itself with the managed identity', async () => {
+    await world.connect(support);
+    const answer = await world.worker().tokens.get(support, 'imap');
+    expect(await world.entra.checkToken(tokenOf(answer))).toMatchObject({
+      kind: 'ok',
+      way: 'delegated',
+      user: 'support@example.test',
+      appId: world.clientId,
+      scopes: ['IMAP.AccessAsUser.All', 'SMTP.Send'],
+    });
+    expect(world.entra.calls.map(({ proof, outcome }) => [proof, outcome])).toEqual([['assertion', 'ok']]);
+    expect(world.identity.calls).toContain('api://AzureADTokenExchange');
+  });
+
+  test('both protocols share one token, until ten minutes before its end', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    const first = tokenOf(await tokens.get(support, 'smtp'));
+    world.clock.pass(64 * MINUTE_MS);
+    expect(tokenOf(await tokens.get(support, 'imap'))).toBe(first);
+    expect(refreshes(world)).toBe(1);
+    world.clock.pass(2 * MINUTE_MS);
+    expect(tokenOf(await tokens.get(support, 'imap'))).not.toBe(first);
+    expect(refreshes(world)).toBe(2);
+  });
+
+  test('renew asks anew for a token that a server refused, once for all sessions that were refused together', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    const first = tokenOf(await tokens.get(support, 'smtp'));
+    world.clock.pass(5 * MINUTE_MS);
+    const renewed = await Promise.all(
+      Array.from({ length: 20 }, () => tokens.get(support, 'smtp', { renew: true })),
+    );
+    expect(new Set(renewed.map(tokenOf)).size).toBe(1);
+    expect(tokenOf(await tokens.get(support, 'smtp', { renew: true }))).toBe(
+      tokenOf(await tokens.get(support, 'imap')),
+    );
+    expect(refreshes(world)).toBe(2);
+    expect(renewed.map(tokenOf)).not.toContain(first);
+  });
+
+  test('a mailbox that nobody has connected says so and asks the authority nothing', async () => {
+    const answer = await world.worker().tokens.get(support, 'smtp');
+    expect(answer).toMatchObject({
+      kind: 'needsConsent',
+      words: expect.stringContaining('Nobody has connected'),
+    });
+    expect(refreshes(world)).toBe(0);
+  });
+
+  test('a grant put into the vault without a row is used, and gets a row', async () => {
+    const refreshToken = world.entra.grant(support.address, world.clientId, SCOPES.join(' '));
+    world.vault.seed(
+      grantName(support.address),
+      JSON.stringify({
+        version: 1,
+        refreshToken,
+        generation: 'g1',
+        account: support.address,
+        consentedAt: 1,
+        storedAt: 1,
+      }),
+    );
+    expect(await world.worker().tokens.get(support, 'smtp')).toMatchObject({ kind: 'token' });
+    expect((await world.rows.read(grantName(support.address)))?.fields).toMatchObject({ generation: 'g1' });
+  });
+});
+
+describe('application', () => {
+  test('the token holds the roles, by the managed identity, with no secret anywhere', async () => {
+    const answer = await world.worker().tokens.get(robot, 'smtp');
+    expect(await world.entra.checkToken(tokenOf(answer))).toMatchObject({
+      kind: 'ok',
+      way: 'application',
+      roles: ['IMAP.AccessAsApp', 'SMTP.SendAsApp'],
+    });
+    expect(world.entra.calls).toMatchObject([{ grantType: 'client_credentials', proof: 'assertion' }]);
+  });
+
+  test('it is shared by all application mailboxes, refreshed ten minutes early, and renewed when refused', async () => {
+    const { tokens } = world.worker();
+    const first = tokenOf(await tokens.get(robot, 'smtp'));
+    expect(tokenOf(await tokens.get(mailbox('other@example.test', 'application'), 'imap'))).toBe(first);
+    world.clock.pass(2 * MINUTE_MS);
+    const second = tokenOf(await tokens.get(robot, 'smtp', { renew: true }));
+    expect(second).not.toBe(first);
+    world.clock.pass(66 * MINUTE_MS);
+    expect(tokenOf(await tokens.get(robot, 'smtp'))).not.toBe(second);
+    expect(world.entra.calls).toHaveLength(3);
+  });
+
+  test.each([
+    { named: 'a wrong secret', secret: 'wrong', code: 'AADSTS7000215', says: 'secret’s ID was pasted' },
+    { named: 'the right secret', secret: 'right-secret', code: undefined, says: undefined },
+  ])('by secret: $named', async ({ secret, code, says }) => {
+    const answer = await world.worker({ credential: { kind: 'secret', secret } }).tokens.get(robot, 'smtp');
+    if (code === undefined) expect(answer.kind).toBe('token');
+    else expect(answer).toMatchObject({ kind: 'configuration', code, words: expect.stringContaining(says) });
+  });
+
+  test('429 is not bad credentials: Retry-After is handed on, and nobody is asked before it is over', async () => {
+    const { tokens } = world.worker();
+    world.entra.trouble({ kind: 'throttled', retryAfterSeconds: 90, times: 1 });
+    expect(await tokens.get(robot, 'smtp')).toMatchObject({ kind: 'unavailable', retryAfterMs: 90_000 });
+    world.clock.pass(89_000);
+    expect(kinds([await tokens.get(robot, 'smtp')])).toEqual(['unavailable']);
+    expect(world.entra.calls).toHaveLength(1);
+    world.clock.pass(2_000);
+    expect(kinds([await tokens.get(robot, 'smtp')])).toEqual(['token']);
+  });
+});
+
+describe('refusals', () => {
+  test('a revoked grant: one alert over all workers, no further question, until it is connected again', async () => {
+    await world.connect(support);
+    const workers = [world.worker(), world.worker(), world.worker()];
+    for (const { tokens } of workers) await tokens.get(support, 'smtp');
+    world.clock.pass(70 * MINUTE_MS);
+    world.entra.revokeSessions(support.address);
+    const before = refreshes(world);
+    for (let minute = 0; minute < 60; minute++) {
+      for (const { tokens } of workers) {
+        const answer = await tokens.get(support, 'smtp');
+        expect(answer).toMatchObject({ kind: 'needsConsent', code: 'AADSTS50173' });
+      }
+      world.clock.pass(MINUTE_MS);
+    }
+    // Each worker with the token in its memory, and the first one also with the stored one, which differs.
+    expect(refreshes(world) - before).toBe(workers.length + 1);
+    expect(eventNames(world).filter((name) => name === 'oauth.consentNeeded')).toHaveLength(1);
+    // A worker that starts now does not ask either.
+    const fresh = world.worker();
+    const asked = refreshes(world);
+    expect(await fresh.tokens.get(support, 'imap')).toMatchObject({
+      kind: 'needsConsent',
+      code: 'AADSTS50173',
+    });
+    expect(refreshes(world)).toBe(asked);
+
+    await world.connect(support);
+    world.clock.pass(MINUTE_MS);
+    for (const { tokens } of [...workers, fresh]) {
+      expect(kinds([await tokens.get(support, 'smtp')])).toEqual(['token']);
+    }
+  });
+
+  test('five refusals by number end in the right state with the right sentence', async () => {
+    const table = [
+      [700082, 'needsConsent', 'not used for 90 days'],
+      [53003, 'needsConsent', 'Conditional Access blocked'],
+      [7000222, 'configuration', 'has expired'],
+      [700016, 'configuration', 'No app with this client id'],
+      [50196, 'unavailable', 'too often'],
+    ] as const;
+    for (const [code, kind, says] of table) {
+      await world.connect(support);
+      world.entra.trouble({ kind: 'refusal', code, times: 1 });
+      const answer = await world.worker().tokens.get(support, 'smtp');
+      expect(answer).toMatchObject({ kind, code: `AADSTS${code}`, words: expect.stringContaining(says) });
+      expect(answer).toMatchObject({ words: expect.stringMatching(/correlation id [0-9a-f-]{36}/) });
+    }
+  });
+
+  test('a fault of the authority or a proxy’s page is waited out, and the old token serves meanwhile', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    const first = tokenOf(await tokens.get(support, 'smtp'));
+    world.entra.trouble({ kind: 'fault', status: 503 });
+    world.clock.pass(66 * MINUTE_MS);
+    expect(tokenOf(await tokens.get(support, 'smtp'))).toBe(first);
+    world.entra.mend();
+    world.entra.trouble({ kind: 'fault', status: 502, html: '<html>Bad gateway</html>' });
+    world.clock.pass(5 * MINUTE_MS);
+    expect(tokenOf(await tokens.get(support, 'smtp'))).toBe(first);
+    world.clock.pass(5 * MINUTE_MS);
+    expect(await tokens.get(support, 'smtp')).toMatchObject({ kind: 'unavailable' });
+    world.entra.mend();
+    world.clock.pass(MINUTE_MS);
+    expect(kinds([await tokens.get(support, 'smtp')])).toEqual(['token']);
+    expect(eventNames(world)).not.toContain('oauth.consentNeeded');
+  });
+
+  test('no token from the managed identity is said as that, and mends itself', async () => {
+    await world.connect(support);
+    // The vault's token is in the library's cache by now; the assertion is not.
+    world.identity.setUp(false);
+    const { tokens } = world.worker();
+    expect(await tokens.get(support, 'smtp')).toMatchObject({
+      kind: 'unavailable',
+      words: expect.stringContaining('managed identity gave no token'),
+    });
+    world.identity.setUp(true);
+    world.clock.pass(MINUTE_MS);
+    expect(kinds([await tokens.get(support, 'smtp')])).toEqual(['token']);
+  });
+});
+
+describe('rotation', () => {
+  test('120 virtual days of work by two workers: the stored grant is never older than 8 days, versions stay few', async () => {
+    await world.connect(support);
+    const workers = [world.worker(), world.worker()];
+    const name = grantName(support.address);
+    let oldestMs = 0;
+    for (let day = 0; day < 120; day++) {
+      for (let turn = 0; turn < 5; turn++) {
+        world.clock.pass(4 * 60 * MINUTE_MS);
+        for (const { tokens } of workers) tokenOf(await tokens.get(support, 'smtp'));
+      }
+      world.clock.pass(DAY_MS - 20 * 60 * MINUTE_MS);
+      oldestMs = Math.max(
+        oldestMs,
+        world.clock.now() - ((await workers[0]?.grants.state(name))?.storedAt ?? 0),
+      );
+    }
+    expect(refreshes(world)).toBe(120 * 5 * 2);
+    expect(oldestMs).toBeLessThan(8 * DAY_MS);
+    // One a week and worker at most, and the consent's own.
+    expect(world.vault.store.versions(name).length).toBeLessThanOrEqual(1 + 2 * Math.ceil(120 / 7));
+    expect(world.vault.store.versions(name).length).toBeGreaterThanOrEqual(Math.floor(120 / 8));
+    // What is stored is good: a worker that starts now signs in with it.
+    tokenOf(await world.worker().tokens.get(support, 'smtp'));
+  }, 120_000);
+
+  test.each([{ revoked: false }, { revoked: true }])(
+    '20 callers in two workers at the moment of expiry: two token calls, no grant lost (old tokens revoked: $revoked)',
+    async ({ revoked }) => {
+      world.entra.revokeUsed(revoked);
+      await world.connect(support);
+      const workers = [world.worker({ atOnce: revoked }), world.worker({ atOnce: revoked })];
+      for (const { tokens } of workers) tokenOf(await tokens.get(support, 'smtp'));
+      world.clock.pass(66 * MINUTE_MS);
+      const before = refreshes(world);
+      const answers = await Promise.all(
+        workers.flatMap(({ tokens }) => Array.from({ length: 10 }, () => tokens.get(support, 'smtp'))),
+      );
+      answers.forEach(tokenOf);
+      expect(refreshes(world) - before).toBe(2);
+      world.clock.pass(66 * MINUTE_MS);
+      tokenOf(await world.worker({ atOnce: revoked }).tokens.get(support, 'smtp'));
+      expect(eventNames(world)).not.toContain('oauth.consentNeeded');
+    },
+  );
+
+  test('20 separate workers at once where old tokens are revoked: each gets its token in turn, none loses the grant', async () => {
+    world.entra.revokeUsed(true);
+    await world.connect(support);
+    const workers = Array.from({ length: 20 }, () => world.worker({ atOnce: true }));
+    const answers = await Promise.all(workers.map(({ tokens }) => tokens.get(support, 'smtp')));
+    answers.forEach(tokenOf);
+    expect(refreshes(world)).toBe(20);
+    expect(world.entra.calls.filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
+  });
+
+  test('a consent given while an older worker stores its rotated token: the consent counts, the worker adopts it', async () => {
+    await world.connect(support);
+    const { tokens, grants } = world.worker();
+    tokenOf(await tokens.get(support, 'smtp'));
+    world.clock.pass(7 * DAY_MS);
+    const name = grantName(support.address);
+    // The worker has added its version; the consent arrives before the pointer moves.
+    world.rows.beforeWrite = () => world.connect(support);
+    tokenOf(await tokens.get(support, 'smtp'));
+    expect(eventNames(world)).toContain('oauth.grantSuperseded');
+    const loaded = await grants.load(name);
+    const consented = world.vault.store.versions(name).at(-1);
+    expect(loaded.kind === 'grant' && JSON.parse(consented?.value ?? '{}')).toMatchObject({
+      generation: loaded.kind === 'grant' ? loaded.grant.generation : '',
+    });
+    const newest = world.entra.grant(support.address, world.clientId, SCOPES.join(' '));
+    expect(newest).not.toBe('');
+    world.clock.pass(70 * MINUTE_MS);
+    tokenOf(await tokens.get(support, 'smtp'));
+  });
+});
+
+describe('the vault', () => {
+  test('two hours of outage: sending goes on while a token lives, pauses, and resumes by itself', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    tokenOf(await tokens.get(support, 'smtp'));
+    const fresh = world.worker();
+    world.vault.fault({ kind: 'outage' });
+    const story: string[] = [];
+    for (let minute = 0; minute < 120; minute += 5) {
+      world.clock.pass(5 * MINUTE_MS);
+      story.push((await tokens.get(support, 'smtp')).kind, (await fresh.tokens.get(support, 'smtp')).kind);
+    }
+    // The worker with a grant in memory never noticed; the one that started in the outage waits, and blames nobody.
+    expect(new Set(story.filter((_, index) => index % 2 === 0))).toEqual(new Set(['token']));
+    expect(new Set(story.filter((_, index) => index % 2 === 1))).toEqual(new Set(['unavailable']));
+    world.vault.fault({ kind: 'none' });
+    world.clock.pass(MINUTE_MS);
+    tokenOf(await fresh.tokens.get(support, 'smtp'));
+    expect(eventNames(world)).not.toContain('oauth.consentNeeded');
+  });
+
+  test('an outage of vault and authority: the token serves to its end, then a pause, then all goes on', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    tokenOf(await tokens.get(support, 'smtp'));
+    world.vault.fault({ kind: 'outage' });
+    world.entra.trouble({ kind: 'fault', status: 503 });
+    const story: string[] = [];
+    for (let minute = 5; minute <= 120; minute += 5) {
+      world.clock.pass(5 * MINUTE_MS);
+      story.push((await tokens.get(support, 'smtp')).kind);
+    }
+    expect(story.slice(0, 14)).toEqual(Array.from({ length: 14 }, () => 'token'));
+    expect(new Set(story.slice(14))).toEqual(new Set(['unavailable']));
+    world.vault.fault({ kind: 'none' });
+    world.entra.mend();
+    world.clock.pass(MINUTE_MS);
+    tokenOf(await tokens.get(support, 'smtp'));
+  });
+
+  test('a new refresh token that cannot be stored is used from memory, and stored when the vault is back', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    tokenOf(await tokens.get(support, 'smtp'));
+    world.clock.pass(8 * DAY_MS);
+    world.vault.fault({ kind: 'readOnly' });
+    tokenOf(await tokens.get(support, 'smtp'));
+    expect(eventNames(world)).toContain('oauth.grantNotStored');
+    world.clock.pass(70 * MINUTE_MS);
+    world.vault.fault({ kind: 'none' });
+    tokenOf(await tokens.get(support, 'smtp'));
+    expect(world.vault.store.versions(grantName(support.address))).toHaveLength(2);
+  });
+
+  test('throttled: Retry-After is kept to', async () => {
+    await world.connect(support);
+    world.vault.fault({ kind: 'throttled', retryAfterSeconds: 40 }, 1);
+    const { tokens } = world.worker();
+    expect(await tokens.get(support, 'smtp')).toMatchObject({ kind: 'unavailable', retryAfterMs: 40_000 });
+    world.clock.pass(41_000);
+    tokenOf(await tokens.get(support, 'smtp'));
+  });
+
+  test('a secret deleted under a running worker is recovered at its next store; a new worker says what to do', async () => {
+    await world.connect(support);
+    const { tokens } = world.worker();
+    tokenOf(await tokens.get(support, 'smtp'));
+    world.vault.store.remove(grantName(support.address), world.clock.now());
+    expect(await world.worker().tokens.get(support, 'smtp')).toMatchObject({
+      kind: 'needsConsent',
+      words: expect.stringContaining('Recover the secret mail-grant-support-example-test-'),
+    });
+    world.clock.pass(8 * DAY_MS);
+    tokenOf(await tokens.get(support, 'smtp'));
+    expect(world.vault.store.versions(grantName(support.address))).toHaveLength(2);
+    tokenOf(await world.worker().tokens.get(support, 'smtp'));
+  });
+
+  test.each([
+    { fault: { kind: 'forbidden' } as const, says: 'Key Vault Secrets Officer' },
+    { fault: { kind: 'forbidden', inner: 'ForbiddenByFirewall' } as const, says: 'Networking' },
+  ])('403 is for a person: $says', async ({ fault, says }) => {
+    await world.connect(support);
+    world.vault.fault(fault);
+    expect(await world.worker().tokens.get(support, 'smtp')).toMatchObject({
+      kind: 'configuration',
+      words: expect.stringContaining(says),
+    });
+  });
+
+  test('the rows do not answer: what the vault holds is used, and nothing is stored blindly', async () => {
+    await world.connect(support);
+    world.rows.down = true;
+    world.clock.pass(8 * DAY_MS);
+    tokenOf(await world.worker().tokens.get(support, 'smtp'));
+    expect(eventNames(world)).toContain('oauth.grantNotStored');
+    expect(world.vault.store.versions(grantName(support.address))).toHaveLength(1);
+  });
+});
+
+test('the tag key is made once, however many workers ask for it together', async () => {
+  const keys = await Promise.all(Array.from({ length: 8 }, () => world.worker().tagKey()));
+  expect(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size).toBe(1);
+  expect(keys[0]).toHaveLength(32);
+  world.vault.fault({ kind: 'outage' });
+  await expect(world.worker().tagKey()).rejects.toThrow('key vault');
+});
