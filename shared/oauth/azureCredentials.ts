@@ -58,7 +58,7 @@ export function federatedAssertion(credential: { readonly clientId?: string }): 
 
 /** What an administrator is told when the managed identity gives nothing. */
 export const assertionWords =
-  'The managed identity gave no token: check that the Function App has the user-assigned identity (Function App → Identity) and that OAUTH_IDENTITY_CLIENT_ID is its client id. Its endpoint may also be down for a moment; the bridge tries again.';
+  'The managed identity gave no token: check that the Function App has the user-assigned identity (Function App → Identity) and that MANAGED_IDENTITY_CLIENT_ID is its client id. Its endpoint may also be down for a moment; the bridge tries again.';
 
 /** Tokens of the app itself. Each call asks the network: keeping them is the caller's affair. */
 export function createApplicationTokens(settings: SignInSettings, clock: Clock): ApplicationTokens {

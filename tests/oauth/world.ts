@@ -146,7 +146,8 @@ async function identityFor(entra: EntraStandIn, clock: Clock): Promise<ManagedId
       },
       sign: (claims, livesMs) => (currentEntra ?? entra).sign(claims, livesMs),
     },
-    identity: { clientId: randomUUID(), principalId: randomUUID() },
+    clientId: randomUUID(),
+    principalId: randomUUID(),
     // The library goes by the machine's clock and keeps what it has, so these tokens outlast any test.
     tokenMs: 2 * 365 * DAY_MS,
   });
