@@ -9,13 +9,17 @@ import type { Answered, Asked } from '../entra/httpDoor.ts';
 
 const DAY_MS = 86_400_000;
 
+export interface Identity {
+  readonly clientId: string;
+  /** The identity's object id: the subject of the federated credential. */
+  readonly principalId: string;
+}
+
 export interface ManagedIdentityOptions {
   readonly clock: Clock;
   readonly entra: Pick<EntraStandIn, 'issuer' | 'tenant' | 'sign'>;
-  /** Of the user-assigned identity; a request that names another is refused. */
-  readonly clientId: string;
-  /** Its object id: the subject of the federated credential. */
-  readonly principalId: string;
+  /** The user-assigned identity; a request that names another is refused. */
+  readonly identity: Identity;
   readonly port?: number;
   /** Azure: 24 hours. */
   readonly tokenMs?: number;
@@ -26,7 +30,7 @@ export interface ManagedIdentityStandIn {
   readonly env: { readonly IDENTITY_ENDPOINT: string; readonly IDENTITY_HEADER: string };
   readonly clientId: string;
   /** Gives the app one more user-assigned identity. */
-  assign(identity: Pick<ManagedIdentityOptions, 'clientId' | 'principalId'>): void;
+  assign(identity: Identity): void;
   /** Resources asked for, in order. */
   readonly calls: readonly string[];
   /** False: every request is answered with 503. */
@@ -36,7 +40,7 @@ export interface ManagedIdentityStandIn {
 
 export async function startManagedIdentity(options: ManagedIdentityOptions): Promise<ManagedIdentityStandIn> {
   const { entra, clock } = options;
-  const identities = [{ clientId: options.clientId, principalId: options.principalId }];
+  const identities = [options.identity];
   const tokenMs = options.tokenMs ?? DAY_MS;
   const header = randomUUID().replaceAll('-', '').toUpperCase();
   const calls: string[] = [];
@@ -53,7 +57,7 @@ export async function startManagedIdentity(options: ManagedIdentityOptions): Pro
     if (url.searchParams.get('api-version') !== '2019-08-01') return refuse(400, 'Unsupported api-version.');
     const resource = url.searchParams.get('resource') ?? '';
     if (resource === '') return refuse(400, 'The resource is missing.');
-    const asked = url.searchParams.get('client_id') ?? options.clientId;
+    const asked = url.searchParams.get('client_id') ?? options.identity.clientId;
     const identity = identities.find(({ clientId }) => clientId === asked);
     if (identity === undefined) {
       return refuse(
@@ -91,7 +95,7 @@ export async function startManagedIdentity(options: ManagedIdentityOptions): Pro
   const door = await openDoor(options.port === undefined ? {} : { port: options.port }, route);
   return {
     env: { IDENTITY_ENDPOINT: `http://127.0.0.1:${door.port}/msi/token`, IDENTITY_HEADER: header },
-    clientId: options.clientId,
+    clientId: options.identity.clientId,
     assign: (identity) => {
       identities.push(identity);
     },

@@ -146,8 +146,7 @@ async function identityFor(entra: EntraStandIn, clock: Clock): Promise<ManagedId
       },
       sign: (claims, livesMs) => (currentEntra ?? entra).sign(claims, livesMs),
     },
-    clientId: randomUUID(),
-    principalId: randomUUID(),
+    identity: { clientId: randomUUID(), principalId: randomUUID() },
     // The library goes by the machine's clock and keeps what it has, so these tokens outlast any test.
     tokenMs: 2 * 365 * DAY_MS,
   });
