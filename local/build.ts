@@ -61,8 +61,6 @@ export async function buildPackage(folder: string): Promise<void> {
     legalComments: 'none',
     // The worker gives this module to the library; it is on no registry.
     external: ['@azure/functions-core'],
-    // Half of its users require the one build of this package, half import the other.
-    alias: { libmime: fileURLToPath(import.meta.resolve('libmime')) },
     banner: { js: commonJsNames },
     plugins: [ownSource, slimmer],
     logLevel: 'warning',
@@ -102,9 +100,16 @@ const ownSource: Plugin = {
   },
 };
 
+/** Keeps the package small: what is there twice, and what nothing here uses. */
 const slimmer: Plugin = {
   name: 'slimmer',
   setup: (building) => {
+    // Half of its users require the one build of this package, half import the other: one is enough.
+    building.onResolve({ filter: /^libmime$/ }, ({ kind, resolveDir }) =>
+      kind === 'require-call'
+        ? building.resolve('libmime', { kind: 'import-statement', resolveDir })
+        : undefined,
+    );
     for (const { file, exports } of leftOut) {
       const stub = (name: string): string =>
         `const ${name === 'default' ? 'missing' : name} = function () { throw new Error('left out of the bundle'); };` +
