@@ -1,0 +1,234 @@
+// Contents in the container `outbound-content`, each named by its SHA-256 in hex.
+//
+// A name that is a hash makes every write harmless: the same name is the same bytes, so writing again is writing
+// once, and a blob that is there is whole (a block blob appears only when it is complete). What ESM refers to is
+// read from the upload container and nowhere else. A large blob is read twice, first to learn its hash and then
+// to copy it, so that memory holds a few blocks of it and not all; the second reading is bound to the first by
+// the blob's ETag and hashed again.
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { RestError, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
+import type { Contents } from '../outbound/ports.ts';
+import { StorageTrouble } from '../outbound/ports.ts';
+import { callSignal } from './clients.ts';
+import { troubleWords } from './trouble.ts';
+import { readUploadReference } from './uploadReference.ts';
+
+const blockBytes = 4 * 1024 * 1024;
+/** The service ceiling of one message is 150 MiB (Exchange Online limits); nothing of ours is larger. */
+const contentMostBytes = 160 * 1024 * 1024;
+/** For a call that moves content: 150 MiB at a few MB a second. */
+const contentCallMs = 120_000;
+/** Broken downloads are taken up again where they broke, so often. */
+const downloadRetries = 3;
+
+type Adopted = Awaited<ReturnType<Contents['adopt']>>;
+
+export class BlobContents implements Contents {
+  readonly #content: ContainerClient;
+  readonly #uploads: ContainerClient;
+
+  constructor(content: ContainerClient, uploads: ContainerClient) {
+    this.#content = content;
+    this.#uploads = uploads;
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    if (name !== createHash('sha256').update(bytes).digest('hex')) {
+      throw new Error('a content is named by the SHA-256 of its bytes');
+    }
+    await this.#blob(name).ask('a content could not be stored', (blob) =>
+      blob.uploadData(bytes, {
+        maxSingleShotSize: blockBytes,
+        blockSize: blockBytes,
+        concurrency: 2,
+        abortSignal: callSignal(contentCallMs),
+      }),
+    );
+  }
+
+  async get(name: string): Promise<Uint8Array | undefined> {
+    if (!isHash(name)) return undefined;
+    return this.#blob(name).ask('a content could not be read', async (blob) => {
+      const opened = await open(blob, contentMostBytes);
+      if (opened.kind !== 'open') return undefined;
+      const chunks: Buffer[] = [];
+      for await (const chunk of opened.chunks) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    });
+  }
+
+  async adopt(reference: string, maxBytes: number): Promise<Adopted> {
+    const read = readUploadReference(reference, this.#uploads.containerName);
+    if (read.kind === 'forbidden') return read;
+    const source = this.#uploads.getBlockBlobClient(read.name);
+    return new Asking(source).ask('an upload could not be copied', async () => {
+      const most = Math.min(maxBytes, contentMostBytes);
+      const opened = await open(source, most);
+      if (opened.kind !== 'open') return opened;
+      const { sha256, sizeBytes, bytes } = await digest(opened.chunks, most);
+      if (sizeBytes > most) return { kind: 'tooLarge' };
+      if (bytes !== undefined) await this.put(sha256, bytes);
+      else await this.#copy(source, { sha256, etag: opened.etag, most });
+      return { kind: 'adopted', name: sha256, sha256, sizeBytes };
+    });
+  }
+
+  async removeIfOlder(name: string, olderThanMs: number): Promise<boolean> {
+    if (!isHash(name)) return true;
+    return this.#blob(name).ask('a content could not be removed', async (blob) => {
+      try {
+        const { date, lastModified, etag } = await blob.getProperties({ abortSignal: callSignal() });
+        // Both are the store's time; without them nothing is known to be old.
+        if (date === undefined || lastModified === undefined || etag === undefined) return false;
+        if (date.getTime() - lastModified.getTime() <= olderThanMs) return false;
+        await blob.delete({ conditions: { ifMatch: etag }, abortSignal: callSignal() });
+        return true;
+      } catch (error) {
+        if (statusOf(error) === 404) return true;
+        if (statusOf(error) === 412) return false;
+        throw error;
+      }
+    });
+  }
+
+  async list(options: { readonly after?: string; readonly limit: number }): Promise<readonly string[]> {
+    const { after, limit } = options;
+    const names: string[] = [];
+    try {
+      const pages = this.#content
+        .listBlobsFlat({ ...(after === undefined ? {} : { startFrom: after }), abortSignal: callSignal() })
+        // One more, because the listing begins with `after` itself.
+        .byPage({ maxPageSize: Math.min(limit + 1, 5_000) });
+      for await (const page of pages) {
+        for (const { name } of page.segment.blobItems) {
+          if (after !== undefined && name <= after) continue;
+          names.push(name);
+          if (names.length >= limit) return names;
+        }
+      }
+    } catch (error) {
+      throw new StorageTrouble(`contents could not be listed: ${troubleWords(error)}`, { cause: error });
+    }
+    return names;
+  }
+
+  /** A second reading of the very blob that was hashed, into the store; a blob that is there only grows younger. */
+  async #copy(
+    source: BlockBlobClient,
+    first: { readonly sha256: string; readonly etag: string; readonly most: number },
+  ): Promise<void> {
+    const target = this.#content.getBlockBlobClient(first.sha256);
+    if (await renew(target)) return;
+    const again = await open(source, first.most, first.etag);
+    if (again.kind !== 'open') throw new StorageTrouble('an upload changed while it was copied');
+    const hash = createHash('sha256');
+    const blocks: string[] = [];
+    for await (const block of blocksOf(again.chunks)) {
+      hash.update(block);
+      const id = Buffer.from(String(blocks.length).padStart(8, '0')).toString('base64');
+      await target.stageBlock(id, block, block.length, { abortSignal: callSignal(contentCallMs) });
+      blocks.push(id);
+    }
+    // Nobody sees the blob before this: a copy that broke off leaves nothing behind.
+    if (hash.digest('hex') !== first.sha256)
+      throw new StorageTrouble('an upload changed while it was copied');
+    await target.commitBlockList(blocks, { abortSignal: callSignal() });
+  }
+
+  #blob(name: string): Asking {
+    return new Asking(this.#content.getBlockBlobClient(name));
+  }
+}
+
+/** Runs a call and turns whatever the SDK throws into StorageTrouble; a programming error stays what it is. */
+class Asking {
+  readonly #blob: BlockBlobClient;
+
+  constructor(blob: BlockBlobClient) {
+    this.#blob = blob;
+  }
+
+  async ask<Answer>(words: string, call: (blob: BlockBlobClient) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await call(this.#blob);
+    } catch (error) {
+      if (error instanceof StorageTrouble) throw error;
+      throw new StorageTrouble(`${words}: ${troubleWords(error)}`, { cause: error });
+    }
+  }
+}
+
+type Opened =
+  | { readonly kind: 'open'; readonly etag: string; readonly chunks: AsyncIterable<Buffer> }
+  | { readonly kind: 'absent' | 'tooLarge' };
+
+async function open(blob: BlockBlobClient, mostBytes: number, etag?: string): Promise<Opened> {
+  try {
+    const answer = await blob.download(0, undefined, {
+      ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }),
+      maxRetryRequests: downloadRetries,
+      abortSignal: callSignal(contentCallMs),
+    });
+    const stream = answer.readableStreamBody as Readable | undefined;
+    if (stream === undefined || answer.etag === undefined) throw new Error('a download without a body');
+    if ((answer.contentLength ?? 0) > mostBytes) {
+      stream.on('error', () => undefined).destroy();
+      return { kind: 'tooLarge' };
+    }
+    return { kind: 'open', etag: answer.etag, chunks: stream };
+  } catch (error) {
+    if (statusOf(error) === 404) return { kind: 'absent' };
+    throw error;
+  }
+}
+
+/** Hash and size, and the bytes themselves where they fit into one block. */
+async function digest(
+  chunks: AsyncIterable<Buffer>,
+  mostBytes: number,
+): Promise<{ readonly sha256: string; readonly sizeBytes: number; readonly bytes?: Uint8Array }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  let kept: Buffer[] = [];
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > mostBytes) break;
+    hash.update(chunk);
+    if (sizeBytes <= blockBytes) kept.push(chunk);
+    else kept = [];
+  }
+  const sha256 = hash.digest('hex');
+  return sizeBytes <= blockBytes ? { sha256, sizeBytes, bytes: Buffer.concat(kept) } : { sha256, sizeBytes };
+}
+
+/** The chunks of a stream as blocks of the size that goes up at once. */
+async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length < blockBytes) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.concat(parts);
+}
+
+/** Writing its metadata makes a blob new to removeIfOlder. False where there is none. */
+async function renew(blob: BlockBlobClient): Promise<boolean> {
+  try {
+    await blob.setMetadata({}, { abortSignal: callSignal() });
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
+}
+
+const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
+
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof RestError ? error.statusCode : undefined;

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { queueNames } from '../../shared/storage/names.ts';
+import { StorageQueues, readBell } from '../../shared/storage/storageQueues.ts';
+import { startEmulator, type Emulator } from './emulator.ts';
+
+let emulator: Emulator;
+let queues: StorageQueues;
+
+beforeAll(async () => {
+  emulator = await startEmulator();
+  queues = new StorageQueues(emulator.clients.queues);
+});
+afterAll(() => emulator.stop());
+
+async function receive(name: string) {
+  const { receivedMessageItems } = await emulator.clients.queues
+    .getQueueClient(name)
+    .receiveMessages({ numberOfMessages: 32 });
+  return receivedMessageItems;
+}
+
+test('an event is on mail-status, as it stands, and never expires', async () => {
+  const text = JSON.stringify({ id: 'a', data: { words: 'ä'.replace('ä', '\\u00e4') } });
+  await queues.tell(text);
+  const [message, ...others] = await receive(queueNames.mailStatus);
+  expect(others).toEqual([]);
+  expect(message?.messageText).toBe(text);
+  expect(message?.expiresOn.getUTCFullYear()).toBe(9999);
+});
+
+test('a bell names its account in an object, and can be read back', async () => {
+  const account = "o'brien=20x@example.com";
+  await queues.ring(account);
+  const [message] = await receive(queueNames.outboundWake);
+  expect(readBell(JSON.parse(message?.messageText ?? ''))).toBe(account);
+  expect(message?.expiresOn.getUTCFullYear()).toBe(9999);
+});
+
+test.each([null, 1, 'desk@example.com', [], {}, { account: 1 }, { account: '' }])(
+  '%j is no bell',
+  (payload) => {
+    expect(readBell(payload)).toBeUndefined();
+  },
+);
+
+test('what is put back waits its time, and is there for good', async () => {
+  await queues.resubmit('now', 0);
+  await queues.resubmit('later', 300_000);
+  await queues.resubmit('much later', 400 * 86_400_000);
+  expect((await receive(queueNames.outboundMail)).map(({ messageText }) => messageText)).toEqual(['now']);
+  const properties = await emulator.clients.queues.getQueueClient(queueNames.outboundMail).getProperties();
+  expect(properties.approximateMessagesCount).toBe(3);
+});
+
+test('64 KiB go, one more or a character outside printable ASCII does not', async () => {
+  await queues.tell('x'.repeat(65_536));
+  for (const text of ['x'.repeat(65_537), 'ä', 'a\u0001b', 'a\nb', '\u007f']) {
+    await expect(queues.tell(text)).rejects.toThrow('printable ASCII');
+  }
+  expect(await receive(queueNames.mailStatus)).toHaveLength(1);
+});
