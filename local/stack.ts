@@ -143,8 +143,7 @@ async function assemble(
   const identity = await startManagedIdentity({
     clock,
     entra,
-    clientId: identityClientId,
-    principalId: identityPrincipalId,
+    identity: { clientId: identityClientId, principalId: identityPrincipalId },
   });
   closers.push(() => identity.close());
   const vault = await startVault({ cert, key, clock, entra });
@@ -175,7 +174,7 @@ async function assemble(
     OAUTH_AUTHORIZE_ENDPOINT: entra.authorizeEndpoint,
     OAUTH_CLIENT_ID: appClientId,
     OAUTH_SCOPES: scopes,
-    MANAGED_IDENTITY_CLIENT_ID: identity.clientId,
+    MANAGED_IDENTITY_CLIENT_ID: identityClientId,
     SMTP_SERVER: `localhost:${exchange.smtpPort}`,
     IMAP_SERVER: `localhost:${exchange.imapPort}`,
     ...(options.numbers === undefined ? {} : { OUTBOUND_NUMBERS: JSON.stringify(options.numbers) }),

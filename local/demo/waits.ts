@@ -1,0 +1,52 @@
+// What the host's log says of waiting: when the limiter said that the next message may start. Compared with the
+// server's log, it shows how promptly a message leaves that had to wait.
+import type { Forecast } from '../../shared/limits/forecast.ts';
+import type { HostProcessLine } from '../host/hostProcess.ts';
+import type { ServerLog } from '../exchange/serverLog.ts';
+
+interface Claimed {
+  readonly bridgeId: string;
+  /** When the limiter had said that it may start (UTC ms). */
+  readonly retryAt: number;
+}
+
+export class Waits {
+  readonly #retryAt = new Map<string, number>();
+  readonly #claimed: Claimed[] = [];
+  readonly #forecasts = new Map<string, Forecast>();
+
+  /** Takes a line of the host's log. */
+  note(line: HostProcessLine): void {
+    const event = eventOf(line);
+    const account = event?.['account'];
+    if (event === undefined || typeof account !== 'string') return;
+    if (event['event'] === 'outbound.waits') this.#retryAt.set(account, Number(event['retryAt']));
+    if (event['event'] === 'outbound.claimed') {
+      const retryAt = this.#retryAt.get(account);
+      this.#retryAt.delete(account);
+      if (retryAt === undefined) return;
+      this.#claimed.push({ bridgeId: `${String(event['id'])}.${String(event['attempt'])}`, retryAt });
+    }
+  }
+
+  forecastOf(account: string): Forecast | undefined {
+    return this.#forecasts.get(account);
+  }
+
+  /** How many waited, and the latest that one of them arrived after its time. */
+  latest(log: ServerLog): { readonly count: number; readonly mostMs: number } {
+    const lateMs = this.#claimed.flatMap(({ bridgeId, retryAt }) => {
+      const [arrival] = log.messagesOf(bridgeId);
+      // MAIL arrived before the message was taken, by the difference of the two nanosecond stamps.
+      return arrival === undefined
+        ? []
+        : [arrival.acceptedAt - (arrival.acceptedNs - arrival.mailNs) / 1e6 - retryAt];
+    });
+    return { count: lateMs.length, mostMs: Math.max(0, ...lateMs) };
+  }
+}
+
+function eventOf({ kind, message }: HostProcessLine): Readonly<Record<string, unknown>> | undefined {
+  if (kind !== 'log' || typeof message !== 'string' || !message.startsWith('{"event":')) return undefined;
+  return JSON.parse(message) as Record<string, unknown>;
+}

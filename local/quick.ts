@@ -1,0 +1,27 @@
+// Numbers for runs that must not take ten minutes. Everything that waits for a crash to be noticed is shortened
+// together; the protocol and its limits are the same.
+
+/** OUTBOUND_NUMBERS with this period. */
+export function quickNumbers(periodMs: number): Readonly<Record<string, number>> {
+  return {
+    periodMs,
+    attemptMs: 8_000,
+    graceMs: 4_000,
+    leaseMs: 8_000,
+    leaseMarginMs: 1_000,
+    serverIdleMs: 2_000,
+    serverSlowMs: 1_000,
+    firstLookMs: 1_000,
+    doubtSettleMs: 3_000,
+    lookPutOffMs: 2_000,
+    turnMs: 1_000,
+    tellEveryMs: 1_000,
+    tellPauseMs: 200,
+  };
+}
+
+/** The sweep every two seconds, a fetch every three. */
+export const quickSchedules = { SWEEP_SCHEDULE: '*/2 * * * * *', FETCH_SCHEDULE: '*/3 * * * * *' } as const;
+
+/** How long the host hides a message that a crashed worker had. */
+export const quickHideMs = 5_000;
