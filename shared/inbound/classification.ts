@@ -3,34 +3,47 @@
 /** `message` is everything else, list mail included. */
 export type Kind = 'message' | 'receipt' | 'bounce' | 'autoReply' | 'complaint' | 'unparsed';
 
-/** Why a recipient was not reached, in the words of the published bounce tables. */
-export type BounceReason =
-  | 'userUnknown'
-  | 'hostUnknown'
-  | 'hasMoved'
-  | 'notAccept'
-  | 'mailboxFull'
-  | 'suspend'
-  | 'filtered'
-  | 'tooBig'
-  | 'contentError'
-  | 'spam'
-  | 'virus'
-  | 'notCompliant'
-  | 'policy'
-  | 'security'
-  | 'blocked'
-  | 'senderRejected'
-  | 'authFailure'
-  | 'noRelaying'
-  | 'tooFast'
-  | 'expired'
-  | 'network'
-  | 'systemError'
-  | 'systemFull'
-  | 'mailerError'
-  | 'syntaxError'
-  | 'undefined';
+/** Why a recipient was not reached; the words are those of the published bounce tables (sisimai's). */
+export const bounceReasons = [
+  // The address is dead.
+  'userunknown',
+  'hostunknown',
+  'hasmoved',
+  'notaccept',
+  // About the mailbox.
+  'mailboxfull',
+  'suspend',
+  'filtered',
+  // About our message.
+  'mesgtoobig',
+  'exceedlimit',
+  'contenterror',
+  'spamdetected',
+  'virusdetected',
+  'notcompliantrfc',
+  'policyviolation',
+  'securityerror',
+  // About us.
+  'blocked',
+  'badreputation',
+  'rejected',
+  'authfailure',
+  'requireptr',
+  'norelaying',
+  'failedstarttls',
+  'toomanyconn',
+  // About their server, or the way there.
+  'expired',
+  'networkerror',
+  'systemerror',
+  'systemfull',
+  'mailererror',
+  'syntaxerror',
+  'onhold',
+  'undefined',
+] as const;
+
+export type BounceReason = (typeof bounceReasons)[number];
 
 export interface BounceRecipient {
   /** The address that was not reached, '' where the bounce names none. */

@@ -97,8 +97,9 @@ export type ParseAnswer =
   | { readonly kind: 'unparsed'; readonly words: string };
 
 export interface Parser {
-  /** Ends within its own limits of time and memory, whatever the input. Files of large parts are left in `folder`. */
-  parse(raw: RawMail, folder: string): Promise<ParseAnswer>;
+  /** Ends within its own limits of time and memory, whatever the input. Large parts are left in files whose paths begin
+   * with `filePrefix`; the caller removes them. */
+  parse(raw: RawMail, filePrefix: string): Promise<ParseAnswer>;
   close(): Promise<void>;
 }
 
@@ -153,7 +154,6 @@ export interface Entry {
   readonly folder: string;
   readonly uidValidity: number;
   readonly uid: number;
-  readonly storedAt: number;
 }
 
 /** An after-fetch action that is due for a UID; it goes away once the action is done. */

@@ -1,0 +1,458 @@
+// The one door to IMAP.
+//
+// What the client library does on its own and what is done about it here (read in imapflow 2.10.2):
+//
+//  - On "Request is throttled" it waits inside the call, up to half the socket timeout, and FETCH tries four
+//    times. We see the throttling in its log, close the connection at once and say `throttled`.
+//  - SEARCH, STORE, MOVE and EXPUNGE answer `false` when the server refuses: false is a failure here, never "none".
+//  - A FETCH that answers for fewer messages than asked ends normally. UIDs asked and UIDs got are compared, and
+//    the folder is asked again which of the missing are gone.
+//  - "User is authenticated but not connected" and [UNAVAILABLE] look like bad credentials: imapTrouble.ts tells.
+//  - An error without a listener would end the process.
+//
+// The caller's own time ends every call: the connection is cut and what was waiting fails.
+import { ImapFlow } from 'imapflow';
+import type { Clock } from '../clock.ts';
+import {
+  ImapStreamTrouble,
+  type FetchedHead,
+  type Imap,
+  type ImapTrouble,
+  type Mailboxes,
+  type MailboxSession,
+  type TimeLeft,
+} from '../inbound/ports.ts';
+import type { AccessTokens } from '../mail/accessToken.ts';
+import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
+import { judgeImap, plain } from './imapTrouble.ts';
+
+export interface ImapOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tokens: AccessTokens;
+  readonly clock: Clock;
+  /** PEM certificates to trust besides none other; absent means the system's. */
+  readonly trustedCertificates?: readonly string[];
+}
+
+/** What is asked of a connection that is logged in; a folder is selected with `select`. */
+export interface ImapConnection {
+  folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>>;
+  select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>>;
+  /** Ascending UIDs of the selected folder, received at or after the day of `since` (the server knows days only). */
+  searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>>;
+  /** Named header fields of the selected folder's messages, as raw blocks. */
+  headerFields(
+    uids: readonly number[],
+    names: readonly string[],
+  ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>>;
+  close(): Promise<void>;
+}
+
+export interface ImapFolder {
+  readonly path: string;
+  readonly name: string;
+  /** `\Sent` and the like, where the server has SPECIAL-USE. */
+  readonly specialUse: string;
+}
+
+/** Beginnings up to this size are fetched with their neighbours in one command; longer messages are streamed. */
+const headBytes = 256 * 1024;
+const streamChunkBytes = 1024 * 1024;
+const connectMs = 20_000;
+const greetingMs = 16_000;
+/** The library waits at most half of this for a throttled command before it says so. */
+const socketMs = 90_000;
+const logoutMs = 3_000;
+
+/** Logs in as `user` with the token of `mailbox`; a refused token is renewed once. */
+export type ImapLogin = (
+  mailbox: Mailbox,
+  user: string,
+  time: TimeLeft,
+) => Promise<Imap<{ readonly connection: ImapConnection }>>;
+
+export function createImapLogin(options: ImapOptions): ImapLogin {
+  /** Mailboxes whose last session ended because the token ran out: the next one asks for a new token. */
+  const stale = new Set<string>();
+  return async (mailbox, user, time) => {
+    for (const renew of stale.has(user) ? [true] : [false, true]) {
+      const answer = await options.tokens.get(mailbox, 'imap', { renew });
+      if (answer.kind !== 'token') {
+        return failed({
+          kind: answer.kind,
+          words: answer.words,
+          ...(answer.kind === 'unavailable' && answer.retryAfterMs !== undefined
+            ? { retryAfterMs: answer.retryAfterMs }
+            : {}),
+        });
+      }
+      stale.delete(user);
+      const wire = new Wire(options, user, answer.token, time, () => stale.add(user));
+      const trouble = await wire.connect();
+      if (trouble === undefined) return { kind: 'ok', connection: new Connection(wire) };
+      if (trouble.kind !== 'refused' || renew) return failed(trouble);
+    }
+    return failed({ kind: 'refused', words: 'The server refuses the sign-in.' });
+  };
+}
+
+/** The fetching side's mailboxes: login, then SELECT of the configured folder. */
+export function createImapMailboxes(login: ImapLogin): Mailboxes {
+  return {
+    async open(mailbox, time) {
+      const answer = await login(mailbox, mailbox.imapUser, time);
+      if (answer.kind === 'failed') return answer;
+      const selected = await answer.connection.select(mailbox.folder, mailbox.afterFetch.kind === 'none');
+      if (selected.kind === 'failed') await answer.connection.close();
+      return selected;
+    },
+  };
+}
+
+/** One library client with our deadline around every call. */
+class Wire {
+  readonly client: ImapFlow;
+  private readonly time: TimeLeft;
+  private readonly clock: Clock;
+  private readonly onExpired: () => void;
+  /** Throttling seen in the library's log; from then on everything fails with it. */
+  private throttled: ImapTrouble | undefined;
+  /** The server's words behind a `false`. */
+  private refusal: ImapTrouble | undefined;
+
+  constructor(
+    options: ImapOptions,
+    user: string,
+    accessToken: string,
+    time: TimeLeft,
+    onExpired: () => void,
+  ) {
+    this.time = time;
+    this.clock = options.clock;
+    this.onExpired = onExpired;
+    this.client = new ImapFlow({
+      host: options.host,
+      port: options.port,
+      secure: true,
+      ...(options.trustedCertificates === undefined ? {} : { tls: { ca: [...options.trustedCertificates] } }),
+      auth: { user, accessToken },
+      disableAutoIdle: true,
+      disableAutoEnable: true,
+      disableCompression: true,
+      connectionTimeout: connectMs,
+      greetingTimeout: greetingMs,
+      socketTimeout: socketMs,
+      // A FETCH of 20 beginnings is read one message at a time; nothing larger than a literal of these is expected.
+      maxLiteralSize: 8 * streamChunkBytes,
+      logger: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (entry: unknown) => {
+          this.noticed(entry);
+        },
+        error: () => undefined,
+      },
+    });
+    this.client.on('error', () => undefined);
+  }
+
+  async connect(): Promise<ImapTrouble | undefined> {
+    const answer = await this.call(() => this.client.connect());
+    if (answer.kind === 'failed') {
+      this.client.close();
+      return answer.trouble;
+    }
+    return undefined;
+  }
+
+  /** Runs one command within the time that is left. A thrown error becomes trouble; the value is passed on. */
+  async call<T>(command: () => Promise<T>): Promise<Imap<{ readonly value: T }>> {
+    this.refusal = undefined;
+    const remainingMs = this.time.remainingMs();
+    if (remainingMs <= 0) return failed(outOfTime);
+    const settled = new AbortController();
+    const late = new AbortController();
+    void this.clock.sleep(remainingMs, settled.signal).then(() => {
+      if (settled.signal.aborted) return;
+      late.abort();
+      this.client.close();
+    });
+    try {
+      return { kind: 'ok', value: await command() };
+    } catch (error) {
+      if (this.throttled !== undefined) return failed(this.throttled);
+      if (late.signal.aborted) return failed(outOfTime);
+      return failed(this.judged(error));
+    } finally {
+      settled.abort();
+    }
+  }
+
+  /** The trouble behind a `false`. */
+  refused(what: string): ImapTrouble {
+    return (
+      this.throttled ??
+      this.refusal ?? { kind: 'unavailable', words: `The server did not do as asked (${what}).` }
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.client.usable) {
+      const done = new AbortController();
+      const logout = this.client.logout().catch(() => undefined);
+      await Promise.race([logout, this.clock.sleep(logoutMs, done.signal)]);
+      done.abort();
+    }
+    this.client.close();
+  }
+
+  private judged(error: unknown): ImapTrouble {
+    const trouble = judgeImap({ ...imapFields(error), reason: this.client.byeReason });
+    if (trouble.kind === 'tokenExpired') this.onExpired();
+    return trouble;
+  }
+
+  private noticed(entry: unknown): void {
+    if (typeof entry !== 'object' || entry === null) return;
+    if ('throttleDelay' in entry && typeof entry.throttleDelay === 'number') {
+      this.throttled = judgeImap({
+        code: 'ETHROTTLE',
+        throttleReset: entry.throttleDelay,
+        message: 'Request is throttled.',
+      });
+      this.client.close();
+    } else if ('err' in entry && entry.err instanceof Error) {
+      this.refusal = judgeImap(imapFields(entry.err));
+    }
+  }
+}
+
+const outOfTime: ImapTrouble = { kind: 'unavailable', words: 'The time for this pass was over.' };
+
+class Connection implements ImapConnection {
+  private readonly wire: Wire;
+
+  constructor(wire: Wire) {
+    this.wire = wire;
+  }
+
+  async folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>> {
+    const answer = await this.wire.call(() => this.wire.client.list());
+    if (answer.kind === 'failed') return answer;
+    const folders = answer.value
+      .slice(0, 5_000)
+      .map(({ path, name, specialUse }) => ({ path, name, specialUse: specialUse ?? '' }));
+    return { kind: 'ok', folders };
+  }
+
+  async select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>> {
+    const answer = await this.wire.call(() => this.wire.client.mailboxOpen(path, { readOnly }));
+    if (answer.kind === 'ok') {
+      return {
+        kind: 'ok',
+        session: new Session(this.wire, Number(answer.value.uidValidity), answer.value.uidNext),
+      };
+    }
+    if (answer.trouble.kind !== 'unavailable' || !this.wire.client.usable) return answer;
+    return failed({ kind: 'folderMissing', words: `The folder cannot be opened: ${answer.trouble.words}` });
+  }
+
+  async searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+    return search(this.wire, { since: new Date(sinceMs) });
+  }
+
+  async headerFields(
+    uids: readonly number[],
+    names: readonly string[],
+  ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
+    return headerBlocks(this.wire, uids, [...names]);
+  }
+
+  async close(): Promise<void> {
+    await this.wire.close();
+  }
+}
+
+class Session implements MailboxSession {
+  readonly uidValidity: number;
+  readonly uidNext: number;
+  private readonly wire: Wire;
+
+  constructor(wire: Wire, uidValidity: number, uidNext: number) {
+    this.wire = wire;
+    this.uidValidity = Number.isSafeInteger(uidValidity) ? uidValidity : 0;
+    this.uidNext = Number.isSafeInteger(uidNext) ? uidNext : 0;
+  }
+
+  async listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+    const answer = await search(this.wire, { uid: `${uid + 1}:*` });
+    if (answer.kind === 'failed') return answer;
+    // `n:*` names the last message even when n is above it (RFC 3501 6.4.8).
+    return { kind: 'ok', uids: answer.uids.filter((one) => one > uid) };
+  }
+
+  async stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>> {
+    const there: number[] = [];
+    // Exchange refuses lines of some 40,000 characters with "Command Error. 10"; 500 UIDs stay below a tenth.
+    for (let at = 0; at < uids.length; at += 500) {
+      const answer = await search(this.wire, { uid: uids.slice(at, at + 500).join(',') });
+      if (answer.kind === 'failed') return answer;
+      there.push(...answer.uids);
+    }
+    const asked = new Set(uids);
+    return { kind: 'ok', uids: there.filter((uid) => asked.has(uid)) };
+  }
+
+  async readHeads(
+    uids: readonly number[],
+  ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
+    const asked = new Set(uids);
+    const answer = await this.wire.call(() =>
+      this.wire.client.fetchAll(
+        uids.join(','),
+        { uid: true, source: { start: 0, maxLength: headBytes } },
+        { uid: true },
+      ),
+    );
+    if (answer.kind === 'failed') return answer;
+    const heads = new Map<number, FetchedHead>();
+    for (const { uid, source } of answer.value) {
+      // Rows of others and rows without content come in between; the first one with bytes counts.
+      if (!asked.has(uid) || source === undefined || heads.has(uid)) continue;
+      heads.set(uid, { uid, bytes: source, whole: source.length < headBytes });
+    }
+    const missing = uids.filter((uid) => !heads.has(uid));
+    if (missing.length === 0) return { kind: 'ok', heads: [...heads.values()], gone: [] };
+    const there = await this.stillThere(missing);
+    if (there.kind === 'failed') return there;
+    const present = new Set(there.uids);
+    return { kind: 'ok', heads: [...heads.values()], gone: missing.filter((uid) => !present.has(uid)) };
+  }
+
+  async readHeaders(
+    uids: readonly number[],
+  ): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
+    const answer = await headerBlocks(this.wire, uids, true);
+    return answer.kind === 'failed' ? answer : { kind: 'ok', headers: answer.blocks };
+  }
+
+  async *stream(uid: number): AsyncIterable<Uint8Array> {
+    const answer = await this.wire.call(() =>
+      this.wire.client.download(String(uid), undefined, { uid: true, chunkSize: streamChunkBytes }),
+    );
+    if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
+    const { content } = answer.value;
+    // An empty object comes back for a message that is not there.
+    if (content === undefined) {
+      throw new ImapStreamTrouble({ kind: 'unavailable', words: 'The message was not there to download.' });
+    }
+    const chunks: AsyncIterator<Uint8Array> = content[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.wire.call(() => chunks.next());
+        if (next.kind === 'failed') throw new ImapStreamTrouble(next.trouble);
+        if (next.value.done === true) return;
+        yield next.value.value;
+      }
+    } finally {
+      content.destroy();
+    }
+  }
+
+  async act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>> {
+    if (action.kind === 'none' || uids.length === 0) return { kind: 'ok' };
+    const there = await this.stillThere(uids);
+    if (there.kind === 'failed') return there;
+    if (there.uids.length === 0) return { kind: 'ok' };
+    const range = there.uids.join(',');
+    switch (action.kind) {
+      case 'seen':
+        return this.done('mark as seen', () =>
+          this.wire.client.messageFlagsAdd(range, ['\\Seen'], { uid: true }),
+        );
+      case 'delete':
+        return this.done('delete', () => this.wire.client.messageDelete(range, { uid: true }));
+      case 'move':
+        return this.move(range, action.folder);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.wire.close();
+  }
+
+  /** Once more after creating the folder, where it is missing. */
+  private async move(range: string, folder: string): Promise<Imap<object>> {
+    const { client } = this.wire;
+    const first = await this.done('move', () => client.messageMove(range, folder, { uid: true }));
+    if (first.kind === 'ok' || first.trouble.kind !== 'unavailable' || !client.usable) return first;
+    const created = await this.wire.call(() => client.mailboxCreate(folder));
+    if (created.kind === 'failed') {
+      return failed({
+        kind: 'folderMissing',
+        words: `Messages cannot be moved to the target folder, and it cannot be created: ${created.trouble.words}`,
+      });
+    }
+    return this.done('move', () => client.messageMove(range, folder, { uid: true }));
+  }
+
+  /** The library's `false` (or nothing) is a refusal. */
+  private async done(what: string, command: () => Promise<unknown>): Promise<Imap<object>> {
+    const answer = await this.wire.call(command);
+    if (answer.kind === 'failed') return answer;
+    if (answer.value === false || answer.value === undefined) return failed(this.wire.refused(what));
+    return { kind: 'ok' };
+  }
+}
+
+async function search(
+  wire: Wire,
+  query: { readonly uid: string } | { readonly since: Date },
+): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  const answer = await wire.call(() => wire.client.search(query, { uid: true }));
+  if (answer.kind === 'failed') return answer;
+  // false: the server refused. An empty list would mean an empty folder.
+  if (!Array.isArray(answer.value)) return failed(wire.refused('search'));
+  return { kind: 'ok', uids: answer.value };
+}
+
+async function headerBlocks(
+  wire: Wire,
+  uids: readonly number[],
+  which: true | string[],
+): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
+  const asked = new Set(uids);
+  const answer = await wire.call(() =>
+    wire.client.fetchAll(uids.join(','), { uid: true, headers: which }, { uid: true }),
+  );
+  if (answer.kind === 'failed') return answer;
+  const blocks = new Map<number, Uint8Array>();
+  for (const { uid, headers } of answer.value) {
+    if (asked.has(uid) && headers !== undefined) blocks.set(uid, headers);
+  }
+  return { kind: 'ok', blocks };
+}
+
+function failed(trouble: ImapTrouble): { readonly kind: 'failed'; readonly trouble: ImapTrouble } {
+  return { kind: 'failed', trouble };
+}
+
+/** What the library hangs on its errors, as far as it has the type we expect. */
+function imapFields(error: unknown): Parameters<typeof judgeImap>[0] {
+  if (!(error instanceof Error)) return { message: 'unknown' };
+  const fields: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(error));
+  const text = (name: string): string | undefined => {
+    const value = fields[name];
+    return typeof value === 'string' ? plain(value) : undefined;
+  };
+  const reset = fields['throttleReset'];
+  return {
+    code: text('code'),
+    responseText: text('responseText'),
+    serverResponseCode: text('serverResponseCode'),
+    authenticationFailed: fields['authenticationFailed'] === true,
+    ...(typeof reset === 'number' ? { throttleReset: reset } : {}),
+    message: plain(error.message),
+  };
+}

@@ -1,0 +1,58 @@
+// What an IMAP failure means, from the server's own words. The client library calls every failed login bad
+// credentials, so the texts decide (they are Exchange Online's; Dovecot's response codes are those of RFC 5530).
+import type { ImapTrouble } from '../inbound/ports.ts';
+
+/** What the client library noted of a failure; every field may be missing. */
+export interface ImapFailure {
+  readonly code?: string | undefined;
+  readonly responseText?: string | undefined;
+  readonly serverResponseCode?: string | undefined;
+  readonly authenticationFailed?: boolean | undefined;
+  readonly throttleReset?: number | undefined;
+  /** The server's BYE. */
+  readonly reason?: string | undefined;
+  readonly message: string;
+}
+
+/** Used where the server says that it throttles and gives no time. */
+const unknownBackOffMs = 60_000;
+const longestBackOffMs = 60 * 60_000;
+
+/** Never throws; the unknown is `unavailable`, which is tried again. */
+export function judgeImap(failure: ImapFailure): ImapTrouble {
+  const said = plain(failure.responseText ?? failure.reason ?? failure.message);
+  const all = `${said} ${failure.reason ?? ''}`;
+  if (failure.code === 'ETHROTTLE' || /request is throttled|backoff time/i.test(all)) {
+    const hint = failure.throttleReset ?? Number(/backoff time[:=\s]+(\d{1,9})/i.exec(all)?.[1] ?? 0);
+    return {
+      kind: 'throttled',
+      words: `Exchange asks for a pause: ${said}`,
+      retryAfterMs: Math.min(hint > 0 ? hint : unknownBackOffMs, longestBackOffMs),
+    };
+  }
+  if (/accesstokenexpired|session invalidated/i.test(all)) {
+    return { kind: 'tokenExpired', words: 'The access token ran out during the session.' };
+  }
+  if (/authenticated but not connected/i.test(all)) {
+    return {
+      kind: 'notConnected',
+      words:
+        'The server accepts the sign-in but does not open the mailbox ("User is authenticated but not connected").',
+    };
+  }
+  if (/server unavailable/i.test(all) || failure.serverResponseCode === 'UNAVAILABLE') {
+    return { kind: 'unavailable', words: `The mail server is not available: ${said}` };
+  }
+  if (failure.authenticationFailed === true) {
+    return { kind: 'refused', words: `The server refuses the sign-in: ${said}` };
+  }
+  return { kind: 'unavailable', words: `${said} (${failure.code ?? 'no code'})` };
+}
+
+/** One line of printable characters, bounded: a server's text is untrusted. */
+export function plain(text: string): string {
+  return text
+    .slice(0, 300)
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .trim();
+}

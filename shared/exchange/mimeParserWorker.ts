@@ -1,0 +1,229 @@
+// The thread behind mimeParser.ts: one message at a time, taken apart as it streams through. Small parts go back
+// in memory, larger ones are left as files in the pass's folder.
+import { MailParser, type AttachmentStream, type Headers, type MessageText } from 'mailparser';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { parentPort } from 'node:worker_threads';
+import { classifyMail } from '../inbound/classify.ts';
+import {
+  field,
+  fieldsNamed,
+  mailText,
+  messageIds,
+  readHeaders,
+  type HeaderBlock,
+} from '../inbound/headers.ts';
+import { digest } from '../inbound/stableId.ts';
+import { dateOf } from '../inbound/mailDate.ts';
+import type { MailAddress, MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
+import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
+import type { ParseJob } from './mimeParser.ts';
+
+/** As much of the message as classification looks at: bounces put what they have to say before the returned mail. */
+const headBytes = 2 * 1024 * 1024;
+const smallPartBytes = 64 * 1024;
+/** Parts kept in memory, all together. */
+const inMemoryBytes = 4 * 1024 * 1024;
+const addressCountLimit = 1_000;
+
+parentPort?.on('message', (job: ParseJob) => {
+  void takeApart(job).then((answer) => parentPort?.postMessage(answer));
+});
+
+async function takeApart(job: ParseJob): Promise<ParseAnswer> {
+  try {
+    const head = await headOf(job.raw);
+    const text = mailText(head);
+    const block = readHeaders(text);
+    const classification = classifyMail(text);
+    const mail = await readMail(job, block, head);
+    return { kind: 'parsed', mail, classification };
+  } catch (error) {
+    const words = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
+    return { kind: 'unparsed', words: `The message cannot be parsed: ${words}` };
+  }
+}
+
+async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Promise<ParsedMail> {
+  const parser = new MailParser({
+    skipHtmlToText: true,
+    skipTextToHtml: true,
+    skipTextLinks: true,
+    skipImageLinks: true,
+    keepDeliveryStatus: true,
+    ignoreEmbedded: true,
+    checksumAlgo: false,
+  });
+  let headers: Headers = new Map();
+  let body: MessageText | undefined;
+  const parts: MailPart[] = [];
+  const room = { bytes: inMemoryBytes };
+  parser.on('headers', (found: Headers) => {
+    headers = found;
+  });
+  const source = Readable.from(normalised(job.raw, head, job.memoryBytes));
+  source.on('error', (error) => parser.destroy(error));
+  source.pipe(parser);
+  for await (const item of parser as AsyncIterable<AttachmentStream | MessageText>) {
+    if (item.type === 'text') {
+      body = item;
+    } else {
+      parts.push(await readAttachment(item, `${job.filePrefix}${parts.length + 1}`, room));
+      item.release?.();
+    }
+  }
+  const mail = {
+    messageId: messageIds(field(block, 'message-id'))[0] ?? '',
+    inReplyTo: messageIds(field(block, 'in-reply-to')),
+    references: messageIds(fieldsNamed(block, 'references').join(' ')),
+    from: addresses(headers, 'from'),
+    sender: addresses(headers, 'sender'),
+    replyTo: addresses(headers, 'reply-to'),
+    to: addresses(headers, 'to'),
+    cc: addresses(headers, 'cc'),
+    subject: subjectOf(headers),
+    dateMs: dateOf(field(block, 'date')),
+    text: body?.text,
+    html: body?.html,
+    parts,
+    remarks: remarks(block),
+  };
+  return { ...mail, contentPrint: contentPrint(mail) };
+}
+
+/** What the message says, as a hash that a rebuilt MIME structure leaves alone. */
+function contentPrint(mail: Omit<ParsedMail, 'contentPrint'>): string {
+  const people = [mail.from, mail.to, mail.cc].map((list) => list.map(({ address }) => address).join(','));
+  const said = (mail.text ?? mail.html ?? '').replace(/\s+/g, ' ').trim();
+  const attached = mail.parts.map(({ sha256 }) => sha256).sort();
+  return digest([...people, mail.subject, said, ...attached]).slice(0, 32);
+}
+
+async function readAttachment(
+  item: AttachmentStream,
+  path: string,
+  room: { bytes: number },
+): Promise<MailPart> {
+  const { content, sizeBytes, sha256 } = await drained(item.content, path, room);
+  const contentType = item.contentType.toLowerCase();
+  return {
+    filename: (item.filename ?? '').slice(0, 500),
+    contentType,
+    disposition: item.contentDisposition === 'inline' || item.related === true ? 'inline' : 'attachment',
+    contentId: (item.cid ?? '').slice(0, 500),
+    sizeBytes,
+    sha256,
+    role: roleOf(contentType),
+    content,
+  };
+}
+
+function roleOf(contentType: string): MailPart['role'] {
+  if (contentType === 'text/calendar' || contentType === 'application/ics') return 'calendar';
+  if (contentType === 'message/rfc822' || contentType === 'message/global') return 'message';
+  if (contentType === 'application/ms-tnef' || contentType === 'application/vnd.ms-tnef') return 'tnef';
+  return 'file';
+}
+
+/** Reads to the end; a file is begun only when the part outgrows memory. */
+async function drained(
+  stream: AsyncIterable<unknown>,
+  path: string,
+  room: { bytes: number },
+): Promise<{ content: PartContent; sizeBytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  const kept: Uint8Array[] = [];
+  let sizeBytes = 0;
+  let file: Awaited<ReturnType<typeof open>> | undefined;
+  try {
+    for await (const chunk of stream) {
+      if (!(chunk instanceof Uint8Array)) continue;
+      hash.update(chunk);
+      sizeBytes += chunk.byteLength;
+      if (file === undefined && (sizeBytes > smallPartBytes || sizeBytes > room.bytes)) {
+        file = await open(path, 'wx');
+        for (const early of kept.splice(0)) await file.write(early);
+      }
+      if (file === undefined) kept.push(chunk);
+      else await file.write(chunk);
+    }
+  } finally {
+    await file?.close();
+  }
+  const sha256 = hash.digest('hex');
+  if (file !== undefined) return { content: { kind: 'file', path, sizeBytes }, sizeBytes, sha256 };
+  room.bytes -= sizeBytes;
+  return { content: { kind: 'bytes', bytes: new Uint8Array(Buffer.concat(kept)) }, sizeBytes, sha256 };
+}
+
+/** The raw bytes; where the mail knows only bare CR, with LF instead. The limit on buffers is kept here. */
+async function* normalised(raw: RawMail, head: Uint8Array, memoryBytes: number): AsyncIterable<Uint8Array> {
+  const bareCr = head.includes(0x0d) && !head.includes(0x0a);
+  for await (const chunk of chunksOf(raw)) {
+    if (process.memoryUsage().arrayBuffers > memoryBytes) {
+      throw new Error('it needs more memory than it may have');
+    }
+    yield bareCr ? chunk.map((byte) => (byte === 0x0d ? 0x0a : byte)) : chunk;
+  }
+}
+
+async function* chunksOf(raw: RawMail): AsyncIterable<Uint8Array> {
+  if (raw.kind === 'file') {
+    for await (const chunk of createReadStream(raw.path, { highWaterMark: 256 * 1024 })) {
+      if (chunk instanceof Uint8Array) yield chunk;
+    }
+    return;
+  }
+  for (let at = 0; at < raw.bytes.byteLength; at += 256 * 1024) {
+    yield Buffer.from(raw.bytes.subarray(at, at + 256 * 1024));
+  }
+}
+
+async function headOf(raw: RawMail): Promise<Uint8Array> {
+  if (raw.kind === 'bytes') return raw.bytes.subarray(0, headBytes);
+  const file = await open(raw.path);
+  try {
+    const head = Buffer.alloc(Math.min(headBytes, raw.sizeBytes));
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function addresses(headers: Headers, name: string): readonly MailAddress[] {
+  const found: MailAddress[] = [];
+  for (const value of [headers.get(name)].flat()) {
+    if (typeof value !== 'object' || !('value' in value) || !Array.isArray(value.value)) continue;
+    for (const one of value.value.flatMap((entry) => entry.group ?? [entry])) {
+      if (found.length >= addressCountLimit) return found;
+      if (one.address !== undefined && one.address !== '') {
+        found.push({ name: one.name.slice(0, 500), address: one.address.slice(0, 320) });
+      }
+    }
+  }
+  return found;
+}
+
+function subjectOf(headers: Headers): string {
+  const subject = headers.get('subject');
+  return typeof subject === 'string' ? subject.slice(0, 2_000) : '';
+}
+
+/** Fields that may be there once and are there more often: readers disagree about such a mail. */
+function remarks(block: HeaderBlock): readonly string[] {
+  return [
+    'from',
+    'sender',
+    'to',
+    'subject',
+    'date',
+    'message-id',
+    'content-type',
+    'content-transfer-encoding',
+  ]
+    .filter((name) => fieldsNamed(block, name).length > 1)
+    .map((name) => `${name} is there more than once`);
+}

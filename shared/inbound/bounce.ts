@@ -1,0 +1,340 @@
+// Bounces: is it one, whom does it concern, and is the address dead.
+//
+// The report part (RFC 3464) is believed for recipients and actions. For the status the most telling code counts:
+// many servers write 5.0.0 into the field and the real code into the diagnostic text or the words for people.
+import { readReport, type ReportedRecipient } from './bounceFields.ts';
+import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
+import { isDead, reasonOf } from './bounceReason.ts';
+import { commandIn, noticeOfText, recipientsInText, type TextRecipient } from './bounceText.ts';
+import type { Bounce, BounceRecipient } from './classification.ts';
+import { field, fieldsNamed, type HeaderBlock } from './headers.ts';
+import { decodedField, decodedText, walk, type MimePart } from './mimeTree.ts';
+
+/** A bounce, or a report that everything arrived (`delivered`), with the sign that decided. */
+export interface BounceVerdict {
+  readonly kind: 'bounce' | 'receipt';
+  readonly bounce: Bounce;
+  readonly because: string;
+}
+
+/** Undefined for a message that is no delivery report. */
+export function readBounce(root: MimePart, returned: HeaderBlock | undefined): BounceVerdict | undefined {
+  const notice = noticeText(root);
+  const report = reportIn(root, notice);
+  if (report !== undefined) return fromReport(root, report, notice, returned);
+  const service = fromService(root);
+  if (service !== undefined) return service;
+  const sign = bounceSign(root, notice);
+  return sign === undefined ? undefined : fromText(root, notice, returned, sign);
+}
+
+/** The text for people, of all parts that are not the returned message. */
+function noticeText(root: MimePart): string {
+  const texts: string[] = [];
+  const visit = (part: MimePart, depth: number): void => {
+    if (part.contentType.startsWith('message/') && depth > 0) return;
+    if (part.parts.length === 0 && (part.contentType === 'text/plain' || part.contentType === 'text/html')) {
+      const text = decodedText(part);
+      texts.push(noticeOfText(part.contentType === 'text/html' ? withoutTags(text) : text));
+    }
+    for (const child of part.parts) visit(child, depth + 1);
+  };
+  visit(root, 0);
+  if (texts.length === 0 && root.parts.length === 0) texts.push(noticeOfText(decodedText(root)));
+  return texts.join('\n').slice(0, 200_000);
+}
+
+export function withoutTags(html: string): string {
+  return html
+    .slice(0, 400_000)
+    .replace(/<(?:br|p|div|tr|li|h\d)\b[^>]{0,500}>/gi, '\n')
+    .replace(/<(?![^>@]{0,200}@)[^>]{0,1000}>/g, '')
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&nbsp;/g, ' ')
+    .replace(/&quot;|&#34;/g, '"')
+    .replace(/&#39;|&apos;/g, "'")
+    .replace(/&amp;/g, '&');
+}
+
+interface Report {
+  readonly recipients: readonly ReportedRecipient[];
+  readonly because: string;
+}
+
+function reportIn(root: MimePart, notice: string): Report | undefined {
+  for (const part of walk(root)) {
+    if (
+      part.contentType !== 'message/delivery-status' &&
+      part.contentType !== 'message/global-delivery-status'
+    )
+      continue;
+    const recipients = readReport(decodedText(part));
+    if (recipients.length > 0) return { recipients, because: 'delivery-status part' };
+  }
+  // The same fields in plain text: a broken tree, or a server that writes them for people.
+  for (const text of [notice, root.body.slice(0, 200_000)]) {
+    const at = /^[ \t>]*(?:final-recipient|original-recipient) *:/im.exec(text)?.index;
+    if (at === undefined || !/^[ \t>]*(?:action|status|diagnostic-code) *:/im.test(text)) continue;
+    if (!daemonLike(root) && !bounceSubject(root)) continue;
+    const begin = Math.max(0, text.lastIndexOf('\n\n', at));
+    const recipients = readReport(text.slice(begin).replace(/^[ \t>]+/gm, ''));
+    if (recipients.length > 0) return { recipients, because: 'delivery-status fields in text' };
+  }
+  return undefined;
+}
+
+function fromReport(
+  root: MimePart,
+  report: Report,
+  notice: string,
+  returned: HeaderBlock | undefined,
+): BounceVerdict {
+  const inText = recipientsInText(notice, ownAddresses(root));
+  const recipients = report.recipients.map((one) => reported(one, inText, notice, root));
+  const named = recipients.some(({ address }) => address !== '')
+    ? recipients
+    : withFallback(recipients, root, inText, returned);
+  const failed = named.filter(({ action }) => action === 'failed' || action === 'delayed');
+  if (failed.length === 0)
+    return { kind: 'receipt', bounce: { severity: 'soft', recipients: named }, because: report.because };
+  return { kind: 'bounce', bounce: bounceOf(failed), because: report.because };
+}
+
+function reported(
+  one: ReportedRecipient,
+  inText: readonly TextRecipient[],
+  notice: string,
+  root: MimePart,
+): BounceRecipient {
+  const own = inText.find(({ address }) => same(address, one.final) || same(address, one.original));
+  // One recipient and no diagnostic: the reason may stand anywhere in the words for people.
+  const alone = inText.length <= 1;
+  const words = alone && one.diagnostic === '' ? notice : (own?.words ?? (alone ? notice : ''));
+  const codes = bestCodes(one, words);
+  const guessed = one.status.startsWith('2.')
+    ? 'delivered'
+    : isDelayNotice(root, notice)
+      ? 'delayed'
+      : 'failed';
+  const action = one.action === '' ? guessed : one.action;
+  const said = one.diagnostic !== '' ? one.diagnostic : words;
+  const command = commandIn(`${words}\n${one.diagnostic}`);
+  const reason = reasonOf({ text: saysLittle(said) ? `${said} ${words}` : said, ...codes, command });
+  return {
+    address: one.final !== '' ? one.final : (own?.address ?? one.original),
+    ...(one.original !== '' && !same(one.original, one.final) ? { original: one.original } : {}),
+    ...codes,
+    hard: action === 'failed' && isDead(reason, codes.status),
+    reason,
+    action,
+    diagnostic: squeezed(said),
+  };
+}
+
+/** The field's status unless it is a mere x.0.0 (or "expired") and the server's own words hold a better one. */
+function bestCodes(one: ReportedRecipient, words: string): Codes {
+  const inDiagnostic = codesIn(one.diagnostic);
+  const inWords = codesIn(words);
+  const replyCode = inDiagnostic.replyCode !== '' ? inDiagnostic.replyCode : inWords.replyCode;
+  const vague = !isTelling(one.status) || /^[45]\.4\.7$/.test(one.status);
+  const spoken = inDiagnostic.status !== '' ? inDiagnostic.status : inWords.status;
+  const better = isTelling(spoken) ? spoken : '';
+  if (vague && better !== '') return { status: better, replyCode };
+  const status =
+    one.status !== '' ? one.status : inDiagnostic.status !== '' ? inDiagnostic.status : inWords.status;
+  return { status, replyCode };
+}
+
+/** No diagnostic words at all, only codes. */
+function saysLittle(text: string): boolean {
+  return text.replace(/[^a-z]+/gi, '').length < 12;
+}
+
+function fromText(
+  root: MimePart,
+  notice: string,
+  returned: HeaderBlock | undefined,
+  because: string,
+): BounceVerdict {
+  const inText = recipientsInText(notice, ownAddresses(root));
+  const failed = fieldsNamed(root, 'x-failed-recipients').flatMap((value) =>
+    value.split(',').map((one) => one.trim()),
+  );
+  const delayed = isDelayNotice(root, notice);
+  const known = failed
+    .filter((one) => one !== '')
+    .map((address) => ({
+      address,
+      words: inText.find((one) => same(one.address, address))?.words ?? notice,
+    }));
+  const named = known.length > 0 ? known : inText;
+  const list =
+    named.length > 0 ? named : returnedRecipients(returned).map((address) => ({ address, words: notice }));
+  const recipients = (list.length > 0 ? list : [{ address: '', words: notice }]).map(
+    ({ address, words }): BounceRecipient => {
+      const own = codesIn(words);
+      const all = list.length <= 1 ? codesIn(notice) : own;
+      const codes = {
+        status: own.status !== '' ? own.status : all.status,
+        replyCode: own.replyCode !== '' ? own.replyCode : all.replyCode,
+      };
+      const command = commandIn(saysLittle(words) ? `${words}\n${notice}` : words);
+      const first = reasonOf({ text: words, ...codes, command });
+      // Where the words beside the address explain nothing, the rest of the notice may.
+      const reason =
+        first === 'onhold' || first === 'undefined' ? reasonOf({ text: notice, ...codes, command }) : first;
+      const action = delayed ? 'delayed' : 'failed';
+      return {
+        address,
+        ...codes,
+        hard: action === 'failed' && isDead(reason, codes.status),
+        reason,
+        action,
+        diagnostic: squeezed(words),
+      };
+    },
+  );
+  return { kind: 'bounce', bounce: bounceOf(recipients), because };
+}
+
+/** Amazon's notification service forwards the report of its mail service as JSON (its "SNS" message). */
+function fromService(root: MimePart): BounceVerdict | undefined {
+  if (
+    root.parts.length > 0 ||
+    !/aws notification|amazon/i.test(`${field(root, 'subject')} ${field(root, 'from')}`)
+  ) {
+    return undefined;
+  }
+  const text = decodedText(root).slice(0, 200_000).replaceAll('\\"', '"').replace(/\n */g, ' ');
+  if (!/"notificationType" ?: ?"Bounce"/.test(text)) return undefined;
+  const list = /"bouncedRecipients" ?: ?\[(.{0,20000}?)\]/.exec(text)?.[1] ?? '';
+  const recipients = [...list.matchAll(/\{[^{}]{0,4000}\}/g)].slice(0, 100).map(([one]): BounceRecipient => {
+    const value = (name: string): string => new RegExp(`"${name}" ?: ?"([^"]{0,2000})"`).exec(one)?.[1] ?? '';
+    const diagnostic = value('diagnosticCode').replace(/^smtp; ?/i, '');
+    const found = codesIn(diagnostic);
+    const codes = {
+      status: value('status') === '' ? found.status : value('status'),
+      replyCode: found.replyCode,
+    };
+    const reason = reasonOf({ text: diagnostic, ...codes, command: '' });
+    return {
+      address: value('emailAddress'),
+      ...codes,
+      hard: isDead(reason, codes.status),
+      reason,
+      action: 'failed',
+      diagnostic: squeezed(diagnostic),
+    };
+  });
+  if (recipients.length === 0) return undefined;
+  return { kind: 'bounce', bounce: bounceOf(recipients), because: 'notification service' };
+}
+
+function withFallback(
+  recipients: readonly BounceRecipient[],
+  root: MimePart,
+  inText: readonly TextRecipient[],
+  returned: HeaderBlock | undefined,
+): readonly BounceRecipient[] {
+  const failed = field(root, 'x-failed-recipients').split(',')[0]?.trim();
+  const address =
+    failed !== undefined && failed !== ''
+      ? failed
+      : (inText[0]?.address ?? returnedRecipients(returned)[0] ?? '');
+  return recipients.map((one) => ({ ...one, address }));
+}
+
+function returnedRecipients(returned: HeaderBlock | undefined): readonly string[] {
+  if (returned === undefined) return [];
+  const to = fieldsNamed(returned, 'to').join(',').slice(0, 10_000);
+  return [...to.matchAll(/[^\s<>,;:"()@]{1,120}@[a-z0-9.-]{1,250}/gi)]
+    .slice(0, 20)
+    .map(([address]) => address);
+}
+
+/** Those whom the bounce is addressed to are the senders of the returned message. */
+function ownAddresses(root: MimePart): ReadonlySet<string> {
+  const values = ['to', 'delivered-to', 'from'].flatMap((name) => fieldsNamed(root, name));
+  const found = values
+    .join(',')
+    .slice(0, 10_000)
+    .matchAll(/[^\s<>,;:"()@]{1,120}@[a-z0-9.-]{1,250}/gi);
+  return new Set([...found].map(([address]) => address.toLowerCase()));
+}
+
+// ---- is it a bounce at all -------------------------------------------------------------------------------
+
+const daemon =
+  /mailer-?daemon|mail ?delivery (?:system|subsystem|service)|post_?master|mail[- ]?daemon|mail administrator|delivery subsystem|mail\.delivery\.system|system administrator|mta@|microsoft exchange|interscan/i;
+
+function daemonLike(root: MimePart): boolean {
+  const from = fieldsNamed(root, 'from').join(' ');
+  const path = fieldsNamed(root, 'return-path').join(' ').trim();
+  return daemon.test(from) || path === '<>' || /mailer-daemon|postmaster/i.test(path) || from.trim() === '<>';
+}
+
+const subjects =
+  /undeliver(?:ed|able)|delivery (?:status )?(?:notification|failure|failed|has failed|error|problem|report)|returned (?:mail|to sender)|fail(?:ure|ed) (?:notice|delivery)|mail (?:delivery )?(?:failed|failure|error|system error)|delivery (?:unsuccessful|temporarily)|message (?:delivery has failed|could not be delivered|undeliverable|not delivered)|non[- ]?(?:delivery|remis)|nondeliverable|not delivered|could not be delivered|unzustellbar|ritornata|rejected mail|mail could not|warning: (?:message|could not send)|permanent delivery failure|error (?:sending|in) your mail|delivery to .{0,80} failed|échec|n'a pu être|не доставлено|配信|配送|送信(?:でき|エラー)|エラー通知/i;
+
+function bounceSubject(root: MimePart): boolean {
+  return subjects.test(field(root, 'subject')) || subjects.test(decodedSubject(root));
+}
+
+const phrases =
+  /could(?:n't| not) (?:be )?deliver|(?:was|were|is|be|been) (?:not |un)(?:able|deliver)|unable to deliver|undeliverable|delivery .{0,60}(?:fail|error|delayed|aborted)|fail\w* .{0,40}deliver|permanent (?:fatal )?error|had (?:permanent|transient|delivery)|did not reach|(?:has )?not (?:yet )?been delivered|following addresses|error message below|recipient\(?s?\)? (?:was|were|is|are|did|returned|address rejected)|user(?:'s)? (?:unknown|mailbox|account)|mailbox .{0,30}full|we had trouble delivering|error(?:s)? from|session follows|failure reasons|送信できませんでした|配信できませ|配送/i;
+
+/** Said so plainly that with the returned message beside it nothing else is needed. */
+const outright =
+  /could not be delivered to:|was not delivered to|undeliverable (?:message|mail)|unable to deliver (?:your )?message to|delivery to the following|following (?:recipients?|address(?:es)?).{0,60}(?:fail|not|could)/i;
+
+/** Which sign tells that it is a bounce, undefined for none. One sign alone is not enough. */
+function bounceSign(root: MimePart, notice: string): string | undefined {
+  const type = field(root, 'content-type').toLowerCase();
+  if (fieldsNamed(root, 'x-failed-recipients').length > 0) return 'X-Failed-Recipients';
+  const fromDaemon = daemonLike(root);
+  const subject = bounceSubject(root);
+  const says = phrases.test(notice.slice(0, 20_000));
+  if (type.includes('report-type') && type.includes('delivery-status') && (fromDaemon || subject))
+    return 'report without its part';
+  if (fromDaemon && subject) return 'sender and subject';
+  if (/^loop alert:/i.test(field(root, 'subject')) && /duplicated message-id/i.test(notice))
+    return 'list server';
+  if (fromDaemon && says && /[45]\.\d\.\d|\b5\d\d\b|<?\S+@\S+>?/.test(notice)) return 'sender and text';
+  const attached = [...walk(root)].some((part) => part !== root && part.contentType === 'message/rfc822');
+  if (attached && outright.test(notice.slice(0, 2_000))) return 'text and returned message';
+  if (subject && says && codesIn(notice).status !== '') return 'subject, text and status';
+  return undefined;
+}
+
+function isDelayNotice(root: MimePart, notice: string): boolean {
+  const subject = decodedSubject(root);
+  if (
+    /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|temporarily/i.test(subject)
+  )
+    return true;
+  return /warning message only|has not yet been delivered|has been delayed|delivery attempts will continue|is only a temporary|will (?:be retried|keep trying|continue to try)|you do not need to resend/i.test(
+    notice.slice(0, 5_000),
+  );
+}
+
+function bounceOf(recipients: readonly BounceRecipient[]): Bounce {
+  const severity = recipients.some(({ hard }) => hard)
+    ? 'hard'
+    : recipients.every(({ action }) => action === 'delayed')
+      ? 'delayed'
+      : 'soft';
+  return { severity, recipients };
+}
+
+function same(one: string, other: string): boolean {
+  return one !== '' && one.toLowerCase() === other.toLowerCase();
+}
+
+function squeezed(text: string): string {
+  return text.replace(/\s+/g, ' ').trim().slice(0, 500);
+}
+
+function decodedSubject(root: MimePart): string {
+  return decodedField(field(root, 'subject'));
+}

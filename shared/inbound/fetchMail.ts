@@ -1,0 +1,106 @@
+// Fetching, over all mailboxes: each on its own, a bounded number at once, those with leftovers and those that
+// waited longest first. A mailbox that fails is left alone for a growing pause and never stops another.
+// A mailbox with `receive: false` is not touched.
+import { createHash } from 'node:crypto';
+import { accountKey } from '../mail/accountKey.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
+import { fetchPass, report, type PassReport } from './fetchPass.ts';
+import type { Cursor, TimeLeft } from './ports.ts';
+import type { Box, InboundDoors } from './room.ts';
+import { inParallel } from './turns.ts';
+
+export interface Inbound {
+  /** One pass over every mailbox that receives, within the pass budget. Never throws for a mailbox's sake. */
+  fetchAll(run: { readonly invocationId: string }): Promise<readonly PassReport[]>;
+  /** One mailbox now, whatever its pause; undefined for an address that is not served or not received. */
+  fetchOne(address: string, run: { readonly invocationId: string }): Promise<PassReport | undefined>;
+  /** Where each mailbox that receives stands, for the page. */
+  states(): Promise<readonly InboundState[]>;
+  /** Ends the parser's threads. */
+  close(): Promise<void>;
+}
+
+export interface InboundState {
+  readonly mailbox: Mailbox;
+  /** Undefined for one never fetched. */
+  readonly cursor: Cursor | undefined;
+}
+
+/** Assembles the room. No I/O. */
+export function createInbound(doors: InboundDoors, mailboxes: readonly Mailbox[]): Inbound {
+  const boxes = mailboxes.filter(({ receive }) => receive).map(boxOf);
+  const states = (): Promise<readonly (InboundState & { readonly box: Box })[]> =>
+    inParallel(boxes, doors.numbers.mailboxesAtOnce, async (box) => ({
+      box,
+      mailbox: box.mailbox,
+      cursor: await doors.ledger.cursor(box.key),
+    }));
+  return {
+    async fetchAll(run) {
+      const time = deadline(doors, doors.numbers.passBudgetMs);
+      const now = doors.clock.now();
+      const all = await states();
+      const paused = all.filter(({ cursor }) => cursor !== undefined && cursor.pausedUntil > now);
+      const due = all.filter((state) => !paused.includes(state)).sort(byNeed);
+      const reports = await inParallel(due, doors.numbers.mailboxesAtOnce, ({ box }) =>
+        passWithin(doors, box, { owner: run.invocationId, time }),
+      );
+      return [...reports, ...paused.map(({ box, cursor }) => pausedReport(box, cursor))];
+    },
+    async fetchOne(address, run) {
+      const box = boxes.find(({ mailbox }) => mailbox.address.toLowerCase() === address.toLowerCase());
+      if (box === undefined) return undefined;
+      return passWithin(doors, box, {
+        owner: run.invocationId,
+        time: deadline(doors, doors.numbers.mailboxBudgetMs),
+      });
+    },
+    async states() {
+      return (await states()).map(({ mailbox, cursor }) => ({ mailbox, cursor }));
+    },
+    close: () => doors.parser.close(),
+  };
+}
+
+export function boxOf(mailbox: Mailbox): Box {
+  const key = accountKey(mailbox.address);
+  return { mailbox, key, hash: createHash('sha256').update(key).digest('hex').slice(0, 16) };
+}
+
+/** A mailbox's share of the whole pass. What is left undone for want of time comes first next time. */
+async function passWithin(
+  doors: InboundDoors,
+  box: Box,
+  run: { readonly owner: string; readonly time: TimeLeft },
+): Promise<PassReport> {
+  const share = deadline(doors, doors.numbers.mailboxBudgetMs);
+  const time = { remainingMs: () => Math.min(share.remainingMs(), run.time.remainingMs()) };
+  if (time.remainingMs() <= doors.numbers.reserveMs) {
+    return report(box, undefined, {
+      outcome: 'paused',
+      words: 'The time of this pass was over.',
+      leftover: true,
+    });
+  }
+  try {
+    return await fetchPass(doors, box, { owner: run.owner, time });
+  } catch (error) {
+    // The ledger did not answer at the very start: nothing was begun.
+    const words = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+    return report(box, undefined, { outcome: 'failed', words });
+  }
+}
+
+function byNeed(one: InboundState, other: InboundState): number {
+  const leftover = Number(other.cursor?.leftover ?? false) - Number(one.cursor?.leftover ?? false);
+  return leftover !== 0 ? leftover : (one.cursor?.lastPassAt ?? 0) - (other.cursor?.lastPassAt ?? 0);
+}
+
+function pausedReport(box: Box, cursor: Cursor | undefined): PassReport {
+  return report(box, cursor, { outcome: 'paused', words: cursor?.words ?? '' });
+}
+
+function deadline(doors: InboundDoors, ms: number): TimeLeft {
+  const endsAt = doors.clock.monotonic() + ms;
+  return { remainingMs: () => endsAt - doors.clock.monotonic() };
+}

@@ -1,0 +1,109 @@
+// A header block read leniently: what real and broken mail has in common. Never throws; linear in its input.
+//
+// Bytes are taken one to one as characters (latin1), so that nothing is lost before a charset is known, and every
+// kind of line end becomes LF: mail with bare CR was seen in the wild, and a parser that sees one long line there
+// finds no parts at all.
+
+export interface HeaderField {
+  /** In lower case. */
+  readonly name: string;
+  /** Unfolded, outer white space removed, characters as bytes. */
+  readonly value: string;
+}
+
+export interface HeaderBlock {
+  readonly fields: readonly HeaderField[];
+  /** Where the body begins in the text. */
+  readonly bodyAt: number;
+}
+
+/** More fields than this are not read: the largest real header seen has some 200. */
+const fieldCountLimit = 2_000;
+const valueLimit = 65_536;
+
+/** The bytes as text with LF line ends, the mbox line before the header dropped. */
+export function mailText(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString('latin1')
+    // Twice, because some relays write CR CR LF.
+    .replaceAll('\r\n', '\n')
+    .replaceAll('\r\n', '\n')
+    .replaceAll('\r', '\n');
+  const start = text.startsWith('From ') || text.startsWith('>From ') ? text.indexOf('\n') + 1 : 0;
+  return start > 0 ? text.slice(start) : text;
+}
+
+/** Reads fields up to the first empty line or the first line that can't be a field. */
+export function readHeaders(text: string, from = 0, to = text.length): HeaderBlock {
+  const fields: { name: string; value: string }[] = [];
+  let at = from;
+  let last: { name: string; value: string } | undefined;
+  while (at < to) {
+    let end = text.indexOf('\n', at);
+    if (end < 0 || end > to) end = to;
+    if (end === at) return { fields: finished(fields), bodyAt: Math.min(end + 1, to) };
+    const first = text.charCodeAt(at);
+    // Some software breaks a parameter onto a line of its own without the space that folding needs.
+    const loose = last?.value.endsWith(';') === true && /^[a-z-]{1,20}\s?=/i.test(text.slice(at, at + 24));
+    if (first === 0x20 || first === 0x09 || loose) {
+      if (last !== undefined && last.value.length < valueLimit) {
+        last.value += ` ${text.slice(at, Math.min(end, at + valueLimit)).trim()}`;
+      }
+    } else {
+      const colon = fieldColon(text, at, end);
+      if (colon < 0) {
+        // A line that is no field: the blank line is missing, unless nothing was read yet (a stray first line).
+        if (fields.length > 0) return { fields: finished(fields), bodyAt: at };
+      } else if (fields.length < fieldCountLimit) {
+        last = {
+          name: text.slice(at, colon).trimEnd().toLowerCase(),
+          value: text.slice(colon + 1, Math.min(end, colon + 1 + valueLimit)).trim(),
+        };
+        fields.push(last);
+      } else {
+        last = undefined;
+      }
+    }
+    at = end + 1;
+  }
+  return { fields: finished(fields), bodyAt: to };
+}
+
+/** The first field of that name, '' where there is none. */
+export function field(block: { readonly fields: readonly HeaderField[] }, name: string): string {
+  return block.fields.find((one) => one.name === name)?.value ?? '';
+}
+
+export function fieldsNamed(
+  block: { readonly fields: readonly HeaderField[] },
+  name: string,
+): readonly string[] {
+  return block.fields.filter((one) => one.name === name).map((one) => one.value);
+}
+
+/** Ids in angle brackets, in order, each once, at most 100. */
+export function messageIds(value: string): readonly string[] {
+  const found = new Set<string>();
+  for (const match of value.matchAll(/<([^<>\s]{1,900})>/g)) {
+    found.add(match[0]);
+    if (found.size === 100) break;
+  }
+  return [...found];
+}
+
+/** The position of the colon that ends a field name of printable characters, or -1. */
+function fieldColon(text: string, at: number, end: number): number {
+  const limit = Math.min(end, at + 200);
+  for (let i = at; i < limit; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code === 0x3a) return i > at ? i : -1;
+    // White space before the colon is obsolete syntax (RFC 5322 4.5) and still seen.
+    if (code <= 0x20 || code >= 0x7f)
+      return /^[ \t]+:/.test(text.slice(i, i + 20)) ? text.indexOf(':', i) : -1;
+  }
+  return -1;
+}
+
+function finished(fields: readonly { name: string; value: string }[]): readonly HeaderField[] {
+  return fields;
+}

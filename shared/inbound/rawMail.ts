@@ -1,0 +1,93 @@
+// A message on its way through the pass: in memory while small, else in a file of the pass's own folder.
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FetchedHead, RawMail } from './ports.ts';
+
+export interface SpooledMail {
+  readonly raw: RawMail;
+  /** The first bytes: the header block and, of a small message, everything. */
+  readonly head: Uint8Array;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** As much as a header block may need. */
+const headLimitBytes = 256 * 1024;
+
+/** The temporary files of one pass over one mailbox; removed at its end, whatever happened. */
+export class Spool {
+  private folder: string | undefined;
+  private sequence = 0;
+
+  /** A path prefix that nobody else uses. */
+  async prefix(): Promise<string> {
+    this.folder ??= await mkdtemp(join(tmpdir(), 'mail-'));
+    this.sequence += 1;
+    return join(this.folder, `${this.sequence}-`);
+  }
+
+  async take(
+    head: FetchedHead,
+    stream: (uid: number) => AsyncIterable<Uint8Array>,
+    prefix: string,
+  ): Promise<SpooledMail> {
+    if (head.whole) {
+      return {
+        raw: { kind: 'bytes', bytes: head.bytes },
+        head: head.bytes.subarray(0, headLimitBytes),
+        sha256: createHash('sha256').update(head.bytes).digest('hex'),
+        sizeBytes: head.bytes.byteLength,
+      };
+    }
+    const path = `${prefix}raw`;
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
+    const file = await open(path, 'wx');
+    try {
+      for await (const chunk of stream(head.uid)) {
+        hash.update(chunk);
+        sizeBytes += chunk.byteLength;
+        await file.writeFile(chunk);
+      }
+    } finally {
+      await file.close();
+    }
+    return {
+      raw: { kind: 'file', path, sizeBytes },
+      head: await headOf(path),
+      sha256: hash.digest('hex'),
+      sizeBytes,
+    };
+  }
+
+  /** Removes the files of one message. */
+  async drop(prefix: string): Promise<void> {
+    if (this.folder === undefined) return;
+    const names = await readdir(this.folder);
+    const mine = names.filter((name) => join(this.folder ?? '', name).startsWith(prefix));
+    await Promise.all(mine.map((name) => rm(join(this.folder ?? '', name), { force: true })));
+  }
+
+  async clear(): Promise<void> {
+    if (this.folder !== undefined) await rm(this.folder, { recursive: true, force: true });
+    this.folder = undefined;
+  }
+}
+
+/** The first bytes of a file, enough for any header block. */
+export async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(headLimitBytes);
+    const { bytesRead } = await file.read(head, 0, headLimitBytes, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function fileOf(path: string): Promise<RawMail> {
+  return { kind: 'file', path, sizeBytes: (await stat(path)).size };
+}

@@ -1,0 +1,64 @@
+// Which submission of ours a message belongs to.
+//
+// The strongest sign is the private header of the returned copy with its keyed tag: only the bridge can make that.
+// Everything else (a Message-ID that the message names) anybody can write who has seen our mail, so it is told as
+// unverified and never does more than annotate.
+import type { Classification } from './classification.ts';
+import type { Relation } from './notice.ts';
+import type { ParsedMail } from './parsedMail.ts';
+import type { SenderLimit, SentMail, SentMails } from './ports.ts';
+
+export interface Related {
+  readonly relation: Relation | undefined;
+  /** What a reader should know: a tag that is wrong. */
+  readonly remarks: readonly string[];
+}
+
+export async function relate(
+  sent: SentMails,
+  found: Classification,
+  mail: Pick<ParsedMail, 'inReplyTo' | 'references'>,
+): Promise<Related> {
+  const { bridgeId, bridgeTag, messageId } = found.returned;
+  const remarks: string[] = [];
+  if (bridgeId !== undefined) {
+    if (bridgeTag !== undefined && (await sent.checkTag(bridgeId, bridgeTag))) {
+      const known = await sent.lookUpSent({
+        bridgeId,
+        messageIds: messageId === undefined ? [] : [messageId],
+      });
+      if (known !== undefined) return { relation: relationOf(known, 'privateHeader'), remarks };
+    } else {
+      remarks.push('It claims to return a message of ours, but the keyed tag is missing or wrong.');
+    }
+  }
+  const signs: readonly (readonly [Relation['by'], readonly string[]])[] = [
+    ['returnedMessageId', messageId === undefined ? [] : [messageId]],
+    ['inReplyTo', mail.inReplyTo],
+    // The nearest ancestor is last (RFC 5322 3.6.4).
+    ['references', mail.references.toReversed()],
+  ];
+  for (const [by, messageIds] of signs) {
+    if (messageIds.length === 0) continue;
+    const known = await sent.lookUpSent({ messageIds: messageIds.slice(0, 20) });
+    if (known !== undefined) return { relation: relationOf(known, by), remarks };
+  }
+  return { relation: undefined, remarks };
+}
+
+function relationOf({ submissionId, mailbox, correlation }: SentMail, by: Relation['by']): Relation {
+  return { submissionId, mailbox, correlation, by, verified: by === 'privateHeader' };
+}
+
+/** Limits of the sending side that Exchange reports as a bounce (its NDR catalogue; exchange limits page). */
+export function senderLimit(found: Classification): SenderLimit | undefined {
+  for (const { status, diagnostic } of found.bounce?.recipients ?? []) {
+    if (status === '5.1.90' || /submissionquotaexceeded|submission quota exceeded/i.test(diagnostic)) {
+      return 'recipientsPerDay';
+    }
+    if (status === '5.7.232' || status === '5.7.233') return 'tenantLimit';
+    if (/^5\.7\.(?:50[123]|511|705|708|750)$/.test(status)) return 'senderBlocked';
+    if (status === '5.1.8' && /outbound sender/i.test(diagnostic)) return 'senderBlocked';
+  }
+  return undefined;
+}

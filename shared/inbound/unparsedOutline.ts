@@ -1,0 +1,31 @@
+// What can be said of a message that could not be parsed: its header block, read leniently.
+import { field, fieldsNamed, mailText, messageIds, readHeaders, type HeaderBlock } from './headers.ts';
+import { dateOf } from './mailDate.ts';
+import { decodedField } from './mimeTree.ts';
+import type { MailAddress, ParsedMail } from './parsedMail.ts';
+
+export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentPrint'>;
+
+export function outlineOf(head: Uint8Array): Outline {
+  const block = readHeaders(mailText(head));
+  return {
+    messageId: messageIds(field(block, 'message-id'))[0] ?? '',
+    inReplyTo: messageIds(field(block, 'in-reply-to')),
+    references: messageIds(fieldsNamed(block, 'references').join(' ')),
+    from: addressesIn(block, 'from'),
+    sender: addressesIn(block, 'sender'),
+    replyTo: addressesIn(block, 'reply-to'),
+    to: addressesIn(block, 'to'),
+    cc: addressesIn(block, 'cc'),
+    subject: decodedField(field(block, 'subject')).slice(0, 2_000),
+    dateMs: dateOf(field(block, 'date')),
+    remarks: [],
+  };
+}
+
+/** Anything that looks like an address, at most 100; names are not worth the risk here. */
+function addressesIn(block: HeaderBlock, name: string): readonly MailAddress[] {
+  const value = field(block, name).slice(0, 20_000);
+  const found = [...value.matchAll(/[^\s<>,;:"()[\]@]{1,64}@[a-z0-9.-]{1,253}/gi)];
+  return found.slice(0, 100).map(([address]) => ({ name: '', address }));
+}

@@ -1,0 +1,112 @@
+// Raw messages and their parts, in the container `inbound-content`. A blob is created once and never written again;
+// its SHA-256 is in its metadata, so that two mails with one identity can be told apart without reading them.
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { open } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import type { InboundBlobs, RawMail } from '../inbound/ports.ts';
+import { StorageTrouble } from '../outbound/ports.ts';
+import { callSignal } from './clients.ts';
+
+/** Large files go up in blocks; nobody sees the blob before the list of blocks is committed. */
+const blockBytes = 4 * 1024 * 1024;
+/** 150 MB on a slow line. */
+const largeCallMs = 240_000;
+
+export class ContainerInboundBlobs implements InboundBlobs {
+  private readonly container: ContainerClient;
+
+  constructor(container: ContainerClient) {
+    this.container = container;
+  }
+
+  reference(name: string): string {
+    return `${this.container.containerName}/${name}`;
+  }
+
+  async create(name: string, content: RawMail, contentType: string): Promise<'created' | 'exists'> {
+    const blob = this.container.getBlockBlobClient(name);
+    const options = {
+      conditions: { ifNoneMatch: '*' },
+      metadata: { sha256: await sha256(content) },
+      blobHTTPHeaders: { blobContentType: contentType },
+    };
+    try {
+      if (content.kind === 'bytes') {
+        await blob.upload(bufferOf(content.bytes), content.bytes.byteLength, {
+          ...options,
+          abortSignal: callSignal(),
+        });
+      } else {
+        await blob.uploadFile(content.path, {
+          ...options,
+          blockSize: blockBytes,
+          concurrency: 2,
+          abortSignal: callSignal(largeCallMs),
+        });
+      }
+      return 'created';
+    } catch (error) {
+      // 409 BlobAlreadyExists; 412 where the store judged the condition first.
+      if (status(error) === 409 || status(error) === 412) return 'exists';
+      throw trouble(error);
+    }
+  }
+
+  async sha256Of(name: string): Promise<string | undefined> {
+    const found = await this.present(name, (blob) => blob.getProperties({ abortSignal: callSignal() }));
+    return found?.metadata?.['sha256'];
+  }
+
+  async save(name: string, path: string): Promise<boolean> {
+    const found = await this.present(name, (blob) =>
+      blob.downloadToFile(path, 0, undefined, { abortSignal: callSignal(largeCallMs) }),
+    );
+    return found !== undefined;
+  }
+
+  private async present<T>(
+    name: string,
+    call: (blob: BlockBlobClient) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await call(this.container.getBlockBlobClient(name));
+    } catch (error) {
+      if (status(error) === 404) return undefined;
+      throw trouble(error);
+    }
+  }
+}
+
+async function sha256(content: RawMail): Promise<string> {
+  const hash = createHash('sha256');
+  if (content.kind === 'bytes') return hash.update(content.bytes).digest('hex');
+  const file = await open(content.path);
+  try {
+    for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024 }))
+      hash.update(bytesOf(chunk));
+  } finally {
+    await file.close();
+  }
+  return hash.digest('hex');
+}
+
+function bytesOf(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError('a file was read as text');
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function status(error: unknown): number | undefined {
+  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : undefined;
+}
+
+/** The SDK's errors carry whole requests; only the code goes on. */
+function trouble(error: unknown): StorageTrouble {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
+  return new StorageTrouble(`The blob store did not answer (${code}).`);
+}
