@@ -61,6 +61,14 @@ async function count(client: QueueClient): Promise<number> {
   return exists ? ((await client.getProperties()).approximateMessagesCount ?? 0) : 0;
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 const work = (): readonly Readonly<Record<string, unknown>>[] =>
   listening.said().filter((line) => 'type' in line);
 const atOf = (line: HostProcessLine): number => Date.parse(String(line['at']));
@@ -140,6 +148,28 @@ describe('a message', () => {
   });
 });
 
+describe('with messageEncoding base64 a message', () => {
+  const base64Folder = fileURLToPath(new URL('fixtures/queuesBase64', import.meta.url));
+
+  test.each([
+    ['of UTF-8 arrives decoded', '{"a":"ä"}', 'object', { a: 'ä' }],
+    ['of other bytes arrives as bytes', Buffer.from([0xff, 0xfe, 0x41]), 'bytes', 'fffe41'],
+  ])('%s', async (_name, body, type, payload) => {
+    await start({ appFolder: base64Folder });
+    await queue.sendMessage(Buffer.from(body).toString('base64'));
+    await until('the function ran', () => ended('succeeded') === 1);
+    expect(work()).toMatchObject([{ type, payload }]);
+  });
+
+  test('that is no base64 goes to the poison queue untried', async () => {
+    const quiet = { ...settings(), 'AzureWebJobs.poison.Disabled': 'true' };
+    await start({ appFolder: base64Folder, settings: quiet });
+    await queue.sendMessage('{"a":1}');
+    await until('it is in the poison queue', async () => (await count(poison)) === 1);
+    expect(ended('started')).toBe(0);
+  });
+});
+
 describe('a crash', () => {
   test('of the whole host leaves the message hidden, and it comes back with its count', async () => {
     const first = await start({ hideMs: 3000 });
@@ -151,6 +181,16 @@ describe('a crash', () => {
     expect(work().map(({ dequeueCount }) => dequeueCount)).toEqual([1, 2]);
     const [before = NaN, after = NaN] = listening.invocations('work', 'started').map(atOf);
     expect(after - before).toBeGreaterThan(2000);
+  });
+
+  test('of the host alone takes the worker with it: half a host does not go on', async () => {
+    const running = await start();
+    const worker = listening.lines.find((line) => line['kind'] === 'worker');
+    const pid = Number(worker?.['pid']);
+    expect(isAlive(pid)).toBe(true);
+    process.kill(running.pid, 'SIGKILL');
+    await until('the worker is gone', () => !isAlive(pid));
+    await running.ended;
   });
 
   test('of the worker fails what it ran, and another worker goes on', async () => {
