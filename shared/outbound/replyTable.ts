@@ -75,7 +75,7 @@ export const replyTable: readonly ReplyRow[] = [
     sample:
       '432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=AM0PR01MB0000.eurprd01.prod.exchangelabs.com]',
     codes: [432],
-    text: /sender thread limit|concurrent connections limit/i,
+    text: /sender thread limit/i,
     words: "The account has more than three connections open, by the server's count.",
     decision: { do: 'reconnect' },
   },
