@@ -10,6 +10,7 @@ import type { TokenVerdict } from '../../../local/exchange/accounts.ts';
 import { startExchange } from '../../../local/exchange/exchange.ts';
 import type { Exchange, ExchangeOptions } from '../../../local/exchange/exchange.ts';
 import { systemClock } from '../../../shared/clock.ts';
+import type { Clock } from '../../../shared/clock.ts';
 
 export const HOST = '127.0.0.1';
 
@@ -214,4 +215,48 @@ export async function sendBy(client: LineClient, mail: Mail = {}): Promise<strin
   if (!(replies.at(-1) ?? '').startsWith('354')) return replies.at(-1) ?? '';
   client.write(`${content.replace(/^\./gm, '..')}.\r\n`);
   return client.reply();
+}
+
+/** Time that stands still until it is moved. */
+export class ManualClock implements Clock {
+  #ms = 1_000_000;
+  readonly #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+
+  now(): number {
+    return Date.UTC(2026, 10, 25) + this.#ms;
+  }
+
+  monotonic(): number {
+    return this.#ms;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) resolve();
+      this.#sleepers.push({ at: this.#ms + ms, wake: resolve });
+      signal?.addEventListener('abort', () => {
+        resolve();
+      });
+    });
+  }
+
+  /** How many sleep now and would still have to. */
+  get sleeping(): number {
+    return this.#sleepers.filter(({ at }) => at > this.#ms).length;
+  }
+
+  advance(ms: number): void {
+    this.#ms += ms;
+    for (const { at, wake } of this.#sleepers) if (at <= this.#ms) wake();
+  }
+}
+
+/** Waits until it is so; fails after some seconds. */
+export async function until(so: () => boolean): Promise<void> {
+  for (let tries = 0; !so(); tries += 1) {
+    if (tries > 1_000) throw new Error('It never became so');
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
 }
