@@ -184,6 +184,7 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: tags
     workspaceId: workspaceId
+    receives: !empty(filter(mailboxes, one => one.?receive ?? true))
     alertEmails: alertEmails
   }
   dependsOn: [monitoring]

@@ -39,8 +39,8 @@ export function readCatalogue(root: string): readonly CatalogueEvent[] {
     if (exported === undefined) throw new Error(`${basename(file)} is not a module`);
     return checker
       .getExportsOfModule(exported)
-      .map((symbol) => readEvent(checker, symbol, basename(file, '.ts')))
-      .filter((event) => event !== undefined);
+      .flatMap((symbol) => eventFunctions(checker, symbol))
+      .map((symbol) => readEvent(checker, symbol, basename(file, '.ts')));
   });
   return events.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -51,30 +51,67 @@ function compilerOptions(root: string): ts.CompilerOptions {
   return { ...ts.parseJsonConfigFileContent(config, ts.sys, root).options, noEmit: true };
 }
 
-function readEvent(checker: ts.TypeChecker, symbol: ts.Symbol, file: string): CatalogueEvent | undefined {
-  const declaration = symbol.valueDeclaration;
-  if (declaration === undefined) return undefined; // a type
-  const signature = checker.getTypeOfSymbolAtLocation(symbol, declaration).getCallSignatures()[0];
-  if (signature === undefined) return undefined; // a constant
-  if (checker.typeToString(signature.getReturnType()) !== 'LogEvent') return undefined; // a helper
-  const literal = returnedObject(signature.getDeclaration());
-  if (literal === undefined) throw new Error(`${file}.${symbol.name} does not return one object literal`);
-  const name = constants(checker, property(literal, 'name'));
-  if (name.length !== 1 || name[0] === undefined) {
-    throw new Error(`${file}.${symbol.name}: the event's name is no single constant`);
-  }
-  const fields = property(literal, 'fields');
+/** The symbol itself where it is a function that returns a LogEvent, else those of its properties that are. */
+function eventFunctions(checker: ts.TypeChecker, symbol: ts.Symbol): readonly ts.Symbol[] {
+  if (makesEvents(checker, symbol)) return [symbol];
+  const { valueDeclaration } = symbol;
+  if (valueDeclaration === undefined || !ts.isVariableDeclaration(valueDeclaration)) return [];
+  return checker
+    .getTypeOfSymbol(symbol)
+    .getProperties()
+    .filter((one) => makesEvents(checker, one));
+}
+
+function makesEvents(checker: ts.TypeChecker, symbol: ts.Symbol): boolean {
+  const signature = checker.getTypeOfSymbol(symbol).getCallSignatures()[0];
+  return signature !== undefined && checker.typeToString(signature.getReturnType()) === 'LogEvent';
+}
+
+function readEvent(checker: ts.TypeChecker, symbol: ts.Symbol, file: string): CatalogueEvent {
+  const where = `${file}.${symbol.name}`;
+  const { valueDeclaration } = symbol;
+  if (valueDeclaration === undefined) throw new Error(`${where} has no declaration`);
+  const made = madeBy(checker, valueDeclaration);
+  const literal = returnedObject(made.body);
+  if (literal === undefined) throw new Error(`${where} does not return one object literal`);
+  const names = constants(checker, property(literal, 'name'), made.given);
+  if (names.length !== 1 || names[0] === undefined)
+    throw new Error(`${where}: its name is no single constant`);
   return {
-    name: name[0],
-    levels: constants(checker, property(literal, 'level')),
-    fields: fields === undefined ? [] : readFields(checker, fields),
+    name: names[0],
+    levels: constants(checker, property(literal, 'level'), made.given),
+    fields: readFields(checker, symbol, property(literal, 'fields'), made.given.size > 0),
     words: ts.displayPartsToString(symbol.getDocumentationComment(checker)).replace(/\s+/g, ' ').trim(),
     file,
   };
 }
 
-/** The object that the function returns: of an arrow's body, or of its last return statement. */
-function returnedObject(declaration: ts.Declaration): ts.ObjectLiteralExpression | undefined {
+/** A function written out, or made by a helper of the file from constants: then the helper, and what it was given. */
+function madeBy(
+  checker: ts.TypeChecker,
+  declaration: ts.Declaration,
+): { readonly body: ts.Node; readonly given: ReadonlyMap<string, ts.Expression> } {
+  const initializer =
+    ts.isPropertyAssignment(declaration) || ts.isVariableDeclaration(declaration)
+      ? declaration.initializer
+      : undefined;
+  if (initializer === undefined || !ts.isCallExpression(initializer)) {
+    return { body: initializer ?? declaration, given: new Map() };
+  }
+  const helper = checker.getResolvedSignature(initializer)?.getDeclaration();
+  if (helper === undefined) throw new Error(`${initializer.getText()} calls nothing that is known`);
+  const given = helper.parameters.map((parameter, index): [string, ts.Expression | undefined] => [
+    parameter.name.getText(),
+    initializer.arguments[index],
+  ]);
+  return {
+    body: helper,
+    given: new Map(given.filter((one): one is [string, ts.Expression] => one[1] !== undefined)),
+  };
+}
+
+/** The object that the function returns: of an arrow's body, or of its first return statement. */
+function returnedObject(body: ts.Node): ts.ObjectLiteralExpression | undefined {
   let found: ts.ObjectLiteralExpression | undefined;
   const consider = (expression: ts.Expression | undefined): void => {
     let inner = expression;
@@ -84,9 +121,9 @@ function returnedObject(declaration: ts.Declaration): ts.ObjectLiteralExpression
   const visit = (node: ts.Node): void => {
     if (ts.isReturnStatement(node)) consider(node.expression);
     else if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) consider(node.body);
-    else ts.forEachChild(node, visit);
+    if (found === undefined) ts.forEachChild(node, visit);
   };
-  visit(declaration);
+  visit(body);
   return found;
 }
 
@@ -98,27 +135,57 @@ function property(literal: ts.ObjectLiteralExpression, name: string): ts.Express
   return undefined;
 }
 
-/** The string constants that an expression can be. */
-function constants(checker: ts.TypeChecker, expression: ts.Expression | undefined): readonly string[] {
+/** The string constants that an expression can be; `given` holds what a helper's parameters were. */
+function constants(
+  checker: ts.TypeChecker,
+  expression: ts.Expression | undefined,
+  given: ReadonlyMap<string, ts.Expression>,
+): readonly string[] {
   if (expression === undefined) return [];
   if (ts.isStringLiteral(expression)) return [expression.text];
+  if (ts.isIdentifier(expression)) {
+    const passed = given.get(expression.text);
+    if (passed !== undefined) return constants(checker, passed, new Map());
+  }
+  if (ts.isTemplateExpression(expression)) {
+    return expression.templateSpans.reduce<readonly string[]>(
+      (heads, span) =>
+        heads.flatMap((head) =>
+          constants(checker, span.expression, given).map((one) => `${head}${one}${span.literal.text}`),
+        ),
+      [expression.head.text],
+    );
+  }
   if (ts.isConditionalExpression(expression)) {
-    return [...constants(checker, expression.whenTrue), ...constants(checker, expression.whenFalse)];
+    return [
+      ...constants(checker, expression.whenTrue, given),
+      ...constants(checker, expression.whenFalse, given),
+    ];
   }
   return branches(checker.getTypeAtLocation(expression))
     .map((one) => (one.isStringLiteral() ? one.value : undefined))
     .filter((one) => one !== undefined);
 }
 
-function readFields(checker: ts.TypeChecker, expression: ts.Expression): readonly CatalogueField[] {
-  const type = checker.getTypeAtLocation(expression);
+/** From the object's `fields`; of a function that a helper made, from the one thing that it is called with. */
+function readFields(
+  checker: ts.TypeChecker,
+  symbol: ts.Symbol,
+  expression: ts.Expression | undefined,
+  madeByHelper: boolean,
+): readonly CatalogueField[] {
+  const parameter = checker.getTypeOfSymbol(symbol).getCallSignatures()[0]?.getParameters()[0];
+  const type = madeByHelper
+    ? parameter && checker.getTypeOfSymbol(parameter)
+    : expression && checker.getTypeAtLocation(expression);
+  if (type === undefined) return [];
   return checker.getPropertiesOfType(type).map((field) => {
-    const branchesOfField = branches(checker.getTypeOfSymbolAtLocation(field, expression));
-    const named = branchesOfField.filter((one) => (one.flags & ts.TypeFlags.Undefined) === 0);
+    const all = branches(checker.getTypeOfSymbol(field));
+    const named = all.filter((one) => (one.flags & ts.TypeFlags.Undefined) === 0);
     return {
       name: field.name,
       type: fieldType(named, field.name),
-      optional: (field.flags & ts.SymbolFlags.Optional) !== 0 || named.length < branchesOfField.length,
+      optional: (field.flags & ts.SymbolFlags.Optional) !== 0 || named.length < all.length,
     };
   });
 }

@@ -113,7 +113,7 @@ foreach ($pair in $SendAs) {
 if ($null -ne $principal) {
     foreach ($mailbox in $ApplicationMailbox) {
         Test-ServicePrincipalAuthorization -Identity $user -Resource $mailbox |
-            Format-Table RoleName, GrantedPermissions, AllowedResourceScope, InScope
+            Format-Table -Property @('RoleName', 'GrantedPermissions', 'AllowedResourceScope', 'InScope')
     }
 }
 Write-Host 'Done. Grants of Exchange Online take up to 90 minutes; then run the doctor.'

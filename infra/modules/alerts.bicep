@@ -1,6 +1,7 @@
-// Every stop of mail, announced. An alert is a query that finds a row only when something is wrong; each has an
-// entry of the same name in the runbook. They look at 15 minutes every 5, since a line may take some minutes to
-// arrive, and stay one alert until the query finds nothing any more.
+// Every stop of mail, announced. An alert is a query that finds a row only while something is wrong; each has an
+// entry of the same name in the runbook. They run every 5 minutes over the last 15, since a line may take some
+// minutes to arrive; where the state lasts longer than the line that told of it, over the last day. One alert for
+// each value of "by", which stays the same alert until the query finds nothing any more.
 
 import { withEvents } from 'queries.bicep'
 
@@ -8,6 +9,9 @@ param name string
 param location string
 param tags object
 param workspaceId string
+
+@description('Whether any mailbox is fetched: without one, silence is no news.')
+param receives bool
 
 @description('Who is told.')
 param alertEmails string[]
@@ -19,54 +23,72 @@ var rules = [
     id: 'fetchStopped'
     title: 'No mailbox was fetched for 15 minutes'
     severity: 1
+    by: 'mailbox'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/fetchStopped.kql')
   }
   {
     id: 'sweepStopped'
     title: 'The sweep of the outbox has not run for 15 minutes'
     severity: 1
+    by: ''
+    over: 'PT15M'
     query: loadTextContent('../queries/alerts/sweepStopped.kql')
   }
   {
     id: 'consentNeeded'
     title: 'A mailbox must be signed in again'
     severity: 1
+    by: 'grant'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/consentNeeded.kql')
   }
   {
     id: 'credentialEnding'
     title: 'A credential ends within 14 days'
     severity: 2
+    by: 'grant'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/credentialEnding.kql')
   }
   {
     id: 'deadLetter'
     title: 'A message could not be sent and is kept for a person'
     severity: 2
+    by: 'account'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/deadLetter.kql')
   }
   {
     id: 'inDoubt'
     title: 'It is not known whether a message was sent'
     severity: 2
+    by: 'account'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/inDoubt.kql')
   }
   {
     id: 'hold'
     title: 'Sending is on hold'
     severity: 1
+    by: 'account'
+    over: 'P1D'
     query: loadTextContent('../queries/alerts/hold.kql')
   }
   {
     id: 'dayQuota'
     title: 'More than 80 % of a day\'s recipients are used'
     severity: 2
+    by: 'account'
+    over: 'PT15M'
     query: loadTextContent('../queries/alerts/dayQuota.kql')
   }
   {
     id: 'poison'
     title: 'The host gave up on a queue message'
     severity: 2
+    by: ''
+    over: 'PT15M'
     query: loadTextContent('../queries/alerts/poison.kql')
   }
 ]
@@ -87,7 +109,7 @@ resource told 'Microsoft.Insights/actionGroups@2023-01-01' = {
 }
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in rules: {
+  for rule in filter(rules, one => receives || one.id != 'fetchStopped'): {
     name: 'alert-${name}-${rule.id}'
     location: location
     tags: tags
@@ -100,6 +122,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'
       windowSize: 'PT15M'
+      overrideQueryTimeRange: rule.over == 'PT15M' ? null : rule.over
       autoMitigate: true
       // AppTraces has no column before the app's first line.
       skipQueryValidation: true
@@ -110,6 +133,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0
+            dimensions: empty(rule.by) ? [] : [{ name: rule.by, operator: 'Include', values: ['*'] }]
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
           }
         ]

@@ -8,4 +8,4 @@ func withEvents(query string, events object) string =>
   '${join(map(filter(items(events), event => contains(query, replace(event.key, '.', '_'))), event => eventAsTable(event.key, event.value)), '\n')}\n${query}'
 
 func eventAsTable(name string, fields object) string =>
-  'let ${replace(name, '.', '_')} = AppTraces | where Message has "${name}" | extend line = parse_json(Message) | where tostring(line.event) == "${name}" | project TimeGenerated, OperationId${join(map(items(fields), field => ', ${field.key} = ${field.value}(line.${field.key})'), '')};'
+  'let ${replace(name, '.', '_')} = AppTraces | where Message has "${name}" | extend line = parse_json(Message) | where tostring(line.event) == "${name}" | project TimeGenerated, OperationId${join(map(items(fields), field => ', [\'${field.key}\'] = ${field.value}(line[\'${field.key}\'])'), '')};'

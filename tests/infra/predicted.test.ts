@@ -518,7 +518,7 @@ describe('two deployments never meet', () => {
 describe.each(deployments)('%s: alerts', (_name, prediction) => {
   const rules = every(prediction, 'Microsoft.Insights/scheduledQueryRules');
 
-  test('each looks at 15 minutes every 5, is on, and tells the group', () => {
+  test('each runs every 5 minutes, is on, stays one while it lasts, and tells the group', () => {
     expect(rules.length).toBeGreaterThanOrEqual(8);
     for (const rule of rules) {
       expect(at(rule, 'properties')).toMatchObject({
@@ -531,6 +531,18 @@ describe.each(deployments)('%s: alerts', (_name, prediction) => {
       expect(list(rule, 'properties', 'actions', 'actionGroups')).toHaveLength(1);
     }
   });
+});
+
+test('a deployment that fetches nothing has no alert on silence', () => {
+  const path = join(bench.folder, 'sender.bicepparam');
+  const mailbox = `{ address: 'desk@contoso.example', signIn: 'application', receive: false }`;
+  writeFileSync(path, `using 'main.bicep'\n\nparam name = 'sender'\nparam mailboxes = [${mailbox}]\n`);
+  const names = (prediction: Prediction): readonly string[] =>
+    lastParts(prediction, 'Microsoft.Insights/scheduledQueryRules').map((name) => name.replace(/^.*-/, ''));
+  const without = names(bench.predict('sender.bicepparam', 'rg-x'));
+  rmSync(path);
+  expect(names(dev)).toContain('fetchStopped');
+  expect(without).toEqual(names(dev).filter((name) => name !== 'fetchStopped'));
 });
 
 test('prod tells somebody', () => {

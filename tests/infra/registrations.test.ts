@@ -1,0 +1,98 @@
+// The template against what the package registers: the functions of the bundle, loaded as the host loads them.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildPackage } from '../../local/build.ts';
+import { parseSchedule } from '../../local/host/cron.ts';
+import type { Binding } from '../../local/host/coreModule.ts';
+import { loadOnly } from '../../local/host/functionsHost.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { appSettings, at, layOut, list, only, root, words } from './bench.ts';
+import { readFileSync } from 'node:fs';
+
+const bench = layOut();
+const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+const settings = appSettings(prod);
+const folder = mkdtempSync(join(tmpdir(), 'package-'));
+let triggers: ReadonlyMap<string, Binding>;
+
+beforeAll(async () => {
+  await buildPackage(folder);
+  const { functions } = await loadOnly({
+    appFolder: folder,
+    settings: { ...process.env },
+    clock: systemClock,
+    log: () => undefined,
+  });
+  triggers = new Map(
+    functions.flatMap(({ name, bindings }) =>
+      Object.values(bindings)
+        .filter(({ type }) => /trigger$/i.test(type))
+        .map((binding): [string, Binding] => [name, binding]),
+    ),
+  );
+}, 120_000);
+
+afterAll(() => {
+  bench.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const ofType = (type: string): readonly (readonly [string, Binding])[] =>
+  [...triggers].filter(([, binding]) => binding.type === type);
+
+describe('what the bundle registers', () => {
+  test('every queue that a function is bound to is made, with its poison queue unless it is one', () => {
+    const made = new Set(
+      prod.resources
+        .filter(({ type }) => type.endsWith('/queueServices/queues'))
+        .map(({ name }) => name.split('/').at(-1)),
+    );
+    const bound = ofType('queueTrigger').map(([, binding]) => words(binding, 'queueName'));
+    expect(bound.length).toBeGreaterThanOrEqual(3);
+    for (const queue of bound) {
+      expect([queue, made.has(queue)]).toEqual([queue, true]);
+      if (!queue.endsWith('-poison')) expect([queue, made.has(`${queue}-poison`)]).toEqual([queue, true]);
+    }
+  });
+
+  test('every connection that a function names is among the settings, by identity', () => {
+    for (const [name, binding] of ofType('queueTrigger')) {
+      const connection = words(binding, 'connection');
+      expect([name, settings.get(`${connection}__credential`)]).toEqual([name, 'managedidentity']);
+    }
+  });
+
+  test('every schedule is a setting of the template, and six fields that the host can read', () => {
+    const timers = ofType('timerTrigger');
+    expect(timers.length).toBeGreaterThanOrEqual(4);
+    for (const [name, binding] of timers) {
+      const setting = /^%(\w+)%$/.exec(words(binding, 'schedule'))?.[1] ?? `${name} has no setting`;
+      const schedule = settings.get(setting);
+      expect([setting, schedule]).toEqual([setting, expect.any(String)]);
+      expect(() => parseSchedule(schedule ?? '')).not.toThrow();
+    }
+  });
+
+  test('the queries name functions that are there', () => {
+    const named = ['fetchStopped', 'sweepStopped', 'poison'].flatMap((alert) => [
+      ...readFileSync(join(root, 'infra', 'queries', 'alerts', `${alert}.kql`), 'utf8').matchAll(
+        /OperationName == '(\w+)'/g,
+      ),
+    ]);
+    expect(named.length).toBeGreaterThan(0);
+    for (const match of named) expect([...triggers.keys()]).toContain(match[1]);
+  });
+
+  test('what is kept warm is a function of the bundle', () => {
+    const warm = list(
+      only(prod, 'Microsoft.Web/sites'),
+      ...['properties', 'functionAppConfig', 'scaleAndConcurrency', 'alwaysReady'],
+    ).map((group) => words(group, 'name'));
+    for (const group of warm) {
+      expect([...triggers.keys(), 'http']).toContain(group.replace(/^function:/, ''));
+    }
+    expect(at(warm, 0)).toBe('function:sendMail');
+  });
+});
