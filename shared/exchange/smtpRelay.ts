@@ -15,6 +15,7 @@
 // Of the library only the connection class is used. Its pool can't connect first and sends again by itself; its
 // errors don't tell a cut before MAIL from one after the dot, hence the transcript and the content's own note.
 // What a server says is bounded (64 KiB a reply) before it is read, and read before it is used.
+import { isAscii } from 'node:buffer';
 import type { Socket } from 'node:net';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { Clock } from '../clock.ts';
@@ -101,7 +102,9 @@ export class SmtpRelay implements Relay {
 type Ended<Value> = { readonly kind: 'done'; readonly value: Value } | Unfinished;
 type Unfinished =
   /** The library's error; the connection may go on. */
-  { readonly kind: 'error'; readonly error: unknown } | { readonly kind: 'over' | 'closed' };
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'nonsense'; readonly phase: Phase }
+  | { readonly kind: 'over' | 'closed' };
 
 class SmtpSession implements RelayConnection {
   readonly #client: Client;
@@ -143,7 +146,9 @@ class SmtpSession implements RelayConnection {
     });
     this.#client.on('end', () => {
       this.#gone = true;
-      this.#interrupt?.({ kind: 'closed' });
+      // The library may close first and tell the command's own error right after; that one says more.
+      const interrupt = this.#interrupt;
+      queueMicrotask(() => interrupt?.({ kind: 'closed' }));
     });
   }
 
@@ -212,6 +217,11 @@ class SmtpSession implements RelayConnection {
     const ended = await this.#run<string>(budget, (done, over) => {
       const source = new ContentSource(content, budget, {
         begins: () => {
+          // The library takes anything that begins with a 2 for yes; a message is not given for that.
+          if (this.#transcript.nonsenseAt !== undefined) {
+            done({ kind: 'nonsense', phase: this.#transcript.nonsenseAt });
+            this.destroy();
+          }
           this.#transcript.bodyBegins();
         },
         ended: () => {
@@ -220,7 +230,7 @@ class SmtpSession implements RelayConnection {
         },
         over,
       });
-      const use8BitMime = content.some((byte) => byte > 0x7f);
+      const use8BitMime = !isAscii(content);
       const library = { from: envelope.from, to: [...envelope.to], size: content.length, use8BitMime };
       this.#client.send(library, source, (error, info) => {
         done(error === null ? { kind: 'done', value: info.response } : { kind: 'error', error });
@@ -279,6 +289,10 @@ class SmtpSession implements RelayConnection {
 
   async close(): Promise<void> {
     if (this.#gone) return;
+    if (this.#interrupt !== undefined) {
+      this.destroy();
+      return;
+    }
     await this.#run<undefined>(within(politenessMs, this.#clock), () => {
       this.#client.quit();
     });
@@ -364,6 +378,7 @@ class SmtpSession implements RelayConnection {
   }
 
   #failure(ended: Unfinished): RelayFailure {
+    if (ended.kind === 'nonsense') return { phase: ended.phase, words: failureWords(ended.phase, noReply) };
     const { phase } = this.#transcript;
     if (ended.kind !== 'error') {
       const cause = ended.kind === 'over' ? 'the time for this attempt is over' : 'ECONNECTION';

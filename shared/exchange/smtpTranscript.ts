@@ -15,6 +15,7 @@ export class SmtpTranscript {
   #between: Phase = 'greeting';
   #recipients: (Reply | undefined)[] = [];
   #mailRefused = false;
+  #nonsenseAt: Phase | undefined;
   #injectedBytes = 0;
 
   /** The phase of the oldest command without a reply, else where the dialog has come to. */
@@ -28,6 +29,11 @@ export class SmtpTranscript {
     return this.#mailRefused ? [] : this.#recipients;
   }
 
+  /** The first command since `begin` that was answered with something that is no SMTP reply. */
+  get nonsenseAt(): Phase | undefined {
+    return this.#nonsenseAt;
+  }
+
   /** Bytes that came in clear after the reply to STARTTLS: somebody spoke who should not have (RFC 3207 6). */
   get injectedBytes(): number {
     return this.#injectedBytes;
@@ -38,6 +44,7 @@ export class SmtpTranscript {
     this.#between = 'mail';
     this.#recipients = [];
     this.#mailRefused = false;
+    this.#nonsenseAt = undefined;
   }
 
   /** The server said go ahead, and the content begins to flow. */
@@ -60,6 +67,7 @@ export class SmtpTranscript {
     const reply = parseReply(wire);
     const positive = reply !== undefined && reply.code < 400;
     if (answered !== undefined && answered !== 'other') this.#between = answered;
+    if (reply === undefined && answered !== undefined && answered !== 'other') this.#nonsenseAt ??= answered;
     if (answered === 'mail') this.#mailRefused = !positive;
     if (answered === 'rcpt') this.#recipients.push(reply);
   }
