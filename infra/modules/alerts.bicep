@@ -1,6 +1,6 @@
 // Every stop of mail, announced. An alert is a query that finds a row only while something is wrong; each has an
 // entry of the same name in the runbook. They run every 5 minutes over the last 15, since a line may take some
-// minutes to arrive; where the state lasts longer than the line that told of it, over the last day. One alert for
+// minutes to arrive; where the state lasts longer than the line that told of it, over the last day or two. One alert for
 // each value of "by", which stays the same alert until the query finds nothing any more.
 
 import { withEvents } from 'queries.bicep'
@@ -48,7 +48,7 @@ var rules = [
     title: 'A credential ends within 14 days'
     severity: 2
     by: 'grant'
-    over: 'P1D'
+    over: 'P2D'
     query: loadTextContent('../queries/alerts/credentialEnding.kql')
   }
   {

@@ -5,7 +5,6 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { eventsForQueries, readCatalogue } from '../../local/eventCatalogue.ts';
 import { at, every, layOut, list, only, root, words } from './bench.ts';
 
 const bench = layOut();
@@ -91,12 +90,6 @@ describe('workbook', () => {
   test.each(panels)('%s', (_name, query) => {
     expect(complaints(query)).toEqual([]);
   });
-});
-
-test('the events that queries may name are the catalogue’s (npm run events)', () => {
-  expect(readFileSync(join(root, 'infra', 'events.json'), 'utf8')).toBe(
-    eventsForQueries(readCatalogue(root)),
-  );
 });
 
 /** Kusto's language service with the two tables that the platform fills: what it has to say against a query. */

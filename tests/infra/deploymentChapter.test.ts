@@ -1,0 +1,193 @@
+// The deployment chapter, held against what it talks of: every command is taken out of docs/deployment.md (and out
+// of the GitHub workflow), and its names, parameters and outputs are looked for in template, scripts and package.
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { queueNames } from '../../shared/storage/names.ts';
+import { at, layOut, record, root } from './bench.ts';
+
+const bench = layOut();
+afterAll(() => {
+  bench.remove();
+});
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const chapter = read('docs/deployment.md');
+const workflow = read('.github/workflows/deploy.yml');
+const script = read('infra/exchange/grantMailboxAccess.ps1');
+const blocks = [...chapter.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map((match) => match[1] ?? '');
+const commands = blocks.flatMap((block) =>
+  block
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== ''),
+);
+const everything = [...commands, ...workflow.split('\n').map((line) => line.trim())];
+
+const template = (file: string): unknown => JSON.parse(bench.bicep('build', file, '--stdout').stdout);
+const templates = { main: template('main.bicep'), entra: template('entra.bicep') };
+const parametersOf = (which: keyof typeof templates): readonly string[] =>
+  Object.keys(record(at(templates[which], 'parameters')));
+const outputsOf = (which: keyof typeof templates): readonly string[] =>
+  Object.keys(record(at(templates[which], 'outputs')));
+
+const deployments = everything.filter((line) => line.includes('az deployment group create'));
+const templateOf = (line: string): keyof typeof templates =>
+  line.includes('--template-file infra/entra.bicep') ? 'entra' : 'main';
+
+describe('docs/deployment.md', () => {
+  test('holds the commands of a deployment', () => {
+    expect(commands.length).toBeGreaterThan(25);
+    expect(deployments.length).toBeGreaterThanOrEqual(6);
+  });
+
+  test.each(blocks.map((block, index): readonly [number, string] => [index + 1, block]))(
+    'block %i is shell that parses',
+    (_index, block) => {
+      expect(spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })).toMatchObject({
+        status: 0,
+        stderr: '',
+      });
+    },
+  );
+
+  test.each(deployments)('%s', (line) => {
+    const files = [...line.matchAll(/infra\/[\w./]+\.bicep(?:param)?/g)].map((match) => match[0]);
+    for (const file of files) expect([file, existsSync(join(root, file))]).toEqual([file, true]);
+    expect(files.length > 0 || line.includes('"$PARAMETERS"')).toBe(true);
+    const given = [...line.matchAll(/ (\w+)=/g)].map((match) => match[1] ?? '');
+    for (const name of given) expect(parametersOf(templateOf(line))).toContain(name);
+  });
+
+  test('who deploys entra.bicep alone gives it every parameter that has no default', () => {
+    const line = deployments.find((one) => templateOf(one) === 'entra') ?? '';
+    const required = Object.entries(record(at(templates.entra, 'parameters')))
+      .filter(([, parameter]) => at(parameter, 'defaultValue') === undefined)
+      .map(([name]) => name);
+    expect(required.length).toBeGreaterThan(5);
+    for (const name of required) expect(line).toContain(` ${name}=`);
+  });
+
+  test('every output that is read is an output', () => {
+    const named = everything.flatMap((line) => [
+      ...[...line.matchAll(/(?:^|\$\(|")out (\w+)/g)].map((match) => match[1] ?? ''),
+      ...(line.includes('mail-bridge-entra')
+        ? []
+        : [...line.matchAll(/properties\.outputs\.(\w+)\.value/g)].map((match) => match[1] ?? '')),
+    ]);
+    expect(new Set(named).size).toBeGreaterThanOrEqual(7);
+    for (const name of named) expect(outputsOf('main')).toContain(name);
+    const ofEntra = commands
+      .filter((line) => line.includes('az deployment group show') && line.includes('mail-bridge-entra'))
+      .flatMap((line) =>
+        [...line.matchAll(/properties\.outputs\.(\w+)\.value/g)].map((match) => match[1] ?? ''),
+      );
+    expect(ofEntra.length).toBeGreaterThan(0);
+    for (const name of ofEntra) expect(outputsOf('entra')).toContain(name);
+  });
+
+  test('every variable is set before it is used', () => {
+    const set = new Set<string>();
+    for (const line of commands) {
+      for (const match of line.matchAll(/\$\{?([A-Z][A-Z_]*)\}?/g)) {
+        expect([line, match[1], set.has(match[1] ?? '')]).toEqual([line, match[1], true]);
+      }
+      const assigned = /^([A-Z][A-Z_]*)=/.exec(line)?.[1];
+      if (assigned !== undefined) set.add(assigned);
+    }
+    expect(set.size).toBeGreaterThan(3);
+  });
+
+  test('the function that reads outputs is there before it is called', () => {
+    const defined = commands.findIndex((line) => line.startsWith('out() {'));
+    expect(defined).toBeGreaterThan(-1);
+    expect(commands.findIndex((line) => /(?:^|\$\()out [a-z]/.test(line))).toBeGreaterThan(defined);
+  });
+
+  test('every npm script is one of package.json', () => {
+    const scripts = record(at(JSON.parse(read('package.json')), 'scripts'));
+    const named = [...(chapter + workflow).matchAll(/npm run ([\w-]+)/g)].map((match) => match[1] ?? '');
+    expect(named).toContain('build');
+    for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  test('what is published is what the build stages, by its own name', () => {
+    const publishing = everything.filter((line) => line.includes('func azure functionapp publish'));
+    expect(publishing.length).toBeGreaterThanOrEqual(3);
+    for (const line of publishing) expect(line).toMatch(/publish "\$(APP|app)" --no-build\)?$/);
+    for (const line of publishing.filter((one) => one.includes('$APP'))) {
+      expect(line).toContain('(cd dist && FUNCTIONS_WORKER_RUNTIME=node func');
+    }
+    expect(workflow).toMatch(/working-directory: dist\n +env:\n +FUNCTIONS_WORKER_RUNTIME: node/);
+  });
+
+  test('every parameter of the script for Exchange is one of its own', () => {
+    const block = script.slice(script.indexOf('\nparam('), script.indexOf('\n)\n'));
+    const known = [...block.matchAll(/^ {4}\[[^\n]*\] \$(\w+)/gm)].map((match) => match[1] ?? '');
+    const common = ['WhatIf', 'Command', 'NoProfile', 'Scope', 'Force'];
+    const named = chapter
+      .split('\n')
+      .filter((line) => line.includes('grantMailboxAccess.ps1') || line.includes('-SendAs'))
+      .flatMap((line) => [...line.matchAll(/ -([A-Z]\w+)/g)].map((match) => match[1] ?? ''));
+    expect(named).toContain('EnterpriseAppObjectId');
+    for (const name of named) expect([...known, ...common]).toContain(name);
+    for (const name of ['AppId', 'EnterpriseAppObjectId']) expect(named).toContain(name);
+  });
+
+  test('every queue is one of the store', () => {
+    const queues = [...chapter.matchAll(/--queue-name ([\w-]+)/g)].map((match) => match[1] ?? '');
+    expect(queues).toHaveLength(2);
+    for (const queue of queues) expect(Object.values(queueNames)).toContain(queue);
+  });
+
+  test('every file that a command names is there', () => {
+    const paths = commands.flatMap((line) =>
+      [...line.matchAll(/(?:^|[ ("/])((?:infra|local)\/[\w./-]+\.\w+)/g)].map((match) => match[1] ?? ''),
+    );
+    expect(paths.length).toBeGreaterThan(5);
+    for (const path of paths) expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+  });
+
+  test('every parameter that the text names is one of the template', () => {
+    const named = [
+      'grantAdminConsent',
+      'adminPrincipalIds',
+      'senderPrincipalId',
+      'consumerPrincipalId',
+      'deployEntra',
+      'existingClientId',
+      'recoverVault',
+    ];
+    for (const name of named) {
+      expect(chapter).toContain(name);
+      expect(parametersOf('main')).toContain(name);
+    }
+  });
+
+  test('what needs a subscription is said to be untried', () => {
+    expect(chapter).toMatch(/Nothing here has been\s+run against a subscription or a tenant/);
+    expect(workflow).toContain('Untried: it needs a subscription.');
+  });
+});
+
+describe('the workflow', () => {
+  test('has a parameter file for each environment that it offers', () => {
+    const options = /options: \[([\w, ]+)\]/.exec(workflow)?.[1]?.split(', ') ?? [];
+    expect(options).toEqual(['dev', 'prod']);
+    for (const option of options) expect(bench.files()).toContain(`${option}.bicepparam`);
+  });
+
+  test('signs in without a secret', () => {
+    expect(workflow).toContain('id-token: write');
+    expect(workflow).not.toMatch(/secrets\./);
+  });
+});
+
+test('azd finds its template, and the app by its tag', () => {
+  const azure = read('azure.yaml');
+  expect(azure).toContain('path: infra/azd');
+  expect(bench.files()).toContain('azd/main.bicep');
+  expect(azure).toMatch(/^services:\n {2}mail:\n/m);
+  expect(read('infra/modules/app.bicep')).toContain(`'azd-service-name': 'mail'`);
+});
