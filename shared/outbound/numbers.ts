@@ -64,6 +64,7 @@ export interface OutboundNumbers {
   // -- sizes
   readonly contentInRowBytes: number;
   readonly eventInRowBytes: number;
+  /** Recipients with their outcomes, two bytes a character; more go into a blob. */
   readonly recipientsInRowBytes: number;
   readonly transactionBytes: number;
   /** The largest blob that a submission may refer to. */
@@ -124,7 +125,7 @@ export const defaultNumbers: OutboundNumbers = {
   refusalsBeforeStormCount: 3,
   contentInRowBytes: 65_536, // a binary property holds 64 KiB
   eventInRowBytes: 49_152, // a queue message holds 64 KiB; escapes and the envelope need the rest
-  recipientsInRowBytes: 500_000, // a row holds 1 MiB, a character two bytes
+  recipientsInRowBytes: 500_000, // a row holds 1 MiB in all
   transactionBytes: 3_500_000, // a transaction holds 4 MiB
   blobMostBytes: 150 * 1_048_576, // EHLO's SIZE, the service's ceiling
   retentionMs: 30 * dayMs,

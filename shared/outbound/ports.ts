@@ -62,7 +62,7 @@ export interface TimeWitness {
 
 /**
  * Content too large for a row, named by its hash: putting it twice is putting it once. A container of its own:
- * retention lists it and removes what no row of the outbox names.
+ * retention lists it and removes what no row of the outbox names. Throws StorageTrouble.
  */
 export interface Contents {
   /** Idempotent: the name is the content's hash. Putting again renews the age that removeIfOlder judges. */
@@ -85,7 +85,7 @@ export interface Contents {
   list(options: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
 }
 
-/** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). */
+/** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). Throws StorageTrouble. */
 export interface Queues {
   /** `mail-status`: one CloudEvent, as JSON. */
   tell(text: string): Promise<void>;

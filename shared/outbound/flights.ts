@@ -1,0 +1,110 @@
+// Attempts on their way: one per connection, each a promise that lands with what the dialog came to. By its
+// deadline an attempt has landed one way or another; a connection that does not answer then is cut.
+import type { Bell } from './bell.ts';
+import type { Hold, Open } from './box.ts';
+import type { Landing } from './attemptEnd.ts';
+import type { Doors } from './doors.ts';
+import type { Line } from './lines.ts';
+import type { Message } from './message.ts';
+import type { Envelope } from './ports.ts';
+
+export interface Flight {
+  readonly open: Open;
+  /** As it was when claimed; absent where only the claim is known. */
+  readonly message?: Message;
+  readonly tries: readonly Hold[];
+  readonly claimedAt: number;
+  landing?: Landing;
+  /** By the late bound. */
+  landedAt: number;
+}
+
+export class Flights {
+  readonly #doors: Doors;
+  readonly #bell: Bell;
+  readonly #flights = new Map<string, Flight>();
+  readonly #lines = new Map<Flight, Line>();
+
+  constructor(doors: Doors, bell: Bell) {
+    this.#doors = doors;
+    this.#bell = bell;
+  }
+
+  get count(): number {
+    return this.#flights.size;
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#flights.values()].map(({ open }) => open.id);
+  }
+
+  has(tag: string): boolean {
+    return this.#flights.has(tag);
+  }
+
+  landed(): readonly Flight[] {
+    return [...this.#flights.values()].filter(({ landing }) => landing !== undefined);
+  }
+
+  settled(flight: Flight): void {
+    this.#flights.delete(flight.open.tag);
+  }
+
+  /** Starts an attempt on a connection. */
+  start(
+    flown: { readonly open: Open; readonly message: Message; readonly tries: readonly Hold[] },
+    line: Line,
+    envelope: Envelope,
+    bytes: Uint8Array,
+  ): void {
+    const { time } = this.#doors;
+    const flight: Flight = { ...flown, claimedAt: time.late(), landedAt: 0 };
+    this.#flights.set(flown.open.tag, flight);
+    this.#lines.set(flight, line);
+    line.busy = true;
+    void this.#fly(flight, line, envelope, bytes);
+  }
+
+  async #fly(flight: Flight, line: Line, envelope: Envelope, bytes: Uint8Array): Promise<void> {
+    const remainingMs = (): number => flight.open.deadline - this.#doors.time.late();
+    try {
+      this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs }));
+    } catch (error) {
+      // A fault of ours; how far the dialog came is not known.
+      line.connection.destroy();
+      this.#land(flight, { kind: 'silent', words: error instanceof Error ? error.name : 'unknown trouble' });
+    }
+  }
+
+  /** A claim of ours that never became an attempt: its answer was lost, and the time had passed. */
+  adopt(open: Open): void {
+    const landedAt = this.#doors.time.late();
+    this.#flights.set(open.tag, {
+      open,
+      tries: [],
+      claimedAt: landedAt,
+      landing: { kind: 'notFlown' },
+      landedAt,
+    });
+  }
+
+  /** Cuts those past their deadline that have not landed by themselves. */
+  cutOverdue(): void {
+    const graceMs = 1_000; // the connection keeps the deadline too, and knows better how it ended
+    for (const flight of this.#flights.values()) {
+      if (flight.landing !== undefined || this.#doors.time.early() < flight.open.deadline + graceMs) continue;
+      this.#lines.get(flight)?.connection.destroy();
+      this.#land(flight, { kind: 'silent', words: 'the connection did not answer by the deadline.' });
+    }
+  }
+
+  #land(flight: Flight, landing: Landing): void {
+    if (flight.landing !== undefined) return;
+    flight.landing = landing;
+    flight.landedAt = this.#doors.time.late();
+    const line = this.#lines.get(flight);
+    this.#lines.delete(flight);
+    if (line !== undefined) line.busy = false;
+    this.#bell.ring();
+  }
+}

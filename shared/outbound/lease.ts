@@ -1,0 +1,68 @@
+// Taking and giving back the right to work on an account. A lease that was never given back leaves ghosts:
+// connections that the server may still count, until it must have dropped them.
+import { drainEvents } from '../telemetry/outboundEvents.ts';
+import type { Box, Ghost, Lease } from './box.ts';
+import { lanes } from './keys.ts';
+import type { Lane } from './keys.ts';
+import type { OutboundNumbers } from './numbers.ts';
+import type { Shift } from './shift.ts';
+
+/** False: another works there. Throws StorageTrouble. */
+export async function takeLease(shift: Shift): Promise<boolean> {
+  const { time, numbers, log } = shift.doors;
+  await shift.desk.read();
+  const taken = await shift.transact<boolean>((box) => {
+    if (box.lease?.tag === shift.tag) return { settled: true };
+    const early = time.early();
+    if (box.lease !== undefined && early < box.lease.until) return { settled: false };
+    const ghosts = [...box.ghosts, ...ghostsOf(box, numbers)].filter(({ goneBy }) => goneBy > early);
+    const lease: Lease = {
+      owner: shift.owner,
+      tag: shift.tag,
+      until: time.late() + numbers.leaseMs,
+      connections: connectionCount(shift, ghosts),
+    };
+    return { box: { ...box, ghosts, lease }, operations: [], result: true };
+  });
+  if (taken) {
+    const connections = shift.desk.box.lease?.connections ?? 0;
+    log(drainEvents.leaseTaken({ account: shift.key, owner: shift.owner, connections }));
+  }
+  return taken;
+}
+
+/** What the last owner left behind: it may hold its connections until its last attempt's deadline, and the server longer. */
+function ghostsOf(box: Box, numbers: OutboundNumbers): readonly Ghost[] {
+  if (box.lease === undefined) return [];
+  const { tag, until, connections } = box.lease;
+  const deadlines = box.open.filter(({ owner }) => owner === tag).map(({ deadline }) => deadline);
+  const goneBy = Math.max(until, ...deadlines) + numbers.serverIdleMs + numbers.serverSlowMs;
+  return [{ connections, goneBy }];
+}
+
+/** At least one: with none, an account could stand still for minutes after every crash. */
+function connectionCount(shift: Shift, ghosts: readonly Ghost[]): number {
+  const setting = shift.account?.limits.connections ?? 0;
+  const haunted = ghosts.reduce((sum, { connections }) => sum + connections, 0);
+  return Math.max(1, Math.min(shift.doors.numbers.workingConnectionCount, setting - haunted));
+}
+
+/** The lease in its second half is extended, by a transaction that does nothing else. */
+export async function keepLease(shift: Shift): Promise<void> {
+  await shift.transact<void>((box) =>
+    box.lease?.tag === shift.tag ? { box, operations: [], result: undefined } : { settled: undefined },
+  );
+}
+
+/** Given back; `asleep` says until when each lane with a head is refused. */
+export async function giveBack(shift: Shift, asleep: ReadonlyMap<Lane, number>): Promise<void> {
+  const { time, numbers } = shift.doors;
+  await shift.transact<void>((box) => {
+    if (box.lease?.tag !== shift.tag) return { settled: undefined };
+    const { lease: _lease, ...rest } = box;
+    const latest = time.late() + numbers.longestSleepMs;
+    const until = (lane: Lane): number => Math.min(asleep.get(lane) ?? 0, latest);
+    const sleep = { 0: until(0), 1: until(1), 2: until(2) } satisfies Record<(typeof lanes)[number], number>;
+    return { box: { ...rest, sleep }, operations: [], result: undefined };
+  });
+}

@@ -1,0 +1,85 @@
+// The outbound side, assembled: what the functions, the page and the commands call. Everything behind it is told
+// in docs/outbound.md; the simulation runs exactly this over models of its doors.
+import type { Forecast } from '../limits/forecast.ts';
+import { accept } from './accept.ts';
+import type { AcceptAnswer, KnownAccounts } from './accept.ts';
+import type { Doors } from './doors.ts';
+import { drain } from './drain.ts';
+import type { DrainReport } from './drain.ts';
+import { forecastAccount } from './forecastAccount.ts';
+import type { Message } from './message.ts';
+import { checkNumbers } from './checkNumbers.ts';
+import { operate, pauseSending, resumeSending } from './operate.ts';
+import type { OperateAnswer } from './operate.ts';
+import { prune } from './prune.ts';
+import type { PruneReport } from './prune.ts';
+import { settlePoison } from './settlePoison.ts';
+import { listAccounts, sweep } from './sweep.ts';
+import { listForPerson, listRecent, watchAccount, watchMessage } from './watch.ts';
+import type { AccountView, Listed } from './watch.ts';
+
+interface Which {
+  readonly account: string;
+  readonly id: string;
+  /** Who acts, for the message's story. */
+  readonly by: string;
+}
+
+/** Every method throws StorageTrouble where the store fails for long; the host then delivers again. */
+export interface Outbound {
+  /** One submission, as a queue or a request delivers it. Never throws for what a caller did. */
+  accept(payload: unknown): Promise<AcceptAnswer>;
+  /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
+  drain(account: string, owner: string): Promise<DrainReport>;
+  sweep(): Promise<void>;
+  settlePoison(payload: unknown): Promise<void>;
+  prune(): Promise<PruneReport>;
+
+  cancel(which: Which): Promise<OperateAnswer>;
+  replay(which: Which): Promise<OperateAnswer>;
+  markSent(which: Which): Promise<OperateAnswer>;
+  remove(which: Which): Promise<OperateAnswer>;
+  pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
+  resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
+
+  /** Keys of every account that ever had a message. */
+  accounts(): Promise<readonly string[]>;
+  forecast(account: string): Promise<Forecast & { readonly more: boolean }>;
+  watch(account: string): Promise<AccountView>;
+  message(
+    account: string,
+    id: string,
+  ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined>;
+  recent(account: string, limit: number): Promise<readonly Listed[]>;
+  forPerson(
+    account: string,
+    which: 'failed' | 'doubtful' | 'inDoubt',
+    limit: number,
+  ): Promise<readonly Message[]>;
+}
+
+/** Throws a RangeError where the numbers and limits would need rows larger than a row can be. */
+export function createOutbound(doors: Doors): Outbound {
+  const problems = checkNumbers(doors.numbers, doors.accounts);
+  if (problems.length > 0) throw new RangeError(problems.join(' '));
+  const known: KnownAccounts = new Set();
+  return {
+    accept: (payload) => accept(payload, known, doors),
+    drain: (account, owner) => drain(account, owner, doors),
+    sweep: () => sweep(doors),
+    settlePoison: (payload) => settlePoison(payload, known, doors),
+    prune: () => prune(doors),
+    cancel: (which) => operate('cancel', which, doors),
+    replay: (which) => operate('replay', which, doors),
+    markSent: (which) => operate('markSent', which, doors),
+    remove: (which) => operate('remove', which, doors),
+    pause: (which) => pauseSending(which, doors),
+    resume: (which) => resumeSending(which, doors),
+    accounts: () => listAccounts(doors),
+    forecast: (account) => forecastAccount(account, doors),
+    watch: (account) => watchAccount(account, doors),
+    message: (account, id) => watchMessage(account, id, doors),
+    recent: (account, limit) => listRecent(account, limit, doors),
+    forPerson: (account, which, limit) => listForPerson(account, which, limit, doors),
+  };
+}
