@@ -1,0 +1,53 @@
+// What every message must be before it goes on the wire, whoever made it (RFC 5322 2.1.1, 2.3; RFC 5321 4.5.2).
+// A line end that two servers read differently is how one message becomes two (SMTP smuggling).
+
+/** Octets of a line, without its CRLF. */
+export const lineMostBytes = 998;
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+export interface WireTrouble {
+  /** 1-based. */
+  readonly line: number;
+  readonly what: 'bareCr' | 'bareLf' | 'nul' | 'longLine' | 'eightBitHeader';
+}
+
+/** The first thing that must not go on the wire, or undefined. One pass. */
+export function wireTrouble(bytes: Uint8Array): WireTrouble | undefined {
+  let line = 1;
+  let startedAt = 0;
+  let isHeader = true;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte === CR) {
+      if (bytes[at + 1] !== LF) return { line, what: 'bareCr' };
+      if (at - startedAt > lineMostBytes) return { line, what: 'longLine' };
+      if (at === startedAt) isHeader = false;
+      at += 1;
+      line += 1;
+      startedAt = at + 1;
+    } else if (byte === LF) return { line, what: 'bareLf' };
+    else if (byte === 0) return { line, what: 'nul' };
+    else if (byte > 0x7f && isHeader) return { line, what: 'eightBitHeader' };
+  }
+  return bytes.length - startedAt > lineMostBytes ? { line, what: 'longLine' } : undefined;
+}
+
+/** Every line end, of whatever kind, as CRLF; the bytes themselves where they are so already. */
+export function withCrlf(bytes: Uint8Array): Uint8Array {
+  let missing = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    if (bytes[at] === CR ? bytes[at + 1] !== LF : bytes[at] === LF && bytes[at - 1] !== CR) missing += 1;
+  }
+  if (missing === 0) return bytes;
+  const made = new Uint8Array(bytes.length + missing);
+  let to = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte === LF && bytes[at - 1] !== CR) made[to++] = CR;
+    made[to++] = byte;
+    if (byte === CR && bytes[at + 1] !== LF) made[to++] = LF;
+  }
+  return made;
+}

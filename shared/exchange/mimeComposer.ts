@@ -1,0 +1,180 @@
+// The door to MIME on the way out: a submission becomes the bytes of a message.
+//
+// The same submission and stamp give the same bytes, in every attempt and on every host: Message-ID, Date and the
+// boundaries come from the stamp; only X-Mail-Bridge-Id and its tag tell attempts apart. The size on the wire is
+// therefore the length of what comes out. There is no Bcc field. The library may open no file and no link, and
+// is given neither; every body is encoded so that the wire sees ASCII in lines that are short enough, and what
+// comes out is checked byte by byte before anybody sends it.
+//
+// Attachment names are written twice, as RFC 2231 and RFC 2047 want them: ESM itself and some older readers
+// understand the second only, and Scandinavian letters are where it shows.
+import addressparser from 'nodemailer/lib/addressparser';
+import MailComposer from 'nodemailer/lib/mail-composer';
+import type { Composer, RawMessages, Stamp } from '../outbound/ports.ts';
+import { recipientsOf, type Attachment, type Person, type Submission } from '../outbound/submission.ts';
+import { wireTrouble } from './mimeChecks.ts';
+import {
+  rawMessageId,
+  rawProblems,
+  rawRecipients,
+  readRawMessage,
+  rebuildRawMessage,
+  type ReadAddresses,
+} from './rawMessage.ts';
+
+type Composed = Submission & { readonly kind: 'composed' };
+type Blobs = ReadonlyMap<string, Uint8Array>;
+type MailAttachment = NonNullable<
+  NonNullable<ConstructorParameters<typeof MailComposer>[0]>['attachments']
+>[number];
+
+export class MimeComposer implements Composer, RawMessages {
+  readonly #recipientsMostCount: number;
+
+  constructor(maxima: { readonly recipientsCount: number }) {
+    this.#recipientsMostCount = maxima.recipientsCount;
+  }
+
+  /** Throws where a blob is missing, or the message can't be sent as it is: both were checked at acceptance. */
+  async compose(submission: Submission, blobs: Blobs, stamp: Stamp): Promise<Uint8Array> {
+    const bytes =
+      submission.kind === 'raw'
+        ? rebuild(blobOf(blobs, submission.blob), stamp)
+        : await composeParts(submission, blobs, stamp);
+    const trouble = wireTrouble(bytes);
+    if (trouble !== undefined) {
+      throw new Error(`a message was composed that can't be sent: ${trouble.what} in line ${trouble.line}`);
+    }
+    return bytes;
+  }
+
+  inspect(
+    submission: Submission & { readonly kind: 'raw' },
+    bytes: Uint8Array,
+  ): ReturnType<RawMessages['inspect']> {
+    return Promise.resolve(this.#inspect(submission, bytes));
+  }
+
+  #inspect(submission: Submission & { readonly kind: 'raw' }, bytes: Uint8Array): Inspected {
+    const read = readRawMessage(bytes);
+    if (read.kind === 'refused') return rejected(read.words);
+    const [first, ...others] = rawProblems(read.value, submission.mailbox, readAddresses);
+    if (first !== undefined) return rejected([first, ...others]);
+    const named = recipientsOf(submission);
+    const own = named.length > 0 ? named : undefined;
+    const found =
+      own === undefined ? rawRecipients(read.value, readAddresses) : { kind: 'ok' as const, value: own };
+    if (found.kind === 'refused') return rejected(found.words);
+    const recipients = found.value;
+    if (recipients.length === 0) {
+      return rejected(['names nobody in To, Cc and Bcc; name the recipients there, or in to, cc and bcc']);
+    }
+    if (recipients.length > this.#recipientsMostCount) {
+      return rejected([
+        `names ${recipients.length} recipients; at most ${this.#recipientsMostCount} are allowed: split the message`,
+      ]);
+    }
+    const messageId = rawMessageId(read.value);
+    return { kind: 'ok', recipients, ...(messageId === undefined ? {} : { messageId }) };
+  }
+}
+
+type Inspected = Awaited<ReturnType<RawMessages['inspect']>>;
+
+function rejected(words: readonly [string, ...string[]]): Inspected {
+  const [first, ...others] = words;
+  const problem = (end: string) => ({ field: 'raw.blob', words: `raw.blob ${end}.` });
+  return { kind: 'rejected', problems: [problem(first), ...others.map(problem)] };
+}
+
+const readAddresses: ReadAddresses = (value) => {
+  const entries = addressparser(value);
+  const hasGroup = entries.some((entry) => entry.group !== undefined);
+  const addresses = addressparser(value, { flatten: true }).map(({ address }) => address);
+  return { addresses, hasGroup };
+};
+
+function rebuild(bytes: Uint8Array, stamp: Stamp): Uint8Array {
+  const read = readRawMessage(bytes);
+  if (read.kind === 'refused') throw new Error(`a raw message ${read.words[0]}`);
+  return rebuildRawMessage(read.value, stamp);
+}
+
+async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): Promise<Uint8Array> {
+  const { text, html, inReplyTo, references } = submission;
+  const composer = new MailComposer({
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    newline: 'windows',
+    boundaryPrefix: '--=_mail',
+    baseBoundary: stamp.boundarySeed.slice(0, 32),
+    messageId: stamp.messageId,
+    date: new Date(stamp.dateMs),
+    from: mailboxOf(submission.from),
+    to: submission.to.map(mailboxOf),
+    cc: submission.cc.map(mailboxOf),
+    replyTo: submission.replyTo.map(mailboxOf),
+    subject: submission.subject,
+    headers: [
+      { key: 'X-Mail-Bridge-Id', value: stamp.bridgeId },
+      { key: 'X-Mail-Bridge-Tag', value: stamp.bridgeTag },
+      ...submission.headers.map(({ name, value }) => ({ key: name, value })),
+    ],
+    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    ...(references.length === 0 ? {} : { references: [...references] }),
+    // Absent and empty text differ: an empty one is a part that somebody asked for.
+    ...(text === undefined && html !== undefined ? {} : { text: text ?? '' }),
+    ...(html === undefined ? {} : { html }),
+    attachments: submission.attachments.map((attachment) => attachmentOf(attachment, html ?? '', blobs)),
+  });
+  return composer.compile().build();
+}
+
+const mailboxOf = ({ address, name }: Person): { readonly address: string; readonly name: string } => ({
+  address,
+  name: name ?? '',
+});
+
+function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailAttachment {
+  const { filename, contentId, content: source } = attachment;
+  const content =
+    source.kind === 'inline'
+      ? Buffer.from(source.base64, 'base64')
+      : bufferOf(blobOf(blobs, source.reference));
+  // A message part can't be base64 (RFC 2046 5.2.1), so its bytes would go out as they are; under another type
+  // they come through unchanged, and its name still tells what it is.
+  const contentType = /^message\//i.test(attachment.contentType)
+    ? 'application/octet-stream'
+    : withCalendarMethod(attachment.contentType, content);
+  const common = { filename, contentType, content, contentTransferEncoding: 'base64' } as const;
+  if (contentId === undefined) return { ...common, contentDisposition: 'attachment' };
+  // Only what the HTML shows belongs beside it; some readers list nothing else of a multipart/related.
+  return isShown(html, contentId)
+    ? { ...common, cid: contentId, contentDisposition: 'inline' }
+    : {
+        ...common,
+        headers: [{ key: 'Content-Id', value: `<${contentId}>` }],
+        contentDisposition: 'attachment',
+      };
+}
+
+function isShown(html: string, contentId: string): boolean {
+  return html.includes(`cid:${contentId}`) || html.includes(`cid:${encodeURIComponent(contentId)}`);
+}
+
+/** Calendars offer to answer an invitation only where the type repeats its METHOD (RFC 5546 4, RFC 6047 2.4). */
+function withCalendarMethod(contentType: string, content: Buffer): string {
+  if (!/^text\/calendar\b/i.test(contentType)) return contentType;
+  const method = /^METHOD:([A-Za-z-]{1,20})\r?$/im.exec(content.subarray(0, 65_536).toString('latin1'))?.[1];
+  return method === undefined ? contentType : `${contentType}; method=${method.toUpperCase()}`;
+}
+
+function blobOf(blobs: Blobs, reference: string): Uint8Array {
+  const bytes = blobs.get(reference);
+  if (bytes === undefined) throw new Error('a blob that the submission refers to was not fetched');
+  return bytes;
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

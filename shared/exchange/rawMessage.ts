@@ -1,0 +1,196 @@
+// A complete message that ESM hands over (`raw.blob`): read strictly, and rebuilt.
+//
+// What can be read in two ways is refused, with words for whoever made it: a second From, a sender who is not the
+// mailbox, Resent fields (they carry recipients of their own), fields of ours, lines that no server must take.
+// What has one meaning is put right: line ends become CRLF, Bcc and Return-Path go, and Message-ID and Date come
+// from the stamp where the message has none. All else stays as it came, byte for byte: the body is not parsed.
+import { foldRecipients, parseAddress, sameAddress } from '../mail/address.ts';
+import { isMessageId } from '../mail/messageId.ts';
+import type { Stamp } from '../outbound/ports.ts';
+import { wireTrouble, withCrlf, type WireTrouble } from './mimeChecks.ts';
+
+/** Reads an address field: its addresses in order, those within groups too; and whether there is any group. */
+export type ReadAddresses = (value: string) => {
+  readonly addresses: readonly string[];
+  readonly hasGroup: boolean;
+};
+
+export interface RawField {
+  /** In lower case. */
+  readonly name: string;
+  /** Unfolded, trimmed. */
+  readonly value: string;
+  /** As it stood, with its folds and its last CRLF. */
+  readonly text: string;
+}
+
+export interface RawMessage {
+  readonly fields: readonly RawField[];
+  /** From the empty line on. */
+  readonly body: Uint8Array;
+}
+
+export type RawAnswer<Value> =
+  | { readonly kind: 'ok'; readonly value: Value }
+  /** The ends of sentences that begin with the field's name. */
+  | { readonly kind: 'refused'; readonly words: readonly [string, ...string[]] };
+
+const headerMostBytes = 512 * 1024;
+const fieldsMostCount = 1_000;
+
+/** Fields that a message may have once at most (RFC 5322 3.6). */
+const onceAtMost = [
+  'from',
+  'sender',
+  'reply-to',
+  'to',
+  'cc',
+  'message-id',
+  'in-reply-to',
+  'references',
+  'date',
+  'subject',
+  'mime-version',
+  'content-type',
+  'content-transfer-encoding',
+];
+
+/** The header's fields and the body, or why this is no message that can be sent. */
+export function readRawMessage(bytes: Uint8Array): RawAnswer<RawMessage> {
+  const clean = withCrlf(bytes);
+  const trouble = wireTrouble(clean);
+  if (trouble !== undefined) return refused(wireWords(trouble));
+  const whole = Buffer.from(clean.buffer, clean.byteOffset, clean.byteLength);
+  const end = whole.subarray(0, 2).equals(CRLF) ? 0 : whole.indexOf('\r\n\r\n') + 2;
+  const headerEnd = end === 1 ? whole.length : end;
+  if (headerEnd > headerMostBytes) {
+    return refused(`has a header of ${headerEnd} bytes; at most ${headerMostBytes} are allowed`);
+  }
+  const fields = readFields(whole.subarray(0, headerEnd).toString('latin1'));
+  if (fields === undefined) {
+    return refused('has a line in its header that is no field; write a message as RFC 5322 describes it');
+  }
+  if (fields.length > fieldsMostCount) {
+    return refused(`has ${fields.length} header fields; at most ${fieldsMostCount} are allowed`);
+  }
+  const body = headerEnd === whole.length ? CRLF : whole.subarray(headerEnd);
+  return { kind: 'ok', value: { fields, body } };
+}
+
+/** Everything that is wrong with it as a message of this mailbox; empty where nothing is. */
+export function rawProblems(
+  { fields }: RawMessage,
+  sender: string,
+  readAddresses: ReadAddresses,
+): readonly string[] {
+  const problems = onceAtMost
+    .filter((name) => valuesOf(fields, name).length > 1)
+    .map((name) => `has ${valuesOf(fields, name).length} ${name} fields; leave one`);
+  const [from] = valuesOf(fields, 'from');
+  if (from === undefined) problems.push('has no From field; write the address of the mailbox');
+  else if (!isOnly(from, sender, readAddresses)) {
+    problems.push('has a From that is not the address of the mailbox, or not that alone; correct it');
+  }
+  const [actualSender] = valuesOf(fields, 'sender');
+  if (actualSender !== undefined && !isOnly(actualSender, sender, readAddresses)) {
+    problems.push('has a Sender that is not the address of the mailbox; remove it');
+  }
+  if (fields.some(({ name }) => name.startsWith('resent-'))) {
+    problems.push('has Resent fields; remove them');
+  }
+  if (fields.some(({ name }) => name.startsWith('x-mail-bridge-'))) {
+    problems.push("has one of the bridge's own header fields (X-Mail-Bridge-...); remove it");
+  }
+  const [id] = valuesOf(fields, 'message-id');
+  if (id !== undefined && !isMessageId(id)) {
+    problems.push('has a Message-ID that is none; write <left@right>, or leave it out');
+  }
+  return problems;
+}
+
+/** Who its own To, Cc and Bcc name, each once; or why that can't be told. */
+export function rawRecipients(
+  { fields }: RawMessage,
+  readAddresses: ReadAddresses,
+): RawAnswer<readonly string[]> {
+  const found: string[] = [];
+  for (const name of ['to', 'cc', 'bcc']) {
+    for (const value of valuesOf(fields, name)) {
+      const { addresses, hasGroup } = readAddresses(value);
+      // `undisclosed-recipients:;` names nobody, and says so.
+      if (hasGroup && addresses.length > 0) {
+        return refused(`has a group in its ${name} field; name its members one by one`);
+      }
+      for (const address of addresses) {
+        const read = parseAddress(address);
+        if (read.kind === 'refused') return refused(`has an address in its ${name} field that ${read.words}`);
+        found.push(read.address);
+      }
+    }
+  }
+  return { kind: 'ok', value: foldRecipients(found) };
+}
+
+/** Its own Message-ID, where it has one. */
+export function rawMessageId({ fields }: RawMessage): string | undefined {
+  return valuesOf(fields, 'message-id')[0];
+}
+
+/** The message as it is sent. */
+export function rebuildRawMessage({ fields, body }: RawMessage, stamp: Stamp): Uint8Array {
+  const has = (name: string): boolean => fields.some((field) => field.name === name);
+  const added = [
+    `X-Mail-Bridge-Id: ${stamp.bridgeId}\r\n`,
+    `X-Mail-Bridge-Tag: ${stamp.bridgeTag}\r\n`,
+    ...(has('message-id') ? [] : [`Message-ID: ${stamp.messageId}\r\n`]),
+    ...(has('date') ? [] : [`Date: ${new Date(stamp.dateMs).toUTCString().replace('GMT', '+0000')}\r\n`]),
+  ];
+  const kept = fields.filter(({ name }) => name !== 'bcc' && name !== 'return-path').map(({ text }) => text);
+  return Buffer.concat([Buffer.from([...added, ...kept].join(''), 'latin1'), body]);
+}
+
+const CRLF = Buffer.from('\r\n');
+
+function readFields(header: string): readonly RawField[] | undefined {
+  const fields: RawField[] = [];
+  // A CRLF that is not followed by white space ends a field (RFC 5322 2.2.3).
+  for (const text of header.split(/(?<=\r\n)(?![ \t])/)) {
+    if (text === '') continue;
+    const name = /^[\x21-\x39\x3b-\x7e]{1,200}(?=[ \t]*:)/.exec(text)?.[0];
+    if (name === undefined) return undefined;
+    const value = text
+      .slice(text.indexOf(':') + 1)
+      .replaceAll('\r\n', '')
+      .trim();
+    fields.push({ name: name.toLowerCase(), value, text: text.endsWith('\r\n') ? text : `${text}\r\n` });
+  }
+  return fields;
+}
+
+function valuesOf(fields: readonly RawField[], name: string): readonly string[] {
+  return fields.filter((field) => field.name === name).map(({ value }) => value);
+}
+
+function isOnly(value: string, sender: string, readAddresses: ReadAddresses): boolean {
+  const { addresses, hasGroup } = readAddresses(value);
+  const [only, ...others] = addresses;
+  return only !== undefined && others.length === 0 && !hasGroup && sameAddress(only, sender);
+}
+
+function refused(words: string): { readonly kind: 'refused'; readonly words: readonly [string] } {
+  return { kind: 'refused', words: [words] };
+}
+
+function wireWords({ line, what }: WireTrouble): string {
+  switch (what) {
+    case 'longLine':
+      return `has more than 998 bytes in line ${line}; encode that part as quoted-printable or base64`;
+    case 'nul':
+      return `has a NUL character in line ${line}; encode that part as base64`;
+    case 'eightBitHeader':
+      return `has a character outside ASCII in line ${line} of its header; encode it (RFC 2047)`;
+    case 'bareCr':
+    case 'bareLf':
+      return `has a line end in line ${line} that is none; end lines with CRLF`;
+  }
+}
