@@ -18,10 +18,7 @@ export interface Certificates {
 
 /** Makes a new authority and a leaf signed by it, both valid from an hour ago for 30 days. */
 export async function makeCertificates(): Promise<Certificates> {
-  provideReflectMetadata();
-  // Loaded here because it looks for the metadata functions while it loads.
-  const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto);
+  const x509 = await certificateLibrary();
   const notBefore = new Date(Date.now() - DAY_MS / 24);
   const notAfter = new Date(Date.now() + LIFE_DAYS * DAY_MS);
   const authorityKeys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
@@ -65,6 +62,43 @@ export async function makeCertificates(): Promise<Certificates> {
     cert: leaf.toString('pem'),
     key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
   };
+}
+
+/** A self-signed certificate and its key, as an app registration takes it for client assertions (RSA 2048). */
+export async function makeAppCertificate(notAfter: Date): Promise<{
+  /** The certificate alone: what is uploaded to the registration. */
+  readonly certificate: string;
+  /** Certificate and private key: what the app keeps. */
+  readonly pem: string;
+}> {
+  const x509 = await certificateLibrary();
+  const algorithm = {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=Local app',
+    notBefore: new Date(Date.now() - DAY_MS),
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys,
+  });
+  const key = x509.PemConverter.encode(
+    await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
+    'PRIVATE KEY',
+  );
+  return { certificate: certificate.toString('pem'), pem: `${certificate.toString('pem')}\n${key}\n` };
+}
+
+/** Loaded late because it looks for the metadata functions while it loads. */
+async function certificateLibrary(): Promise<typeof import('@peculiar/x509')> {
+  provideReflectMetadata();
+  const x509 = await import('@peculiar/x509');
+  x509.cryptoProvider.set(webcrypto);
+  return x509;
 }
 
 /**

@@ -8,6 +8,8 @@ import { claimsOf } from './tokens.ts';
 import type { TokenSigner } from './tokens.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+/** Entra's tolerance for the app's clock. */
+const CLOCK_TOLERANCE_SECONDS = 300;
 const EXCHANGE_AUDIENCE = 'api://AzureADTokenExchange';
 
 export interface AuthenticationContext {
@@ -79,6 +81,7 @@ async function checkCertificate(
     await jwtVerify(assertion, certificate.publicKey, {
       algorithms: ['PS256', 'RS256'],
       currentDate: new Date(context.now),
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
       issuer: app.clientId,
       subject: app.clientId,
       audience: context.tokenEndpoint,

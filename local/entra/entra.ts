@@ -80,9 +80,13 @@ export interface EntraStandIn {
   setApp(app: EntraApp): void;
   /** The browser's session, see EntraOptions.signedIn. */
   setSignedIn(account: string | undefined): void;
+  /** Changes the next token answer that would have been right: for answers that a client must not believe. */
+  alterNext(alter: (body: TokenBody) => TokenBody | Promise<TokenBody>): void;
   readonly calls: readonly TokenCall[];
   close(): Promise<void>;
 }
+
+export type TokenBody = Readonly<Record<string, unknown>>;
 
 interface Code {
   readonly account: string;
@@ -118,6 +122,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
   const calls: TokenCall[] = [];
   let revokeUsed = options.revokeUsed === true;
   let signedIn = options.signedIn;
+  let alter: ((body: TokenBody) => TokenBody | Promise<TokenBody>) | undefined;
 
   const door = await openDoor(
     {
@@ -262,7 +267,9 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
       await authenticateApp(app, form, { issuer, tokenEndpoint, signer, now: clock.now() });
       const { body, account } = await give(app, form);
       note('ok', account);
-      return { status: 200, body };
+      const altered = alter === undefined ? body : await alter(body);
+      alter = undefined;
+      return { status: 200, body: altered };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       note(error.code);
@@ -273,7 +280,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
   async function give(
     app: EntraApp,
     form: URLSearchParams,
-  ): Promise<{ readonly body: unknown; readonly account?: string }> {
+  ): Promise<{ readonly body: TokenBody; readonly account?: string }> {
     switch (form.get('grant_type')) {
       case 'authorization_code': {
         const code = redeem(app, form);
@@ -336,7 +343,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
     upn: string,
     asked: AskedScopes,
     nonce: string | undefined,
-  ): Promise<unknown> {
+  ): Promise<TokenBody> {
     const account = accounts.get(upn.toLowerCase());
     if (account === undefined) throw new Refused(50034);
     const person = { tid: tenant, oid: account.oid, name: account.upn.split('@')[0] };
@@ -382,7 +389,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
     };
   }
 
-  async function applicationAnswer(app: EntraApp, scope: string): Promise<unknown> {
+  async function applicationAnswer(app: EntraApp, scope: string): Promise<TokenBody> {
     const match = /^(https:\/\/[^/]+)\/\.default$/.exec(scope);
     if (match === null) throw new Refused(scope === '' ? 900144 : 70011);
     const audience = match[1] ?? '';
@@ -450,6 +457,9 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
     },
     setSignedIn: (account) => {
       signedIn = account;
+    },
+    alterNext: (change) => {
+      alter = change;
     },
     calls,
     close: () => door.close(),

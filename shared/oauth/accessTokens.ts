@@ -21,6 +21,8 @@ const MARGIN_MS = 600_000;
 /** A token this close to its end is not handed out even when nothing better can be had. */
 const LAST_USE_MS = 30_000;
 const STORE_AFTER_MS = 7 * 86_400_000;
+/** The row says when the grant last worked, to the day: it ends 90 days after that. */
+const NOTE_AFTER_MS = 86_400_000 / 2;
 /** A token this young is not renewed because a server refused it: twenty sessions may be refused at once. */
 const RENEW_AFTER_MS = 60_000;
 const PAUSE_MS = 30_000;
@@ -52,6 +54,8 @@ type Trouble = Exclude<TokenAnswer, { kind: 'token' }>;
 /** What this process knows of one grant. As many as mailboxes in the settings. */
 interface Slot {
   grant?: Grant;
+  /** When the row was last told that the grant is alive. */
+  notedAt?: number;
   held?: Held;
   pending?: Promise<TokenAnswer>;
   /** The last trouble, given again until then without asking anybody. */
@@ -219,7 +223,12 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
     log(events.tokenRefreshed({ grant: name, livesMs: answer.expiresInMs, rotated }));
     slot.grant = rotated ? { ...used, refreshToken } : used;
     const due = parts.storeGrantsAtOnce || clock.now() - used.storedAt >= STORE_AFTER_MS;
-    if (!rotated || !due) return;
+    if (!rotated || !due) {
+      if (clock.now() - (slot.notedAt ?? Number.NEGATIVE_INFINITY) < NOTE_AFTER_MS) return;
+      slot.notedAt = clock.now();
+      await grants.noteRefresh(name, used.generation);
+      return;
+    }
     const kept = await grants.keep(name, slot.grant);
     switch (kept.kind) {
       case 'kept':

@@ -5,7 +5,8 @@
 export type AppCredential =
   /** The managed identity's token is the app registration's federated credential: no secret anywhere. */
   | { readonly kind: 'managedIdentity'; readonly clientId?: string }
-  | { readonly kind: 'secret'; readonly secret: string }
+  /** `expiresAt` (UTC ms) where an administrator has noted it; Entra does not tell the app. */
+  | { readonly kind: 'secret'; readonly secret: string; readonly expiresAt?: number }
   /** PEM text: the certificate and its private key (PKCS #8). */
   | { readonly kind: 'certificate'; readonly pem: string };
 

@@ -1,12 +1,17 @@
 // The sign-in room, assembled: what the bridge makes once per worker.
 import type { Clock, Random } from '../clock.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createAccessTokens } from './accessTokens.ts';
 import { createApplicationTokens, vaultCredential } from './azureCredentials.ts';
 import { clientProof } from './clientProof.ts';
+import { createConsent } from './consent.ts';
+import type { Consent } from './consent.ts';
 import { createGrants } from './grants.ts';
 import type { Grants } from './grants.ts';
+import { keepGrantsAlive } from './keepAlive.ts';
+import type { Ending } from './keepAlive.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
 import type { SignInRows } from './ports.ts';
 import type { SignInSettings, VaultSettings } from './settings.ts';
@@ -18,6 +23,10 @@ export interface SignIn {
   readonly grants: Grants;
   /** The HMAC key of the private header, 32 bytes; rejects while the vault does not answer. */
   readonly tagKey: () => Promise<Uint8Array>;
+  /** The two halves of connecting a mailbox in the browser. */
+  consent(of: { readonly mailboxes: readonly Mailbox[]; readonly redirectUri: string }): Consent;
+  /** What `refreshTokens` does daily; returns what ends within two weeks. */
+  keepAlive(mailboxes: readonly Mailbox[]): Promise<readonly Ending[]>;
 }
 
 export interface SignInParts {
@@ -34,14 +43,33 @@ export function createSignIn(
 ): SignIn {
   const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(settings.signIn), clock);
   const grants = createGrants(vault, rows, clock, random);
+  const proof = clientProof(settings.signIn);
   const tokens = createAccessTokens({
     grants,
-    endpoint: createTokenEndpoint(settings.signIn, clientProof(settings.signIn), clock),
+    endpoint: createTokenEndpoint(settings.signIn, proof, clock),
     application: createApplicationTokens(settings.signIn, clock),
     storeGrantsAtOnce: settings.vault.storeGrantsAtOnce,
     clock,
     random,
     log,
   });
-  return { tokens, grants, tagKey: createTagKey(vault, rows, random) };
+  return {
+    tokens,
+    grants,
+    tagKey: createTagKey(vault, rows, random),
+    consent: ({ mailboxes, redirectUri }) =>
+      createConsent({
+        settings: settings.signIn,
+        redirectUri,
+        mailboxes,
+        proof,
+        grants,
+        rows,
+        clock,
+        random,
+        log,
+      }),
+    keepAlive: (mailboxes) =>
+      keepGrantsAlive(mailboxes, { tokens, grants, credential: settings.signIn.credential, clock, log }),
+  };
 }

@@ -14,10 +14,14 @@ const LIFE_WHEN_UNSAID_MS = 300_000;
 export type Proof = () => Promise<{ readonly kind: 'proof'; readonly auth: oidc.ClientAuth } | Refusal>;
 
 /** The authority as the settings name it: nothing is discovered, so nothing can be swapped underneath. */
-export function configuration(settings: SignInSettings, auth: oidc.ClientAuth): oidc.Configuration {
+export function configuration(
+  settings: SignInSettings,
+  auth: oidc.ClientAuth,
+  issuer = `${settings.authorityHost}/${settings.tenant}/v2.0`,
+): oidc.Configuration {
   const config = new oidc.Configuration(
     {
-      issuer: `${settings.authorityHost}/${settings.tenant}/v2.0`,
+      issuer,
       authorization_endpoint: settings.authorizeEndpoint,
       token_endpoint: settings.tokenEndpoint,
       jwks_uri: `${settings.authorityHost}/${settings.tenant}/discovery/v2.0/keys`,

@@ -57,3 +57,20 @@ export function grantSuperseded(of: { readonly grant: string }): LogEvent {
 export function rowsUnavailable(of: { readonly grant: string }): LogEvent {
   return { name: 'oauth.rowsUnavailable', level: 'warn', fields: of };
 }
+
+export function grantsKeptAlive(of: {
+  readonly refreshedCount: number;
+  readonly failedCount: number;
+}): LogEvent {
+  return { name: 'oauth.grantsKeptAlive', level: of.failedCount > 0 ? 'warn' : 'info', fields: of };
+}
+
+/** Two weeks' warning, daily; a negative number has ended already. */
+export function endsSoon(of: {
+  readonly what: string;
+  readonly grant: string | undefined;
+  readonly endsInDays: number;
+  readonly words: string;
+}): LogEvent {
+  return { name: 'oauth.endsSoon', level: 'warn', fields: of };
+}
