@@ -79,10 +79,17 @@ function placeGraphTypes(folder: string, bicep: Bench['bicep']): Bench['graphTyp
     writeFileSync(path, offline);
     return 'beside the project';
   }
-  // Restoring says it succeeded even where it did not: building tells.
-  if (bicep('build', 'entra.bicep', '--stdout').status === 0) return 'registry';
+  // Restoring says it succeeded even where it did not: building tells. Without a network it asks for long.
+  if (resolves('mcr.microsoft.com') && bicep('build', 'entra.bicep', '--stdout').status === 0)
+    return 'registry';
   writeFileSync(join(folder, 'entra.bicep'), withoutGraph(readFileSync(join(folder, 'entra.bicep'), 'utf8')));
   return undefined;
+}
+
+function resolves(hostName: string): boolean {
+  const script =
+    'require("node:dns").lookup(process.argv[1], (error) => process.exit(error === null ? 0 : 1))';
+  return spawnSync(process.execPath, ['-e', script, hostName], { timeout: 5_000 }).status === 0;
 }
 
 /** The same parameters and outputs, and no resource: what main.bicep needs to be checked without Graph's types. */

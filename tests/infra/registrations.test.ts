@@ -1,6 +1,6 @@
 // The template against what the package registers: the functions of the bundle, loaded as the host loads them.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildPackage } from '../../local/build.ts';
@@ -9,7 +9,6 @@ import type { Binding } from '../../local/host/coreModule.ts';
 import { loadOnly } from '../../local/host/functionsHost.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { appSettings, at, layOut, list, only, root, words } from './bench.ts';
-import { readFileSync } from 'node:fs';
 
 const bench = layOut();
 const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
@@ -73,6 +72,15 @@ describe('what the bundle registers', () => {
       expect([setting, schedule]).toEqual([setting, expect.any(String)]);
       expect(() => parseSchedule(schedule ?? '')).not.toThrow();
     }
+  });
+
+  test('no route is one that the host reserves, and the way back of a sign-in is the registered one', () => {
+    for (const [name, binding] of ofType('httpTrigger')) {
+      const route = typeof binding['route'] === 'string' ? binding['route'] : name;
+      expect([name, /^(admin|runtime)/i.test(route)]).toEqual([name, false]);
+      if (name === 'connectCallback') expect(route).toBe('oauth/callback');
+    }
+    expect(readFileSync(join(root, 'infra', 'entra.bicep'), 'utf8')).toContain("/api/oauth/callback'");
   });
 
   test('the queries name functions that are there', () => {
