@@ -98,8 +98,10 @@ export function take(
  */
 export function shorten(taken: Taken, law: Law, slot: number, knownAt: number): Taken {
   const sooner = Math.ceil((knownAt + law.periodMs + law.guardMs) / 1_000);
-  if (sooner >= slot || !taken.slots.some(([second]) => second === slot)) return taken;
-  return { ...taken, slots: add(add(taken.slots, slot, -1), sooner, 1) };
+  // Only the two parts: whatever else the caller's object holds is not ours to hand back.
+  const { slots, day } = taken;
+  if (sooner >= slot || !slots.some(([second]) => second === slot)) return { slots, day };
+  return { slots: add(add(slots, slot, -1), sooner, 1), day };
 }
 
 /** Without what is over. */

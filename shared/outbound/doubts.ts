@@ -6,6 +6,7 @@ import { drainEvents } from '../telemetry/outboundEvents.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Box } from './box.ts';
 import { doubtRange, idAtEnd } from './keys.ts';
+import { placeRow } from './message.ts';
 import type { Message } from './message.ts';
 import { doubtAbandoned, foundInSentItems, notInSentItems, putOffLook } from './moves.ts';
 import type { Move } from './moves.ts';
@@ -114,9 +115,7 @@ export async function concludeLooks(looked: readonly Looked[], shift: Shift): Pr
   const { time, numbers } = shift.doors;
   await shift.move(looked, (message) => {
     const one = looked.find((other) => other.message.id === message.id);
-    if (one === undefined || message.attempt !== one.message.attempt || message.place.kind !== 'doubt')
-      return undefined;
-    if (one.message.place.kind !== 'doubt' || message.place.look !== one.message.place.look) return undefined;
+    if (one === undefined || placeRow(message)?.key !== placeRow(one.message)?.key) return undefined;
     const at = time.early();
     switch (one.answer.kind) {
       case 'found':

@@ -97,7 +97,10 @@ function isMoreDue(shift: Shift): Promise<boolean> {
   return new Heads(shift.key, shift.doors).any(busy, (lane) => early < box.sleep[lane]);
 }
 
-type Leaving = { readonly because: LeaveReason; readonly asleep: ReadonlyMap<Lane, number> };
+interface Leaving {
+  readonly because: LeaveReason;
+  readonly asleep: ReadonlyMap<Lane, number>;
+}
 
 /** What one turn of the work came to. */
 type Turn =

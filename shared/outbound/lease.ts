@@ -4,6 +4,7 @@ import { drainEvents } from '../telemetry/outboundEvents.ts';
 import type { Box, Ghost, Lease } from './box.ts';
 import { lanes } from './keys.ts';
 import type { Lane } from './keys.ts';
+import { omit } from './omit.ts';
 import type { OutboundNumbers } from './numbers.ts';
 import type { Shift } from './shift.ts';
 
@@ -49,7 +50,7 @@ function connectionCount(shift: Shift, ghosts: readonly Ghost[]): number {
 
 /** The lease in its second half is extended, by a transaction that does nothing else. */
 export async function keepLease(shift: Shift): Promise<void> {
-  await shift.transact<void>((box) =>
+  await shift.transact<undefined>((box) =>
     box.lease?.tag === shift.tag ? { box, operations: [], result: undefined } : { settled: undefined },
   );
 }
@@ -57,12 +58,11 @@ export async function keepLease(shift: Shift): Promise<void> {
 /** Given back; `asleep` says until when each lane with a head is refused. */
 export async function giveBack(shift: Shift, asleep: ReadonlyMap<Lane, number>): Promise<void> {
   const { time, numbers } = shift.doors;
-  await shift.transact<void>((box) => {
+  await shift.transact<undefined>((box) => {
     if (box.lease?.tag !== shift.tag) return { settled: undefined };
-    const { lease: _lease, ...rest } = box;
     const latest = time.late() + numbers.longestSleepMs;
     const until = (lane: Lane): number => Math.min(asleep.get(lane) ?? 0, latest);
     const sleep = { 0: until(0), 1: until(1), 2: until(2) } satisfies Record<(typeof lanes)[number], number>;
-    return { box: { ...rest, sleep }, operations: [], result: undefined };
+    return { box: { ...omit(box, 'lease'), sleep }, operations: [], result: undefined };
   });
 }

@@ -4,6 +4,7 @@ import type { AttemptEnd } from './attemptEnd.ts';
 import type { Hold } from './box.ts';
 import { addChapter } from './message.ts';
 import type { Message, Place, Progress, State } from './message.ts';
+import { omit } from './omit.ts';
 import type { OutboundNumbers } from './numbers.ts';
 import type { RecipientOutcome, Told, ToldType } from './told.ts';
 
@@ -13,6 +14,10 @@ export interface Move {
   readonly after?: Message;
   readonly told?: Told;
 }
+
+/** Bounces of one message that are remembered by their notice, and recipients that one of them names. */
+const bouncesMost = 50;
+const bouncedMost = 100;
 
 /** When it happens: storage's time, by the early bound. */
 type At = number;
@@ -29,8 +34,7 @@ interface Arrival {
 
 /** `change` may alter the rest of the progress; reason, words and cure are the new state's or gone. */
 function arrive(before: Message, at: At, arrival: Arrival, change: Partial<Progress> = {}): Message {
-  const { reason: _reason, words: _words, cure: _cure, ...kept } = before;
-  return { ...kept, ...change, ...arrival, changedAt: at };
+  return { ...omit(before, 'reason', 'words', 'cure'), ...change, ...arrival, changedAt: at };
 }
 
 /** The next event of the message, counted in its row and noted in its story. */
@@ -351,9 +355,8 @@ export const cancel = (before: Message, at: At, by: string): Move =>
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
 export function replay(before: Message, at: At, by: string): Move {
   const again = { ...before, recipients: restate(before, ['failed', 'inDoubt', 'deferred'], 'pending') };
-  const { expiresAt: _expiresAt, ...lasting } = again;
   const after = arrive(
-    lasting,
+    omit(again, 'expiresAt'),
     at,
     { state: 'waiting', place: { kind: 'due', at }, reason: 'replayed', words: `Sent again by ${by}.` },
     { deferrals: 0, deferredMs: 0 },
@@ -369,6 +372,31 @@ export function markSent(before: Message, at: At, by: string): Move {
   const words = `Marked as sent by ${by}.`;
   const after = arrive(known, at, { state: 'sent', place: nowhere, reason: 'markedSent', words });
   return tell(before, after, 'mail.sent');
+}
+
+/** It came back: told, and its state left as it is. */
+export function noteBounce(
+  before: Message,
+  at: At,
+  { noticeId, verified, recipients }: NonNullable<Told['bounce']>,
+): Move {
+  const after = { ...before, changedAt: at, bounces: [...before.bounces, noticeId].slice(-bouncesMost) };
+  return tell(before, after, 'mail.bounced', {
+    bounce: {
+      noticeId,
+      verified,
+      recipients: recipients
+        .slice(0, bouncedMost)
+        .map(({ address, status, replyCode, hard, reason, action }) => ({
+          address,
+          status,
+          replyCode,
+          hard,
+          reason,
+          action,
+        })),
+    },
+  });
 }
 
 /** The row goes; what was never finished is told as cancelled. */

@@ -83,7 +83,7 @@ export async function resumeSending(
 async function changeBox(account: string, doors: Doors, change: (box: Box) => Box): Promise<void> {
   const desk = new Desk(account, doors);
   await desk.read();
-  await desk.transact<void>((box) => ({ box: awake(change(box)), operations: [], result: undefined }));
+  await desk.transact<undefined>((box) => ({ box: awake(change(box)), operations: [], result: undefined }));
 }
 
 const awake = (box: Box): Box => ({ ...box, sleep: { 0: 0, 1: 0, 2: 0 } });

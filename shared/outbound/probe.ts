@@ -34,7 +34,7 @@ export async function probe(hold: Hold, line: Line, shift: Shift): Promise<boole
     { remainingMs: () => taken.deadline - time.late() },
   );
   const knownAt = time.late();
-  await shift.transact<void>((box) => {
+  await shift.transact<undefined>((box) => {
     if (box.lease?.tag !== shift.tag) return { settled: undefined };
     const shortened = { ...box, ...shorten(box, shift.law, taken.slot, knownAt) };
     if (answer.kind === 'ok') return { box: endHold(shortened, hold), operations: [], result: undefined };

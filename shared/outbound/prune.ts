@@ -96,7 +96,8 @@ function namesIn({ key, fields }: Row, partition: string): readonly string[] {
   if (partition === rejectedPartition) return [key];
   const { contentBlob, recipientsBlob } = fields;
   const blobs: unknown = JSON.parse(getText(fields, 'blobs') ?? '[]');
-  return [contentBlob, recipientsBlob, ...(Array.isArray(blobs) ? blobs : [])].filter(
+  const names: readonly unknown[] = Array.isArray(blobs) ? blobs : [];
+  return [contentBlob, recipientsBlob, ...names].filter(
     (name): name is string => typeof name === 'string' && name !== '',
   );
 }

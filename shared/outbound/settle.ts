@@ -168,7 +168,7 @@ function meanOf(box: Box, { claimedAt, landedAt }: Flight): Pick<Box, 'claimToRe
 export async function holdAccount(judgement: Omit<HoldJudgement, 'do'>, shift: Shift): Promise<void> {
   const { time, numbers } = shift.doors;
   const holdsBefore = shift.desk.box.holds;
-  await shift.transact<void>((box) => {
+  await shift.transact<undefined>((box) => {
     if (box.lease?.tag !== shift.tag) return { settled: undefined };
     const late = time.late();
     const standing = dueForTry(box, time.early()).filter(({ mailbox }) => mailbox === undefined);

@@ -7,6 +7,7 @@ import { eventKey, messageKey } from './keys.ts';
 import { encodeMessage, encodeProgress, encodeRecipients, fieldBytes, placeRow } from './message.ts';
 import type { Message } from './message.ts';
 import type { Move } from './moves.ts';
+import { omit } from './omit.ts';
 import type { Fields, Operation } from './ports.ts';
 import { toCloudEvent } from './statusEvents.ts';
 import type { Told } from './told.ts';
@@ -72,8 +73,7 @@ export async function eventText(told: Told, { contents, numbers }: Shelf): Promi
   const bytes = Buffer.from(text);
   const blob = sha256(bytes);
   await contents.put(blob, bytes);
-  const { recipients: _recipients, ...brief } = told;
-  return toCloudEvent({ ...brief, whole: { blob, sizeBytes: bytes.length } });
+  return toCloudEvent({ ...omit(told, 'recipients'), whole: { blob, sizeBytes: bytes.length } });
 }
 
 /** What the operations weigh, about: a transaction has an upper bound. */

@@ -2,9 +2,10 @@
 import type { Level, LogEvent } from './log.ts';
 
 type EventFields = LogEvent['fields'];
+type Line<Given extends EventFields> = (fields: Given) => LogEvent;
 const line =
-  <Given extends EventFields>(name: string, level: Level) =>
-  (fields: Given): LogEvent => ({ name: `outbound.${name}`, level, fields });
+  <Given extends EventFields>(name: string, level: Level): Line<Given> =>
+  (fields) => ({ name: `outbound.${name}`, level, fields });
 
 export const acceptedEvents = {
   accepted: line<{ id: string; account: string; repeated: boolean }>('accepted', 'info'),
@@ -51,5 +52,6 @@ export const upkeepEvents = {
   }>('backlog', 'info'),
   pruned: line<{ account: string; rows: number }>('pruned', 'info'),
   blobsPruned: line<{ blobs: number; kept: number }>('blobsPruned', 'info'),
+  bounced: line<{ account: string; id: string; verified: boolean }>('bounced', 'warn'),
   operated: line<{ account: string; act: string; id?: string }>('operated', 'info'),
 };

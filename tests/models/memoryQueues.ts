@@ -1,0 +1,46 @@
+// The queues as hosts write to them: shared lists of what was put, over each host's wire.
+import type { Queues } from '../../shared/outbound/ports.ts';
+import type { Wire } from './memoryRows.ts';
+
+const mostBytes = 65_536;
+
+export class MemoryQueue {
+  readonly told: string[] = [];
+  readonly rung: string[] = [];
+  readonly resubmitted: { readonly text: string; readonly delayMs: number }[] = [];
+}
+
+export class MemoryQueues implements Queues {
+  readonly #queue: MemoryQueue;
+  readonly #wire: Wire;
+
+  constructor(queue: MemoryQueue, wire: Wire) {
+    this.#queue = queue;
+    this.#wire = wire;
+  }
+
+  tell(text: string): Promise<void> {
+    check(text);
+    return this.#wire.ask({ kind: 'tell', partition: '', operations: [] }, () => {
+      this.#queue.told.push(text);
+    });
+  }
+
+  ring(accountKey: string): Promise<void> {
+    return this.#wire.ask({ kind: 'ring', partition: accountKey, operations: [] }, () => {
+      this.#queue.rung.push(accountKey);
+    });
+  }
+
+  resubmit(text: string, delayMs: number): Promise<void> {
+    check(text);
+    return this.#wire.ask({ kind: 'resubmit', partition: '', operations: [] }, () => {
+      this.#queue.resubmitted.push({ text, delayMs });
+    });
+  }
+}
+
+function check(text: string): void {
+  if (!/^[\x20-\x7e]*$/.test(text)) throw new RangeError('a queue message must be printable ASCII');
+  if (text.length > mostBytes) throw new RangeError(`a queue message of ${text.length} bytes`);
+}

@@ -1,0 +1,231 @@
+// A table that behaves: partitions, ETags, atomic transactions of at most 100 operations on different rows and
+// 4 MiB, rows of at most 1 MiB and properties of at most 64 KiB. `answers` is called around every call, and may
+// refuse it, lose its answer, or end the host.
+import { StorageTrouble } from '../../shared/outbound/ports.ts';
+import type {
+  CommitAnswer,
+  Field,
+  Fields,
+  Operation,
+  Row,
+  Rows,
+  TimeWitness,
+} from '../../shared/outbound/ports.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { VirtualClock } from './virtualClock.ts';
+
+/** What happens to one call: its latency on the way there and back, and whether it arrives or is answered. */
+export interface Fate {
+  readonly thereMs: number;
+  readonly backMs: number;
+  /** `lost`: applied, and no answer · `refused`: not applied · `repeated`: applied, its answer lost, repeated by the client. */
+  readonly trouble?: 'lost' | 'refused' | 'repeated';
+}
+
+export interface Call {
+  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'tell' | 'ring' | 'resubmit';
+  readonly partition: string;
+  readonly operations: readonly Operation[];
+}
+
+export type Fates = (call: Call) => Fate;
+export const plain: Fates = () => ({ thereMs: 2, backMs: 2 });
+
+interface Stored {
+  readonly etag: string;
+  readonly fields: Fields;
+}
+
+const mostOperations = 100;
+const mostBytes = 4 * 1_048_576;
+const rowBytes = 1_048_576;
+const propertyBytes = 65_536;
+
+/** What all hosts share. */
+export class MemoryTable {
+  readonly #partitions = new Map<string, Map<string, Stored>>();
+  #version = 0;
+
+  read(partition: string, key: string): Row | undefined {
+    const stored = this.#partitions.get(partition)?.get(key);
+    return stored === undefined ? undefined : { key, ...stored };
+  }
+
+  query(partition: string, { from, to, limit }: { from: string; to: string; limit: number }): readonly Row[] {
+    const rows = this.#partitions.get(partition);
+    if (rows === undefined) return [];
+    const keys: string[] = [];
+    for (const key of rows.keys()) if (key >= from && key < to) keys.push(key);
+    return keys
+      .sort()
+      .slice(0, limit)
+      .flatMap((key) => {
+        const row = this.read(partition, key);
+        return row === undefined ? [] : [row];
+      });
+  }
+
+  /** All or nothing; the first operation that can't be done names the reason. */
+  commit(partition: string, operations: readonly Operation[]): CommitAnswer {
+    if (operations.length === 0 || operations.length > mostOperations)
+      throw new RangeError(`${operations.length} operations`);
+    if (new Set(operations.map(({ key }) => key)).size < operations.length)
+      throw new RangeError('a row twice');
+    const rows = this.#partitions.get(partition) ?? new Map<string, Stored>();
+    const written = new Map<string, Stored | undefined>();
+    let bytes = 0;
+    for (const [index, operation] of operations.entries()) {
+      const stored = rows.get(operation.key);
+      const reason = refusal(operation, stored);
+      if (reason !== undefined) return { kind: 'refused', reason, index };
+      if (operation.kind === 'delete') written.set(operation.key, undefined);
+      else {
+        const kept = operation.kind === 'merge' ? stored?.fields : undefined;
+        const fields = structuredClone({ ...kept, ...operation.fields });
+        bytes += sizeOf(operation.fields);
+        if (sizeOf(fields) > rowBytes) throw new RangeError(`row ${operation.key} has more than 1 MiB`);
+        written.set(operation.key, { etag: `W/"${(this.#version += 1)}"`, fields });
+      }
+    }
+    if (bytes > mostBytes) throw new RangeError('a transaction of more than 4 MiB');
+    this.#partitions.set(partition, rows);
+    const etags: Record<string, string> = {};
+    for (const [key, stored] of written) {
+      if (stored === undefined) rows.delete(key);
+      else {
+        rows.set(key, stored);
+        etags[key] = stored.etag;
+      }
+    }
+    return { kind: 'ok', etags };
+  }
+
+  /** All rows of a partition, for a test to look at. */
+  all(partition: string): readonly Row[] {
+    return this.query(partition, { from: '', to: '\u{10ffff}', limit: Number.MAX_SAFE_INTEGER });
+  }
+
+  /** A hand from outside: a row is gone. */
+  lose(partition: string, key: string): void {
+    this.#partitions.get(partition)?.delete(key);
+  }
+}
+
+function refusal(
+  operation: Operation,
+  stored: Stored | undefined,
+): 'changed' | 'exists' | 'missing' | undefined {
+  if (operation.kind === 'insert') return stored === undefined ? undefined : 'exists';
+  if (stored === undefined) return 'missing';
+  return operation.etag === undefined || operation.etag === stored.etag ? undefined : 'changed';
+}
+
+function sizeOf(fields: Fields): number {
+  let sum = 0;
+  for (const [name, field] of Object.entries(fields)) {
+    const bytes = fieldSize(field);
+    if (bytes > propertyBytes) throw new RangeError(`property ${name} has ${bytes} bytes`);
+    sum += bytes + 2 * name.length;
+  }
+  return sum;
+}
+
+const fieldSize = (field: Field): number =>
+  typeof field === 'string' ? 2 * field.length : field instanceof Uint8Array ? field.length : 8;
+
+/** One host's way to the table: with latency, faults, and the Date of every answer. */
+export class MemoryRows implements Rows {
+  readonly #table: MemoryTable;
+  readonly #wire: Wire;
+
+  constructor(table: MemoryTable, wire: Wire) {
+    this.#table = table;
+    this.#wire = wire;
+  }
+
+  read(partition: string, key: string): Promise<Row | undefined> {
+    return this.#wire.ask({ kind: 'read', partition, operations: [] }, () =>
+      this.#table.read(partition, key),
+    );
+  }
+
+  query(
+    partition: string,
+    range: { readonly from: string; readonly to: string; readonly limit: number },
+    select?: readonly string[],
+  ): Promise<readonly Row[]> {
+    return this.#wire.ask({ kind: 'query', partition, operations: [] }, () =>
+      this.#table.query(partition, range).map((row) =>
+        select === undefined
+          ? row
+          : {
+              ...row,
+              fields: Object.fromEntries(
+                Object.entries(row.fields).filter(([name]) => select.includes(name)),
+              ),
+            },
+      ),
+    );
+  }
+
+  async commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer> {
+    try {
+      return await this.#wire.ask({ kind: 'commit', partition, operations }, () =>
+        this.#table.commit(partition, operations),
+      );
+    } catch (error) {
+      if (error instanceof StorageTrouble) return { kind: 'unknown', words: error.message };
+      throw error;
+    }
+  }
+}
+
+/** Between one host and the services: latency, faults, Date headers, and a count of calls. */
+export class Wire {
+  readonly #world: VirtualClock;
+  readonly #clock: Clock;
+  readonly #witness: TimeWitness;
+  fates: Fates = plain;
+  calls: Call[] = [];
+  #dead = false;
+
+  constructor(world: VirtualClock, clock: Clock, witness: TimeWitness) {
+    this.#world = world;
+    this.#clock = clock;
+    this.#witness = witness;
+  }
+
+  isDead(): boolean {
+    return this.#dead;
+  }
+
+  /** Nothing of this host is ever answered again. */
+  die(): void {
+    this.#dead = true;
+  }
+
+  async ask<T>(call: Call, act: () => T): Promise<T> {
+    if (this.isDead()) return never();
+    this.calls.push(call);
+    const fate = this.fates(call);
+    const sentAt = this.#clock.monotonic();
+    await this.#world.sleep(fate.thereMs);
+    if (this.isDead()) return never();
+    if (fate.trouble === 'refused') {
+      await this.#world.sleep(fate.backMs);
+      throw new StorageTrouble('503 Server busy');
+    }
+    let answer = act();
+    const dateMs = Math.floor(this.#world.now / 1_000) * 1_000;
+    if (fate.trouble === 'repeated') answer = act();
+    await this.#world.sleep(fate.backMs);
+    if (this.isDead()) return never();
+    if (fate.trouble === 'lost') throw new StorageTrouble('the connection was reset');
+    this.#witness.observe({ sentAt, dateMs, receivedAt: this.#clock.monotonic() });
+    return answer;
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise<T>(() => undefined);
+}

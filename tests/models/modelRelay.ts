@@ -1,0 +1,227 @@
+// An SMTP server that behaves, as the relay's port shows it: latency, replies by script, cuts before and after
+// the final dot, acceptance after the client has given up; a log of what it accepted, by its own clock; and the
+// copies it files in Sent Items.
+import type { Account } from '../../shared/mail/mailbox.ts';
+import type { Reply } from '../../shared/mail/reply.ts';
+import type {
+  Budget,
+  ConnectResult,
+  Envelope,
+  Phase,
+  Relay,
+  RelayConnection,
+  RelayFailure,
+  SendResult,
+} from '../../shared/outbound/ports.ts';
+import type { VirtualClock } from './virtualClock.ts';
+
+export interface Arrival {
+  readonly at: number;
+  readonly account: string;
+  readonly from: string;
+  readonly recipients: readonly string[];
+  /** X-Mail-Bridge-Id. */
+  readonly bridgeId: string;
+  readonly messageId: string;
+}
+
+/** How the server takes one message. */
+export interface Manner {
+  readonly latencyMs?: number;
+  /** The reply to each RCPT, where it is not 250. */
+  readonly rcpt?: (address: string) => Reply | undefined;
+  /** A reply that ends it in this phase. */
+  readonly refuse?: { readonly phase: Phase; readonly reply: Reply };
+  /** The connection breaks, before or after the final dot; in the latter case the server may have accepted. */
+  readonly cut?: 'beforeDot' | 'afterDotAccepted' | 'afterDotLost';
+  /** No reply to the final dot; accepted so much later. */
+  readonly acceptsAfterMs?: number;
+  /** The copy in Sent Items: after so many ms, or never. */
+  readonly copyAfterMs?: number | 'never';
+}
+
+export interface Occasion {
+  readonly account: string;
+  readonly bridgeId: string;
+  readonly envelope: Envelope;
+}
+
+const ok = (text: string): Reply => ({ code: 250, enhanced: '2.0.0', text });
+
+export class ModelServer {
+  readonly arrivals: Arrival[] = [];
+  readonly copies: {
+    readonly account: string;
+    readonly bridgeId: string;
+    readonly visibleAt: number;
+    readonly messageId: string;
+  }[] = [];
+  readonly refusals: { readonly at: number; readonly phase: Phase }[] = [];
+  readonly connects: number[] = [];
+  readonly probes: number[] = [];
+  openCount = 0;
+  mostOpenCount = 0;
+  /** Asked for every message; the default accepts after 1.5 s and files the copy at once. */
+  manner: (occasion: Occasion) => Manner = () => ({});
+  /** Asked for every connection; a failure ends it. */
+  door: () => RelayFailure | undefined = () => undefined;
+  probeAnswer: () => RelayFailure | undefined = () => undefined;
+}
+
+export class ModelRelay implements Relay {
+  readonly #server: ModelServer;
+  readonly #world: VirtualClock;
+  readonly #isDead: () => boolean;
+
+  constructor(server: ModelServer, world: VirtualClock, isDead: () => boolean) {
+    this.#server = server;
+    this.#world = world;
+    this.#isDead = isDead;
+  }
+
+  async connect(account: Account): Promise<ConnectResult> {
+    this.#server.connects.push(this.#world.now);
+    await this.#world.sleep(200);
+    const failure = this.#server.door();
+    if (failure !== undefined) return { kind: 'failed', failure };
+    this.#server.openCount += 1;
+    this.#server.mostOpenCount = Math.max(this.#server.mostOpenCount, this.#server.openCount);
+    return {
+      kind: 'connected',
+      connection: new ModelConnection(this.#server, this.#world, account, this.#isDead),
+    };
+  }
+}
+
+class ModelConnection implements RelayConnection {
+  readonly #server: ModelServer;
+  readonly #world: VirtualClock;
+  readonly #account: Account;
+  readonly #isDead: () => boolean;
+  readonly #cut = new AbortController();
+  usable = true;
+
+  constructor(server: ModelServer, world: VirtualClock, account: Account, isDead: () => boolean) {
+    this.#server = server;
+    this.#world = world;
+    this.#account = account;
+    this.#isDead = isDead;
+  }
+
+  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+    const text = Buffer.from(content).toString();
+    const bridgeId = /^X-Mail-Bridge-Id: (.*)$/m.exec(text)?.[1] ?? '';
+    const messageId = /^Message-ID: (.*)$/m.exec(text)?.[1] ?? '';
+    const occasion: Occasion = { account: this.#account.key, bridgeId, envelope };
+    const manner = this.#server.manner(occasion);
+    const latencyMs = manner.latencyMs ?? 1_500;
+    if (budget.remainingMs() <= 0) return this.#fail(false, [], { phase: 'mail', words: 'no time left' });
+    await this.#pause(latencyMs / 3, budget);
+    const recipients = envelope.to.map((address) => ({
+      address,
+      reply: manner.rcpt?.(address) ?? ok('2.1.5 OK'),
+    }));
+    const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
+    const { refuse } = manner;
+    if (refuse !== undefined && refuse.phase !== 'dot') return this.#refuse(false, recipients, refuse);
+    if (accepted.length === 0) {
+      const reply = recipients[0]?.reply;
+      return this.#fail(false, recipients, {
+        phase: 'rcpt',
+        words: 'no recipient accepted',
+        ...(reply === undefined ? {} : { reply }),
+      });
+    }
+    await this.#pause(latencyMs / 3, budget);
+    if (manner.cut === 'beforeDot') {
+      this.destroy();
+      return this.#fail(false, recipients, { phase: 'body', words: 'the connection was cut' });
+    }
+    if (budget.remainingMs() <= 0) {
+      this.destroy();
+      return this.#fail(false, recipients, { phase: 'body', words: 'out of time' });
+    }
+    if (this.#isDead() || !this.usable)
+      return this.#fail(false, recipients, { phase: 'body', words: 'gone' });
+    const lateMs = manner.acceptsAfterMs;
+    if (refuse === undefined && manner.cut !== 'afterDotLost') {
+      this.#acceptLater(occasion, accepted, messageId, lateMs ?? latencyMs / 6, manner.copyAfterMs ?? 0);
+    }
+    if (manner.cut !== undefined || lateMs !== undefined) {
+      if (lateMs !== undefined) await this.#pause(budget.remainingMs(), budget);
+      this.destroy();
+      return this.#fail(true, recipients, { phase: 'dot', words: 'no reply to the final dot' });
+    }
+    await this.#pause(latencyMs / 3, budget);
+    if (refuse !== undefined) return this.#refuse(true, recipients, refuse);
+    if (budget.remainingMs() <= 0) {
+      this.destroy();
+      return this.#fail(true, recipients, { phase: 'dot', words: 'out of time' });
+    }
+    const serverMessageId = `<${bridgeId}@server>`;
+    return {
+      kind: 'accepted',
+      dotSent: true,
+      recipients,
+      reply: ok(`2.0.0 OK ${serverMessageId}`),
+      serverMessageId,
+    };
+  }
+
+  #acceptLater(
+    { account, bridgeId, envelope }: Occasion,
+    recipients: readonly string[],
+    messageId: string,
+    afterMs: number,
+    copyAfterMs: number | 'never',
+  ): void {
+    void this.#world.sleep(afterMs).then(() => {
+      const at = this.#world.now;
+      this.#server.arrivals.push({ at, account, from: envelope.from, recipients, bridgeId, messageId });
+      if (copyAfterMs !== 'never') {
+        this.#server.copies.push({
+          account,
+          bridgeId,
+          visibleAt: at + copyAfterMs,
+          messageId: `<copy-${bridgeId}@server>`,
+        });
+      }
+    });
+  }
+
+  #refuse(
+    dotSent: boolean,
+    recipients: SendResult['recipients'],
+    { phase, reply }: { readonly phase: Phase; readonly reply: Reply },
+  ): SendResult {
+    this.#server.refusals.push({ at: this.#world.now, phase });
+    if (reply.code === 421) this.destroy();
+    return this.#fail(dotSent, recipients, { phase, reply, words: reply.text });
+  }
+
+  #fail(dotSent: boolean, recipients: SendResult['recipients'], failure: RelayFailure): SendResult {
+    return { kind: 'failed', dotSent, recipients, failure };
+  }
+
+  async probe(): ReturnType<RelayConnection['probe']> {
+    this.#server.probes.push(this.#world.now);
+    await this.#world.sleep(300);
+    const failure = this.#server.probeAnswer();
+    return failure === undefined ? { kind: 'ok' } : { kind: 'failed', failure };
+  }
+
+  async close(): Promise<void> {
+    await this.#world.sleep(50);
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.usable) this.#server.openCount -= 1;
+    this.usable = false;
+    this.#cut.abort();
+  }
+
+  #pause(ms: number, budget: Budget): Promise<void> {
+    return this.#world.sleep(Math.min(ms, Math.max(0, budget.remainingMs())), this.#cut.signal);
+  }
+}
