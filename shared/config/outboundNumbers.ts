@@ -1,6 +1,6 @@
 // OUTBOUND_NUMBERS: other numbers for the outbound protocol, for runs that must not take ten minutes. Bounds
 // keep a slip of the pen from switching a promise off; what depends on several numbers is the protocol's check.
-import { kindOf, quoteBriefly } from '../mail/quote.ts';
+import { joinPath, kindOf } from '../mail/quote.ts';
 import { textOf, type Environment, type Problems } from './problems.ts';
 import type { AdjustableNumber } from './settings.ts';
 
@@ -64,8 +64,8 @@ export function readOutboundNumbers(
     if (!isAdjustable(key)) {
       problems.add(
         name,
-        `is no number that can be changed; docs/settings.md has the list`,
-        `${name}.${quoteBriefly(key)}`,
+        'is no number that can be changed; docs/settings.md has the list',
+        joinPath(name, key),
       );
       continue;
     }

@@ -75,6 +75,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
       contentBytes,
     },
     uploadContainer: readContainer(environment, problems),
+    ...readPublicUrl(environment, problems),
   };
   findMisspelt(environment, problems);
   const [first, ...others] = problems.found;
@@ -138,6 +139,19 @@ function readSchedule(environment: Environment, problems: Problems, name: string
     text === undefined ? `is missing; write six fields such as "${example}"` : scheduleTrouble(text);
   if (trouble !== undefined) problems.add(name, trouble);
   return text ?? '';
+}
+
+function readPublicUrl(environment: Environment, problems: Problems): { readonly publicUrl?: string } {
+  const name = 'PUBLIC_URL';
+  const text = textOf(environment, name);
+  const host = textOf(environment, 'WEBSITE_HOSTNAME');
+  if (text === undefined) return host === undefined ? {} : { publicUrl: `https://${host}` };
+  const example = 'https://NAME.azurewebsites.net';
+  // Entra takes http for localhost alone.
+  const publicUrl = /^http:\/\/localhost(?::[0-9]{1,5})?\/?$/.test(text)
+    ? text.replace(/\/+$/, '')
+    : httpsAddress(problems, name, text, example);
+  return publicUrl === undefined ? {} : { publicUrl };
 }
 
 function readContainer(environment: Environment, problems: Problems): string {

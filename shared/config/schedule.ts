@@ -52,7 +52,7 @@ function isItem(item: string, field: Field): boolean {
   if (step !== undefined && !(/^[0-9]{1,2}$/.test(step) && Number(step) > 0)) return false;
   if (span === '*') return true;
   const ends = span.split('-').map((end) => valueOf(end, field));
-  const [low, high = low] = ends;
+  const [low, high] = [ends[0], ends.at(-1)];
   return ends.length <= 2 && low !== undefined && high !== undefined && low <= high;
 }
 

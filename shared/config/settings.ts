@@ -22,7 +22,8 @@ export interface ServerAddress {
 export type ClientCredential =
   /** The managed identity is the app registration's federated credential: no secret anywhere. */
   | { readonly kind: 'managedIdentity'; readonly clientId?: string }
-  | { readonly kind: 'secret'; readonly secret: string }
+  /** `expiresAt` (UTC ms) where an administrator has noted it; Entra does not tell the app. */
+  | { readonly kind: 'secret'; readonly secret: string; readonly expiresAt?: number }
   /** PEM text: the certificate and its private key. */
   | { readonly kind: 'certificate'; readonly pem: string };
 
@@ -125,6 +126,8 @@ export interface Settings {
   readonly submissions: SubmissionMaxima;
   /** The blob container that submissions may refer to. */
   readonly uploadContainer: string;
+  /** Where browsers reach the app, without a slash at the end; absent where nobody told. */
+  readonly publicUrl?: string;
 }
 
 export interface SettingProblem {

@@ -112,6 +112,11 @@ export const settingsTable: readonly SettingRow[] = [
     secret: true,
   },
   {
+    name: 'OAUTH_CLIENT_SECRET_ENDS',
+    required: 'no',
+    what: 'The day on which the client secret ends, `2027-11-25`, so that it is told two weeks before; Entra does not tell the app.',
+  },
+  {
     name: 'OAUTH_CLIENT_CERTIFICATE',
     required: 'no',
     what: 'A certificate with its private key (PKCS #8) instead of the managed identity: PEM text, or base64 of it.',
@@ -176,6 +181,11 @@ export const settingsTable: readonly SettingRow[] = [
     required: 'no',
     default: 'outbound-uploads',
     what: 'The blob container that submissions may refer to, and no other.',
+  },
+  {
+    name: 'PUBLIC_URL',
+    required: 'no',
+    what: 'Where browsers reach the app, `https://NAME.azurewebsites.net`. Without it the host name that the platform gives (`WEBSITE_HOSTNAME`).',
   },
   {
     name: 'OUTBOUND_NUMBERS',

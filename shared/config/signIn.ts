@@ -197,11 +197,23 @@ function readCredential(environment: Environment, problems: Problems): ClientCre
     // The portal shows the secret's id beside its value, and the id is what people copy (AADSTS7000215).
     if (isGuid(secret))
       problems.add('OAUTH_CLIENT_SECRET', "is the secret's id; copy its value, which is shown once");
-    return { kind: 'secret', secret };
+    const expiresAt = readEnd(environment, problems);
+    return { kind: 'secret', secret, ...(expiresAt === undefined ? {} : { expiresAt }) };
   }
   if (certificate !== undefined) return { kind: 'certificate', pem: readPem(certificate, problems) };
   const clientId = identity ?? textOf(environment, 'MailStore__clientId')?.toLowerCase();
   return { kind: 'managedIdentity', ...(clientId === undefined ? {} : { clientId }) };
+}
+
+/** The first moment of the day on which the secret ends: the portal shows no hour. */
+function readEnd(environment: Environment, problems: Problems): number | undefined {
+  const name = 'OAUTH_CLIENT_SECRET_ENDS';
+  const text = textOf(environment, name);
+  if (text === undefined) return undefined;
+  const at = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(at)) return at;
+  problems.add(name, 'must be a day such as 2027-11-25; the portal shows it beside the secret');
+  return undefined;
 }
 
 function readPem(text: string, problems: Problems): string {
