@@ -6,6 +6,8 @@ import type { Log } from '../telemetry/log.ts';
 import { createAccessTokens } from './accessTokens.ts';
 import { createApplicationTokens, vaultCredential } from './azureCredentials.ts';
 import { clientProof } from './clientProof.ts';
+import { createConnectPages } from './connectPages.ts';
+import type { ConnectPages } from './connectPages.ts';
 import { createConsent } from './consent.ts';
 import type { Consent } from './consent.ts';
 import { createGrants } from './grants.ts';
@@ -23,8 +25,15 @@ export interface SignIn {
   readonly grants: Grants;
   /** The HMAC key of the private header, 32 bytes; rejects while the vault does not answer. */
   readonly tagKey: () => Promise<Uint8Array>;
-  /** The two halves of connecting a mailbox in the browser. */
+  /** The two halves of connecting a mailbox in the browser, without the pages around them. */
   consent(of: { readonly mailboxes: readonly Mailbox[]; readonly redirectUri: string }): Consent;
+  /** The pages around them, for the functions connectMailbox and connectCallback. */
+  connectPages(of: {
+    readonly mailboxes: readonly Mailbox[];
+    readonly redirectUri: string;
+    readonly role: string;
+    readonly authenticationOn: boolean;
+  }): ConnectPages;
   /** What `refreshTokens` does daily; returns what ends within two weeks. */
   keepAlive(mailboxes: readonly Mailbox[]): Promise<readonly Ending[]>;
 }
@@ -53,21 +62,29 @@ export function createSignIn(
     random,
     log,
   });
+  const consent: SignIn['consent'] = ({ mailboxes, redirectUri }) =>
+    createConsent({
+      settings: settings.signIn,
+      redirectUri,
+      mailboxes,
+      proof,
+      grants,
+      rows,
+      clock,
+      random,
+      log,
+    });
   return {
     tokens,
     grants,
     tagKey: createTagKey(vault, rows, random),
-    consent: ({ mailboxes, redirectUri }) =>
-      createConsent({
-        settings: settings.signIn,
-        redirectUri,
-        mailboxes,
-        proof,
+    consent,
+    connectPages: (of) =>
+      createConnectPages({
+        ...of,
+        consent: consent(of),
         grants,
-        rows,
-        clock,
-        random,
-        log,
+        authorityHost: settings.signIn.authorityHost,
       }),
     keepAlive: (mailboxes) =>
       keepGrantsAlive(mailboxes, { tokens, grants, credential: settings.signIn.credential, clock, log }),

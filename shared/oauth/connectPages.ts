@@ -1,0 +1,139 @@
+// The two pages around connecting a mailbox, as plain request and answer: which mailboxes there are, and how a
+// sign-in ended. The start is for administrators (principal and app role, failing closed); the way back is
+// anonymous, because whoever signs in as the mailbox is rarely the administrator: there the browser's cookie and
+// the state decide. Everything shown is escaped; the pages run no script and load nothing.
+import type { Mailbox } from '../mail/mailbox.ts';
+import type { Consent } from './consent.ts';
+import { grantName } from './grants.ts';
+import type { Grants } from './grants.ts';
+import { admit, readVisitor } from './principal.ts';
+
+export interface WebRequest {
+  readonly method: string;
+  readonly url: string;
+  header(name: string): string | null | undefined;
+  /** The form's fields; undefined where the body is no form. */
+  form(): Promise<{ get(name: string): string | null } | undefined>;
+}
+
+export interface WebAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface ConnectPages {
+  /** GET shows the mailboxes; POST with `mailbox` goes to Entra. */
+  connectMailbox(request: WebRequest): Promise<WebAnswer>;
+  connectCallback(request: WebRequest): Promise<WebAnswer>;
+}
+
+export interface ConnectPagesParts {
+  readonly consent: Consent;
+  readonly grants: Grants;
+  readonly mailboxes: readonly Mailbox[];
+  /** As in the app registration; its origin is the only one that a start is accepted from. */
+  readonly redirectUri: string;
+  readonly authorityHost: string;
+  /** The app role that may connect mailboxes. */
+  readonly role: string;
+  /** The platform's WEBSITE_AUTH_ENABLED. */
+  readonly authenticationOn: boolean;
+}
+
+/** A path of our own, fixed: nothing that a request says becomes a target. */
+const START_PATH = '/api/oauth/connect';
+
+export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
+  const { consent, grants, authenticationOn, role } = parts;
+  const origin = new URL(parts.redirectUri).origin;
+  // Browsers apply form-action to the redirect that answers the form, so Entra's host is named.
+  const page = (
+    status: number,
+    title: string,
+    content: string,
+    more: Readonly<Record<string, string>> = {},
+  ): WebAnswer => ({
+    status,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `default-src 'none'; form-action 'self' ${new URL(parts.authorityHost).origin}; frame-ancestors 'none'; base-uri 'none'`,
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      ...more,
+    },
+    body: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title></head><body><main><h1>${escape(title)}</h1>${content}</main></body></html>`,
+  });
+
+  return {
+    async connectMailbox(request) {
+      const admission = admit(
+        readVisitor((name) => request.header(name), { authenticationOn }),
+        role,
+      );
+      switch (admission.kind) {
+        case 'refused':
+          return page(admission.status, 'Closed', `<p>${escape(admission.words)}</p>`);
+        case 'signIn':
+          return redirect(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(START_PATH)}`);
+        case 'admitted':
+          return request.method === 'POST' ? begin(request) : page(200, 'Connect a mailbox', await list());
+      }
+    },
+
+    async connectCallback(request) {
+      const ended = await consent.finish({ url: request.url, cookies: request.header('cookie') });
+      const end = { 'set-cookie': consent.endCookie };
+      return ended.kind === 'connected'
+        ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>`, end)
+        : page(400, 'Not connected', `<p role="alert">${escape(ended.words)}</p>`, end);
+    },
+  };
+
+  async function begin(request: WebRequest): Promise<WebAnswer> {
+    // The administrator's session is a cookie, so a form on another site could post here.
+    if (request.header('origin') !== origin) {
+      return page(403, 'Refused', '<p>This request did not come from the bridge’s own page.</p>');
+    }
+    const started = await consent.start((await request.form())?.get('mailbox') ?? '');
+    return started.kind === 'redirect'
+      ? redirect(started.location, { 'set-cookie': started.cookie })
+      : page(400, 'Not started', `<p role="alert">${escape(started.words)}</p>`);
+  }
+
+  async function list(): Promise<string> {
+    const delegated = parts.mailboxes.filter(({ signIn }) => signIn === 'delegated');
+    if (delegated.length === 0) return '<p>No mailbox signs in by a person.</p>';
+    const items: string[] = [];
+    for (const { address, smtpUser } of delegated) {
+      const state = await grants.state(grantName(address));
+      const words =
+        state === undefined
+          ? 'Not connected yet.'
+          : state.refused === undefined
+            ? `Connected as ${state.account} since ${new Date(state.consentedAt).toISOString().slice(0, 10)}.`
+            : state.refused.words;
+      items.push(
+        `<li><form method="post" action="${START_PATH}"><input type="hidden" name="mailbox" value="${escape(address)}"><strong>${escape(address)}</strong> <button>Connect as ${escape(smtpUser)}</button><p>${escape(words)}</p></form></li>`,
+      );
+    }
+    return `<ul>${items.join('')}</ul>`;
+  }
+}
+
+function redirect(location: string, headers: Readonly<Record<string, string>> = {}): WebAnswer {
+  return { status: 303, headers: { location, 'cache-control': 'no-store', ...headers }, body: '' };
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+}
