@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../shared/clock.ts';
@@ -122,7 +122,7 @@ function writeFiles(
   writeFileSync(join(keys, 'default'), secrets.publicKey);
   const mail = join(folder, 'mail');
   mkdirSync(mail);
-  chownSync(mail, idOf('/etc/passwd', 'nobody'), idOf('/etc/group', 'nogroup'));
+  if (isRoot()) chownSync(mail, idOf('/etc/passwd', 'nobody'), idOf('/etc/group', 'nogroup'));
   writeFileSync(
     join(folder, 'oauth2.conf'),
     [
@@ -136,16 +136,50 @@ function writeFiles(
   );
 }
 
+function isRoot(): boolean {
+  return userInfo().uid === 0;
+}
+
 /** The number of a user or group. */
 function idOf(file: string, name: string): number {
-  const line = readFileSync(file, 'utf8')
+  return Number(entries(file).find(([one]) => one === name)?.[2] ?? 65_534);
+}
+
+function entries(file: string): readonly (readonly string[])[] {
+  return readFileSync(file, 'utf8')
     .split('\n')
-    .find((one) => one.startsWith(`${name}:`));
-  return Number(line?.split(':')[2] ?? 65_534);
+    .map((line) => line.split(':'));
+}
+
+/** Whose mail it is: nobody's where Dovecot may choose, else that of whoever runs this. */
+function owner(): { readonly user: string; readonly group: string } {
+  if (isRoot()) return { user: 'nobody', group: 'nogroup' };
+  const { username, gid } = userInfo();
+  return {
+    user: username,
+    group: entries('/etc/group').find((entry) => entry[2] === `${gid}`)?.[0] ?? username,
+  };
+}
+
+/** Without root all of Dovecot's processes are one user's, and none can be locked into a folder. */
+function withoutRoot(user: string, group: string): string {
+  if (isRoot()) return '';
+  return `
+default_internal_user = ${user}
+default_internal_group = ${group}
+default_login_user = ${user}
+service anvil {
+  chroot =
+}
+service imap-login {
+  chroot =
+}
+`;
 }
 
 function configuration(folder: string, imapPort: number, lmtpPort: number): string {
-  return `
+  const { user, group } = owner();
+  return `${withoutRoot(user, group)}
 base_dir = ${folder}/run
 state_dir = ${folder}/state
 log_path = ${folder}/log
@@ -160,8 +194,8 @@ auth_mechanisms = xoauth2
 auth_username_format = %Lu
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
-mail_uid = nobody
-mail_gid = nogroup
+mail_uid = ${user}
+mail_gid = ${group}
 first_valid_uid = 1
 first_valid_gid = 1
 hostname = localhost
@@ -173,7 +207,7 @@ passdb {
 }
 userdb {
   driver = static
-  args = uid=nobody gid=nogroup home=${folder}/mail/%Lu allow_all_users=yes
+  args = uid=${user} gid=${group} home=${folder}/mail/%Lu allow_all_users=yes
 }
 namespace inbox {
   inbox = yes
@@ -197,7 +231,7 @@ service lmtp {
     address = 127.0.0.1
     port = ${lmtpPort}
   }
-  user = nobody
+  user = ${user}
 }
 # Without this each failed login from one address waits longer than the last.
 service anvil {

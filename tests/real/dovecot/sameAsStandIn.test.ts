@@ -1,5 +1,6 @@
 // A mail client's whole life, on real Dovecot and on the stand-in for Exchange Online: what it sees is the same.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createTransport } from 'nodemailer';
 import { startDovecot } from '../../../local/realServers/dovecot.ts';
 import type { Dovecot } from '../../../local/realServers/dovecot.ts';
 import { systemClock } from '../../../shared/clock.ts';
@@ -51,4 +52,28 @@ test('UIDVALIDITY can be changed from outside', async () => {
   await dovecot.setUidValidity(USER, 'INBOX', 4_242);
   expect(before).not.toBe(4_242n);
   expect(await validity()).toBe(4_242n);
+});
+
+test('mail is put into a mailbox over LMTP, byte for byte after the trace', async () => {
+  const { ca } = await certificates();
+  const raw = 'Subject: Over LMTP\r\n\r\n.dot\r\n8 bit: \u00e4\r\n';
+  const transport = createTransport({
+    lmtp: true,
+    host: '127.0.0.1',
+    port: dovecot.lmtpPort,
+    ignoreTLS: true,
+  });
+  await transport.sendMail({ envelope: { from: 'kim@fabrikam.test', to: 'info@contoso.test' }, raw });
+  transport.close();
+  const client = imapClient({
+    port: dovecot.imapPort,
+    ca,
+    user: 'info@contoso.test',
+    token: dovecot.token('info@contoso.test'),
+  });
+  await client.connect();
+  await client.mailboxOpen('INBOX');
+  const [message] = await client.fetchAll('1:*', { source: true });
+  await client.logout();
+  expect(message?.source?.toString('utf8').endsWith(`\r\n${raw}`)).toBe(true);
 });
