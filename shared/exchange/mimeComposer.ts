@@ -18,6 +18,7 @@ import {
   rawProblems,
   rawRecipients,
   readRawMessage,
+  privateFields,
   rebuildRawMessage,
   type ReadAddresses,
 } from './rawMessage.ts';
@@ -40,7 +41,7 @@ export class MimeComposer implements Composer, RawMessages {
     const bytes =
       submission.kind === 'raw'
         ? rebuild(blobOf(blobs, submission.blob), stamp)
-        : await composeParts(submission, blobs, stamp);
+        : Buffer.concat([privateFields(stamp), await composeParts(submission, blobs, stamp)]);
     const trouble = wireTrouble(bytes);
     if (trouble !== undefined) {
       throw new Error(`a message was composed that can't be sent: ${trouble.what} in line ${trouble.line}`);
@@ -100,7 +101,7 @@ function rebuild(bytes: Uint8Array, stamp: Stamp): Uint8Array {
   return rebuildRawMessage(read.value, stamp);
 }
 
-async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): Promise<Uint8Array> {
+async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): Promise<Buffer> {
   const { text, html, inReplyTo, references } = submission;
   const composer = new MailComposer({
     disableFileAccess: true,
@@ -115,20 +116,19 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
     cc: submission.cc.map(mailboxOf),
     replyTo: submission.replyTo.map(mailboxOf),
     subject: submission.subject,
-    headers: [
-      { key: 'X-Mail-Bridge-Id', value: stamp.bridgeId },
-      { key: 'X-Mail-Bridge-Tag', value: stamp.bridgeTag },
-      ...submission.headers.map(({ name, value }) => ({ key: name, value })),
-    ],
+    headers: submission.headers.map(({ name, value }) => ({ key: name, value })),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
     // Absent and empty text differ: an empty one is a part that somebody asked for.
-    ...(text === undefined && html !== undefined ? {} : { text: text ?? '' }),
-    ...(html === undefined ? {} : { html }),
+    ...(text === undefined && html !== undefined ? {} : { text: withLf(text ?? '') }),
+    ...(html === undefined ? {} : { html: withLf(html) }),
     attachments: submission.attachments.map((attachment) => attachmentOf(attachment, html ?? '', blobs)),
   });
   return composer.compile().build();
 }
+
+/** One kind of line end: the library would leave a bare CR as it is in a text that needs no encoding. */
+const withLf = (text: string): string => text.replace(/\r\n?/g, '\n');
 
 const mailboxOf = ({ address, name }: Person): { readonly address: string; readonly name: string } => ({
   address,

@@ -116,6 +116,8 @@ export function rawRecipients(
   const found: string[] = [];
   for (const name of ['to', 'cc', 'bcc']) {
     for (const value of valuesOf(fields, name)) {
+      // An obsolete form (RFC 5322 4.4) that some readers take for its first host.
+      if (/<\s*@/.test(value)) return refused(`has a route in its ${name} field; write the bare address`);
       const { addresses, hasGroup } = readAddresses(value);
       // `undisclosed-recipients:;` names nobody, and says so.
       if (hasGroup && addresses.length > 0) {
@@ -140,13 +142,16 @@ export function rawMessageId({ fields }: RawMessage): string | undefined {
 export function rebuildRawMessage({ fields, body }: RawMessage, stamp: Stamp): Uint8Array {
   const has = (name: string): boolean => fields.some((field) => field.name === name);
   const added = [
-    `X-Mail-Bridge-Id: ${stamp.bridgeId}\r\n`,
-    `X-Mail-Bridge-Tag: ${stamp.bridgeTag}\r\n`,
     ...(has('message-id') ? [] : [`Message-ID: ${stamp.messageId}\r\n`]),
     ...(has('date') ? [] : [`Date: ${new Date(stamp.dateMs).toUTCString().replace('GMT', '+0000')}\r\n`]),
   ];
   const kept = fields.filter(({ name }) => name !== 'bcc' && name !== 'return-path').map(({ text }) => text);
-  return Buffer.concat([Buffer.from([...added, ...kept].join(''), 'latin1'), body]);
+  return Buffer.concat([privateFields(stamp), Buffer.from([...added, ...kept].join(''), 'latin1'), body]);
+}
+
+/** What tells our own copy in Sent Items and in bounces; each in one line, since it is compared as it stands. */
+export function privateFields({ bridgeId, bridgeTag }: Stamp): Buffer {
+  return Buffer.from(`X-Mail-Bridge-Id: ${bridgeId}\r\nX-Mail-Bridge-Tag: ${bridgeTag}\r\n`, 'latin1');
 }
 
 const CRLF = Buffer.from('\r\n');

@@ -65,9 +65,12 @@ export async function startScriptedServer(
     socket.on('error', () => undefined);
     let input = Buffer.alloc(0);
     let mode: 'command' | 'auth' | 'content' = 'command';
-    let content = Buffer.alloc(0);
+    // The content in pieces, and the last bytes of the one before: the end may lie across two.
+    let parts: Buffer[] = [];
+    let length = 0;
+    let tail = Buffer.alloc(0);
     let said = false;
-    let dead = false;
+    const state: { dead: boolean } = { dead: false };
     let mailAccepted = false;
     let recipientAccepted = false;
 
@@ -83,7 +86,7 @@ export async function startScriptedServer(
       } else if ('say' in what) {
         socket.write(`${what.say}\r\n`, () => socket.destroy());
       } else {
-        dead = true;
+        state.dead = true;
         // What was answered before still arrives.
         if (what.do === 'cut') socket.destroySoon();
       }
@@ -149,7 +152,10 @@ export async function startScriptedServer(
           answer(what);
           if (typeof what === 'string' && what.startsWith('354')) {
             mode = 'content';
-            content = Buffer.alloc(0);
+            parts = [];
+            length = 0;
+            // A dot at the very beginning ends an empty content.
+            tail = Buffer.from('\r\n');
             said = false;
           }
           return;
@@ -167,22 +173,25 @@ export async function startScriptedServer(
 
     const take = (): void => {
       for (;;) {
-        if (dead) return;
+        if (state.dead || socket.destroyed) return;
         if (mode === 'content') {
-          content = Buffer.concat([content, input]);
-          input = Buffer.alloc(0);
-          if (script.cutBodyAt !== undefined && content.length >= script.cutBodyAt) {
+          const window = Buffer.concat([tail, input]);
+          const found = window.indexOf(endOfData);
+          const taken = found === -1 ? input.length : found + endOfData.length - tail.length;
+          parts.push(input.subarray(0, taken));
+          length += taken;
+          tail = window.subarray(-4);
+          input = input.subarray(taken);
+          if (script.cutBodyAt !== undefined && length >= script.cutBodyAt) {
             socket.destroy();
             return;
           }
-          if (!said && script.sayInBody !== undefined && content.length >= script.sayInBody.at) {
+          if (!said && script.sayInBody !== undefined && length >= script.sayInBody.at) {
             said = true;
             answer(script.sayInBody.answer);
           }
-          const end = content.subarray(0, 3).equals(Buffer.from('.\r\n')) ? -2 : content.indexOf(endOfData);
-          if (end === -1) return;
-          input = content.subarray(end + endOfData.length);
-          messages.push(content.subarray(0, end + endOfData.length));
+          if (found === -1) return;
+          messages.push(Buffer.concat(parts));
           mode = 'command';
           answer(
             script.dot?.((times.dot += 1)) ??
@@ -194,13 +203,12 @@ export async function startScriptedServer(
         const line = input.subarray(0, at).toString('latin1');
         input = input.subarray(at + 2);
         command(line);
-        if (dead || socket.destroyed) return;
       }
     };
 
     socket.on('data', (chunk: Buffer) => {
       if (!secure) clear.push(chunk);
-      if (dead) return;
+      if (state.dead) return;
       input = Buffer.concat([input, chunk]);
       take();
     });
