@@ -193,7 +193,11 @@ class Wire {
   refused(what: string): ImapTrouble {
     return (
       this.throttled ??
-      this.refusal ?? { kind: 'unavailable', words: `The server did not do as asked (${what}).` }
+      this.refusal ?? {
+        kind: 'unavailable',
+        words: `The server did not do as asked (${what}).`,
+        refusal: true,
+      }
     );
   }
 
@@ -221,7 +225,10 @@ class Wire {
         throttleReset: entry.throttleDelay,
         message: 'Request is throttled.',
       });
-      this.client.close();
+      // The library logs first and begins to wait in the same breath: a close before that would not end the wait.
+      queueMicrotask(() => {
+        this.client.close();
+      });
     } else if ('err' in entry && entry.err instanceof Error) {
       this.refusal = judgeImap(imapFields(entry.err));
     }
@@ -254,7 +261,7 @@ class Connection implements ImapConnection {
         session: new Session(this.wire, Number(answer.value.uidValidity), answer.value.uidNext),
       };
     }
-    if (answer.trouble.kind !== 'unavailable' || !this.wire.client.usable) return answer;
+    if (answer.trouble.refusal !== true) return answer;
     return failed({ kind: 'folderMissing', words: `The folder cannot be opened: ${answer.trouble.words}` });
   }
 
@@ -307,19 +314,12 @@ class Session implements MailboxSession {
   async readHeads(
     uids: readonly number[],
   ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
-    const asked = new Set(uids);
-    const answer = await this.wire.call(() =>
-      this.wire.client.fetchAll(
-        uids.join(','),
-        { uid: true, source: { start: 0, maxLength: headBytes } },
-        { uid: true },
-      ),
-    );
+    const answer = await fetchRows(this.wire, uids, { source: { start: 0, maxLength: headBytes } });
     if (answer.kind === 'failed') return answer;
     const heads = new Map<number, FetchedHead>();
-    for (const { uid, source } of answer.value) {
-      // Rows of others and rows without content come in between; the first one with bytes counts.
-      if (!asked.has(uid) || source === undefined || heads.has(uid)) continue;
+    for (const { uid, source } of answer.rows) {
+      // Rows with only a flag change come in between; the first one with bytes counts.
+      if (source === undefined || heads.has(uid)) continue;
       heads.set(uid, { uid, bytes: source, whole: source.length < headBytes });
     }
     const missing = uids.filter((uid) => !heads.has(uid));
@@ -386,7 +386,7 @@ class Session implements MailboxSession {
   private async move(range: string, folder: string): Promise<Imap<object>> {
     const { client } = this.wire;
     const first = await this.done('move', () => client.messageMove(range, folder, { uid: true }));
-    if (first.kind === 'ok' || first.trouble.kind !== 'unavailable' || !client.usable) return first;
+    if (first.kind === 'ok' || first.trouble.refusal !== true) return first;
     const created = await this.wire.call(() => client.mailboxCreate(folder));
     if (created.kind === 'failed') {
       return failed({
@@ -417,20 +417,48 @@ async function search(
   return { kind: 'ok', uids: answer.value };
 }
 
+type FetchQuery = Parameters<ImapFlow['fetchAll']>[1];
+type FetchRow = Awaited<ReturnType<ImapFlow['fetchAll']>>[number];
+
+/**
+ * One FETCH for all; where the server refuses it because of one message, one by one, so that a message which Exchange
+ * can't convert does not hide its neighbours. A UID refused alone is missing from the rows.
+ */
+async function fetchRows(
+  wire: Wire,
+  uids: readonly number[],
+  query: FetchQuery,
+): Promise<Imap<{ readonly rows: readonly FetchRow[] }>> {
+  const asked = new Set(uids);
+  const rows: FetchRow[] = [];
+  const read = (range: readonly number[]): Promise<Imap<object>> =>
+    wire.call(async () => {
+      for await (const row of wire.client.fetch(range.join(','), { uid: true, ...query }, { uid: true })) {
+        // Unsolicited rows tell of other messages.
+        if (asked.has(row.uid)) rows.push(row);
+      }
+    });
+  const together = await read(uids);
+  if (together.kind === 'ok') return { kind: 'ok', rows };
+  if (together.trouble.refusal !== true) return together;
+  const got = new Set(rows.map(({ uid }) => uid));
+  for (const uid of uids) {
+    if (got.has(uid)) continue;
+    const alone = await read([uid]);
+    if (alone.kind === 'failed' && alone.trouble.refusal !== true) return alone;
+  }
+  return { kind: 'ok', rows };
+}
+
 async function headerBlocks(
   wire: Wire,
   uids: readonly number[],
   which: true | string[],
 ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
-  const asked = new Set(uids);
-  const answer = await wire.call(() =>
-    wire.client.fetchAll(uids.join(','), { uid: true, headers: which }, { uid: true }),
-  );
+  const answer = await fetchRows(wire, uids, { headers: which });
   if (answer.kind === 'failed') return answer;
   const blocks = new Map<number, Uint8Array>();
-  for (const { uid, headers } of answer.value) {
-    if (asked.has(uid) && headers !== undefined) blocks.set(uid, headers);
-  }
+  for (const { uid, headers } of answer.rows) if (headers !== undefined) blocks.set(uid, headers);
   return { kind: 'ok', blocks };
 }
 
@@ -449,8 +477,10 @@ function imapFields(error: unknown): Parameters<typeof judgeImap>[0] {
   const reset = fields['throttleReset'];
   return {
     code: text('code'),
-    responseText: text('responseText'),
+    // A login that fails carries the server's line as `response`.
+    responseText: text('responseText') ?? text('response'),
     serverResponseCode: text('serverResponseCode'),
+    responseStatus: text('responseStatus'),
     authenticationFailed: fields['authenticationFailed'] === true,
     ...(typeof reset === 'number' ? { throttleReset: reset } : {}),
     message: plain(error.message),

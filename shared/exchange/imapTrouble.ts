@@ -6,6 +6,8 @@ import type { ImapTrouble } from '../inbound/ports.ts';
 export interface ImapFailure {
   readonly code?: string | undefined;
   readonly responseText?: string | undefined;
+  /** NO or BAD of the command's tagged answer. */
+  readonly responseStatus?: string | undefined;
   readonly serverResponseCode?: string | undefined;
   readonly authenticationFailed?: boolean | undefined;
   readonly throttleReset?: number | undefined;
@@ -46,6 +48,8 @@ export function judgeImap(failure: ImapFailure): ImapTrouble {
   if (failure.authenticationFailed === true) {
     return { kind: 'refused', words: `The server refuses the sign-in: ${said}` };
   }
+  const refused = failure.responseStatus === 'NO' || failure.responseStatus === 'BAD';
+  if (refused) return { kind: 'unavailable', words: `The server refuses: ${said}`, refusal: true };
   return { kind: 'unavailable', words: `${said} (${failure.code ?? 'no code'})` };
 }
 

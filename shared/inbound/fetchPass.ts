@@ -29,7 +29,7 @@ import {
 import { Spool } from './rawMail.ts';
 import type { Box, InboundDoors } from './room.ts';
 import { identify } from './stableId.ts';
-import { inParallel, Turns } from './turns.ts';
+import { InOrder, inParallel, Turns } from './turns.ts';
 
 export interface PassReport {
   readonly mailbox: string;
@@ -142,6 +142,10 @@ class Pass {
       await this.spool.clear();
     }
     const now = this.doors.clock.now();
+    if (trouble !== undefined && this.ranOutOfTime()) {
+      this.cursor = { ...this.cursor, leftover: true };
+      trouble = undefined;
+    }
     this.cursor =
       trouble === undefined
         ? {
@@ -165,6 +169,12 @@ class Pass {
       outcome: trouble === undefined ? 'fetched' : 'failed',
       words,
     });
+  }
+
+  /** A long backlog met the end of the pass: no failure, unless nothing at all was done. */
+  private ranOutOfTime(): boolean {
+    const { announcedCount, duplicateCount, actedCount } = this.counts;
+    return this.time.remainingMs() <= 0 && announcedCount + duplicateCount + actedCount > 0;
   }
 
   private afterFailure(trouble: ImapTrouble, now: number): Cursor {
@@ -254,14 +264,16 @@ class Pass {
   private async takeBatch(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<void> {
     const known = rescan ? await this.recognise(session, uids) : new Map<number, string>();
     const wanted = uids.filter((uid) => !known.has(uid));
-    const { heads, gone } =
+    const { heads: unsorted, gone } =
       wanted.length === 0 ? { heads: [], gone: [] } : ok(await session.readHeads(wanted));
+    const heads = unsorted.toSorted((one, other) => one.uid - other.uid);
     const place: Place = {
       box: this.box,
       session,
       spool: this.spool,
       told: this.told,
       turns: this.turns,
+      order: new InOrder(),
     };
     // Long messages are streamed over the one connection, so they go one after another, after the short ones.
     const outcomes = new Map<number, HandedOff | ImapTrouble>();
@@ -369,7 +381,8 @@ class Pass {
     this.doors.log(
       events.actionFailed({ mailbox: this.box.hash, action: afterFetch.kind, words: this.actionWords }),
     );
-    if (answer.trouble.kind !== 'folderMissing') throw new SessionOver(answer.trouble);
+    const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.refusal === true;
+    if (!goesOn) throw new SessionOver(answer.trouble);
   }
 
   /**

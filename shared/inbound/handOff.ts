@@ -30,7 +30,7 @@ import { fileOf, headOf, type Spool, type SpooledMail } from './rawMail.ts';
 import { relate, senderLimit } from './relate.ts';
 import type { Box, InboundDoors } from './room.ts';
 import { identify, type Identity } from './stableId.ts';
-import type { Turns } from './turns.ts';
+import type { InOrder, Turns } from './turns.ts';
 import { outlineOf, type Outline } from './unparsedOutline.ts';
 
 export type HandedOff =
@@ -49,6 +49,7 @@ export interface Place {
   readonly told: Set<string>;
   /** Mails with one identity go one after another. */
   readonly turns: Turns;
+  readonly order: InOrder;
 }
 
 /** The message being handed off, and what was found out about it so far. */
@@ -60,6 +61,8 @@ interface Arrival {
   readonly prefix: string;
   /** Parses on the first call only. */
   readonly parse: () => Promise<ParseAnswer>;
+  /** Resolves when everything that came earlier was told: ESM reads a ticket's mails in the order of their arrival. */
+  readonly turn: Promise<void>;
 }
 
 interface Stored {
@@ -69,6 +72,7 @@ interface Stored {
 
 /** Throws what a door throws: storage trouble ends the pass, an ImapStreamTrouble is this message's alone. */
 export async function handOff(doors: InboundDoors, place: Place, head: FetchedHead): Promise<HandedOff> {
+  const { turn, done } = place.order.begin();
   const prefix = await place.spool.prefix();
   try {
     const mail = await place.spool.take(head, (uid) => place.session.stream(uid), prefix);
@@ -76,9 +80,10 @@ export async function handOff(doors: InboundDoors, place: Place, head: FetchedHe
     let answer: Promise<ParseAnswer> | undefined;
     const parse = (): Promise<ParseAnswer> => (answer ??= doors.parser.parse(mail.raw, `${prefix}part-`));
     return await place.turns.run(identity.baseId, () =>
-      underOneId(doors, place, { uid: head.uid, mail, identity, prefix, parse }),
+      underOneId(doors, place, { uid: head.uid, mail, identity, prefix, parse, turn }),
     );
   } finally {
+    done();
     await place.spool.drop(prefix);
   }
 }
@@ -219,6 +224,7 @@ async function announce(
     });
     if (!verified) doors.log(events.forgedBounce({ mailbox: box.hash, id }));
   }
+  await arrival.turn;
   await tell(doors, box, data);
   doors.log(
     events.announced({

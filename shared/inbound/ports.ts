@@ -29,6 +29,8 @@ export interface ImapTrouble {
     | 'unavailable';
   readonly words: string;
   readonly retryAfterMs?: number;
+  /** The server said no to this one command; the session goes on. */
+  readonly refusal?: true;
 }
 
 export type Imap<T> =
@@ -239,15 +241,17 @@ export interface SentMails {
    * A bounce of ours came back. Idempotent by `noticeId`. Unverified (no valid tag) may only annotate.
    * `pauses`: the server says that the sending side is at a limit or blocked; honoured only when verified.
    */
-  noteBounce(bounce: {
-    readonly noticeId: string;
-    readonly submissionId: string;
-    readonly mailbox: string;
-    readonly recipients: readonly BounceRecipient[];
-    readonly verified: boolean;
-    readonly pauses?: SenderLimit;
-  }): Promise<void>;
+  noteBounce(bounce: BounceNote): Promise<void>;
 }
 
 /** Limits of the sending side that arrive as a bounce. */
 export type SenderLimit = 'recipientsPerDay' | 'tenantLimit' | 'senderBlocked';
+
+export interface BounceNote {
+  readonly noticeId: string;
+  readonly submissionId: string;
+  readonly mailbox: string;
+  readonly recipients: readonly BounceRecipient[];
+  readonly verified: boolean;
+  readonly pauses?: SenderLimit;
+}

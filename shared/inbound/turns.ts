@@ -16,6 +16,24 @@ export class Turns {
   }
 }
 
+/** Lets tasks that run at the same time pass one point in the order in which they began. */
+export class InOrder {
+  private last: Promise<void> = Promise.resolve();
+
+  /** `turn` resolves when all that began earlier are done; `done` must be called, whatever happened. */
+  begin(): { readonly turn: Promise<void>; readonly done: () => void } {
+    const turn = this.last;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.last = turn.then(() => promise);
+    return {
+      turn,
+      done: () => {
+        resolve(undefined);
+      },
+    };
+  }
+}
+
 /** Runs the task for every item, at most `atOnce` together; results in the order of the items. */
 export async function inParallel<T, R>(
   items: readonly T[],

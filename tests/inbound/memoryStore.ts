@@ -1,0 +1,224 @@
+// The store in memory, as it behaves: the ledger contract test runs the same cases against this and the real table.
+// A hook before and after each call lets a test refuse it, lose its answer, or end the world there.
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import type {
+  BounceNote,
+  Cursor,
+  Entry,
+  InboundBlobs,
+  Ledger,
+  LedgerAnswer,
+  Lease,
+  Notices,
+  PendingAction,
+  RawMail,
+  SentMail,
+  SentMails,
+} from '../../shared/inbound/ports.ts';
+
+/** Called with the step's name before it is applied and after; throws to refuse it or to lose its answer. */
+export type StoreHook = (step: string, when: 'before' | 'after') => void;
+
+interface CursorRow {
+  tag: string;
+  until: number;
+  version: number;
+  cursor: Cursor | undefined;
+}
+
+export class MemoryLedger implements Ledger {
+  readonly cursors = new Map<string, CursorRow>();
+  readonly entries = new Map<string, Entry>();
+  readonly pending = new Map<string, PendingAction>();
+  hook: StoreHook = () => undefined;
+  #tags = 0;
+
+  begin(
+    mailboxKey: string,
+    claim: { readonly owner: string; readonly now: number; readonly untilMs: number },
+  ): ReturnType<Ledger['begin']> {
+    return this.#step('begin', () => {
+      const row = this.cursors.get(mailboxKey);
+      if (row !== undefined && row.tag !== '' && row.until > claim.now) {
+        return { kind: 'busy', until: row.until } as const;
+      }
+      this.#tags += 1;
+      const tag = `${claim.owner}.${this.#tags}`;
+      const next = { tag, until: claim.untilMs, version: (row?.version ?? 0) + 1, cursor: row?.cursor };
+      this.cursors.set(mailboxKey, next);
+      return {
+        kind: 'begun',
+        lease: { mailboxKey, tag, version: String(next.version) },
+        cursor: row?.cursor,
+      } as const;
+    });
+  }
+
+  cursor(mailboxKey: string): Promise<Cursor | undefined> {
+    return this.#step('cursor', () => this.cursors.get(mailboxKey)?.cursor);
+  }
+
+  find(mailboxKey: string, id: string): Promise<Entry | undefined> {
+    return this.#step('find', () => this.entries.get(`${mailboxKey} ${id}`));
+  }
+
+  keep(mailboxKey: string, entry: Entry): Promise<boolean> {
+    return this.#step('keep', () => {
+      const key = `${mailboxKey} ${entry.id}`;
+      const known = this.entries.get(key);
+      if (known === undefined) this.entries.set(key, entry);
+      return known === undefined || known.rawSha256 === entry.rawSha256;
+    });
+  }
+
+  advance(
+    lease: Lease,
+    change: {
+      readonly cursor: Cursor;
+      readonly announced: readonly string[];
+      readonly pending: readonly PendingAction[];
+      readonly leaseUntil: number;
+    },
+  ): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
+    return this.#step('advance', () => {
+      const keys = change.announced.map((id) => `${lease.mailboxKey} ${id}`);
+      if (keys.some((key) => !this.entries.has(key))) return { kind: 'lost' } as const;
+      const written = this.#write(lease, lease.tag, change.leaseUntil, change.cursor);
+      if (written.kind === 'lost') return written;
+      for (const key of keys) {
+        const entry = this.entries.get(key);
+        if (entry !== undefined) this.entries.set(key, { ...entry, state: 'announced' });
+      }
+      for (const action of change.pending) this.pending.set(pendingKey(lease.mailboxKey, action), action);
+      return written;
+    });
+  }
+
+  pendingActions(mailboxKey: string, limit: number): Promise<readonly PendingAction[]> {
+    return this.#step('pendingActions', () =>
+      [...this.pending.entries()]
+        .filter(([key]) => key.startsWith(`${mailboxKey} `))
+        .sort(([one], [other]) => (one < other ? -1 : 1))
+        .map(([, action]) => action)
+        .slice(0, limit),
+    );
+  }
+
+  settle(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
+    return this.#step('settle', () => {
+      for (const action of done) this.pending.delete(pendingKey(mailboxKey, action));
+    });
+  }
+
+  end(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
+    return this.#step('end', () => this.#write(lease, '', 0, cursor));
+  }
+
+  #write(
+    lease: Lease,
+    tag: string,
+    until: number,
+    cursor: Cursor,
+  ): { readonly kind: 'ok'; readonly lease: Lease } | { readonly kind: 'lost' } {
+    const row = this.cursors.get(lease.mailboxKey);
+    if (row === undefined || String(row.version) !== lease.version) return { kind: 'lost' };
+    const next = { tag, until, version: row.version + 1, cursor };
+    this.cursors.set(lease.mailboxKey, next);
+    return { kind: 'ok', lease: { ...lease, version: String(next.version) } };
+  }
+
+  async #step<T>(name: string, apply: () => T): Promise<T> {
+    await Promise.resolve();
+    this.hook(name, 'before');
+    const result = apply();
+    this.hook(name, 'after');
+    return result;
+  }
+}
+
+function pendingKey(mailboxKey: string, { uidValidity, uid }: PendingAction): string {
+  return `${mailboxKey} ${String(uidValidity).padStart(10, '0')} ${String(uid).padStart(10, '0')}`;
+}
+
+export class MemoryBlobs implements InboundBlobs {
+  readonly blobs = new Map<string, Uint8Array>();
+  hook: StoreHook = () => undefined;
+
+  reference(name: string): string {
+    return `inbound-content/${name}`;
+  }
+
+  async create(name: string, content: RawMail): Promise<'created' | 'exists'> {
+    const bytes = content.kind === 'bytes' ? content.bytes : await readFile(content.path);
+    this.hook('blob', 'before');
+    const exists = this.blobs.has(name);
+    if (!exists) this.blobs.set(name, Uint8Array.from(bytes));
+    this.hook('blob', 'after');
+    return exists ? 'exists' : 'created';
+  }
+
+  async sha256Of(name: string): Promise<string | undefined> {
+    await Promise.resolve();
+    const bytes = this.blobs.get(name);
+    return bytes === undefined ? undefined : createHash('sha256').update(bytes).digest('hex');
+  }
+
+  async save(name: string, path: string): Promise<boolean> {
+    const bytes = this.blobs.get(name);
+    if (bytes !== undefined) await writeFile(path, bytes);
+    return bytes !== undefined;
+  }
+
+  /** What a reference in a notice leads to. */
+  at(reference: string): Uint8Array | undefined {
+    return this.blobs.get(reference.slice('inbound-content/'.length));
+  }
+}
+
+export class MemoryNotices implements Notices {
+  readonly texts: string[] = [];
+  hook: StoreHook = () => undefined;
+
+  async tell(text: string): Promise<void> {
+    await Promise.resolve();
+    this.hook('tell', 'before');
+    this.texts.push(text);
+    this.hook('tell', 'after');
+  }
+}
+
+/** What the outbound side would answer: submissions by id and Message-ID, and one good tag for each bridge id. */
+export class MemorySentMails implements SentMails {
+  readonly byMessageId = new Map<string, SentMail>();
+  readonly byBridgeId = new Map<string, SentMail>();
+  readonly bounces: BounceNote[] = [];
+
+  add(messageId: string, bridgeId: string, mail: SentMail): void {
+    this.byMessageId.set(messageId, mail);
+    this.byBridgeId.set(bridgeId, mail);
+  }
+
+  static tagOf(bridgeId: string): string {
+    return createHash('sha256').update(`secret ${bridgeId}`).digest('hex');
+  }
+
+  async lookUpSent(by: {
+    readonly bridgeId?: string;
+    readonly messageIds: readonly string[];
+  }): Promise<SentMail | undefined> {
+    await Promise.resolve();
+    const byBridgeId = by.bridgeId === undefined ? undefined : this.byBridgeId.get(by.bridgeId);
+    return byBridgeId ?? by.messageIds.map((id) => this.byMessageId.get(id)).find((one) => one !== undefined);
+  }
+
+  async checkTag(bridgeId: string, tag: string): Promise<boolean> {
+    await Promise.resolve();
+    return tag === MemorySentMails.tagOf(bridgeId);
+  }
+
+  async noteBounce(bounce: BounceNote): Promise<void> {
+    await Promise.resolve();
+    this.bounces.push(bounce);
+  }
+}
