@@ -1,7 +1,10 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layOut } from './bench.ts';
+
+// The compiler is another process, and the machine may be busy.
+jest.setTimeout(120_000);
 
 const bench = layOut();
 afterAll(() => {

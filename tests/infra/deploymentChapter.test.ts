@@ -1,11 +1,14 @@
 // The deployment chapter, held against what it talks of: every command is taken out of docs/deployment.md (and out
 // of the GitHub workflow), and its names, parameters and outputs are looked for in template, scripts and package.
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { queueNames } from '../../shared/storage/names.ts';
 import { at, layOut, record, root } from './bench.ts';
+
+// The compiler is another process, and the machine may be busy.
+jest.setTimeout(120_000);
 
 const bench = layOut();
 afterAll(() => {

@@ -1,6 +1,6 @@
 // What the deployment of each parameter file will be, evaluated without Azure (bicep snapshot), against what the
 // app, its host and the security catalogue expect of it.
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSettings } from '../../shared/config/readSettings.ts';
@@ -19,6 +19,9 @@ import {
   words,
   type Prediction,
 } from './bench.ts';
+
+// The compiler is another process, and the machine may be busy.
+jest.setTimeout(120_000);
 
 const bench = layOut();
 afterAll(() => {

@@ -1,11 +1,14 @@
 // Every query of the alerts and the workbook, as it will be deployed, through Kusto's own language service. The
 // tables are the two that the platform fills; the events come as "let" statements made from the catalogue, so a
 // query that names an event or a field that nobody writes has no table or column to bind to.
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { at, every, layOut, list, only, root, words } from './bench.ts';
+
+// The compiler is another process, and the machine may be busy.
+jest.setTimeout(120_000);
 
 const bench = layOut();
 afterAll(() => {

@@ -1,5 +1,5 @@
 // The template against what the package registers: the functions of the bundle, loaded as the host loads them.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,9 @@ import type { Binding } from '../../local/host/coreModule.ts';
 import { loadOnly } from '../../local/host/functionsHost.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { appSettings, at, layOut, list, only, root, words } from './bench.ts';
+
+// The compiler is another process, and the machine may be busy.
+jest.setTimeout(120_000);
 
 const bench = layOut();
 const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
