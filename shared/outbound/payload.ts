@@ -4,7 +4,7 @@
 // bytes; some clients wrap the JSON in base64. Size and depth are checked before anything is parsed, and
 // names that reach for a prototype are refused wherever they stand, so that no later copy can be fooled.
 import { joinPath, kindOf } from '../mail/quote.ts';
-import type { SubmissionProblem } from './submission.ts';
+import type { SubmissionProblem } from './submissionProblem.ts';
 
 /** A whole submission as JSON. Larger attachments go by reference to a blob. */
 export const payloadBytes = 6 * 1024 * 1024;

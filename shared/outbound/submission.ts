@@ -12,6 +12,7 @@ import { parseMessageIds } from '../mail/messageId.ts';
 import { joinPath, quoteBriefly } from '../mail/quote.ts';
 import { canonicalJson } from './canonicalJson.ts';
 import { readPayload } from './payload.ts';
+import type { SubmissionProblem } from './submissionProblem.ts';
 import {
   fieldMaxima,
   submissionId,
@@ -20,6 +21,8 @@ import {
   type WrittenSubmission,
 } from './submissionSchema.ts';
 import { problemsOf, problemsShown } from './submissionWords.ts';
+
+export type { SubmissionProblem } from './submissionProblem.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
@@ -82,13 +85,6 @@ export interface SubmissionContext {
   readonly mailboxes: readonly Mailbox[];
   readonly maxima: { readonly recipientsCount: number; readonly contentBytes: number };
   readonly uploadContainer: string;
-}
-
-export interface SubmissionProblem {
-  /** `to[2]`, `attachments[0].filename`, or empty for the whole. */
-  readonly field: string;
-  /** A sentence: what is wrong, and what to write instead. Printable ASCII. */
-  readonly words: string;
 }
 
 export type SubmissionAnswer =

@@ -1,7 +1,7 @@
 // What the schema found, as sentences: which field, what is wrong with it, what to write instead.
 import type { z } from 'zod';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
-import type { SubmissionProblem } from './submission.ts';
+import type { SubmissionProblem } from './submissionProblem.ts';
 import { fieldWords } from './submissionSchema.ts';
 
 /** More problems than this help nobody. */
