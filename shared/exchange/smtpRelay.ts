@@ -6,7 +6,8 @@
 //      clear after STARTTLS was answered ends it (RFC 3207 6); EHLO again
 //   3. AUTH XOAUTH2. On 535 once more from the start, with a renewed token
 // Sending, on a connection that stays open:
-//   1. a message larger than the server's SIZE is refused here, before MAIL, in the words of RFC 1870 6.1
+//   1. a message larger than the server's SIZE is refused here, before MAIL, in the words of RFC 1870 6.1; so is
+//      one with 8-bit bytes where the server takes none (RFC 6152 3); what the bridge composes has none
 //   2. MAIL, RCPT, DATA; the content in chunks, the budget asked before MAIL and before each chunk; the dot
 //   3. the wait for the reply. It and everything before it end with the budget: then the socket is destroyed
 // After a refusal the transaction is reset (RSET) and the connection is used again; after 421, after a reply that
@@ -37,6 +38,7 @@ import { ContentSource } from './contentSource.ts';
 import {
   challengeWords,
   checkEnvelope,
+  eightBit,
   endsSession,
   noReply,
   phaseOfCommand,
@@ -111,6 +113,7 @@ class SmtpSession implements RelayConnection {
   readonly #clock: Clock;
   readonly #transcript = new SmtpTranscript();
   #sizeMostBytes = 0;
+  #takesEightBit = false;
   #gone = false;
   #lastError: unknown;
   /** Ends the operation under way. */
@@ -175,8 +178,9 @@ class SmtpSession implements RelayConnection {
     const initial = Buffer.from(`user=${user}\u0001auth=Bearer ${token}\u0001\u0001`).toString('base64');
     const secrets = [token, initial];
     const seen: { offered: boolean; readonly said: string[] } = { offered: true, said: [] };
-    this.#handler = async ({ authMethods, maxAllowedSize, sendCommand }) => {
+    this.#handler = async ({ authMethods, extensions, maxAllowedSize, sendCommand }) => {
       this.#sizeMostBytes = maxAllowedSize === false ? 0 : maxAllowedSize;
+      this.#takesEightBit = extensions.includes('8BITMIME');
       seen.offered = authMethods.includes('XOAUTH2');
       if (!seen.offered) return;
       const answer = await sendCommand(`AUTH XOAUTH2 ${initial}`);
@@ -212,6 +216,8 @@ class SmtpSession implements RelayConnection {
     if (this.#sizeMostBytes > 0 && content.length > this.#sizeMostBytes) {
       return unsent(tooLarge(content.length, this.#sizeMostBytes));
     }
+    const use8BitMime = !isAscii(content);
+    if (use8BitMime && !this.#takesEightBit) return unsent(eightBit);
     if (budget.remainingMs() <= 0) return unsent(this.#failure({ kind: 'over' }));
     const note: { dotSent: boolean } = { dotSent: false };
     const ended = await this.#run<string>(budget, (done, over) => {
@@ -230,7 +236,6 @@ class SmtpSession implements RelayConnection {
         },
         over,
       });
-      const use8BitMime = !isAscii(content);
       const library = { from: envelope.from, to: [...envelope.to], size: content.length, use8BitMime };
       this.#client.send(library, source, (error, info) => {
         done(error === null ? { kind: 'done', value: info.response } : { kind: 'error', error });
@@ -425,6 +430,7 @@ type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** What the library hands to a handler, as far as ours use it. */
 interface HandlerContext {
   readonly authMethods: readonly string[];
+  readonly extensions: readonly string[];
   readonly maxAllowedSize: number | false;
   readonly sendCommand: (command: string) => Promise<{ readonly response: string }>;
 }

@@ -32,6 +32,14 @@ export function tooLarge(bytes: number, mostBytes: number): RelayFailure {
   };
 }
 
+/** Only a raw message of ESM's can come to this. */
+export const eightBit: RelayFailure = {
+  phase: 'mail',
+  words:
+    'The message has bytes outside ASCII, and the server takes none; encode it as quoted-printable or base64.',
+  reply: { code: 554, enhanced: '5.6.3', text: 'Conversion required but not supported' },
+};
+
 /** The second wall: whatever has come this far was validated at the door. */
 export function checkEnvelope({ from, to }: Envelope): void {
   const wrong = [...(from === '' ? [] : [from]), ...to].some(

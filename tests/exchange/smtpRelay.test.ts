@@ -361,6 +361,38 @@ describe('refusals', () => {
     connection.destroy();
   });
 
+  test('8-bit content for a server that takes none is refused before MAIL', async () => {
+    const server = await start();
+    const connection = await connected(server.port);
+    const before = server.commands.length;
+    expect(
+      await connection.send(envelope, Buffer.from('Subject: x\r\n\r\n\u00e4\r\n'), budget()),
+    ).toMatchObject({
+      kind: 'failed',
+      dotSent: false,
+      failure: { phase: 'mail', reply: { code: 554, enhanced: '5.6.3' } },
+    });
+    expect(server.commands).toHaveLength(before);
+    expect(connection.usable).toBe(true);
+    connection.destroy();
+  });
+
+  test.each(['421 4.3.2 Closing', '250 Nobody asked', 'gibberish'])(
+    '%s on an idle connection: it is gone, nothing else happens',
+    async (line) => {
+      const server = await start();
+      const connection = await connected(server.port);
+      server.say(line);
+      for (let waited = 0; connection.usable && waited < 10_000; waited += 10) await systemClock.sleep(10);
+      expect(connection.usable).toBe(false);
+      expect(await connection.send(envelope, content, budget())).toMatchObject({
+        kind: 'failed',
+        dotSent: false,
+        failure: { phase: 'mail' },
+      });
+    },
+  );
+
   test('a greeting that refuses', async () => {
     const server = await start({ greeting: { say: '421 4.3.2 Too busy', then: 'cut' } });
     const relay = await relayTo(server.port);
