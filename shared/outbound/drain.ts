@@ -127,6 +127,7 @@ class Work {
   #connectFailures = 0;
   /** For which try of a mailbox's hold a message was brought back already. */
   readonly #broughtBack = new Map<string, number>();
+  #saidRetryAt = 0;
   #looking = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looked: readonly Looked[] = [];
@@ -345,8 +346,16 @@ class Work {
     const waitMs = Math.min(...refused.values()) - early;
     if (waitMs > numbers.waitInPlaceMs && this.#flights.count === 0)
       return { leave: 'refused', asleep: refused };
+    this.#noteWait(Math.min(...refused.values()));
     if (waitMs <= connectAheadMs && this.#lines?.idle() === undefined) this.#lines?.open();
     return { waitMs };
+  }
+
+  /** Says once until when the limit lets nothing go. */
+  #noteWait(retryAt: number): void {
+    if (retryAt === this.#saidRetryAt) return;
+    this.#saidRetryAt = retryAt;
+    this.#shift.doors.log(drainEvents.waits({ account: this.#shift.key, retryAt }));
   }
 
   /** One head: moved out of the way, claimed and started, or refused until `retryAt`. */
@@ -379,7 +388,8 @@ class Work {
     if (claimed.kind === 'notNow') return { waitMs: doors.numbers.turnMs };
     doors.log(drainEvents.claimed({ account: shift.key, id: message.id, attempt: claimed.open.attempt }));
     this.#prepared.delete(head.key);
-    this.#flights.start({ ...claimed, message }, line, prepared.envelope, prepared.bytes);
+    const { generation } = prepared;
+    this.#flights.start({ ...claimed, message, generation }, line, prepared.envelope, prepared.bytes);
     return 'again';
   }
 

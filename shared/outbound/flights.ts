@@ -12,6 +12,8 @@ export interface Flight {
   readonly open: Open;
   /** As it was when claimed; absent where only the claim is known. */
   readonly message?: Message;
+  /** Of the desk then: under another one, the row may have learned something since (a bounce of an earlier attempt). */
+  readonly generation: number;
   readonly tries: readonly Hold[];
   readonly claimedAt: number;
   landing?: Landing;
@@ -52,7 +54,7 @@ export class Flights {
 
   /** Starts an attempt on a connection. */
   start(
-    flown: { readonly open: Open; readonly message: Message; readonly tries: readonly Hold[] },
+    flown: Pick<Flight, 'open' | 'tries' | 'generation'> & { readonly message: Message },
     line: Line,
     envelope: Envelope,
     bytes: Uint8Array,
@@ -81,6 +83,7 @@ export class Flights {
     const landedAt = this.#doors.time.late();
     this.#flights.set(open.tag, {
       open,
+      generation: -1,
       tries: [],
       claimedAt: landedAt,
       landing: { kind: 'notFlown' },

@@ -155,7 +155,7 @@ function defer(
       place: asBefore(before, at),
       words: end.why.words,
     });
-    return tell(before, after, 'mail.deferred', { ...more, reason: end.hold?.reason ?? 'hold' });
+    return tell(before, after, 'mail.deferred', { ...more, reason: end.hold?.reason ?? 'hold', retryAt: at });
   }
   const grown = Math.min(
     numbers.longestDeferralMs,
@@ -226,7 +226,9 @@ function doubt(
     claimedAt: deadline - numbers.attemptMs,
   };
   const why = { reason: 'inDoubt', words: `It may have been sent: ${words}` };
-  return tell(before, arrive(ended, at, { state: 'inDoubt', place, ...why }), 'mail.inDoubt');
+  return tell(before, arrive(ended, at, { state: 'inDoubt', place, ...why }), 'mail.inDoubt', {
+    retryAt: place.lookAt,
+  });
 }
 
 /** Nobody settled the attempt by its deadline: its host died or stood still. */

@@ -30,12 +30,12 @@ export interface SettledFlight {
 export async function settle(flights: readonly Flight[], shift: Shift): Promise<readonly SettledFlight[]> {
   const { numbers, log } = shift.doors;
   const holdsBefore = shift.desk.box.holds;
-  const settled = await shift.transact<readonly SettledFlight[]>(async (current) => {
+  const settled = await shift.transact<readonly SettledFlight[]>(async (current, { rowsMayHaveChanged }) => {
     let box = current;
     const done: SettledFlight[] = [];
     const operations: Operation[] = [];
     for (const flight of flights.slice(0, numbers.settleMostCount)) {
-      const one = await settleOne(flight, box, shift);
+      const one = await settleOne(flight, box, rowsMayHaveChanged, shift);
       const more = one === undefined ? [] : await writeMove(one.move, shift.doors);
       if (done.length > 0 && weigh([...operations, ...more]) > numbers.transactionBytes) break;
       box = one?.box ?? box;
@@ -75,11 +75,17 @@ interface One {
   readonly box: Box;
 }
 
-async function settleOne(flight: Flight, box: Box, shift: Shift): Promise<One | undefined> {
+async function settleOne(
+  flight: Flight,
+  box: Box,
+  rowsMayHaveChanged: boolean,
+  shift: Shift,
+): Promise<One | undefined> {
   const { id, attempt } = flight.open;
   const open = box.open.find((other) => other.id === id && other.attempt === attempt);
   if (open === undefined) return correctDoubt(flight, box, shift);
-  const message = flight.message ?? (await shift.desk.readMessage(id));
+  const isOld = rowsMayHaveChanged || flight.generation !== shift.desk.generation;
+  const message = isOld ? await shift.desk.readMessage(id) : flight.message;
   if (message === undefined || flight.landing === undefined) return undefined;
   const end = judgeAttempt(message, attempt, flight.landing);
   const closed: Box = {

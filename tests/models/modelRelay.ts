@@ -72,6 +72,8 @@ export class ModelRelay implements Relay {
   readonly #server: ModelServer;
   readonly #world: VirtualClock;
   readonly #isDead: () => boolean;
+  /** Those of this host, for its death. */
+  readonly connections: ModelConnection[] = [];
 
   constructor(server: ModelServer, world: VirtualClock, isDead: () => boolean) {
     this.#server = server;
@@ -86,14 +88,13 @@ export class ModelRelay implements Relay {
     if (failure !== undefined) return { kind: 'failed', failure };
     this.#server.openCount += 1;
     this.#server.mostOpenCount = Math.max(this.#server.mostOpenCount, this.#server.openCount);
-    return {
-      kind: 'connected',
-      connection: new ModelConnection(this.#server, this.#world, account, this.#isDead),
-    };
+    const connection = new ModelConnection(this.#server, this.#world, account, this.#isDead);
+    this.connections.push(connection);
+    return { kind: 'connected', connection };
   }
 }
 
-class ModelConnection implements RelayConnection {
+export class ModelConnection implements RelayConnection {
   readonly #server: ModelServer;
   readonly #world: VirtualClock;
   readonly #account: Account;

@@ -36,6 +36,7 @@ export interface Host {
   readonly outbound: Outbound;
   readonly wire: Wire;
   readonly doors: Doors;
+  readonly relay: ModelRelay;
 }
 
 /** A status event as the consumer reads it. */
@@ -80,6 +81,7 @@ export class World {
   mailboxes: readonly Mailbox[];
   numbers: OutboundNumbers;
   #hosts = 0;
+  readonly #events: Event[] = [];
 
   constructor(
     mailboxes: readonly Mailbox[] = [mailbox('desk@example.com')],
@@ -95,11 +97,12 @@ export class World {
     const clock = this.clock.host({ skewMs: 7_000 * this.#hosts, originMs: 1_000_000 * this.#hosts });
     const time = new StorageTime(clock);
     const wire = new Wire(this.clock, clock, time);
+    const relay = new ModelRelay(this.server, this.clock, () => wire.isDead());
     const doors: Doors = {
       rows: new MemoryRows(this.table, wire),
       contents: new MemoryContents(this.blobs, wire, this.clock),
       queues: new MemoryQueues(this.queue, wire),
-      relay: new ModelRelay(this.server, this.clock, () => wire.isDead()),
+      relay,
       sentItems: this.sentItems,
       composer: plainComposer,
       rawMessages: plainRaw,
@@ -117,7 +120,15 @@ export class World {
       log: (event) => this.log.push(event),
       ...change,
     };
-    return { outbound: createOutbound(doors), wire, doors };
+    return { outbound: createOutbound(doors), wire, doors, relay };
+  }
+
+  /** The process ends; the server notices its connections' end after a while. */
+  kill(host: Host, noticedAfterMs = 0): void {
+    host.wire.die();
+    void this.clock.sleep(noticedAfterMs).then(() => {
+      for (const connection of host.relay.connections) connection.destroy();
+    });
   }
 
   /** The account's key of a mailbox whose login is its address. */
@@ -150,18 +161,29 @@ export class World {
 
   /** Everything told so far, in the order told. */
   get events(): readonly Event[] {
-    return this.queue.told.map((text) => JSON.parse(text) as Event);
+    while (this.#events.length < this.queue.told.length) {
+      this.#events.push(JSON.parse(this.queue.told[this.#events.length] ?? '') as Event);
+    }
+    return this.#events;
   }
 
-  /** Types told about one submission, without `mail.`; repeats of an event count once. */
-  story(id: string): readonly string[] {
+  /** Events told about one submission, in the order told; repeats count once. */
+  about(id: string): readonly Event[] {
     const seen = new Set<string>();
-    return this.events.flatMap((event) => {
-      if (event.data['submissionId'] !== id && event.data['id'] !== id && event.subject !== id) return [];
-      if (seen.has(event.id)) return [];
+    return this.events.filter((event) => {
+      if (event.data['submission'] !== id || seen.has(event.id)) return false;
       seen.add(event.id);
-      return [event.type.replace(/^.*mail\./, '')];
+      return true;
     });
+  }
+
+  /** Their types, without what all have in front. */
+  story(id: string): readonly string[] {
+    return this.about(id).map(({ type }) => type.replace(/^.*mail\./, ''));
+  }
+
+  sequences(id: string): readonly unknown[] {
+    return this.about(id).map(({ data }) => data['sequence']);
   }
 
   /** Minutes pass; each minute the sweep runs, and whoever was rung drains. */
