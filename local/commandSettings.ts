@@ -1,7 +1,7 @@
 // Where a command learns how the store and the rest are reached: its own environment, else the file that a
 // running `npm start` keeps.
 import { readFileSync } from 'node:fs';
-import { readSettings } from '../shared/config/readSettings.ts';
+import { describeProblems, readSettings } from '../shared/config/readSettings.ts';
 import type { Settings } from '../shared/config/settings.ts';
 import { runningSettingsFile } from './stack.ts';
 
@@ -23,5 +23,5 @@ export function commandEnvironment(): Readonly<Record<string, string | undefined
 export function commandSettings(): Settings {
   const answer = readSettings(commandEnvironment());
   if (answer.kind === 'ok') return answer.settings;
-  throw new Error(answer.problems.map(({ setting, words }) => `${setting} ${words}`).join('\n'));
+  throw new Error(describeProblems(answer));
 }

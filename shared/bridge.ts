@@ -1,5 +1,35 @@
 // The assembled program. Every trigger file hands what it was given to one method here, named as the function.
 // Built on the first call, once per worker: importing this file does no I/O, so the host's start-up stays quick.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { systemClock, systemRandom } from './clock.ts';
+import { describeProblems, readSettings } from './config/readSettings.ts';
+import { platformEnvironment } from './config/platform.ts';
+import type { Settings, SettingsAnswer } from './config/settings.ts';
+import { MimeComposer } from './exchange/mimeComposer.ts';
+import { createImapLogin, createImapMailboxes } from './exchange/imapMailbox.ts';
+import { createImapSentItems } from './exchange/imapSentItems.ts';
+import { createMimeParser } from './exchange/mimeParser.ts';
+import { SmtpRelay } from './exchange/smtpRelay.ts';
+import { createInbound } from './inbound/fetchMail.ts';
+import { inboundNumbers } from './inbound/room.ts';
+import { StorageTime } from './limits/storageTime.ts';
+import { storeCredential } from './oauth/azureCredentials.ts';
+import { createSignIn } from './oauth/signIn.ts';
+import { tableSignInRows } from './oauth/tableSignInRows.ts';
+import { checkTag, lookUpSent, tellBounce } from './outbound/bounced.ts';
+import type { Doors } from './outbound/doors.ts';
+import { defaultNumbers } from './outbound/numbers.ts';
+import { createOutbound } from './outbound/outbound.ts';
+import { BlobContents } from './storage/blobContents.ts';
+import { makeStoreClients } from './storage/clients.ts';
+import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
+import { containerNames, queueNames, tableNames } from './storage/names.ts';
+import { NoticeQueue } from './storage/noticeQueue.ts';
+import { readBell, StorageQueues } from './storage/storageQueues.ts';
+import { TableLedger } from './storage/tableLedger.ts';
+import { TableRows } from './storage/tableRows.ts';
+import type { Log } from './telemetry/log.ts';
+import { logLine } from './telemetry/logLine.ts';
 
 export { queueNames } from './storage/names.ts';
 
@@ -25,14 +55,102 @@ export interface Bridge {
   refreshTokens(invocation: Invocation): Promise<void>;
 }
 
-let assembled: Promise<Bridge> | undefined;
+let assembled: Bridge | undefined;
 
-/** The program of this worker; assembled from settings on the first call. */
+/** The program of this worker. A failed assembly is tried again by the next call: a setting may be mended. */
 export function bridge(): Promise<Bridge> {
-  assembled ??= assemble();
-  return assembled;
+  return new Promise((resolve) => {
+    resolve((assembled ??= assemble(settingsOf(readSettings(platformEnvironment())))));
+  });
 }
 
-function assemble(): Promise<Bridge> {
-  return Promise.reject(new Error('The bridge is not assembled yet'));
+function settingsOf(answer: SettingsAnswer): Settings {
+  if (answer.kind === 'ok') return answer.settings;
+  throw new Error(`The settings need mending (docs/settings.md):\n${describeProblems(answer)}`);
+}
+
+function assemble(settings: Settings): Bridge {
+  const invocations = new AsyncLocalStorage<Invocation>();
+  const log: Log = (event) => {
+    // A method call: the library's context keeps its state in private fields.
+    invocations.getStore()?.[event.level](logLine(event));
+  };
+  const time = new StorageTime(systemClock);
+  const store = makeStoreClients(settings.store, {
+    clock: systemClock,
+    witness: time,
+    ...storeCredential(settings.store),
+  });
+  const rows = new TableRows(store.table(tableNames.outbox));
+  const signIn = createSignIn(settings, {
+    rows: tableSignInRows(new TableRows(store.table(tableNames.ops))),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  const login = createImapLogin({ ...settings.imap, tokens: signIn.tokens, clock: systemClock });
+  const composer = new MimeComposer(settings.submissions);
+  const doors: Doors = {
+    rows,
+    contents: new BlobContents(
+      store.blobs.getContainerClient(containerNames.outboundContent),
+      store.blobs.getContainerClient(settings.uploadContainer),
+    ),
+    queues: new StorageQueues(store.queues),
+    relay: new SmtpRelay({ server: settings.smtp, tokens: signIn.tokens, clock: systemClock }),
+    sentItems: createImapSentItems(login),
+    composer,
+    rawMessages: composer,
+    time,
+    clock: systemClock,
+    random: systemRandom,
+    numbers: { ...defaultNumbers, ...settings.outbound },
+    accounts: settings.accounts,
+    submissions: {
+      mailboxes: settings.mailboxes,
+      maxima: settings.submissions,
+      uploadContainer: settings.uploadContainer,
+    },
+    tagKey: signIn.tagKey,
+    log,
+  };
+  const inbound = createInbound(
+    {
+      mailboxes: createImapMailboxes(login),
+      ledger: new TableLedger(store.table(tableNames.inbound), systemRandom),
+      blobs: new ContainerInboundBlobs(store.blobs.getContainerClient(containerNames.inboundContent)),
+      notices: new NoticeQueue(store.queues.getQueueClient(queueNames.inboundMail)),
+      parser: createMimeParser({
+        worker: new URL('./exchange/mimeParserWorker.ts', import.meta.url),
+        clock: systemClock,
+      }),
+      sent: {
+        lookUpSent: (by) => lookUpSent(by, doors),
+        checkTag: (bridgeId, tag) => checkTag(bridgeId, tag, doors),
+        noteBounce: (bounce) => tellBounce(bounce, doors),
+      },
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      numbers: inboundNumbers,
+    },
+    settings.mailboxes,
+  );
+  const outbound = createOutbound(doors);
+  const run = async (invocation: Invocation, act: () => Promise<unknown>): Promise<void> => {
+    await invocations.run(invocation, act);
+  };
+  return {
+    acceptMail: (payload, invocation) => run(invocation, () => outbound.accept(payload)),
+    sendMail: (payload, invocation) =>
+      run(invocation, async () => {
+        const account = readBell(payload);
+        if (account !== undefined) await outbound.drain(account, invocation.invocationId);
+      }),
+    settlePoison: (payload, invocation) => run(invocation, () => outbound.settlePoison(payload)),
+    sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
+    pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
+    fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),
+    refreshTokens: (invocation) => run(invocation, () => signIn.keepAlive(settings.mailboxes)),
+  };
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
+import { readSettings } from '../../shared/config/readSettings.ts';
 import { buildPackage } from '../build.ts';
 import { fetchedStory, isSettled, storyOf, type FetchedStory, type Story } from '../demo/judge.ts';
 import { Progress } from '../demo/progress.ts';
@@ -27,6 +28,7 @@ import {
 } from '../demo/scenario.ts';
 import { Waits } from '../demo/waits.ts';
 import { Esm } from '../esm.ts';
+import { forecastReader, type AccountForecast } from '../forecasts.ts';
 import type { HostProcess } from '../host/hostProcess.ts';
 import { quickHideMs, quickNumbers, quickSchedules } from '../quick.ts';
 import { startStack, type Stack } from '../stack.ts';
@@ -46,28 +48,13 @@ const promptMs = 2_000;
 
 const progress = new Progress(process.stdout.isTTY);
 const waits = new Waits();
+let forecasts: readonly AccountForecast[] = [];
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `demo-package-${String(process.pid)}`);
 
 console.log(`esm-mail-bridge demo: mail from the queue to the server and back, at ${String(limit)} messages in ${seconds(periodMs)}
   shortened for the demo: period ${seconds(periodMs)} (real: 60 s), attempt ${seconds(numbers['attemptMs'] ?? 0)}, grace ${seconds(numbers['graceMs'] ?? 0)}, lease ${seconds(numbers['leaseMs'] ?? 0)},
   looks in Sent Items ${seconds(numbers['doubtSettleMs'] ?? 0)} apart, the host hides a message for ${seconds(quickHideMs)}, the sweep runs every 2 s
 `);
-await buildPackage(appFolder);
-const stack = await startStack({
-  clock: systemClock,
-  mailboxes,
-  numbers,
-  settings: quickSchedules,
-  exchange: { periodMs, latency: (step) => (step === 'dot' ? 250 : 0) },
-  hideMs: quickHideMs,
-});
-try {
-  process.exitCode = (await play(stack)) ? 0 : 1;
-} finally {
-  await stack.close();
-  rmSync(appFolder, { recursive: true, force: true });
-}
-
 async function play(running: Stack): Promise<boolean> {
   const { exchange, store } = running;
   for (const [address, manner] of Object.entries(manners)) exchange.recipient(address, manner);
@@ -93,10 +80,12 @@ async function play(running: Stack): Promise<boolean> {
     );
 
     const mails = deliverLater(running);
+    const readForecasts = followForecasts(running);
     const doubtful = new Set<string>();
     let killed = false;
     const until = performance.now() + timeLimitMs;
     while (performance.now() < until) {
+      readForecasts();
       progress.show([desk, alerts].map((name) => standing(name, planned, running, esm)));
       if (!killed && burstArrivals(running) >= killAfterCount) {
         killed = true;
@@ -142,7 +131,7 @@ function standing(
     ({ account, acceptedNs }) => account === name && acceptedNs > now - periodMs * 1e6,
   ).length;
   const doneCount = own.filter((one) => isSettled(one, esm)).length;
-  const forecast = waits.forecastOf(name);
+  const forecast = forecasts.find(({ account }) => account === name);
   return {
     name,
     doneCount,
@@ -150,6 +139,22 @@ function standing(
     inPeriod,
     limit,
     ...(forecast === undefined ? {} : { forecast }),
+  };
+}
+
+/** Reads the forecasts anew at each call, unless a reading is under way. */
+function followForecasts({ settings }: Stack): () => void {
+  const answer = readSettings(settings);
+  if (answer.kind !== 'ok') throw new Error('The demo has settings that the bridge would refuse');
+  const read = forecastReader(answer.settings);
+  let reading = false;
+  return () => {
+    if (reading) return;
+    reading = true;
+    void read()
+      .then((found) => (forecasts = found))
+      .catch(() => undefined) // the bars go on without
+      .finally(() => (reading = false));
   };
 }
 
@@ -261,4 +266,20 @@ function fetchedRow(mail: FetchedStory): (string | number)[] {
 
 function seconds(ms: number): string {
   return `${String(ms / 1_000)} s`;
+}
+
+await buildPackage(appFolder);
+const stack = await startStack({
+  clock: systemClock,
+  mailboxes,
+  numbers,
+  settings: quickSchedules,
+  exchange: { periodMs, latency: (step) => (step === 'dot' ? 250 : 0) },
+  hideMs: quickHideMs,
+});
+try {
+  process.exitCode = (await play(stack)) ? 0 : 1;
+} finally {
+  await stack.close();
+  rmSync(appFolder, { recursive: true, force: true });
 }

@@ -56,8 +56,26 @@ export function storyOf(planned: Planned, esm: Esm, log: ServerLog, doubtful: Re
     told,
     arrivals: arrivals.length,
     back,
-    wrong: wrongWith(planned, events, arrivals, told, doubtful),
+    wrong: wrongWith(planned, events, arrivals, told, doubtful) || wrongBack(planned, back, events),
   };
+}
+
+/** What came back, and who was refused, besides the end itself. */
+function wrongBack(
+  { back: due, refused }: Planned,
+  back: readonly string[],
+  events: readonly Received[],
+): string {
+  if (back.join() !== due.join()) return `${due.join()} should have come back`;
+  if (due.includes('bounce') && !events.some((event) => word(event) === 'bounced'))
+    return 'the bounce was not told';
+  const sent = events.find((event) => word(event) === 'sent');
+  const outcomes = (sent?.data['recipients'] ?? []) as readonly {
+    readonly address: string;
+    readonly outcome: string;
+  }[];
+  const failed = outcomes.filter(({ outcome }) => outcome === 'failed').map(({ address }) => address);
+  return failed.join() === refused.join() ? '' : `${refused.join()} should have been refused`;
 }
 
 function wrongWith(

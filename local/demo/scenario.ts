@@ -38,6 +38,10 @@ export interface Planned {
   readonly mailbox: string;
   readonly what: string;
   readonly end: End;
+  /** Kinds of the mails that should come back and be related to it. */
+  readonly back: readonly string[];
+  /** Recipients that the server should have refused. */
+  readonly refused: readonly string[];
   /** What goes on the queue. */
   readonly submission: unknown;
 }
@@ -47,13 +51,15 @@ export const reportBlob = 'service-report-2026-11.pdf';
 export const reportBytes = 5 * 1_048_576;
 
 /** What each sample is about, and where it should end. */
-const samples: Readonly<Record<string, { readonly what: string; readonly end: End }>> = {
-  'INC-2041.reply-1': { what: 'UTF-8 and emoji in the subject', end: 'sent' },
-  'REQ-0877.order-1': { what: 'Scandinavian attachment names', end: 'sent' },
+const samples: Readonly<
+  Record<string, Pick<Planned, 'what' | 'end'> & Partial<Pick<Planned, 'back' | 'refused'>>>
+> = {
+  'INC-2041.reply-1': { what: 'UTF-8 and emoji in the subject', end: 'sent', back: ['message'] },
+  'REQ-0877.order-1': { what: 'Scandinavian attachment names', end: 'sent', back: ['autoReply'] },
   'INC-2044.update-2': { what: 'inline images', end: 'sent' },
   'RPT-2026-11': { what: '5 MB attachment by reference', end: 'sent' },
-  'CHG-0310.notice': { what: '40 recipients, one of them gone', end: 'sent' },
-  'INC-1990.closing': { what: 'hopeless recipient: sent, then bounced', end: 'sent' },
+  'CHG-0310.notice': { what: '40 recipients, one of them gone', end: 'sent', refused: [`eronnut@${domain}`] },
+  'INC-1990.closing': { what: 'hopeless recipient: sent, then bounced', end: 'sent', back: ['bounce'] },
   'INC-2050.broken': { what: 'malformed submission', end: 'rejected' },
   'INC-2051.reply-1': { what: 'unknown mailbox', end: 'rejected' },
   'MAJ-0007.alarm': { what: 'urgent', end: 'sent' },
@@ -70,8 +76,8 @@ export function plannedSamples(): readonly Planned[] {
         id: string;
         mailbox: string;
       };
-      const { what, end } = samples[submission.id] ?? { what: name, end: 'sent' };
-      return { id: submission.id, mailbox: submission.mailbox, what, end, submission };
+      const { what, end, back = [], refused = [] } = samples[submission.id] ?? { what: name, end: 'sent' };
+      return { id: submission.id, mailbox: submission.mailbox, what, end, back, refused, submission };
     });
 }
 
@@ -85,6 +91,8 @@ export function plannedBurst(): readonly Planned[] {
       mailbox: alerts,
       what: 'burst',
       end: 'sent',
+      back: [],
+      refused: [],
       submission: {
         version: 1,
         id,

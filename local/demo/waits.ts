@@ -1,6 +1,5 @@
 // What the host's log says of waiting: when the limiter said that the next message may start. Compared with the
 // server's log, it shows how promptly a message leaves that had to wait.
-import type { Forecast } from '../../shared/limits/forecast.ts';
 import type { HostProcessLine } from '../host/hostProcess.ts';
 import type { ServerLog } from '../exchange/serverLog.ts';
 
@@ -13,7 +12,6 @@ interface Claimed {
 export class Waits {
   readonly #retryAt = new Map<string, number>();
   readonly #claimed: Claimed[] = [];
-  readonly #forecasts = new Map<string, Forecast>();
 
   /** Takes a line of the host's log. */
   note(line: HostProcessLine): void {
@@ -27,10 +25,6 @@ export class Waits {
       if (retryAt === undefined) return;
       this.#claimed.push({ bridgeId: `${String(event['id'])}.${String(event['attempt'])}`, retryAt });
     }
-  }
-
-  forecastOf(account: string): Forecast | undefined {
-    return this.#forecasts.get(account);
   }
 
   /** How many waited, and the latest that one of them arrived after its time. */

@@ -12,8 +12,9 @@ interface Fields {
 /** The sign of an automatic reply, undefined for none. */
 export function autoReplySign(mail: Fields): string | undefined {
   const submitted = field(mail, 'auto-submitted').toLowerCase();
-  if (/^auto-(?:replied|notified)/.test(submitted)) {
-    // auto-notified is vacation's word in some mailers, and a monitoring system's in others.
+  if (/^auto-(?:replied|notified|generated)/.test(submitted)) {
+    // auto-notified is vacation's word in some mailers and a monitoring system's in others; auto-generated is
+    // what Exchange writes into its own out-of-office replies.
     if (submitted.startsWith('auto-replied') || subjectSays(mail)) return 'Auto-Submitted';
   }
   for (const [name, pattern] of vendorMarks) {

@@ -81,28 +81,48 @@ export function createApplicationTokens(settings: SignInSettings, clock: Clock):
         const { token } = await credential.getToken(settings.applicationScope);
         return { kind: 'token', token, expiresInMs: noted.livesMs ?? SHORTEST_LIFE_MS };
       } catch {
-        // The library's errors may hold what the server echoed: nothing of them is passed on.
-        if (noted.assertionFailed === true) return { kind: 'unavailable', words: assertionWords };
-        return noted.refused === undefined
-          ? notReached('The sign-in service')
-          : judgeRefusal(noted.refused, clock.now());
+        return refusalOf(noted, clock);
       }
     },
   };
 }
 
-/** Who the program is to the vault: the managed identity, or outside Azure the app itself. */
-export function vaultCredential(settings: SignInSettings): TokenCredential {
-  return settings.credential.kind === 'managedIdentity'
-    ? managedIdentity(settings.credential)
-    : appCredential(settings, undefined, {});
+/** The library's errors may hold what the server echoed: nothing of them is passed on. */
+function refusalOf(noted: Noted, clock: Clock): Refusal {
+  if (noted.assertionFailed === true) return { kind: 'unavailable', words: assertionWords };
+  return noted.refused === undefined
+    ? notReached('The sign-in service')
+    : judgeRefusal(noted.refused, clock.now());
 }
 
-/** What the storage account is shown: the managed identity; a connection string needs nothing. */
-export function storeCredential(
-  store: { readonly kind: 'identity'; readonly clientId?: string } | { readonly kind: 'connectionString' },
-): { readonly credential?: TokenCredential } {
-  return store.kind === 'identity' ? { credential: managedIdentity(store) } : {};
+/** The program could not prove itself to the vault; the vault itself was not asked. */
+export class VaultSignInTrouble extends Error {
+  override readonly name = 'VaultSignInTrouble';
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(refusal.words);
+    this.refusal = refusal;
+  }
+}
+
+/** Who the program is to the vault: the managed identity, or outside Azure the app. Throws VaultSignInTrouble. */
+export function vaultCredential(settings: SignInSettings, clock: Clock): TokenCredential {
+  const noted: Noted = {};
+  const ofIdentity = settings.credential.kind === 'managedIdentity';
+  const credential: TokenCredential =
+    settings.credential.kind === 'managedIdentity'
+      ? managedIdentity(settings.credential)
+      : appCredential(settings, undefined, noted);
+  return {
+    async getToken(scopes, options) {
+      delete noted.refused;
+      try {
+        return await credential.getToken(scopes, options);
+      } catch {
+        throw new VaultSignInTrouble(refusalOf({ ...noted, assertionFailed: ofIdentity }, clock));
+      }
+    },
+  };
 }
 
 function managedIdentity(credential: { readonly clientId?: string }): ManagedIdentityCredential {

@@ -20,6 +20,7 @@ import { encodeContent } from './content.ts';
 import { accountsPartition, boxKey, laneOf } from './keys.ts';
 import { readMessage } from './desk.ts';
 import type { Message } from './message.ts';
+import { makeMessageId } from './messageIds.ts';
 import { StorageTrouble } from './ports.ts';
 import { reject } from './reject.ts';
 import type { Rejection } from './reject.ts';
@@ -122,7 +123,7 @@ async function compile(
     lane: laneOf[submission.priority],
     content: content.length > numbers.contentInRowBytes ? hash : content,
     blobs: blobs.map(({ name }) => name),
-    messageId: messageId ?? `<${random.id()}@${domain}>`,
+    messageId: messageId ?? makeMessageId(submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
     ...(submission.correlation === undefined ? {} : { correlation: submission.correlation }),
@@ -138,6 +139,7 @@ async function compile(
     charged: 0,
     chargedAt: 0,
     story: [{ at, type: 'mail.accepted' }],
+    bounces: [],
   };
 }
 

@@ -15,7 +15,7 @@ const usualBetweenMs = 100;
 /** `more`: more wait than were counted. Throws StorageTrouble. */
 export async function forecastAccount(
   account: string,
-  doors: Doors,
+  doors: Pick<Doors, 'rows' | 'time' | 'numbers' | 'accounts'>,
 ): Promise<Forecast & { readonly more: boolean }> {
   const { rows, time, numbers } = doors;
   const row = await rows.read(account, boxKey);

@@ -82,6 +82,8 @@ export interface Progress {
   readonly charged: number;
   readonly chargedAt: number;
   readonly story: readonly Chapter[];
+  /** Notices of bounces that were told. */
+  readonly bounces: readonly string[];
 }
 
 export type Message = Accepted & Progress;
@@ -156,6 +158,7 @@ export function encodeProgress(progress: Progress, recipientsBlob: string): Fiel
     charged: progress.charged,
     chargedAt: progress.chargedAt,
     ...putText('story', JSON.stringify(progress.story)),
+    ...putText('bounces', JSON.stringify(progress.bounces)),
   };
 }
 
@@ -254,6 +257,7 @@ export function decodeMessage(key: string, fields: Fields, recipientsText?: stri
     charged: row.charged,
     chargedAt: row.chargedAt,
     story: story.parse(json('story')),
+    bounces: z.array(z.string()).parse(json('bounces')),
   };
 }
 

@@ -76,6 +76,27 @@ export const eventData = {
   'mail.failed': z.strictObject(told).describe('Will not be tried again unless a person says so.'),
   'mail.expired': z.strictObject(told).describe('Not sent by its expiresAt.'),
   'mail.cancelled': z.strictObject(told).describe('Taken back before it was sent.'),
+  'mail.bounced': z
+    .strictObject({
+      ...told,
+      bounce: z.strictObject({
+        noticeId: z.string().describe('id of the notice on inbound-mail'),
+        verified: z
+          .boolean()
+          .describe('carries a tag that only the bridge can make; else anybody may have written it'),
+        recipients: z.array(
+          z.strictObject({
+            address: z.string(),
+            status: z.string().describe('x.y.z of RFC 3463, or empty'),
+            replyCode: z.string(),
+            hard: z.boolean().describe('the address is dead: do not send there again'),
+            reason: z.string(),
+            action: z.string().describe('failed, delayed, … (RFC 3464)'),
+          }),
+        ),
+      }),
+    })
+    .describe('A server that took it from Exchange Online, or Exchange itself, returned it later.'),
   'mail.rejected': z
     .strictObject({
       submission: z.string().optional().describe('where the submission had a usable id'),
@@ -140,7 +161,17 @@ function eventId({ id, sequence, rejection }: Told): string {
 
 function dataOf(event: Told): Readonly<Record<string, unknown>> {
   const { id, sequence, mailbox, attempt, recipients, reply: said, retryAt: again, rejection } = event;
-  const { messageId, serverMessageId, correlation, reason, words, cure, problems, whole: elsewhere } = event;
+  const {
+    messageId,
+    serverMessageId,
+    correlation,
+    reason,
+    words,
+    cure,
+    problems,
+    bounce,
+    whole: elsewhere,
+  } = event;
   // Members that are undefined leave no trace in JSON.
   return {
     submission: id,
@@ -154,6 +185,7 @@ function dataOf(event: Told): Readonly<Record<string, unknown>> {
     retryAt: again === undefined ? undefined : isoOf(again),
     content: rejection,
     problems,
+    bounce,
     correlation,
     reason,
     words,

@@ -11,7 +11,8 @@ export type ToldType =
   | 'mail.inDoubt'
   | 'mail.failed'
   | 'mail.expired'
-  | 'mail.cancelled';
+  | 'mail.cancelled'
+  | 'mail.bounced';
 
 /** Where one recipient stands: what the last attempt that concerned it came to. */
 export interface RecipientOutcome {
@@ -25,6 +26,18 @@ export interface RecipientOutcome {
   readonly code?: number;
   readonly enhanced?: string;
   readonly words?: string;
+}
+
+/** What a bounce says of one recipient. */
+export interface BouncedRecipient {
+  readonly address: string;
+  /** Enhanced status (RFC 3463), or empty. */
+  readonly status: string;
+  readonly replyCode: string;
+  /** The address is dead: do not send there again. */
+  readonly hard: boolean;
+  readonly reason: string;
+  readonly action: string;
 }
 
 export interface Told {
@@ -53,6 +66,12 @@ export interface Told {
   /** For a person: what happened, and what can be done. */
   readonly words?: string;
   readonly cure?: string;
+  /** mail.bounced: the notice that told of it, and for whom. Unverified: anybody could have written it. */
+  readonly bounce?: {
+    readonly noticeId: string;
+    readonly verified: boolean;
+    readonly recipients: readonly BouncedRecipient[];
+  };
   /** mail.rejected: every problem, by field. */
   readonly problems?: readonly { readonly field: string; readonly words: string }[];
   /** Too long for a queue message: the whole event as a blob of the content store; recipients are left out here. */

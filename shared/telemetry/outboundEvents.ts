@@ -18,6 +18,8 @@ export const drainEvents = {
   leaseTaken: line<{ account: string; owner: string; connections: number }>('leaseTaken', 'debug'),
   leaseLost: line<{ account: string; owner: string }>('leaseLost', 'warn'),
   left: line<{ account: string; owner: string; because: string; settled: number }>('left', 'info'),
+  /** The limit lets nothing go before `retryAt` (UTC ms). */
+  waits: line<{ account: string; retryAt: number }>('waits', 'debug'),
   claimed: line<{ account: string; id: string; attempt: number }>('claimed', 'debug'),
   settled: line<{ account: string; id: string; attempt: number; verdict: string; code: number; ms: number }>(
     'settled',

@@ -1,0 +1,50 @@
+// npm run quota: for each account that sends, what of its limits is used, what waits and when it will have left.
+//   --json   ends with one JSON object on the last line
+import { parseArgs } from 'node:util';
+import { commandSettings } from '../commandSettings.ts';
+import { forecastReader } from '../forecasts.ts';
+import { table } from '../table.ts';
+
+const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+
+try {
+  const forecasts = await forecastReader(commandSettings())();
+  console.log(
+    table(
+      [
+        'account',
+        'this minute',
+        'recipients in 24 h',
+        'waiting',
+        'next may start',
+        'clears',
+        'next recipients free',
+      ],
+      forecasts.map((one) => [
+        one.account,
+        `${String(one.slotsInUse)} of ${String(one.messagesPerMinute)}`,
+        `${String(one.recipientsToday)} of ${String(one.recipientsPerDay)}`,
+        `${one.more ? 'more than ' : ''}${String(one.waitingCount)}`,
+        one.waitingCount === 0 ? '' : timeOf(one.nextAt),
+        one.waitingCount === 0 ? '' : timeOf(one.clearsAt),
+        one.nextFree === undefined
+          ? ''
+          : `${String(one.nextFree.recipientCount)} at ${timeOf(one.nextFree.at)}`,
+      ]),
+    ),
+  );
+  if (flags.json) console.log(JSON.stringify({ accounts: forecasts }));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
+
+/** In the reader's own time zone; the day where it is not today's. */
+function timeOf(at: number | undefined): string {
+  if (at === undefined) return 'not within the limits';
+  const date = new Date(at);
+  const time = date.toLocaleTimeString('en-GB');
+  return date.toDateString() === new Date().toDateString()
+    ? time
+    : `${date.toLocaleDateString('en-GB')} ${time}`;
+}
