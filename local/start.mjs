@@ -11,7 +11,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [script, ...rest] = process.argv.slice(2);
 
 if (script === undefined) {
-  console.error('Usage: node local/start.mjs SCRIPT [ARGUMENTS]. The commands are in package.json, under "scripts".');
+  console.error(
+    'Usage: node local/start.mjs SCRIPT [ARGUMENTS]. The commands are in package.json, under "scripts".',
+  );
   process.exit(2);
 }
 
