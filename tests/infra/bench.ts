@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { findBicep } from '../../local/bicep.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -179,12 +179,4 @@ export function only(prediction: Prediction, type: string): unknown {
 
 export function every(prediction: Prediction, type: string): readonly unknown[] {
   return prediction.resources.filter((one) => one.type === type).map((one) => one.resource);
-}
-
-/** Files below a folder of the project, relative to it. */
-export function filesBelow(folder: string, ending: string): readonly string[] {
-  const start = join(root, folder);
-  return readdirSync(start, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith(ending))
-    .map((name) => relative(root, join(start, name)));
 }
