@@ -100,7 +100,8 @@ function runJob(
     };
     worker.removeAllListeners();
     worker.on('message', (answer: ParseAnswer) => {
-      finish(answer, true);
+      // One that met something it could not digest is not asked again: its memory may be full of it.
+      finish(answer, answer.kind === 'parsed');
     });
     worker.on('error', (error: unknown) => {
       finish({ kind: 'unparsed', words: endedBy(error) }, false);

@@ -47,8 +47,8 @@ function noticeText(root: MimePart): string {
 export function withoutTags(html: string): string {
   return html
     .slice(0, 400_000)
-    .replace(/<(?:br|p|div|tr|li|h\d)\b[^>]{0,500}>/gi, '\n')
-    .replace(/<(?![^>@]{0,200}@)[^>]{0,1000}>/g, '')
+    .replace(/<(?:br|p|div|tr|li|h\d)\b[^<>]{0,500}>/gi, '\n')
+    .replace(/<(?![^<>@]{0,200}@)[^<>]{0,1000}>/g, '')
     .replace(/&lt;/g, '<')
     .replace(/&gt;/g, '>')
     .replace(/&nbsp;/g, ' ')

@@ -15,6 +15,8 @@ export interface TextRecipient {
 }
 
 const recipientLimit = 200;
+/** A notice of more lines than these is none; what follows is the returned message in any case. */
+const noticeLineLimit = 3_000;
 const address = String.raw`[^\s<>()[\]:;,"'|\\@]{1,120}@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
 const bare = new RegExp(address, 'i');
 
@@ -31,7 +33,7 @@ const returnedMarks: readonly RegExp[] = [
 
 /** The notice of a bounce: its text up to the returned message. */
 export function noticeOfText(text: string): string {
-  const lines = text.slice(0, 200_000).split('\n');
+  const lines = text.slice(0, 200_000).split('\n', noticeLineLimit);
   const quoted = lines.filter((line) => line.startsWith('>')).length > lines.length / 3;
   const plain = quoted ? lines.map((line) => line.replace(/^> ?/, '')) : lines;
   let end = plain.length;
