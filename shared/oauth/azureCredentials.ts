@@ -125,6 +125,13 @@ export function vaultCredential(settings: SignInSettings, clock: Clock): TokenCr
   };
 }
 
+/** What the storage account is shown: the managed identity; a connection string needs nothing. */
+export function storeCredential(
+  store: { readonly kind: 'identity'; readonly clientId?: string } | { readonly kind: 'connectionString' },
+): { readonly credential?: TokenCredential } {
+  return store.kind === 'identity' ? { credential: managedIdentity(store) } : {};
+}
+
 function managedIdentity(credential: { readonly clientId?: string }): ManagedIdentityCredential {
   return credential.clientId === undefined
     ? new ManagedIdentityCredential()
