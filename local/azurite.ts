@@ -14,6 +14,8 @@ export interface AzuriteOptions {
   readonly location?: string;
   /** Queues in a process of their own, apart from tables and blobs. */
   readonly separate?: boolean;
+  /** Files of a certificate and its key: https, and tokens of an identity are taken as well. */
+  readonly https?: { readonly cert: string; readonly key: string };
 }
 
 export interface AzuritePorts {
@@ -36,19 +38,21 @@ export const azuriteKey =
 
 // The whole emulator says it in other words than the queue service alone.
 const listeningWords =
-  /Azurite (\w+) service (?:is successfully listening at|successfully listens on) http:\/\/127\.0\.0\.1:(\d+)\s/g;
+  /Azurite (\w+) service (?:is successfully listening at|successfully listens on) https?:\/\/127\.0\.0\.1:(\d+)\s/g;
 
 const startLimitMs = 60_000;
 const stopLimitMs = 5_000;
 
 /** Starts the emulator and waits until every service listens. */
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
-  const { location, separate = false } = options;
+  const { location, separate = false, https } = options;
   // The whole emulator names its real ports even for port 0 (the table service's own entry does not), so it is
   // the second process too; its queue service is then left alone.
-  const starts = [startProcess('azurite.js', location)];
+  const starts = [startProcess('azurite.js', location, https)];
   if (separate) {
-    starts.push(startProcess('queue/main.js', location === undefined ? undefined : join(location, 'queues')));
+    starts.push(
+      startProcess('queue/main.js', location === undefined ? undefined : join(location, 'queues'), https),
+    );
   }
   const results = await Promise.allSettled(starts);
   const running = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -67,15 +71,19 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
     queue: portOf(queues ?? whole, 'Queue'),
     table: portOf(whole, 'Table'),
   };
-  return { connectionString: connectionStringOf(ports), ports, stop };
+  return {
+    connectionString: connectionStringOf(ports, https === undefined ? 'http' : 'https'),
+    ports,
+    stop,
+  };
 }
 
 /** The connection string of an emulator that listens on these ports of the loopback address. */
-export function connectionStringOf(ports: AzuritePorts): string {
+export function connectionStringOf(ports: AzuritePorts, protocol: 'http' | 'https' = 'http'): string {
   const endpoint = (service: string, port: number): string =>
-    `${service}Endpoint=http://127.0.0.1:${port}/${azuriteAccount};`;
+    `${service}Endpoint=${protocol}://127.0.0.1:${port}/${azuriteAccount};`;
   return (
-    `DefaultEndpointsProtocol=http;AccountName=${azuriteAccount};AccountKey=${azuriteKey};` +
+    `DefaultEndpointsProtocol=${protocol};AccountName=${azuriteAccount};AccountKey=${azuriteKey};` +
     endpoint('Blob', ports.blob) +
     endpoint('Queue', ports.queue) +
     endpoint('Table', ports.table)
@@ -89,17 +97,24 @@ interface Started {
   readonly ports: ReadonlyMap<string, number>;
 }
 
-async function startProcess(entry: string, location: string | undefined): Promise<Started> {
+async function startProcess(
+  entry: string,
+  location: string | undefined,
+  https: AzuriteOptions['https'],
+): Promise<Started> {
   const whole = entry === 'azurite.js';
   const services = whole ? ['Blob', 'Queue', 'Table'] : ['Queue'];
   const script = fileURLToPath(import.meta.resolve(`azurite/dist/src/${entry}`));
   const where = location === undefined ? ['--inMemoryPersistence'] : ['--location', location];
   const portFlags = services.flatMap((service) => [`--${service.toLowerCase()}Port`, '0']);
+  const tls = https === undefined ? [] : ['--cert', https.cert, '--key', https.key, '--oauth', 'basic'];
   // The blob SDK speaks a newer version of the service than the emulator knows.
-  const flags = ['--silent', '--disableTelemetry', '--skipApiVersionCheck', ...where, ...portFlags];
+  const flags = ['--silent', '--disableTelemetry', '--skipApiVersionCheck', ...where, ...portFlags, ...tls];
   const child = spawn(process.execPath, [script, ...flags], { stdio: ['ignore', 'pipe', 'ignore'] });
   // A test that dies must not leave the emulator behind.
-  process.once('exit', () => child.kill('SIGKILL'));
+  const end = (): boolean => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.removeListener('exit', end));
   try {
     return { child, ports: await listeningPorts(child, services) };
   } catch (error) {
