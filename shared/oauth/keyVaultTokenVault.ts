@@ -3,6 +3,7 @@
 // client's errors are not passed on.
 import { SecretClient } from '@azure/keyvault-secrets';
 import type { Clock } from '../clock.ts';
+import { VaultSignInTrouble } from './azureCredentials.ts';
 import type { TokenVault, VaultTrouble } from './ports.ts';
 import { retryAfterMs } from './refusal.ts';
 import type { VaultSettings } from './settings.ts';
@@ -102,6 +103,12 @@ export function createKeyVaultTokenVault(
 
 /** What the vault's refusal means. Anything that is not clearly a person's affair is a passing fault. */
 export function judgeVault(error: unknown, now: number): VaultTrouble {
+  if (error instanceof VaultSignInTrouble) {
+    const { kind, words, retryAfterMs: wait } = error.refusal;
+    return kind === 'unavailable'
+      ? { kind, words, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
+      : { kind: 'configuration', words };
+  }
   const { statusCode, details, response } = trouble(error);
   const inner = details?.error?.innerError?.code ?? details?.error?.code;
   const wait = retryAfterMs(response?.headers?.get('retry-after'), now);

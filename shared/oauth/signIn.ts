@@ -50,7 +50,7 @@ export function createSignIn(
   settings: { readonly signIn: SignInSettings; readonly vault: VaultSettings },
   { rows, clock, random, log }: SignInParts,
 ): SignIn {
-  const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(settings.signIn), clock);
+  const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(settings.signIn, clock), clock);
   const grants = createGrants(vault, rows, clock, random);
   const proof = clientProof(settings.signIn);
   const tokens = createAccessTokens({

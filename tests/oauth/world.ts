@@ -96,10 +96,16 @@ export interface World {
   readonly vault: VaultStandIn;
   readonly rows: MemorySignInRows;
   readonly clientId: string;
+  /** The managed identity's object id, as the app's federated credential names it. */
+  readonly principalId: string;
   readonly log: LogEvent[];
   readonly settings: SignInSettings;
   /** Another worker: its own memory, the same vault and rows. */
-  worker(options?: { readonly atOnce?: boolean; readonly credential?: AppCredential }): SignIn;
+  worker(options?: {
+    readonly atOnce?: boolean;
+    readonly credential?: AppCredential;
+    readonly settings?: Partial<SignInSettings>;
+  }): SignIn;
   /** As if the mailbox had been connected just now. */
   connect(mailbox: Mailbox): Promise<void>;
   close(): Promise<void>;
@@ -126,6 +132,11 @@ export const robot = mailbox('robot@example.test', 'application');
 // One certificate authority and one identity endpoint per test file: the client libraries keep their TLS context,
 // and the first endpoint that they found, as long as the process lives.
 let certificates: Promise<Certificates> | undefined;
+
+/** Those of this test file; its process trusts them. */
+export async function fileCertificates(): Promise<Certificates> {
+  return (certificates ??= trustedCertificates());
+}
 
 async function trustedCertificates(): Promise<Certificates> {
   const made = await makeCertificates();
@@ -160,7 +171,7 @@ afterAll(async () => {
 
 export async function startWorld(options: Partial<EntraOptions> = {}): Promise<World> {
   const clock = new StillClock();
-  const { cert, key } = await (certificates ??= trustedCertificates());
+  const { cert, key } = await fileCertificates();
   const clientId = randomUUID();
   const principalId = randomUUID();
   const entra = await startEntra({
@@ -198,10 +209,10 @@ export async function startWorld(options: Partial<EntraOptions> = {}): Promise<W
     applicationScope: 'https://outlook.office365.com/.default',
     credential: { kind: 'managedIdentity', clientId: identityClientId },
   };
-  const worker: World['worker'] = ({ atOnce = false, credential } = {}) =>
+  const worker: World['worker'] = ({ atOnce = false, credential, settings: changed } = {}) =>
     createSignIn(
       {
-        signIn: { ...settings, ...(credential === undefined ? {} : { credential }) },
+        signIn: { ...settings, ...changed, ...(credential === undefined ? {} : { credential }) },
         vault: { url: vault.url, checkChallenge: false, storeGrantsAtOnce: atOnce },
       },
       { rows, clock, random: systemRandom, log: (event) => log.push(event) },
@@ -213,6 +224,7 @@ export async function startWorld(options: Partial<EntraOptions> = {}): Promise<W
     vault,
     rows,
     clientId,
+    principalId,
     log,
     settings,
     worker,

@@ -1,0 +1,169 @@
+// From what failed to why, the likeliest cause first, each with the step that mends it. Exchange Online answers
+// alike to different mistakes ("User is authenticated but not connected" has five causes, 535 5.7.3 as many), so
+// a cause is chosen by what else is known: the token's claims, how the other protocol fared with the same token,
+// and how old the sign-in is.
+import type { ImapTrouble } from '../inbound/ports.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
+import { judgeFailure } from '../outbound/judgeReply.ts';
+import type { RelayFailure } from '../outbound/ports.ts';
+import type { Cause } from './cause.ts';
+import type { TokenClaims } from './claims.ts';
+
+/** What is known besides the failure itself. */
+export interface Circumstances {
+  readonly mailbox: Mailbox;
+  readonly claims?: TokenClaims;
+  /** When a person signed in (UTC ms). */
+  readonly consentedAt?: number;
+  /** Did the other protocol take the same token? Undefined where it was not tried. */
+  readonly otherWorked?: boolean;
+  readonly now: number;
+}
+
+/** Permissions given in Exchange were measured to need up to 90 minutes. */
+const PROPAGATION_MS = 90 * 60_000;
+const POWERSHELL = 'In Exchange Online PowerShell:';
+
+/** IMAP: login or SELECT. */
+export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly Cause[] {
+  const { mailbox } = known;
+  const evidence = trouble.words;
+  switch (trouble.kind) {
+    case 'throttled':
+      return [
+        {
+          cause: 'Exchange is throttling this mailbox at the moment.',
+          cure: 'Wait some minutes and try again; look for other programs that read the mailbox.',
+          evidence,
+        },
+      ];
+    case 'folderMissing':
+      return [
+        {
+          cause: `The mailbox has no folder ${mailbox.folder}.`,
+          cure: 'Correct "folder" in MAILBOXES. Names are those of the mailbox’s language; INBOX always exists.',
+          evidence,
+        },
+      ];
+    case 'notConnected':
+      return [...tooNew(known, evidence), ...notConnectedCauses(known, evidence)];
+    case 'refused':
+      return [...tooNew(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
+    case 'tokenExpired':
+    case 'needsConsent':
+    case 'configuration':
+    case 'unavailable':
+      return [unreachable('IMAP_SERVER', evidence)];
+  }
+}
+
+function notConnectedCauses(known: Circumstances, evidence: string): readonly Cause[] {
+  const { mailbox, claims, otherWorked } = known;
+  const imapOff: Cause = {
+    cause: 'IMAP is switched off for the mailbox.',
+    cure: `${POWERSHELL} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
+    evidence,
+  };
+  const otherName: Cause = {
+    cause: 'The login name is not the mailbox’s user principal name.',
+    cure: `Set imapUser in MAILBOXES to the UserPrincipalName. ${POWERSHELL} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
+    evidence,
+  };
+  if (mailbox.signIn === 'application') {
+    const noAccess: Cause = {
+      cause:
+        'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
+      cure: `${POWERSHELL} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      evidence,
+    };
+    return otherWorked === true ? [imapOff, otherName, noAccess] : [noAccess, otherName, imapOff];
+  }
+  if (claims !== undefined && claims.user.toLowerCase() !== mailbox.imapUser.toLowerCase()) {
+    return [
+      {
+        cause: 'The account that signed in has no Full Access to the mailbox.',
+        cure: `${POWERSHELL} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+        evidence: `${evidence} The token is of ${claims.user}, the mailbox is ${mailbox.imapUser}.`,
+      },
+      imapOff,
+      otherName,
+    ];
+  }
+  return [imapOff, otherName];
+}
+
+function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' | 'SMTP'): readonly Cause[] {
+  const { mailbox, claims, otherWorked } = known;
+  const user = protocol === 'IMAP' ? mailbox.imapUser : mailbox.smtpUser;
+  if (mailbox.signIn === 'application') {
+    const lacksRole: Cause = {
+      cause: `The app lacks the permission ${protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp'}.`,
+      cure: `Add it to the app registration (Entra admin center → App registrations → API permissions → Office 365 Exchange Online → Application permissions) and grant admin consent${protocol === 'SMTP' ? '; or give the App RBAC role Application SMTP.SendAsApp' : ''}.`,
+      evidence: `${evidence} The token’s roles are ${claims?.roles.join(' ') ?? 'not known'}.`,
+    };
+    const noPrincipal: Cause = {
+      cause: 'Exchange does not know the app’s service principal for this mailbox.',
+      cure: `${POWERSHELL} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      evidence,
+    };
+    const role = protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp';
+    return claims?.roles.includes(role) === true ? [noPrincipal, lacksRole] : [lacksRole, noPrincipal];
+  }
+  const sharedMailbox: Cause = {
+    cause: 'The account is a shared mailbox, as which nobody can log in to SMTP with a person’s token.',
+    cure: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${POWERSHELL} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
+    evidence: `${evidence}${otherWorked === true ? ' IMAP took the same token.' : ''}`,
+  };
+  const securityDefaults: Cause = {
+    cause: 'The tenant’s security defaults keep SMTP AUTH off.',
+    cure: 'Entra admin center → Properties → Manage security defaults; replace them by Conditional Access.',
+    evidence,
+  };
+  const policy: Cause = {
+    cause: `A policy refuses ${protocol} with modern authentication to the account.`,
+    cure: `${POWERSHELL} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
+    evidence,
+  };
+  return protocol === 'SMTP' ? [sharedMailbox, securityDefaults, policy] : [policy];
+}
+
+/** SMTP: from connecting to RCPT. */
+export function smtpCauses(failure: RelayFailure, known: Circumstances): readonly Cause[] {
+  const { phase, reply, words } = failure;
+  const evidence = reply === undefined ? words : `${reply.code} ${reply.enhanced ?? ''} ${reply.text}`.trim();
+  if (phase === 'connect' || phase === 'tls' || phase === 'greeting')
+    return [unreachable('SMTP_SERVER', evidence)];
+  const judgement = judgeFailure(failure, false);
+  const table: Cause = {
+    cause: judgement.words,
+    cure:
+      'cure' in judgement
+        ? judgement.cure
+        : 'Try again in some minutes; if it stays, ask Microsoft support with the server’s words.',
+    evidence,
+  };
+  const ambiguous = phase === 'auth' && reply?.code === 535 && reply.enhanced === '5.7.3';
+  return ambiguous ? [...tooNew(known, evidence), ...refusedCauses(known, evidence, 'SMTP')] : [table];
+}
+
+/** A sign-in made minutes ago is not wrong yet: it may not have arrived. */
+function tooNew({ mailbox, consentedAt, now }: Circumstances, evidence: string): readonly Cause[] {
+  if (mailbox.signIn !== 'delegated' || consentedAt === undefined || now - consentedAt >= PROPAGATION_MS)
+    return [];
+  const until = new Date(consentedAt + PROPAGATION_MS).toISOString().slice(0, 16).replace('T', ' ');
+  return [
+    {
+      cause: 'The mailbox was connected a short while ago, and Exchange may not know its permissions yet.',
+      cure: `Wait until ${until} UTC before changing anything.`,
+      evidence: `${evidence} Connected ${Math.floor((now - consentedAt) / 60_000)} minutes ago.`,
+    },
+  ];
+}
+
+function unreachable(setting: string, evidence: string): Cause {
+  return {
+    cause: 'The mail server cannot be reached.',
+    cure: `Check ${setting}, and that the network lets the program out to it (firewall, virtual network, DNS).`,
+    evidence,
+  };
+}
