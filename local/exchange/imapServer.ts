@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { ImapSession } from './imapSession.ts';
 import type { ImapContext } from './imapSession.ts';
-import { listen } from './smtpServer.ts';
-import type { Listener } from './smtpServer.ts';
+import { listen } from './listener.ts';
+import type { Listener } from './listener.ts';
 import { Wire } from './wire.ts';
 import type { ConnectionRecord } from './serverLog.ts';
 

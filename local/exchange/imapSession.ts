@@ -7,16 +7,16 @@ import { sameAddress } from './accounts.ts';
 import { Content } from './content.ts';
 import type { ExchangeLimits, ImapManners } from './exchange.ts';
 import type { BeforeStep, Faults, ImapFault, ImapStep, StepInfo } from './faults.ts';
-import { decodeFolderName, encodeFolderName } from './folderNames.ts';
-import { contentFor } from './imapContent.ts';
-import { answer, parseItems } from './imapFetch.ts';
-import type { AnswerPiece, Item } from './imapFetch.ts';
-import { parseSearch } from './imapSearch.ts';
-import { formatSet, parseImapDate, parseSet, textOf, tokenize } from './imapSyntax.ts';
-import type { NumberSet, Piece, Token } from './imapSyntax.ts';
+import { fetch } from './imapFetchCommand.ts';
+import type { MessageCourse } from './imapFetchCommand.ts';
+import * as folders from './imapFolders.ts';
+import * as messages from './imapMessages.ts';
+import { invalidState, noFolder, plainly } from './imapOutcome.ts';
+import type { Outcome } from './imapOutcome.ts';
+import { textOf, tokenize } from './imapSyntax.ts';
+import type { Piece, Token } from './imapSyntax.ts';
 import { View } from './imapView.ts';
-import { keptFlags } from './mailStore.ts';
-import type { Folder, MailboxStore, MailStore, StoredMessage } from './mailStore.ts';
+import type { MailboxStore, MailStore } from './mailStore.ts';
 import type { ConnectionRecord, ServerLog } from './serverLog.ts';
 import type { Wire } from './wire.ts';
 import { parseXoauth2 } from './xoauth2.ts';
@@ -29,8 +29,6 @@ const IDLE_BEFORE_LOGIN_MS = 60_000;
 const IDLE_MS = 1_800_000;
 // Literals of a command other than APPEND are names and search strings.
 const SMALL_LITERAL_BYTES = 64 * 1024;
-const GONE = 'Some of the requested messages no longer exist.';
-const INVALID = 'BAD Command received in Invalid state.';
 
 export interface ImapContext {
   readonly clock: Clock;
@@ -50,10 +48,8 @@ export interface ImapContext {
 /** `notConnected`: authenticated, but without the mailbox · `invalid`: its token ran out. */
 type State = 'fresh' | 'authenticated' | 'notConnected' | 'invalid';
 
-/** What a command ends with: the tagged answer, or undefined where the connection has ended. */
-type Answer = string | undefined;
-
-type Command = (argument: readonly Token[]) => Promise<Answer> | Answer;
+/** Undefined where the connection has ended. */
+type Command = (argument: readonly Token[]) => Outcome | undefined | Promise<Outcome | undefined>;
 
 export class ImapSession {
   readonly #context: ImapContext;
@@ -113,11 +109,12 @@ export class ImapSession {
     const [, name = '', rest = ''] = /^((?:UID )?\S+) ?([^]*)$/i.exec(text) ?? [];
     const command = name.toUpperCase();
     const argument = tokenize([rest, ...pieces.slice(1)]);
-    const answered = await this.#command(command, argument);
-    if (answered === undefined || this.#wire.isGone) return;
+    const outcome = await this.#command(command, argument);
+    if (outcome === undefined || this.#wire.isGone) return;
+    if (outcome.told.length > 0) await this.#send(outcome.told.map((line) => `* ${line}\r\n`).join(''));
     const mayExpunge = !['FETCH', 'STORE', 'SEARCH'].includes(command);
     await this.#tell(mayExpunge);
-    await this.#send(`${tag} ${answered}\r\n`);
+    await this.#send(`${tag} ${outcome.answer}\r\n`);
     if (this.#leaving) this.#wire.end();
   }
 
@@ -149,20 +146,20 @@ export class ImapSession {
     }
   }
 
-  async #command(name: string, argument: readonly Token[] | undefined): Promise<Answer> {
+  async #command(name: string, argument: readonly Token[] | undefined): Promise<Outcome | undefined> {
     const course = await this.#step(name);
     if (course === 'over') return undefined;
-    if (course !== 'go') return course;
+    if (course !== 'go') return plainly(course);
     if (this.#context.clock.now() >= this.#expiresAt) await this.#expire();
     const refusal = await this.#refusal(name);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return plainly(refusal);
     const command = this.#commands[name];
-    if (command === undefined) return 'BAD Command Error. 12';
-    return argument === undefined ? 'BAD Command Error. 10' : command(argument);
+    if (command === undefined) return plainly('BAD Command Error. 12');
+    return argument === undefined ? plainly('BAD Command Error. 10') : command(argument);
   }
 
   /** What stands in the way of this command in the session's state. */
-  async #refusal(name: string): Promise<Answer> {
+  async #refusal(name: string): Promise<string | undefined> {
     if (name === 'LOGOUT' || (name === 'CAPABILITY' && this.#state !== 'invalid')) return undefined;
     const isLogin = ['AUTHENTICATE', 'LOGIN'].includes(name);
     const selects = ['FETCH', 'STORE', 'SEARCH', 'COPY', 'MOVE', 'EXPUNGE', 'CLOSE', 'UNSELECT', 'CHECK'];
@@ -171,78 +168,102 @@ export class ImapSession {
       case 'notConnected':
         this.#refused += 1;
         if (this.#refused > 2) await this.#bye('Connection closed. 14');
-        return this.#state === 'invalid' ? INVALID : 'BAD User is authenticated but not connected.';
+        return this.#state === 'invalid' ? invalidState : 'BAD User is authenticated but not connected.';
       case 'fresh':
-        return isLogin || name === 'ID' || name === 'NOOP' ? undefined : INVALID;
+        return isLogin || name === 'ID' || name === 'NOOP' ? undefined : invalidState;
       case 'authenticated':
-        if (isLogin) return INVALID;
-        return this.#view === undefined && selects.includes(name.replace(/^UID /, '')) ? INVALID : undefined;
+        if (isLogin) return invalidState;
+        return this.#view === undefined && selects.includes(name.replace(/^UID /, ''))
+          ? invalidState
+          : undefined;
     }
   }
 
   #table(): Readonly<Record<string, Command>> {
-    const set = (argument: readonly Token[]): NumberSet | undefined => parseSet(textOf(argument[0]));
+    const { clock, manners } = this.#context;
+    const search = (byUid: boolean): Command =>
+      this.#inView((view, argument) =>
+        messages.search(view, argument, { byUid, headersFindNothing: manners.headerSearchFindsNothing }),
+      );
+    const copy = (byUid: boolean, move: boolean): Command =>
+      this.#inView((view, argument, mailbox) => messages.copy(view, mailbox, argument, { byUid, move }));
     return {
-      CAPABILITY: async () => {
-        await this.#untagged(`CAPABILITY ${this.#state === 'fresh' ? BEFORE_LOGIN : AFTER_LOGIN}`);
-        return 'OK CAPABILITY completed.';
-      },
-      NOOP: () => 'OK NOOP completed.',
-      CHECK: () => 'OK CHECK completed.',
-      ID: async () => {
-        await this.#untagged('ID ("name" "Microsoft.Exchange.Imap4.Imap4Server" "version" "15.20")');
-        return 'OK ID completed';
-      },
+      CAPABILITY: () => ({
+        told: [`CAPABILITY ${this.#state === 'fresh' ? BEFORE_LOGIN : AFTER_LOGIN}`],
+        answer: 'OK CAPABILITY completed.',
+      }),
+      NOOP: () => plainly('OK NOOP completed.'),
+      CHECK: () => plainly('OK CHECK completed.'),
+      ID: () => ({
+        told: ['ID ("name" "Microsoft.Exchange.Imap4.Imap4Server" "version" "15.20")'],
+        answer: 'OK ID completed',
+      }),
       LOGOUT: () => this.#logout(),
-      LOGIN: () => 'NO LOGIN failed.',
-      AUTHENTICATE: (argument) => this.#authenticate(argument),
-      NAMESPACE: async () => {
-        await this.#untagged('NAMESPACE (("" "/")) NIL NIL');
-        return 'OK NAMESPACE completed.';
-      },
-      LIST: (argument) => this.#list('LIST', argument),
-      LSUB: (argument) => this.#list('LSUB', argument),
-      SELECT: (argument) => this.#select('SELECT', argument),
-      EXAMINE: (argument) => this.#select('EXAMINE', argument),
-      STATUS: (argument) => this.#status(argument),
-      CREATE: (argument) => this.#create(argument),
-      DELETE: (argument) => this.#delete(argument),
-      RENAME: (argument) => this.#rename(argument),
-      SUBSCRIBE: () => 'OK SUBSCRIBE completed.',
-      UNSUBSCRIBE: () => 'OK UNSUBSCRIBE completed.',
-      APPEND: (argument) => this.#append(argument),
-      FETCH: (argument) => this.#fetch(set(argument), argument[1], false),
-      'UID FETCH': (argument) => this.#fetch(set(argument), argument[1], true),
-      STORE: (argument) => this.#store(set(argument), argument.slice(1), false),
-      'UID STORE': (argument) => this.#store(set(argument), argument.slice(1), true),
-      SEARCH: (argument) => this.#search(argument, false),
-      'UID SEARCH': (argument) => this.#search(argument, true),
-      COPY: (argument) => this.#copy(set(argument), argument[1], false, false),
-      'UID COPY': (argument) => this.#copy(set(argument), argument[1], true, false),
-      MOVE: (argument) => this.#copy(set(argument), argument[1], false, true),
-      'UID MOVE': (argument) => this.#copy(set(argument), argument[1], true, true),
-      EXPUNGE: () => this.#expunge(undefined),
-      'UID EXPUNGE': (argument) => this.#expunge(set(argument) ?? []),
-      CLOSE: () => this.#close(),
+      LOGIN: () => plainly('NO LOGIN failed.'),
+      AUTHENTICATE: async (argument) => plainly(await this.#authenticate(argument)),
+      NAMESPACE: () => ({ told: ['NAMESPACE (("" "/")) NIL NIL'], answer: 'OK NAMESPACE completed.' }),
+      LIST: this.#inMailbox((mailbox, argument) => folders.list(mailbox, 'LIST', argument)),
+      LSUB: this.#inMailbox((mailbox, argument) => folders.list(mailbox, 'LSUB', argument)),
+      SELECT: this.#inMailbox((mailbox, argument) => this.#select(mailbox, 'SELECT', argument)),
+      EXAMINE: this.#inMailbox((mailbox, argument) => this.#select(mailbox, 'EXAMINE', argument)),
+      STATUS: this.#inMailbox(folders.status),
+      CREATE: this.#inMailbox(folders.create),
+      DELETE: this.#inMailbox(folders.remove),
+      RENAME: this.#inMailbox(folders.rename),
+      SUBSCRIBE: () => plainly('OK SUBSCRIBE completed.'),
+      UNSUBSCRIBE: () => plainly('OK UNSUBSCRIBE completed.'),
+      APPEND: this.#inMailbox((mailbox, argument) => folders.append(mailbox, argument, clock.now())),
+      FETCH: (argument) => this.#fetch(argument, false),
+      'UID FETCH': (argument) => this.#fetch(argument, true),
+      STORE: this.#inView((view, argument) => messages.store(view, argument, false)),
+      'UID STORE': this.#inView((view, argument) => messages.store(view, argument, true)),
+      SEARCH: search(false),
+      'UID SEARCH': search(true),
+      COPY: copy(false, false),
+      'UID COPY': copy(true, false),
+      MOVE: copy(false, true),
+      'UID MOVE': copy(true, true),
+      EXPUNGE: this.#inView((view) => messages.expunge(view, undefined, false)),
+      'UID EXPUNGE': this.#inView((view, [numbers]) => messages.expunge(view, numbers, true)),
+      CLOSE: this.#inView((view) => {
+        if (!view.readOnly) messages.expunge(view, undefined, false);
+        this.#view = undefined;
+        return plainly('OK CLOSE completed.');
+      }),
       UNSELECT: () => {
         this.#view = undefined;
-        return 'OK UNSELECT completed.';
+        return plainly('OK UNSELECT completed.');
       },
       IDLE: () => this.#idle(),
     };
   }
 
-  async #logout(): Promise<Answer> {
-    await this.#untagged('BYE Microsoft Exchange Server IMAP4 server signing off.');
+  #inMailbox(act: (mailbox: MailboxStore, argument: readonly Token[]) => Outcome): Command {
+    return (argument) => (this.#mailbox === undefined ? plainly(invalidState) : act(this.#mailbox, argument));
+  }
+
+  #inView(act: (view: View, argument: readonly Token[], mailbox: MailboxStore) => Outcome): Command {
+    return (argument) => {
+      const [view, mailbox] = [this.#view, this.#mailbox];
+      return view === undefined || mailbox === undefined
+        ? plainly(invalidState)
+        : act(view, argument, mailbox);
+    };
+  }
+
+  #logout(): Outcome {
     this.#record.closedBy = 'quit';
     this.#view = undefined;
     this.#leaving = true;
-    return 'OK LOGOUT completed.';
+    return {
+      told: ['BYE Microsoft Exchange Server IMAP4 server signing off.'],
+      answer: 'OK LOGOUT completed.',
+    };
   }
 
   // ---- logging in ----------------------------------------------------------------------------------------
 
-  async #authenticate(argument: readonly Token[]): Promise<Answer> {
+  async #authenticate(argument: readonly Token[]): Promise<string> {
     const failed = 'NO AUTHENTICATE failed.';
     if (textOf(argument[0])?.toUpperCase() !== 'XOAUTH2') return failed;
     const response = textOf(argument[1]) ?? (await this.#ask());
@@ -282,306 +303,46 @@ export class ImapSession {
     await this.#untagged('BYE Session invalidated - AccessTokenExpired');
   }
 
-  // ---- folders -------------------------------------------------------------------------------------------
+  // ---- folders and messages ------------------------------------------------------------------------------
 
-  #folder(token: Token | undefined): Folder | undefined {
-    return this.#mailbox?.folder(decodeFolderName(textOf(token) ?? ''));
-  }
-
-  async #list(command: string, [reference, pattern, ...more]: readonly Token[]): Promise<Answer> {
-    const wanted = textOf(pattern);
-    if (textOf(reference) === undefined || wanted === undefined || more.length > 0)
-      return 'BAD Command Argument Error. 11';
-    if (wanted === '') await this.#untagged(`${command} (\\Noselect) "/" ""`);
-    const escaped = decodeFolderName(wanted).replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-    const matches = new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/%/g, '[^/]*')}$`, 'i');
-    const folders = this.#mailbox?.folders ?? [];
-    for (const { name } of folders.filter((folder) => matches.test(folder.name))) {
-      const children = folders.some((other) => other.name.startsWith(`${name}/`));
-      const marked = name === 'INBOX' ? '\\Marked ' : '';
-      await this.#untagged(
-        `${command} (${marked}${children ? '\\HasChildren' : '\\HasNoChildren'}) "/" ${quoteName(name)}`,
-      );
-    }
-    return `OK ${command} completed.`;
-  }
-
-  async #select(command: 'SELECT' | 'EXAMINE', [name]: readonly Token[]): Promise<Answer> {
+  #select(mailbox: MailboxStore, command: 'SELECT' | 'EXAMINE', [name]: readonly Token[]): Outcome {
     this.#view = undefined;
-    const folder = this.#folder(name);
-    if (folder === undefined) return noFolder(name);
-    const readOnly = command === 'EXAMINE';
-    const view = new View(folder, readOnly);
-    this.#view = view;
-    const flags = keptFlags.join(' ');
-    const firstUnseen = folder.messages.findIndex((message) => !message.flags.has('\\Seen')) + 1;
-    // RECENT equals EXISTS, and no \* among the permanent flags: no keyword of one's own.
-    const lines = [
-      `${view.size} EXISTS`,
-      `${view.size} RECENT`,
-      `FLAGS (${flags})`,
-      `OK [PERMANENTFLAGS (${readOnly ? '' : flags})] Permanent flags`,
-      ...(firstUnseen === 0 ? [] : [`OK [UNSEEN ${firstUnseen}] Is the first unseen message`]),
-      `OK [UIDVALIDITY ${folder.uidValidity}] UIDVALIDITY value`,
-      `OK [UIDNEXT ${folder.uidNext}] The next unique identifier value`,
-    ];
-    await this.#send(lines.map((line) => `* ${line}\r\n`).join(''));
-    return `OK [${readOnly ? 'READ-ONLY' : 'READ-WRITE'}] ${command} completed.`;
+    const folder = folders.folderOf(mailbox, name);
+    if (folder === undefined) return plainly(noFolder(name));
+    this.#view = new View(folder, command === 'EXAMINE');
+    return folders.selected(folder, command);
   }
 
-  async #status([name, asked]: readonly Token[]): Promise<Answer> {
-    const folder = this.#folder(name);
-    if (folder === undefined) return noFolder(name);
-    const values: Readonly<Record<string, number>> = {
-      MESSAGES: folder.size,
-      RECENT: folder.size,
-      UIDNEXT: folder.uidNext,
-      UIDVALIDITY: folder.uidValidity,
-      UNSEEN: folder.messages.filter((message) => !message.flags.has('\\Seen')).length,
-    };
-    const items = asked?.kind === 'list' ? asked.items.map((item) => textOf(item)?.toUpperCase() ?? '') : [];
-    if (items.length === 0 || items.some((item) => values[item] === undefined))
-      return 'BAD Command Argument Error. 11';
-    const told = items.map((item) => `${item} ${values[item] ?? 0}`).join(' ');
-    await this.#untagged(`STATUS ${quoteName(folder.name)} (${told})`);
-    return 'OK STATUS completed.';
-  }
-
-  #create([name]: readonly Token[]): Answer {
-    const text = decodeFolderName(textOf(name) ?? '').replace(/\/$/, '');
-    if (text === '') return 'BAD Command Argument Error. 11';
-    if (this.#mailbox?.folder(text) !== undefined) return `NO ${encodeFolderName(text)} already exists.`;
-    this.#mailbox?.create(text);
-    return 'OK CREATE completed.';
-  }
-
-  #delete([name]: readonly Token[]): Answer {
-    const folder = this.#folder(name);
-    if (folder === undefined) return noFolder(name);
-    if (folder.name === 'INBOX') return 'NO INBOX cannot be deleted.';
-    this.#mailbox?.delete(folder.name);
-    return 'OK DELETE completed.';
-  }
-
-  #rename([from, to]: readonly Token[]): Answer {
-    const folder = this.#folder(from);
-    if (folder === undefined) return noFolder(from);
-    const done = this.#mailbox?.rename(folder.name, decodeFolderName(textOf(to) ?? ''));
-    return done === true ? 'OK RENAME completed.' : 'NO RENAME failed.';
-  }
-
-  #append([name, ...rest]: readonly Token[]): Answer {
-    const folder = this.#folder(name);
-    if (folder === undefined) return noFolder(name).replace('NO ', 'NO [TRYCREATE] ');
-    const literal = rest.at(-1);
-    if (literal?.kind !== 'literal') return 'BAD Command Argument Error. 11';
-    const flags =
-      rest.find((token) => token.kind === 'list')?.items.map((token) => textOf(token) ?? '') ?? [];
-    const date = rest.flatMap((token) => (token.kind === 'text' ? [parseImapDate(token.value)] : [])).at(0);
-    const internalDate = date ?? this.#context.clock.now();
-    const { uid } = folder.add({ content: literal.content, internalDate, flags: new Set(flags) });
-    return `OK [APPENDUID ${folder.uidValidity} ${uid}] APPEND completed.`;
-  }
-
-  // ---- messages ------------------------------------------------------------------------------------------
-
-  async #fetch(set: NumberSet | undefined, asked: Token | undefined, byUid: boolean): Promise<Answer> {
-    const items = parseItems(asked);
+  async #fetch(argument: readonly Token[], byUid: boolean): Promise<Outcome | undefined> {
     const view = this.#view;
-    if (set === undefined || items === undefined || view === undefined)
-      return 'BAD Command Argument Error. 11';
-    const wanted: readonly Item[] =
-      byUid && !items.some(({ kind }) => kind === 'UID') ? [...items, { kind: 'UID' }] : items;
-    if (view.folder.gone) return `NO ${view.folder.name} doesn't exist.`;
-    let missing = false;
-    let unreadable = false;
-    for (const { sequence, uid } of view.named(set, byUid)) {
-      const told = await this.#message(uid);
-      if (told === 'over') return undefined;
-      if (told !== 'go' && typeof told === 'string') return told;
-      const message = view.folder.message(uid);
-      if (message === undefined) missing = true;
-      else if (message.unreadable === 'refused' && readsContent(wanted)) unreadable = true;
-      else {
-        const cutAfter = typeof told === 'object' ? (told.afterBytes ?? 0) : Infinity;
-        await this.#show(sequence, message, wanted, cutAfter);
-      }
-      if (this.#wire.isGone) return undefined;
-    }
-    if (unreadable) return 'NO The requested message could not be converted to an RFC-822 compatible format.';
-    return missing ? `NO ${GONE}` : `OK ${byUid ? 'UID ' : ''}FETCH completed.`;
+    if (view === undefined) return plainly(invalidState);
+    const { manners } = this.#context;
+    const context = { view, wire: this.#wire, manners, session: this.#record.number };
+    const before = (uid: number): Promise<MessageCourse> => this.#beforeMessage(view, uid);
+    const answer = await fetch({ ...context, before }, argument, byUid);
+    return answer === undefined ? undefined : plainly(answer);
   }
 
-  /** The rules for one message of a FETCH: go on, end the command with an answer, or cut within this message. */
-  async #message(uid: number): Promise<string | { readonly afterBytes?: number }> {
+  async #beforeMessage(view: View, uid: number): Promise<MessageCourse> {
     const info = { ...this.#info(), uid };
     if ((await this.#context.beforeStep?.('message', info)) === 'cut') {
       this.#wire.cut();
-      return 'over';
+      return { kind: 'over' };
     }
     if (this.#context.clock.now() >= this.#expiresAt) {
       await this.#expire();
-      return INVALID;
+      return { kind: 'answer', answer: invalidState };
     }
     const fault = this.#context.faults.imap('message', info);
-    if (fault === undefined) return 'go';
-    if (fault.kind === 'vanish') {
-      this.#view?.folder.remove(uid);
-      return 'go';
-    }
-    return fault.kind === 'cut' ? fault : this.#act(fault);
-  }
-
-  async #show(
-    sequence: number,
-    stored: StoredMessage,
-    items: readonly Item[],
-    cutAfterBytes: number,
-  ): Promise<void> {
-    const { manners } = this.#context;
-    const view = this.#view;
-    let message = stored;
-    let shown = items;
-    const reads = items.some((item) => item.kind === 'section' && !item.peek);
-    if (reads && view?.readOnly === false && !stored.flags.has('\\Seen')) {
-      view.folder.setFlags(stored.uid, [...stored.flags, '\\Seen']);
-      message = view.folder.message(stored.uid) ?? stored;
-      view.acknowledge(sequence, message);
-      if (!items.some(({ kind }) => kind === 'FLAGS')) shown = [...items, { kind: 'FLAGS' }];
-    }
-    const content = readsContent(items)
-      ? contentFor(message, this.#record.number, manners.rebuild)
-      : message.content;
-    await this.#pieces(`* ${sequence} FETCH (`, answer(shown, message, content, manners), cutAfterBytes);
-  }
-
-  /** Writes the pieces of an answer; small ones together, large literals from where they lie. */
-  async #pieces(head: string, pieces: readonly AnswerPiece[], cutAfterBytes: number): Promise<void> {
-    let text = head;
-    for (const [at, piece] of pieces.entries()) {
-      text += at === 0 ? '' : ' ';
-      if (typeof piece === 'string') {
-        text += piece;
-        continue;
-      }
-      text += `${piece.label} {${piece.content.sizeBytes}}\r\n`;
-      if (piece.content.sizeBytes <= SMALL_LITERAL_BYTES && cutAfterBytes === Infinity) {
-        text += piece.content.buffer().toString('latin1');
-        continue;
-      }
-      await this.#send(text);
-      text = '';
-      for (const slice of piece.content.slices(0, Math.min(piece.content.sizeBytes, cutAfterBytes))) {
-        await this.#wire.write(slice);
-      }
-      if (cutAfterBytes !== Infinity) break;
-    }
-    if (cutAfterBytes === Infinity) await this.#send(`${text})\r\n`);
-    else this.#wire.end();
-  }
-
-  async #store(
-    set: NumberSet | undefined,
-    [how, ...flagTokens]: readonly Token[],
-    byUid: boolean,
-  ): Promise<Answer> {
-    const [, sign, silent] = /^([+-]?)FLAGS(\.SILENT)?$/i.exec(textOf(how) ?? '') ?? [];
-    const view = this.#view;
-    if (set === undefined || sign === undefined || view === undefined)
-      return 'BAD Command Argument Error. 11';
-    if (view.readOnly) return 'NO The folder is read-only.';
-    const listed = flagTokens.flatMap((token) => (token.kind === 'list' ? token.items : [token]));
-    const flags = listed.map((token) => textOf(token)?.toLowerCase() ?? '');
-    let missing = false;
-    for (const { sequence, uid } of view.named(set, byUid)) {
-      const before = view.folder.message(uid);
-      if (before === undefined) {
-        missing = true;
-        continue;
-      }
-      const kept = [...before.flags].filter(
-        (flag) => sign === '+' || (sign === '-' && !flags.includes(flag.toLowerCase())),
-      );
-      view.folder.setFlags(uid, sign === '-' ? kept : [...kept, ...flags]);
-      const after = view.folder.message(uid) ?? before;
-      view.acknowledge(sequence, after);
-      if (silent === undefined)
-        await this.#untagged(`${sequence} FETCH (FLAGS (${[...after.flags].join(' ')}) UID ${uid})`);
-    }
-    return missing ? `NO ${GONE}` : `OK ${byUid ? 'UID ' : ''}STORE completed.`;
-  }
-
-  async #search(tokens: readonly Token[], byUid: boolean): Promise<Answer> {
-    const view = this.#view;
-    if (view === undefined) return INVALID;
-    if (view.folder.gone) return `NO ${view.folder.name} doesn't exist.`;
-    const test = parseSearch(tokens, {
-      maxSequence: view.size,
-      maxUid: view.all().at(-1)?.uid ?? 0,
-      headersFindNothing: this.#context.manners.headerSearchFindsNothing,
-    });
-    if (test === undefined) return 'BAD Command Argument Error. 11';
-    const found: number[] = [];
-    for (const { sequence, uid } of view.all()) {
-      const message = view.folder.message(uid);
-      if (message !== undefined && test({ sequence, message })) found.push(byUid ? uid : sequence);
-    }
-    await this.#untagged(['SEARCH', ...found].join(' '));
-    return `OK ${byUid ? 'UID ' : ''}SEARCH completed.`;
-  }
-
-  async #copy(
-    set: NumberSet | undefined,
-    name: Token | undefined,
-    byUid: boolean,
-    move: boolean,
-  ): Promise<Answer> {
-    const view = this.#view;
-    const command = `${byUid ? 'UID ' : ''}${move ? 'MOVE' : 'COPY'}`;
-    if (set === undefined || view === undefined) return 'BAD Command Argument Error. 11';
-    const target = this.#folder(name);
-    if (target === undefined) return noFolder(name).replace('NO ', 'NO [TRYCREATE] ');
-    if (move && view.readOnly) return 'NO The folder is read-only.';
-    const from: number[] = [];
-    const to: number[] = [];
-    let missing = false;
-    for (const { uid } of view.named(set, byUid)) {
-      const message = view.folder.message(uid);
-      if (message === undefined) {
-        missing = true;
-        continue;
-      }
-      to.push(target.add(message).uid);
-      from.push(uid);
-      if (move) view.folder.remove(uid);
-    }
-    if (from.length === 0) return missing ? `NO ${GONE}` : `OK ${command} completed.`;
-    const code = `[COPYUID ${target.uidValidity} ${formatSet(from)} ${formatSet(to)}]`;
-    // RFC 6851 4.3: MOVE tells its COPYUID before the EXPUNGE answers.
-    if (move) await this.#untagged(`OK ${code}`);
-    if (missing) return `NO ${GONE}`;
-    return move ? `OK ${command} completed.` : `OK ${code} ${command} completed.`;
-  }
-
-  #expunge(only: NumberSet | undefined): Answer {
-    const view = this.#view;
-    if (view === undefined) return INVALID;
-    if (view.readOnly) return 'NO The folder is read-only.';
-    for (const { uid } of only === undefined ? view.all() : view.named(only, true)) {
-      if (view.folder.message(uid)?.flags.has('\\Deleted') === true) view.folder.remove(uid);
-    }
-    return `OK ${only === undefined ? '' : 'UID '}EXPUNGE completed.`;
-  }
-
-  #close(): Answer {
-    if (this.#view?.readOnly === false) this.#expunge(undefined);
-    this.#view = undefined;
-    return 'OK CLOSE completed.';
+    if (fault?.kind === 'cut') return { kind: 'cut', afterBytes: fault.afterBytes ?? 0 };
+    if (fault?.kind === 'vanish') view.folder.remove(uid);
+    const course = fault === undefined ? 'go' : await this.#act(fault);
+    return course === 'go' || course === 'over' ? { kind: course } : { kind: 'answer', answer: course };
   }
 
   // ---- IDLE ----------------------------------------------------------------------------------------------
 
-  async #idle(): Promise<Answer> {
+  async #idle(): Promise<Outcome | undefined> {
     const { clock } = this.#context;
     await this.#send('+ IDLE accepted, awaiting DONE command.\r\n');
     const over = new AbortController();
@@ -599,10 +360,9 @@ export class ImapSession {
     over.abort();
     end?.();
     if (line.kind !== 'line') return undefined;
-    if (this.#state === 'invalid') return INVALID;
-    return line.bytes.toString('latin1').toUpperCase() === 'DONE'
-      ? 'OK IDLE completed.'
-      : 'BAD Command Error. 12';
+    if (this.#state === 'invalid') return plainly(invalidState);
+    const done = line.bytes.toString('latin1').toUpperCase() === 'DONE';
+    return plainly(done ? 'OK IDLE completed.' : 'BAD Command Error. 12');
   }
 
   // ---- telling -------------------------------------------------------------------------------------------
@@ -657,7 +417,7 @@ export class ImapSession {
         return 'go';
       case 'expire':
         await this.#expire();
-        return INVALID;
+        return invalidState;
       case 'vanish':
         return 'go';
     }
@@ -685,17 +445,4 @@ export class ImapSession {
   async #send(text: string): Promise<void> {
     await this.#wire.write(text);
   }
-}
-
-function readsContent(items: readonly Item[]): boolean {
-  return items.some(({ kind }) => !['UID', 'FLAGS', 'INTERNALDATE', 'RFC822.SIZE'].includes(kind));
-}
-
-function noFolder(name: Token | undefined): string {
-  return `NO ${textOf(name) ?? ''} doesn't exist.`;
-}
-
-function quoteName(name: string): string {
-  const encoded = encodeFolderName(name);
-  return /^[\w&,-]+$/.test(encoded) ? encoded : `"${encoded.replace(/["\\]/g, '\\$&')}"`;
 }

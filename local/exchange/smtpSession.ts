@@ -4,7 +4,6 @@
 //
 // A message is taken (counted, filed, delivered) in one go between the steps `dot` and `reply`. Once its final dot
 // has arrived, a client that leaves does not stop that: the server has it.
-import { createHash } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '../../shared/clock.ts';
 import type { AccountOptions, Accounts, TokenCheck } from './accounts.ts';
@@ -16,15 +15,15 @@ import type { ConnectionRecord, MessageRecord, ServerLog } from './serverLog.ts'
 import type { ExchangeLimits, RecipientManner, SmtpManners } from './exchange.ts';
 import type { Names } from './smtpReplies.ts';
 import { ehloLines, replies, trailer } from './smtpReplies.ts';
+import { judge, noteViolation, take } from './smtpAcceptance.ts';
+import type { Transaction } from './smtpAcceptance.ts';
+import { logIn } from './smtpLogin.ts';
 import { readBody } from './smtpBody.ts';
-import { headerFrom } from './addresses.ts';
 import type { Wire } from './wire.ts';
-import { parseXoauth2 } from './xoauth2.ts';
 
 const IDLE_MS = 300_000;
 // RFC 4954 4: 12,288 octets, so that a token fits; Exchange's tokens are some 2 to 4 kB.
 const LINE_BYTES = 12_288;
-const DEFAULT_SEND_BYTES = 35 * 1024 * 1024;
 
 export interface SmtpContext {
   readonly clock: Clock;
@@ -51,14 +50,6 @@ export interface SmtpContext {
   deliver(message: MessageRecord, content: Content): void;
 }
 
-interface Transaction {
-  readonly from: string;
-  readonly mailNs: number;
-  readonly to: string[];
-  readonly refused: { address: string; reply: string }[];
-  readonly chunks: Buffer[];
-}
-
 /** `go`: do the step as usual · `answered`: a rule replied in its place · `over`: the connection has ended. */
 type Course = 'go' | 'answered' | 'over';
 
@@ -68,8 +59,8 @@ export class SmtpSession {
   readonly #record: ConnectionRecord;
   #secure = false;
   #greeted = false;
-  #account: AccountOptions | undefined;
-  #holder = '';
+  /** Who logged in, and by whose token. */
+  #login: { readonly account: AccountOptions; readonly holder: string } | undefined;
   #transaction: Transaction | undefined;
 
   constructor(context: SmtpContext, wire: Wire, record: ConnectionRecord) {
@@ -165,46 +156,17 @@ export class SmtpSession {
   async #auth(mechanism: string, initial: string | undefined): Promise<void> {
     if (!this.#greeted) return this.#reply(replies.helloFirst, 'auth');
     if (!this.#secure) return this.#reply(replies.authUnknown, 'auth');
-    if (this.#account !== undefined) return this.#reply(replies.authAlready, 'auth');
+    if (this.#login !== undefined) return this.#reply(replies.authAlready, 'auth');
     if (mechanism.toUpperCase() === 'LOGIN') return this.#authLogin(initial);
     if (mechanism.toUpperCase() !== 'XOAUTH2') return this.#reply(replies.authUnknown, 'auth');
     const response = initial ?? (await this.#ask(''));
     const course = await this.#step('auth');
     if (response === undefined || course !== 'go') return;
-    return this.#reply(await this.#login(response), 'auth');
-  }
-
-  async #login(response: string): Promise<string> {
-    const { accounts, checkToken, clock, limits, manners, connections, log } = this.#context;
-    const parsed = parseXoauth2(response);
-    if (parsed === undefined) return replies.authFailed(this.#trailer());
-    const account = accounts.byLogin(parsed.user);
-    const verdict = await checkToken(parsed.token);
-    const login = account === undefined ? 'refused' : accounts.smtpLogin(account, verdict, clock.now());
-    if (account === undefined || login === 'refused') return replies.authFailed(this.#trailer());
-    if (login === 'offMailbox') return replies.authOffMailbox(this.#trailer());
-    if (login === 'offTenant') return replies.authOffTenant(this.#trailer());
-    const count = connections.logIn(this.#record, account.address);
-    if (count > limits.connections) {
-      const { number: connection } = this.#record;
-      const atNs = log.nowNs();
-      log.violations.push({
-        kind: 'connections',
-        account: account.address,
-        connection,
-        atNs,
-        count,
-        limit: limits.connections,
-      });
-      if (manners.overConnections === 'auth') {
-        connections.logOut(this.#record);
-        return replies.tooManyConnectionsAtAuth;
-      }
-    }
-    this.#account = account;
-    this.#record.account = account.address;
-    this.#holder = verdict.kind === 'ok' ? (verdict.app ?? verdict.user ?? '') : '';
-    return replies.authenticated;
+    const login = await logIn(this.#context, this.#record, response, this.#trailer());
+    if (login.kind === 'refused') return this.#reply(login.reply, 'auth');
+    this.#login = login;
+    this.#record.account = login.account.address;
+    return this.#reply(replies.authenticated, 'auth');
   }
 
   /** Basic authentication is dead, but its dialog is still held. */
@@ -228,12 +190,12 @@ export class SmtpSession {
     const [, from, parameters = ''] = /^FROM: ?<([^<>\s]*)>((?: \S+)*)$/i.exec(argument) ?? [];
     if ((await this.#step('mail')) !== 'go') return;
     if (!this.#greeted) return this.#reply(replies.helloFirst, 'mail');
-    if (this.#account === undefined) return this.#reply(replies.notAuthenticated(this.#trailer()), 'mail');
+    if (this.#login === undefined) return this.#reply(replies.notAuthenticated(this.#trailer()), 'mail');
     if (this.#transaction !== undefined) return this.#reply(replies.mailTwice, 'mail');
     if (from === undefined) return this.#reply(replies.arguments, 'mail');
     const size = Number(/ SIZE=(\d+)/i.exec(parameters)?.[1] ?? 0);
     if (size > this.#context.limits.messageBytes) return this.#reply(replies.tooLarge, 'mail');
-    this.#transaction = { from, mailNs, to: [], refused: [], chunks: [] };
+    this.#transaction = { ...this.#login, from, mailNs, to: [], refused: [], chunks: [] };
     return this.#reply(replies.senderOk, 'mail');
   }
 
@@ -254,7 +216,12 @@ export class SmtpSession {
       return this.#reply(refusal, 'rcpt');
     }
     if (transaction.to.length >= limits.recipientsPerMessage) {
-      this.#violation('recipientsPerMessage', transaction.to.length + 1, limits.recipientsPerMessage);
+      const [count, limit] = [transaction.to.length + 1, limits.recipientsPerMessage];
+      noteViolation(this.#context, this.#record, transaction.account, {
+        kind: 'recipientsPerMessage',
+        count,
+        limit,
+      });
       transaction.refused.push({ address, reply: replies.tooManyRecipients });
       return this.#reply(replies.tooManyRecipients, 'rcpt');
     }
@@ -338,13 +305,15 @@ export class SmtpSession {
     const fields = headerFields(content);
     const bridgeId = headerValue(fields, 'X-Mail-Bridge-Id');
     const info = { recipients: transaction.to, ...(bridgeId === undefined ? {} : { bridgeId }) };
-    const take = (): MessageRecord | string => {
-      const no = refusal ?? this.#judge(transaction, content);
-      return no ?? this.#take(transaction, content, { dotNs, bridgeId });
+    const judgeAndTake = (): MessageRecord | string => {
+      const no = refusal ?? judge(this.#context, this.#record, transaction, content);
+      const at = { connection: this.#record.number, dotNs, clientThere: !this.#wire.isGone };
+      return no ?? take(this.#context, transaction, content, at);
     };
-    const course = await this.#stepWithMessage('dot', info, take);
-    if (course !== 'go') return;
-    const taken = take();
+    const course = await this.#stepWithMessage('dot', info, judgeAndTake);
+    // A server that closes takes nothing more.
+    if (course !== 'go' || this.#context.closing.aborted) return;
+    const taken = judgeAndTake();
     if (typeof taken === 'string') return this.#reply(taken, 'dot', bridgeId);
     if (this.#context.manners.overRate === 'delay') {
       await this.#pause(this.#context.rates.waitMs(taken.account, taken.acceptedNs));
@@ -353,81 +322,6 @@ export class SmtpSession {
     if (this.#wire.isGone) return;
     taken.repliedNs = this.#context.log.nowNs();
     return this.#reply(replies.accepted(this.#context.names, taken.serverId), 'reply');
-  }
-
-  /** The refusal that this message earns after its final dot, in the order in which Exchange's layers look. */
-  #judge(transaction: Transaction, content: Content): string | undefined {
-    const { limits, manners, names, rates, connections, accounts, log } = this.#context;
-    const account = this.#account;
-    if (account === undefined) return replies.notAuthenticated(this.#trailer());
-    const sendBytes = account.sendSizeBytes ?? DEFAULT_SEND_BYTES;
-    if (content.sizeBytes > sendBytes) {
-      this.#violation('messageSize', content.sizeBytes, sendBytes);
-      return replies.tooLarge;
-    }
-    const senders = [transaction.from, headerFrom(headerFields(content))].filter(
-      (one) => one !== undefined && one !== '',
-    );
-    const denied = senders.some((one) => !accounts.maySendAs(account, this.#holder, one ?? ''));
-    if (denied) return replies.sendAsDenied(names);
-    if (account.full === true) return replies.mailboxFull(names);
-    if (connections.rank(this.#record) > limits.connections) return replies.tooManyConnections(names);
-    const now = log.nowNs();
-    const recipients = rates.recipients(account.address, now) + transaction.to.length;
-    if (recipients > limits.recipientsPerDay) {
-      this.#violation('recipientRate', recipients, limits.recipientsPerDay);
-      return replies.quota(names);
-    }
-    const messages = rates.messages(account.address, now) + 1;
-    if (messages > limits.messagesPerPeriod) {
-      this.#violation('messageRate', messages, limits.messagesPerPeriod);
-      if (manners.overRate === 'refuse') return replies.tooFast(names);
-    }
-    return undefined;
-  }
-
-  #take(
-    transaction: Transaction,
-    content: Content,
-    stamp: { readonly dotNs: number; readonly bridgeId: string | undefined },
-  ): MessageRecord {
-    const { log, rates } = this.#context;
-    const fields = headerFields(content);
-    const hash = createHash('sha256');
-    for (const piece of content.slices()) hash.update(piece);
-    const named = { bridgeTag: 'X-Mail-Bridge-Tag', messageId: 'Message-ID', subject: 'Subject' };
-    const values = Object.entries(named).flatMap(([name, field]) => {
-      const value = headerValue(fields, field);
-      return value === undefined ? [] : [[name, value]];
-    });
-    const record = log.accepted({
-      connection: this.#record.number,
-      account: this.#account?.address ?? '',
-      from: transaction.from,
-      to: [...transaction.to],
-      refused: [...transaction.refused],
-      mailNs: transaction.mailNs,
-      dotNs: stamp.dotNs,
-      clientThere: !this.#wire.isGone,
-      ...(stamp.bridgeId === undefined ? {} : { bridgeId: stamp.bridgeId }),
-      ...(Object.fromEntries(values) as { bridgeTag?: string; messageId?: string; subject?: string }),
-      sizeBytes: content.sizeBytes,
-      sha256: hash.digest('hex'),
-      serverId: this.#context.newServerId(),
-    });
-    rates.took(record);
-    this.#context.deliver(record, content);
-    return record;
-  }
-
-  #violation(
-    kind: 'messageRate' | 'recipientRate' | 'recipientsPerMessage' | 'messageSize',
-    count: number,
-    limit: number,
-  ): void {
-    const { log } = this.#context;
-    const account = this.#account?.address ?? '';
-    log.violations.push({ kind, account, connection: this.#record.number, atNs: log.nowNs(), count, limit });
   }
 
   // ---- steps, faults, replies ----------------------------------------------------------------------------
@@ -485,7 +379,7 @@ export class SmtpSession {
   }
 
   #info(): StepInfo {
-    const account = this.#account?.address;
+    const account = this.#login?.account.address;
     return {
       protocol: 'smtp',
       connection: this.#record.number,
@@ -497,7 +391,7 @@ export class SmtpSession {
   async #reply(line: string, step: string, bridgeId?: string): Promise<void> {
     const { log } = this.#context;
     if (/^[45]/.test(line)) {
-      const account = this.#account?.address;
+      const account = this.#login?.account.address;
       log.refusals.push({
         connection: this.#record.number,
         step,

@@ -245,6 +245,18 @@ describe('what the server has, it takes', () => {
   });
 });
 
+test('a server that closes takes nothing more', async () => {
+  const clock = new ManualClock();
+  const exchange = await exchangeWith({ clock, latency: (step) => (step === 'dot' ? 5_000 : 0) });
+  const token = tokenFor(DESK, { expiresAt: clock.now() + 86_400_000 });
+  void sendBy(await smtpClient(exchange, DESK, token));
+  await until(() => clock.sleeping === 1);
+  await exchange.close();
+  // The server's sleep ends when it closes; give what follows it the time to go wrong.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(exchange.log.messages).toEqual([]);
+});
+
 test('the stamps of a message are in the order of its dialog', async () => {
   const clock = new ManualClock();
   const latency: Partial<Record<SmtpStep, number>> = { rcpt: 1, data: 2, dot: 4, reply: 8 };
