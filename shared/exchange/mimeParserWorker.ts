@@ -158,26 +158,50 @@ async function drained(
   return { content: { kind: 'bytes', bytes: new Uint8Array(Buffer.concat(kept)) }, sizeBytes, sha256 };
 }
 
-/** The raw bytes; where the mail knows only bare CR, with LF instead. The limit on buffers is kept here. */
+/**
+ * The raw bytes; where the mail knows only bare CR, with LF instead. The limits are kept here, between two chunks: the
+ * engine's own limit on a thread's heap is the last resort, because beyond it one large allocation would end the process.
+ */
 async function* normalised(raw: RawMail, head: Uint8Array, memoryBytes: number): AsyncIterable<Uint8Array> {
   const bareCr = head.includes(0x0d) && !head.includes(0x0a);
-  for await (const chunk of chunksOf(raw)) {
-    if (process.memoryUsage().arrayBuffers > memoryBytes) {
+  let sizeBytes = 0;
+  let lineCount = 0;
+  for await (const original of chunksOf(raw)) {
+    const chunk = bareCr ? original.map((byte) => (byte === 0x0d ? 0x0a : byte)) : original;
+    const { arrayBuffers, heapUsed } = process.memoryUsage();
+    if (arrayBuffers > memoryBytes || heapUsed > memoryBytes / 2) {
       throw new Error('it needs more memory than it may have');
     }
-    yield bareCr ? chunk.map((byte) => (byte === 0x0d ? 0x0a : byte)) : chunk;
+    sizeBytes += chunk.byteLength;
+    lineCount += linesIn(chunk);
+    if (lineCount > lineCountLimit && sizeBytes / lineCount < shortLineBytes) {
+      throw new Error('it has more lines than a mail can have');
+    }
+    yield chunk;
   }
+}
+
+/** Every line costs the parser objects; base64 has 78 bytes in each, and text rarely fewer than ten. */
+const lineCountLimit = 2_000_000;
+const shortLineBytes = 10;
+/** Small, so that what one chunk becomes in memory stays far below the limit. */
+const chunkBytes = 64 * 1024;
+
+function linesIn(chunk: Uint8Array): number {
+  let count = 0;
+  for (let at = chunk.indexOf(0x0a); at >= 0; at = chunk.indexOf(0x0a, at + 1)) count += 1;
+  return count;
 }
 
 async function* chunksOf(raw: RawMail): AsyncIterable<Uint8Array> {
   if (raw.kind === 'file') {
-    for await (const chunk of createReadStream(raw.path, { highWaterMark: 256 * 1024 })) {
+    for await (const chunk of createReadStream(raw.path, { highWaterMark: chunkBytes })) {
       if (chunk instanceof Uint8Array) yield chunk;
     }
     return;
   }
-  for (let at = 0; at < raw.bytes.byteLength; at += 256 * 1024) {
-    yield Buffer.from(raw.bytes.subarray(at, at + 256 * 1024));
+  for (let at = 0; at < raw.bytes.byteLength; at += chunkBytes) {
+    yield Buffer.from(raw.bytes.subarray(at, at + chunkBytes));
   }
 }
 

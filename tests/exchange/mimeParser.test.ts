@@ -196,7 +196,7 @@ describe('limits', () => {
     const small = createMimeParser({
       worker,
       clock: systemClock,
-      memoryBytes: 24 * 1024 * 1024,
+      memoryBytes: 64 * 1024 * 1024,
       threadCount: 1,
     });
     const path = join(folder, 'huge');
