@@ -61,7 +61,16 @@ export function judgeAttempt(message: Message, attempt: number, landing: Landing
 type Judged = ReadonlyMap<string, RecipientJudgement>;
 
 function judgeRecipients(result: SendResult): Judged {
-  return new Map(result.recipients.map(({ address, reply }) => [address, judgeRecipient(reply)]));
+  return new Map(
+    result.recipients.map(({ address, reply }) => [address, quote(judgeRecipient(reply), reply)]),
+  );
+}
+
+/** What it means in our words, and what the server said in its own. */
+function quote<Judged extends Verdict>(judgement: Judged, reply: Reply | undefined): Judged {
+  if (reply === undefined || judgement.words.includes(reply.text)) return judgement;
+  const words = judgement.words.slice(0, wordsMost);
+  return { ...judgement, words: `${words} The server said: ${reply.text.slice(0, wordsMost)}` };
 }
 
 function accepted(
@@ -94,7 +103,9 @@ function failed(
   const judged = judgeRecipients(result);
   if (dotSent && failure.reply === undefined)
     return inDoubt(message, attempt, judged, { code: 0, words: failure.words });
-  const judgement = isRefusedByRecipients(message, judged) ? undefined : judgeFailure(failure, dotSent);
+  const judgement = isRefusedByRecipients(message, judged)
+    ? undefined
+    : quote(judgeFailure(failure, dotSent), failure.reply);
   const common = {
     ...(failure.reply === undefined ? {} : { reply: failure.reply }),
     ...patience(judged, judgement),
@@ -200,7 +211,7 @@ function outcome(
     attempt,
     ...(why.code === 0 ? {} : { code: why.code }),
     ...(why.enhanced === undefined ? {} : { enhanced: why.enhanced }),
-    words: why.words.slice(0, wordsMost),
+    words: why.words.slice(0, 2 * wordsMost),
   };
 }
 

@@ -4,7 +4,7 @@ import type { OutboundNumbers } from './numbers.ts';
 
 /** One count of a second or a bucket: `[1764061234,10000],`. */
 const countCharacters = 19;
-const holdCharacters = 1_200;
+const holdCharacters = 1_500;
 const openCharacters = 500;
 /** Of the row's 1 MiB, at two bytes a character, leaving room. */
 const boxCharacters = 400_000;

@@ -8,7 +8,8 @@ import type { Box, Hold } from './box.ts';
 import type { HoldJudgement, HoldReason } from './judgement.ts';
 import type { OutboundNumbers } from './numbers.ts';
 
-const wordsMost = 300;
+const wordsMost = 600;
+const cureMost = 300;
 
 const concerns = (hold: Hold, mailbox: string): boolean =>
   hold.mailbox === undefined || hold.mailbox === mailbox.toLowerCase();
@@ -68,7 +69,7 @@ export function placeHold(
   const texts = {
     reason: judgement.reason,
     words: judgement.words.slice(0, wordsMost),
-    cure: judgement.cure.slice(0, wordsMost),
+    cure: judgement.cure.slice(0, cureMost),
   };
   const standing = box.holds.find((hold) => isSame(hold, about));
   if (standing !== undefined) {

@@ -1,0 +1,46 @@
+import { expect, test } from '@jest/globals';
+import { forecast } from '../../shared/limits/forecast.ts';
+import { nothingTaken, take } from '../../shared/limits/window.ts';
+import type { Law } from '../../shared/limits/window.ts';
+
+const start = Date.UTC(2026, 10, 25, 9);
+const law: Law = {
+  messagesPerMinute: 30,
+  recipientsPerDay: 100,
+  periodMs: 60_000,
+  guardMs: 1_000,
+  dayMs: 86_400_000,
+  dayBucketMs: 300_000,
+};
+const pace = { claimToReplyMs: 1_500, betweenMs: 0, boundsApartMs: 0, connectionCount: 2 };
+const waiting = (count: number, recipients = 1): readonly number[] =>
+  new Array<number>(count).fill(recipients);
+
+test('nothing waits: it is clear now', () => {
+  expect(forecast(nothingTaken, law, start, [], pace)).toMatchObject({ waitingCount: 0, clearsAt: start });
+});
+
+test('within one period it is the connections that decide', () => {
+  const { clearsAt, nextAt } = forecast(nothingTaken, law, start, waiting(30), pace);
+  expect(nextAt).toBe(start);
+  expect(clearsAt).toBe(start + 15 * 1_500);
+});
+
+test('beyond it, the slots: the 31st waits for the first reply, the period and the guard', () => {
+  const { clearsAt } = forecast(nothingTaken, law, start, waiting(31), pace);
+  expect(clearsAt).toBe(start + 63_000 + 1_500);
+});
+
+test('beyond the day, the first bucket’s return', () => {
+  const { taken } = take(nothingTaken, law, start, 95);
+  const answer = forecast(taken, law, start, waiting(1, 10), pace);
+  expect(answer).toMatchObject({
+    recipientsToday: 95,
+    nextAt: start + 86_400_000,
+    nextFree: { recipientCount: 95, at: start + 86_400_000 },
+  });
+});
+
+test('one that no day allows leaves the end open', () => {
+  expect(forecast(nothingTaken, law, start, waiting(1, 101), pace)).not.toHaveProperty('clearsAt');
+});

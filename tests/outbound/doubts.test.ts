@@ -1,0 +1,201 @@
+// In doubt: what a crash, a cut and a late answer leave behind, and how it ends.
+import { describe, expect, test } from '@jest/globals';
+import type { Manner } from '../models/modelRelay.ts';
+import { World } from '../models/world.ts';
+import type { Host } from '../models/world.ts';
+import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
+
+/** One message whose first attempt goes as told, and then plain ones; time passes until it is settled. */
+async function doubtful(
+  first: Manner,
+  numbers: Partial<OutboundNumbers> = {},
+): Promise<{ world: World; host: Host }> {
+  const world = new World(undefined, numbers);
+  const host = world.host();
+  world.server.manner = ({ bridgeId }) => (bridgeId === 'a.1' ? first : {});
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  expect(world.story('a')).toEqual(['accepted', 'inDoubt']);
+  return { world, host };
+}
+
+describe('the look in Sent Items', () => {
+  test('found: sent, with the copy’s Message-ID; not before deadline + grace', async () => {
+    const { world, host } = await doubtful({ cut: 'afterDotAccepted' });
+    const doubtedAt = world.clock.now;
+    await world.minutes(host, 20);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.about('a').at(-1)?.data['serverMessageId']).toBe('<copy-a.1@server>');
+    expect(world.server.arrivals.length).toBe(1);
+    expect(world.sentItems.looks[0]?.at).toBeGreaterThan(doubtedAt + 13 * 60_000);
+  });
+
+  test('a copy that comes late is found by the second look', async () => {
+    const { world, host } = await doubtful({ cut: 'afterDotAccepted', copyAfterMs: 17 * 60_000 });
+    await world.minutes(host, 30);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.sentItems.looks.length).toBe(2);
+  });
+
+  test('never: held for a person, who sends it again or marks it as sent', async () => {
+    for (const act of ['replay', 'markSent'] as const) {
+      const { world, host } = await doubtful({ cut: 'afterDotLost' });
+      await world.minutes(host, 30);
+      expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'held']);
+      const [held] = await world.run(host.outbound.forPerson(world.account, 'doubtful', 10));
+      expect(held).toMatchObject({ id: 'a', state: 'held', reason: 'notFound' });
+      await world.run(host.outbound[act]({ account: world.account, id: 'a', by: 'anna' }));
+      await world.answerRings(host);
+      expect(world.story('a').at(-1)).toBe('sent');
+      expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(act === 'replay' ? ['a.2'] : []);
+    }
+  });
+
+  test('never, policy resend: sent again, and flagged', async () => {
+    const { world, host } = await doubtful({ cut: 'afterDotLost' }, { doubtPolicy: 'resend' });
+    await world.minutes(host, 30);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
+    expect(world.about('a')[2]?.data['reason']).toBe('notFound');
+  });
+
+  test('the copy of attempt 1 proves nothing about attempt 2', async () => {
+    const { world, host } = await doubtful(
+      { cut: 'afterDotAccepted', copyAfterMs: 40 * 60_000 },
+      { doubtPolicy: 'resend' },
+    );
+    world.server.manner = () => ({ cut: 'afterDotLost' });
+    await world.minutes(host, 90);
+    // Attempt 1's copy is there by now; attempt 2 was lost, looked for under its own name and not found.
+    expect(world.sentItems.looks.flatMap(({ wanted }) => wanted.map(({ bridgeId }) => bridgeId))).toContain(
+      'a.2',
+    );
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.1']);
+    expect(world.story('a').filter((type) => type === 'sent')).toEqual([]);
+  });
+
+  test('a look that can not be made counts as none', async () => {
+    const { world, host } = await doubtful({ cut: 'afterDotLost' });
+    world.sentItems.trouble = 'IMAP is down';
+    await world.minutes(host, 60);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt']);
+    expect(await world.state(host, 'a')).toBe('inDoubt');
+    world.sentItems.trouble = undefined;
+    await world.minutes(host, 20);
+    expect(world.sentItems.looks.length).toBe(2);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'held']);
+  });
+});
+
+describe('a host dies', () => {
+  test('after the claim, before anything was sent: in doubt, held, not lost and not sent blindly', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a');
+    host.wire.fates = (call) => {
+      const isClaim =
+        call.kind === 'commit' &&
+        call.operations.some(({ key }) => key === 'box') &&
+        world.log.some(({ name }) => name.endsWith('leaseTaken'));
+      if (isClaim) host.wire.die();
+      return { thereMs: 2, backMs: 2 };
+    };
+    // Dies with its first transaction under the lease on the way: the claim may or may not be applied.
+    void host.outbound.drain(world.account, 'doomed');
+    await world.pass(30_000);
+    expect(host.wire.isDead()).toBe(true);
+    const next = world.host();
+    await world.minutes(next, 40);
+    expect(world.server.arrivals.length + (world.story('a').includes('inDoubt') ? 1 : 0)).toBeGreaterThan(0);
+    expect(['sent', 'held']).toContain(world.story('a').at(-1));
+  });
+
+  test('between the server’s acceptance and the settling: found in Sent Items, once at the server', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a');
+    void host.outbound.drain(world.account, 'doomed');
+    while (world.server.arrivals.length === 0) await world.pass(10);
+    world.kill(host);
+    const next = world.host();
+    await world.minutes(next, 2);
+    expect(world.story('a')).toEqual(['accepted']);
+    expect(await world.state(next, 'a')).toBe('waiting');
+    await world.minutes(next, 30);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.server.arrivals.length).toBe(1);
+  });
+
+  test('recovery: what was not claimed leaves within lease and sweep', async () => {
+    const world = new World();
+    const host = world.host();
+    for (let count = 0; count < 5; count += 1) await world.submit(host, `m${count}`);
+    void host.outbound.drain(world.account, 'doomed');
+    await world.pass(1_000);
+    world.kill(host);
+    const diedAt = world.clock.now;
+    const next = world.host();
+    await world.minutes(next, 4);
+    const others = world.server.arrivals.filter(({ at }) => at > diedAt + 5_000);
+    expect(others.length).toBe(3);
+    expect(Math.max(...others.map(({ at }) => at)) - diedAt).toBeLessThan(135_000);
+  });
+
+  test('its connections count until the server must have dropped them', async () => {
+    const world = new World();
+    const host = world.host();
+    for (let count = 0; count < 40; count += 1) await world.submit(host, `m${count}`);
+    void host.outbound.drain(world.account, 'doomed');
+    await world.pass(5_000);
+    expect(world.server.openCount).toBe(2);
+    world.kill(host, 5 * 60_000);
+    const next = world.host();
+    await world.minutes(next, 8);
+    expect(world.server.mostOpenCount).toBe(3);
+    expect(world.server.arrivals.length).toBeGreaterThanOrEqual(38);
+  });
+});
+
+describe('an owner that stood still', () => {
+  /** The owner's answers stop for so long right after the server accepted; another takes over meanwhile. */
+  async function standStill(ms: number): Promise<World> {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a');
+    const stopped = { until: 0 };
+    host.wire.fates = () => ({ thereMs: Math.max(2, stopped.until - world.clock.now), backMs: 2 });
+    const draining = host.outbound.drain(world.account, 'slow');
+    while (world.server.arrivals.length === 0) await world.pass(10);
+    stopped.until = world.clock.now + ms;
+    const next = world.host();
+    await world.minutes(next, Math.ceil(ms / 60_000) + 1);
+    await world.run(draining);
+    await world.minutes(next, 40);
+    return world;
+  }
+
+  test('for two minutes: it settles what it sent; nobody doubted it', async () => {
+    const world = await standStill(120_000);
+    expect(world.story('a')).toEqual(['accepted', 'sent']);
+    expect(world.server.arrivals.length).toBe(1);
+  });
+
+  test('for seven minutes: given up for doubtful by another, and corrected by its own 250', async () => {
+    const world = await standStill(7 * 60_000);
+    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.sentItems.looks).toEqual([]);
+    expect(world.server.arrivals.length).toBe(1);
+  });
+});
+
+test('a server that never answers is cut at the deadline, and the slot stays taken for what it may still do', async () => {
+  const world = new World();
+  const host = world.host();
+  world.server.manner = () => ({ acceptsAfterMs: 9 * 60_000 });
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  const { box } = await world.run(host.outbound.watch(world.account));
+  const [slot] = box.slots;
+  expect((slot?.[0] ?? 0) * 1_000).toBeGreaterThan(world.clock.now + 10 * 60_000);
+  await world.minutes(host, 20);
+  expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+});

@@ -1,0 +1,234 @@
+// Holds: no message is blamed, at most one try a minute, and they end by themselves where they can.
+import { describe, expect, test } from '@jest/globals';
+import type { Reply } from '../../shared/mail/reply.ts';
+import { mailbox, World } from '../models/world.ts';
+
+const busy: Reply = {
+  code: 451,
+  enhanced: '4.7.0',
+  text: 'Temporary server error. Please try again later. PRX4',
+};
+const quota: Reply = {
+  code: 554,
+  enhanced: '5.2.0',
+  text: 'STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message',
+};
+const mayNot: Reply = {
+  code: 550,
+  enhanced: '5.7.60',
+  text: 'SMTP; Client does not have permissions to send as this sender',
+};
+
+/** The most instants in any half-open minute. */
+function mostPerMinute(times: readonly number[]): number {
+  return Math.max(
+    0,
+    ...times.map((at) => times.filter((other) => other >= at && other < at + 60_000).length),
+  );
+}
+
+test('a storm of 4xx for two hours: at most one try a minute after it is known, then all leave, nobody charged', async () => {
+  const world = new World();
+  const host = world.host();
+  let storm = true;
+  world.server.manner = () => (storm ? { refuse: { phase: 'dot', reply: busy } } : {});
+  for (let count = 0; count < 100; count += 1) await world.submit(host, `m${count}`);
+  await world.answerRings(host);
+  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
+  expect(hold).toMatchObject({ reason: 'storm' });
+  const knownAt = world.clock.now;
+  await world.minutes(host, 120);
+  const tries = world.server.refusals.map(({ at }) => at).filter((at) => at > knownAt);
+  expect(tries.length).toBeGreaterThan(2);
+  expect(mostPerMinute(tries)).toBe(1);
+  storm = false;
+  await world.minutes(host, 75);
+  expect(world.server.arrivals.length).toBe(100);
+  const deferred = world.events.filter(({ type }) => type.endsWith('mail.deferred')).length;
+  // Only those that flew before it was known to be a storm.
+  expect(deferred).toBeLessThanOrEqual(4);
+  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+});
+
+test('the day’s quota by the server’s count: the account pauses, the message waits uncharged, and goes on by itself', async () => {
+  const world = new World();
+  const host = world.host();
+  let full = true;
+  world.server.manner = () => (full ? { refuse: { phase: 'dot', reply: quota } } : {});
+  for (const id of ['a', 'b', 'c', 'd']) await world.submit(host, id);
+  await world.answerRings(host);
+  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
+  expect(hold).toMatchObject({ reason: 'quota' });
+  expect(hold?.mailbox).toBeUndefined();
+  expect(hold?.cure.length).toBeGreaterThan(10);
+  expect(await world.state(host, 'a')).toBe('waiting');
+  expect(world.story('a')).toEqual(['accepted']);
+  full = false;
+  await world.minutes(host, 180);
+  expect(world.server.arrivals.length).toBe(4);
+  expect(world.story('a')).toEqual(['accepted', 'sent']);
+});
+
+test('the server out of reach: two tries, then one a minute and rarer; no message touched', async () => {
+  const world = new World();
+  const host = world.host();
+  world.server.door = () => ({ phase: 'connect', words: 'connection refused' });
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  const first = world.server.connects.length;
+  expect(first).toBe(2);
+  await world.minutes(host, 60);
+  const later = world.server.connects.slice(first);
+  expect(mostPerMinute(later)).toBe(1);
+  expect(later.length).toBeLessThan(10);
+  expect(world.story('a')).toEqual(['accepted']);
+  world.server.door = () => undefined;
+  await world.minutes(host, 61);
+  expect(world.story('a')).toEqual(['accepted', 'sent']);
+});
+
+test('sign-in refused: held at once with its cure, and ended by a person', async () => {
+  const world = new World();
+  const host = world.host();
+  const reply: Reply = { code: 535, enhanced: '5.7.3', text: 'Authentication unsuccessful' };
+  world.server.door = () => ({ phase: 'auth', reply, words: reply.text });
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  expect(world.server.connects.length).toBe(1);
+  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
+  expect(hold).toMatchObject({ reason: 'signIn' });
+  world.server.door = () => undefined;
+  await world.run(host.outbound.resume({ account: world.account }));
+  await world.answerRings(host);
+  expect(world.story('a')).toEqual(['accepted', 'sent']);
+});
+
+test('a hold with nothing waiting is tried without a message, and ends', async () => {
+  const world = new World();
+  const host = world.host();
+  world.server.manner = () => ({ refuse: { phase: 'dot', reply: quota } });
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  await world.run(host.outbound.cancel({ account: world.account, id: 'a', by: 'anna' }));
+  await world.minutes(host, 150);
+  expect(world.server.probes.length).toBeGreaterThan(0);
+  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+});
+
+describe('one mailbox of several on an account', () => {
+  const two = [mailbox('desk@example.com'), mailbox('sales@example.com', { smtpUser: 'desk@example.com' })];
+
+  test('one that may not be sent as: its messages step aside, told once; the other’s leave; its try ends it', async () => {
+    const world = new World(two);
+    const host = world.host();
+    let may = false;
+    world.server.manner = ({ envelope }) =>
+      !may && envelope.from === 'sales@example.com' ? { refuse: { phase: 'dot', reply: mayNot } } : {};
+    for (let count = 0; count < 5; count += 1) {
+      await world.submit(host, `s${count}`, { mailbox: 'sales@example.com' });
+      await world.submit(host, `d${count}`);
+    }
+    await world.answerRings(host);
+    await world.minutes(host, 3);
+    expect(world.server.arrivals.length).toBe(5);
+    const { box } = await world.run(host.outbound.watch(world.account));
+    expect(box.holds).toMatchObject([{ mailbox: 'sales@example.com', reason: 'sendAs' }]);
+    expect(world.story('s4')).toEqual(['accepted', 'held']);
+    await world.minutes(host, 300);
+    expect(world.story('s4').filter((type) => type === 'held').length).toBe(1);
+    may = true;
+    await world.minutes(host, 200);
+    expect(world.server.arrivals.length).toBe(10);
+    for (let count = 0; count < 5; count += 1) expect(world.story(`s${count}`).at(-1)).toBe('sent');
+    const after = (await world.run(host.outbound.watch(world.account))).box;
+    expect([after.holds, after.parked]).toEqual([[], []]);
+  });
+
+  test('paused by a person: held until resumed; a pause ends by nothing else', async () => {
+    const world = new World(two);
+    const host = world.host();
+    await world.run(
+      host.outbound.pause({ account: world.account, mailbox: 'sales@example.com', by: 'anna' }),
+    );
+    await world.submit(host, 's', { mailbox: 'sales@example.com' });
+    await world.submit(host, 'd');
+    await world.answerRings(host);
+    await world.minutes(host, 600);
+    expect(world.story('d')).toEqual(['accepted', 'sent']);
+    expect(world.story('s')).toEqual(['accepted', 'held']);
+    await world.run(host.outbound.resume({ account: world.account, mailbox: 'sales@example.com' }));
+    await world.answerRings(host);
+    expect(world.story('s')).toEqual(['accepted', 'held', 'sent']);
+  });
+
+  test('taken out of the settings: held with that reason, not forgotten, and sent when it is back', async () => {
+    const world = new World(two);
+    await world.submit(world.host(), 's', { mailbox: 'sales@example.com' });
+    world.mailboxes = two.slice(0, 1);
+    const without = world.host();
+    await world.minutes(without, 2);
+    expect(world.story('s')).toEqual(['accepted', 'held']);
+    expect(world.about('s').at(-1)?.data['reason']).toBe('removed');
+    world.mailboxes = two;
+    await world.minutes(world.host(), 2);
+    expect(world.story('s')).toEqual(['accepted', 'held', 'sent']);
+  });
+
+  test('both share the account’s limits', async () => {
+    const world = new World(two);
+    const host = world.host();
+    for (let count = 0; count < 25; count += 1) {
+      await world.submit(host, `s${count}`, { mailbox: 'sales@example.com' });
+      await world.submit(host, `d${count}`);
+    }
+    await world.answerRings(host);
+    expect(world.server.arrivals.length).toBe(50);
+    expect(world.mostInAnyPeriod()).toBe(30);
+  });
+});
+
+test('an account that no mailbox names any more: its messages are held with that reason, and come back with it', async () => {
+  const world = new World();
+  await world.submit(world.host(), 'a');
+  const { mailboxes } = world;
+  world.mailboxes = [mailbox('other@example.com')];
+  const without = world.host();
+  await world.minutes(without, 3);
+  expect(world.story('a')).toEqual(['accepted', 'held']);
+  expect(world.server.connects).toEqual([]);
+  world.mailboxes = mailboxes;
+  await world.minutes(world.host(), 3);
+  expect(world.story('a')).toEqual(['accepted', 'held', 'sent']);
+});
+
+test('too many connections: one fewer, and the message goes again uncharged', async () => {
+  const world = new World();
+  const host = world.host();
+  let refusals = 1;
+  const reply: Reply = {
+    code: 432,
+    enhanced: '4.3.2',
+    text: 'Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending',
+  };
+  world.server.manner = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply } } : {});
+  for (const id of ['a', 'b', 'c']) await world.submit(host, id);
+  await world.answerRings(host);
+  expect(world.server.arrivals.length).toBe(3);
+  expect(world.events.filter(({ type }) => type.endsWith('deferred'))).toEqual([]);
+});
+
+test('the vault out of reach: the account waits, no message is touched', async () => {
+  const world = new World();
+  let down = true;
+  const tagKey = (): Promise<Uint8Array> =>
+    down ? Promise.reject(new Error('vault')) : Promise.resolve(Buffer.from('key'));
+  const host = world.host({ tagKey });
+  await world.submit(host, 'a');
+  await world.answerRings(host);
+  expect((await world.run(host.outbound.watch(world.account))).box.holds).toMatchObject([
+    { reason: 'noToken' },
+  ]);
+  down = false;
+  await world.minutes(host, 3);
+  expect(world.story('a')).toEqual(['accepted', 'sent']);
+});

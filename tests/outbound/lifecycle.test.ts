@@ -1,0 +1,378 @@
+// Every state and every move between states, through the assembled outbound side on models of its doors.
+import { describe, expect, test } from '@jest/globals';
+import { mailbox, World } from '../models/world.ts';
+
+const tempfail = { code: 451, enhanced: '4.7.0', text: 'Temporary server error. Please try again later' };
+const noSuchUser = { code: 550, enhanced: '5.1.1', text: 'User unknown' };
+const by = 'anna';
+
+describe('deferred', () => {
+  test('refused for now: again after about a minute, then two, then sent', async () => {
+    const world = new World();
+    const host = world.host();
+    let refusals = 2;
+    world.server.manner = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply: tempfail } } : {});
+    await world.submit(host, 'a');
+    await world.answerRings(host);
+    await world.minutes(host, 8);
+    expect(world.story('a')).toEqual(['accepted', 'deferred', 'deferred', 'sent']);
+    const [one, two] = world.server.refusals.map(({ at }) => at);
+    const sentAt = world.server.arrivals[0]?.at ?? 0;
+    expect((two ?? 0) - (one ?? 0)).toBeGreaterThan(47_000);
+    expect((two ?? 0) - (one ?? 0)).toBeLessThan(72_000 + 65_000);
+    expect(sentAt - (two ?? 0)).toBeGreaterThan(95_000);
+  });
+
+  test('given up when its own deferrals add up to the age, and filed as a dead letter with its reply', async () => {
+    const world = new World(undefined, { giveUpAfterMs: 10 * 60_000, refusalsBeforeStormCount: 99 });
+    const host = world.host();
+    world.server.manner = () => ({ refuse: { phase: 'dot', reply: tempfail } });
+    await world.submit(host, 'a');
+    await world.answerRings(host);
+    await world.minutes(host, 20);
+    expect(world.story('a').at(-1)).toBe('failed');
+    const [letter] = await world.run(host.outbound.forPerson(world.account, 'failed', 10));
+    expect(letter).toMatchObject({ id: 'a', state: 'failed', reason: 'tooOld' });
+    expect(letter?.content).toBeDefined();
+    expect(letter?.words).toContain('Temporary server error');
+  });
+
+  test('cut before the final dot: an ordinary retry, no doubt', async () => {
+    const world = new World();
+    const host = world.host();
+    let first = true;
+    world.server.manner = () => {
+      const cut = first;
+      first = false;
+      return cut ? { cut: 'beforeDot' } : {};
+    };
+    await world.submit(host, 'a');
+    await world.answerRings(host);
+    await world.minutes(host, 4);
+    expect(world.story('a')).toEqual(['accepted', 'deferred', 'sent']);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.2']);
+  });
+});
+
+describe('recipients', () => {
+  test('only those refused for now are tried again; nobody gets two; the refused one is named', async () => {
+    const world = new World();
+    const host = world.host();
+    let attempt = 0;
+    world.server.manner = () => {
+      attempt += 1;
+      return {
+        rcpt: (address) =>
+          address.startsWith('never')
+            ? noSuchUser
+            : address.startsWith('later') && attempt === 1
+              ? tempfail
+              : undefined,
+      };
+    };
+    await world.submit(host, 'a', { to: ['now@x.example', 'later@x.example', 'never@x.example'] });
+    await world.answerRings(host);
+    await world.minutes(host, 4);
+    expect(world.server.arrivals.map(({ recipients }) => recipients)).toEqual([
+      ['now@x.example'],
+      ['later@x.example'],
+    ]);
+    expect(world.story('a')).toEqual(['accepted', 'deferred', 'sent']);
+    const outcomes = world.about('a').at(-1)?.data['recipients'] as readonly {
+      address: string;
+      outcome: string;
+    }[];
+    expect(outcomes.map(({ address, outcome }) => `${address} ${outcome}`)).toEqual([
+      'now@x.example sent',
+      'later@x.example sent',
+      'never@x.example failed',
+    ]);
+  });
+
+  test('all refused for good: a dead letter with each reply', async () => {
+    const world = new World();
+    const host = world.host();
+    world.server.manner = () => ({ rcpt: () => noSuchUser });
+    await world.submit(host, 'a', { to: ['x@x.example', 'y@x.example'] });
+    await world.answerRings(host);
+    expect(world.story('a')).toEqual(['accepted', 'failed']);
+    expect(await world.state(host, 'a')).toBe('failed');
+  });
+
+  test('the same address twice, the domain in another case, is one RCPT', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a', { to: ['b@X.example', 'b@x.example'], cc: ['B@x.example'] });
+    await world.answerRings(host);
+    expect(world.server.arrivals[0]?.recipients.length).toBe(2);
+  });
+
+  test('more than a whole day allows can never be sent', async () => {
+    const limits = { messagesPerMinute: 30, recipientsPerDay: 3, connections: 3 };
+    const world = new World([mailbox('desk@example.com', { limits })]);
+    const host = world.host();
+    await world.submit(host, 'a', { to: [1, 2, 3, 4].map((number) => `r${number}@x.example`) });
+    await world.answerRings(host);
+    expect(world.story('a')).toEqual(['accepted', 'failed']);
+    expect(world.server.arrivals).toEqual([]);
+  });
+});
+
+describe('time', () => {
+  test('sendAt is waited for, expiresAt ends it', async () => {
+    const world = new World();
+    const host = world.host();
+    const at = (ms: number): string => new Date(world.clock.now + ms).toISOString();
+    await world.submit(host, 'later', { sendAt: at(5 * 60_000) });
+    await world.submit(host, 'over', { sendAt: at(60_000), expiresAt: at(90_000) });
+    const dueAt = world.clock.now + 5 * 60_000;
+    await world.answerRings(host);
+    expect(world.server.arrivals).toEqual([]);
+    await world.pass(120_000);
+    await world.minutes(host, 6);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['later.1']);
+    expect(world.server.arrivals[0]?.at).toBeGreaterThan(dueAt - 2_000);
+    expect(world.story('over')).toEqual(['accepted', 'expired']);
+  });
+
+  test('lanes: urgent before normal before bulk', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'bulk', { priority: 'bulk' });
+    await world.submit(host, 'normal');
+    await world.submit(host, 'high', { priority: 'high' });
+    await world.answerRings(host);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['high.1', 'normal.1', 'bulk.1']);
+  });
+
+  test('an urgent message behind a backlog starts within about a period', async () => {
+    const world = new World();
+    const host = world.host();
+    for (let count = 0; count < 120; count += 1) await world.submit(host, `m${count}`);
+    const draining = host.outbound.drain(world.account, 'invocation');
+    await world.pass(30_000);
+    await world.submit(host, 'urgent', { priority: 'high' });
+    const acceptedAt = world.clock.now;
+    await world.run(draining);
+    await world.minutes(host, 5);
+    const arrival = world.server.arrivals.find(({ bridgeId }) => bridgeId === 'urgent.1');
+    expect((arrival?.at ?? Infinity) - acceptedAt).toBeLessThan(66_000);
+  });
+
+  test('a lane whose head is more than the day has left sleeps; the others go on', async () => {
+    const limits = { messagesPerMinute: 30, recipientsPerDay: 10, connections: 3 };
+    const world = new World([mailbox('desk@example.com', { limits })]);
+    const host = world.host();
+    const many = (count: number): readonly string[] =>
+      Array.from({ length: count }, (_, index) => `r${index}@x.example`);
+    await world.submit(host, 'first', { to: many(6) });
+    await world.answerRings(host);
+    await world.submit(host, 'tooMuchToday', { to: many(5) });
+    await world.answerRings(host);
+    const box = (await world.run(host.outbound.watch(world.account))).box;
+    expect(box.sleep[1]).toBeGreaterThan(world.clock.now);
+    expect([box.sleep[0], box.sleep[2]]).toEqual([0, 0]);
+    await world.submit(host, 'urgent', { to: many(2), priority: 'high' });
+    expect(world.queue.rung.length).toBe(1);
+    await world.answerRings(host);
+    await world.submit(host, 'another');
+    expect(world.queue.rung.length).toBe(0);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['first.1', 'urgent.1']);
+    await world.pass(24 * 3_600_000 + 20 * 60_000);
+    await world.minutes(host, 2);
+    expect(world.server.arrivals.length).toBe(4);
+  });
+});
+
+describe('acceptance', () => {
+  test('the same id and content again: nothing happens; another content is rejected, and the first one stands', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a');
+    await world.submit(host, 'a');
+    const answer = await world.run(host.outbound.accept(world.submission('a', { text: 'another' })));
+    expect(answer).toMatchObject({ kind: 'rejected', id: 'a' });
+    await world.answerRings(host);
+    expect(world.server.arrivals.length).toBe(1);
+    expect(world.story('a').filter((type) => type !== 'rejected')).toEqual(['accepted', 'sent']);
+  });
+
+  test.each([
+    ['null', null],
+    ['a number', 7],
+    ['text', 'hello'],
+    ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0x00])],
+    ['an unknown mailbox', { id: 'x', mailbox: 'nobody@example.com', to: ['a@b.example'], text: '' }],
+  ])('what can not be accepted is kept and told: %s', async (_what, payload) => {
+    const world = new World();
+    const host = world.host();
+    const answer = await world.run(host.outbound.accept(payload));
+    expect(answer.kind).toBe('rejected');
+    expect(world.events.map(({ type }) => type.replace(/^.*mail\./, ''))).toEqual(['rejected']);
+    expect(world.blobs.stored.size).toBe(1);
+    expect(world.table.all('rejected').length).toBe(1);
+  });
+
+  test('a base64 payload is understood', async () => {
+    const world = new World();
+    const host = world.host();
+    const payload = Buffer.from(JSON.stringify(world.submission('b'))).toString('base64');
+    expect(await world.run(host.outbound.accept(payload))).toMatchObject({ kind: 'accepted', id: 'b' });
+  });
+
+  test('what a submission refers to is copied first: ESM may delete it, and a late repeat is no fault', async () => {
+    const world = new World();
+    const host = world.host();
+    world.blobs.uploads.set('esm-upload/report', Buffer.from('the report'));
+    const attachments = [{ filename: 'r.txt', contentType: 'text/plain', blob: 'esm-upload/report' }];
+    await world.submit(host, 'a', { attachments });
+    world.blobs.uploads.clear();
+    await world.submit(host, 'a', { attachments });
+    await world.answerRings(host);
+    expect(world.story('a')).toEqual(['accepted', 'sent']);
+    const absent = await world.run(host.outbound.accept(world.submission('b', { attachments })));
+    expect(absent).toMatchObject({ kind: 'rejected', problems: [{ field: 'attachments[0].blob' }] });
+  });
+
+  test('content above 64 KiB goes through a blob; content that is gone fails with its reason', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'large', { text: 'x'.repeat(100_000) });
+    await world.submit(host, 'gone', { text: 'y'.repeat(100_000) });
+    const gone = await world.run(host.outbound.message(world.account, 'gone'));
+    world.blobs.stored.delete(String(gone?.message.content));
+    await world.answerRings(host);
+    expect(world.story('large')).toEqual(['accepted', 'sent']);
+    expect(world.story('gone')).toEqual(['accepted', 'failed']);
+    expect(world.about('gone').at(-1)?.data['reason']).toBe('contentGone');
+  });
+
+  test('poison: accepted again; while the store is down it goes back to its queue, five minutes later', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.run(host.outbound.settlePoison(JSON.stringify(world.submission('a'))));
+    await world.answerRings(host);
+    expect(world.story('a')).toEqual(['accepted', 'sent']);
+    host.wire.fates = (call) => ({
+      thereMs: 1,
+      backMs: 1,
+      ...(call.kind === 'resubmit' ? {} : ({ trouble: 'refused' } as const)),
+    });
+    await world.run(host.outbound.settlePoison(world.submission('b')));
+    expect(world.queue.resubmitted.map(({ delayMs }) => delayMs)).toEqual([300_000]);
+    expect(JSON.parse(world.queue.resubmitted[0]?.text ?? '')).toMatchObject({ id: 'b' });
+  });
+});
+
+describe('a person acts', () => {
+  test('cancel: before it is sent, yes; while it is being sent or after, too late', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.submit(host, 'a');
+    expect(await world.run(host.outbound.cancel({ account: world.account, id: 'a', by }))).toEqual({
+      kind: 'done',
+    });
+    await world.answerRings(host);
+    expect(world.story('a')).toEqual(['accepted', 'cancelled']);
+    expect(world.server.arrivals).toEqual([]);
+    await world.submit(host, 'b');
+    const draining = host.outbound.drain(world.account, 'invocation');
+    await world.pass(1_000);
+    const late = await world.run(host.outbound.cancel({ account: world.account, id: 'b', by }));
+    expect(late.kind).toBe('refused');
+    await world.run(draining);
+    expect(await world.run(host.outbound.cancel({ account: world.account, id: 'b', by }))).toMatchObject({
+      kind: 'refused',
+    });
+    expect(await world.run(host.outbound.cancel({ account: world.account, id: 'c', by }))).toEqual({
+      kind: 'unknown',
+    });
+    expect(world.story('b')).toEqual(['accepted', 'sent']);
+  });
+
+  test('cancelled and claimed at the same moment: one of them wins, never both', async () => {
+    for (let delayMs = 0; delayMs < 400; delayMs += 7) {
+      const world = new World();
+      const host = world.host();
+      const other = world.host();
+      await world.submit(host, 'a');
+      const draining = host.outbound.drain(world.account, 'invocation');
+      await world.pass(delayMs);
+      const answer = await world.run(other.outbound.cancel({ account: world.account, id: 'a', by }));
+      await world.run(draining);
+      await world.minutes(host, 1);
+      expect(world.story('a')).toEqual(['accepted', answer.kind === 'done' ? 'cancelled' : 'sent']);
+      expect(world.server.arrivals.length).toBe(answer.kind === 'done' ? 0 : 1);
+    }
+  });
+
+  test('a dead letter is sent again by a person, marked as sent, or removed', async () => {
+    const world = new World();
+    const host = world.host();
+    world.server.manner = () => ({ rcpt: () => noSuchUser });
+    for (const id of ['again', 'known', 'away']) await world.submit(host, id);
+    await world.answerRings(host);
+    world.server.manner = () => ({});
+    const { account } = world;
+    expect(await world.run(host.outbound.replay({ account, id: 'again', by }))).toEqual({ kind: 'done' });
+    expect(await world.run(host.outbound.markSent({ account, id: 'known', by }))).toEqual({ kind: 'done' });
+    expect(await world.run(host.outbound.remove({ account, id: 'away', by }))).toEqual({ kind: 'done' });
+    await world.answerRings(host);
+    expect(world.story('again')).toEqual(['accepted', 'failed', 'deferred', 'sent']);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['again.2']);
+    expect(world.story('known')).toEqual(['accepted', 'failed', 'sent']);
+    expect(await world.state(host, 'away')).toBe('absent');
+  });
+});
+
+test('retention: finished and old rows go, then blobs that nothing names; dead letters stay', async () => {
+  const world = new World(undefined, { retentionMs: 10 * 86_400_000 });
+  const host = world.host();
+  world.blobs.uploads.set('esm-upload/shared', Buffer.from('shared by two'));
+  const attachments = [{ filename: 'r.txt', contentType: 'text/plain', blob: 'esm-upload/shared' }];
+  await world.submit(host, 'old', { text: 'x'.repeat(100_000), attachments });
+  world.server.manner = ({ bridgeId }) => (bridgeId === 'dead.1' ? { rcpt: () => noSuchUser } : {});
+  await world.submit(host, 'dead', { attachments });
+  await world.answerRings(host);
+  const before = world.blobs.stored.size;
+  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0 });
+  await world.pass(11 * 86_400_000);
+  await world.run(host.outbound.sweep());
+  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 1, blobCount: 1 });
+  expect(await world.state(host, 'old')).toBe('absent');
+  expect(await world.state(host, 'dead')).toBe('failed');
+  expect(world.blobs.stored.size).toBe(before - 1);
+});
+
+test('a lost box: the limits are rebuilt from the messages, and the minute counts as full', async () => {
+  const world = new World();
+  const host = world.host();
+  for (let count = 0; count < 20; count += 1) await world.submit(host, `m${count}`);
+  await world.answerRings(host);
+  world.table.lose(world.account, 'box');
+  const lostAt = world.clock.now;
+  for (let count = 20; count < 40; count += 1) await world.submit(host, `m${count}`);
+  await world.answerRings(host);
+  const { box } = await world.run(host.outbound.watch(world.account));
+  expect(box.day.reduce((sum, [, count]) => sum + count, 0)).toBe(20);
+  await world.minutes(host, 25);
+  expect(world.server.arrivals.length).toBe(40);
+  expect(world.server.arrivals[20]?.at).toBeGreaterThan(lostAt + 14 * 60_000);
+  expect(world.mostInAnyPeriod()).toBeLessThanOrEqual(30);
+});
+
+test('the forecast says when a backlog clears, within five percent', async () => {
+  const world = new World();
+  const host = world.host();
+  for (let count = 0; count < 200; count += 1) await world.submit(host, `m${count}`);
+  const startedAt = world.clock.now;
+  const draining = host.outbound.drain(world.account, 'invocation');
+  await world.pass(60_000);
+  const { clearsAt, waitingCount, more } = await world.run(host.outbound.forecast(world.account));
+  expect(waitingCount).toBeGreaterThan(160);
+  expect(more).toBe(false);
+  await world.run(draining);
+  await world.minutes(host, 10);
+  const clearedAt = world.server.arrivals.at(-1)?.at ?? 0;
+  expect(Math.abs((clearsAt ?? 0) - clearedAt) / (clearedAt - startedAt)).toBeLessThan(0.05);
+});
