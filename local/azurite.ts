@@ -48,11 +48,9 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
   const { location, separate = false, https } = options;
   // The whole emulator names its real ports even for port 0 (the table service's own entry does not), so it is
   // the second process too; its queue service is then left alone.
-  const starts = [startProcess('azurite.js', location, https)];
+  const starts = [startProcess('whole', location, https)];
   if (separate) {
-    starts.push(
-      startProcess('queue/main.js', location === undefined ? undefined : join(location, 'queues'), https),
-    );
+    starts.push(startProcess('queues', location === undefined ? undefined : join(location, 'queues'), https));
   }
   const results = await Promise.allSettled(starts);
   const running = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -98,13 +96,16 @@ interface Started {
 }
 
 async function startProcess(
-  entry: string,
+  which: 'whole' | 'queues',
   location: string | undefined,
   https: AzuriteOptions['https'],
 ): Promise<Started> {
-  const whole = entry === 'azurite.js';
-  const services = whole ? ['Blob', 'Queue', 'Table'] : ['Queue'];
-  const script = fileURLToPath(import.meta.resolve(`azurite/dist/src/${entry}`));
+  const services = which === 'whole' ? ['Blob', 'Queue', 'Table'] : ['Queue'];
+  const script = fileURLToPath(
+    which === 'whole'
+      ? import.meta.resolve('azurite/dist/src/azurite.js')
+      : import.meta.resolve('azurite/dist/src/queue/main.js'),
+  );
   const where = location === undefined ? ['--inMemoryPersistence'] : ['--location', location];
   const portFlags = services.flatMap((service) => [`--${service.toLowerCase()}Port`, '0']);
   const tls = https === undefined ? [] : ['--cert', https.cert, '--key', https.key, '--oauth', 'basic'];
