@@ -2,7 +2,7 @@
 // here, reports of non-delivery, automatic replies. Nothing leaves this machine.
 import type { Clock } from '../../shared/clock.ts';
 import { Content, headerFields, headerValue } from './content.ts';
-import type { RecipientManner, SmtpManners } from './exchange.ts';
+import type { RecipientManner, SmtpManners } from './manners.ts';
 import { automaticReply, nonDeliveryReport } from './reports.ts';
 import type { MailStore } from './mailStore.ts';
 import type { MessageRecord } from './serverLog.ts';

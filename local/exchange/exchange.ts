@@ -14,74 +14,13 @@ import { Faults } from './faults.ts';
 import type { BeforeStep, Rule, RuleHandle, SmtpStep } from './faults.ts';
 import { startImap } from './imapServer.ts';
 import { MailStore } from './mailStore.ts';
+import { defaultLimits } from './manners.ts';
+import type { ExchangeLimits, ImapManners, RecipientManner, SmtpManners } from './manners.ts';
 import { ServerLog } from './serverLog.ts';
 import type { Figures } from './serverLog.ts';
 import { Connections, Rates } from './smtpLimits.ts';
 import { serverNames } from './smtpReplies.ts';
 import { startSmtp } from './smtpServer.ts';
-
-export interface ExchangeLimits {
-  /** Messages per account in any period; 30. */
-  readonly messagesPerPeriod: number;
-  /** Recipients per account in any day; 10,000. */
-  readonly recipientsPerDay: number;
-  /** SMTP connections per account at one time; 3. */
-  readonly connections: number;
-  /** Recipients of one message; 500. */
-  readonly recipientsPerMessage: number;
-  /** What EHLO announces, and the largest message of all; 157,286,400. */
-  readonly messageBytes: number;
-  /** IMAP connections per mailbox; 16, Exchange 2013's default. */
-  readonly imapConnections: number;
-  /** A longer IMAP command line is `BAD Command Error. 10`; 10,240 bytes. */
-  readonly imapLineBytes: number;
-}
-
-/** How the server treats what is over a limit, and what else Microsoft leaves open. May be changed while it runs. */
-export interface SmtpManners {
-  /** Over the minute's limit: the reply waits for its turn (newer text) or is a refusal (older text). */
-  overRate: 'delay' | 'refuse';
-  /** Over the connections: refused after the final dot (as seen most), or at once after AUTH. */
-  overConnections: 'dot' | 'auth';
-  /** What the copy in Sent Items is like. */
-  sentItems: {
-    /** `authenticated`: the mailbox that logged in; `from`: the one in MAIL FROM; `none`: no copy. */
-    mailbox: 'authenticated' | 'from' | 'none';
-    /** How long after acceptance it appears. */
-    delayMs: number;
-    /** Message-ID is replaced and the old one kept in X-Microsoft-Original-Message-ID. */
-    replaceMessageId: boolean;
-  };
-}
-
-/** What IMAP is like beyond the letter of RFC 3501. May be changed while it runs. */
-export interface ImapManners {
-  /** RFC822.SIZE is the true size; an estimate unless set, as by default in Exchange. */
-  exactSize: boolean;
-  /** Messages are rebuilt for each session: other MIME boundaries than those stored. */
-  rebuild: boolean;
-  /** BODYSTRUCTURE of a multipart comes with NIL where a body should be. */
-  malformedBodyStructure: boolean;
-  /** SEARCH HEADER finds nothing, whatever is there. */
-  headerSearchFindsNothing: boolean;
-}
-
-/** What becomes of mail to an address. */
-export type RecipientManner =
-  | { readonly kind: 'usual' }
-  /** Refused at RCPT; 550 5.1.10 unless said otherwise. */
-  | { readonly kind: 'refuse'; readonly reply?: string }
-  /** Deferred at RCPT that many times (without end unless set); 450 4.2.1 unless said otherwise. */
-  | { readonly kind: 'defer'; readonly reply?: string; readonly times?: number }
-  /** Taken, then returned: a non-delivery report in the sender's inbox. */
-  | {
-      readonly kind: 'bounce';
-      readonly status?: string;
-      readonly diagnostic?: string;
-      readonly afterMs?: number;
-    }
-  /** Taken, and answered automatically. */
-  | { readonly kind: 'outOfOffice'; readonly text?: string; readonly afterMs?: number };
 
 export interface ExchangeOptions {
   /** PEM. */
@@ -127,16 +66,6 @@ export interface Exchange {
   cutAll(protocol?: 'smtp' | 'imap'): void;
   close(): Promise<void>;
 }
-
-export const defaultLimits: ExchangeLimits = {
-  messagesPerPeriod: 30,
-  recipientsPerDay: 10_000,
-  connections: 3,
-  recipientsPerMessage: 500,
-  messageBytes: 157_286_400,
-  imapConnections: 16,
-  imapLineBytes: 10_240,
-};
 
 /** Starts the stand-in; it listens when the promise resolves. Rejects where a port is taken. */
 export async function startExchange(options: ExchangeOptions): Promise<Exchange> {

@@ -1,6 +1,6 @@
 // FETCH (RFC 3501 6.4.5): its items, parsed, and what a message comes to for each of them.
 import { Content, headerFields } from './content.ts';
-import type { ImapManners } from './exchange.ts';
+import type { ImapManners } from './manners.ts';
 import { formatEnvelope, formatStructure } from './imapStructure.ts';
 import { formatInternalDate } from './imapSyntax.ts';
 import type { Token } from './imapSyntax.ts';

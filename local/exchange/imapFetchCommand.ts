@@ -1,6 +1,6 @@
 // The FETCH command: one message after the other goes out, each from where it lies, and between any two of them
 // the session may end, the folder may change or a rule may strike.
-import type { ImapManners } from './exchange.ts';
+import type { ImapManners } from './manners.ts';
 import { contentFor } from './imapContent.ts';
 import { answer, parseItems } from './imapFetch.ts';
 import type { AnswerPiece, Item } from './imapFetch.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Accounts, TokenCheck } from './accounts.ts';
 import { sameAddress } from './accounts.ts';
 import { Content } from './content.ts';
-import type { ExchangeLimits, ImapManners } from './exchange.ts';
+import type { ExchangeLimits, ImapManners } from './manners.ts';
 import type { BeforeStep, Faults, ImapFault, ImapStep, StepInfo } from './faults.ts';
 import { fetch } from './imapFetchCommand.ts';
 import type { MessageCourse } from './imapFetchCommand.ts';

@@ -7,7 +7,7 @@ import { headerFields, headerValue } from './content.ts';
 import type { Content } from './content.ts';
 import type { ConnectionRecord, MessageRecord, Violation } from './serverLog.ts';
 import { replies } from './smtpReplies.ts';
-import type { SmtpContext } from './smtpSession.ts';
+import type { SmtpContext } from './smtpContext.ts';
 
 const DEFAULT_SEND_BYTES = 35 * 1024 * 1024;
 

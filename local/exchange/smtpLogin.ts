@@ -3,7 +3,7 @@ import type { AccountOptions } from './accounts.ts';
 import type { ConnectionRecord } from './serverLog.ts';
 import { noteViolation } from './smtpAcceptance.ts';
 import { replies } from './smtpReplies.ts';
-import type { SmtpContext } from './smtpSession.ts';
+import type { SmtpContext } from './smtpContext.ts';
 import { parseXoauth2 } from './xoauth2.ts';
 
 export type LoginResult =

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { listen } from './listener.ts';
 import type { Listener } from './listener.ts';
-import type { SmtpContext } from './smtpSession.ts';
+import type { SmtpContext } from './smtpContext.ts';
 import { SmtpSession } from './smtpSession.ts';
 import { Wire } from './wire.ts';
 

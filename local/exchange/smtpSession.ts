@@ -4,51 +4,22 @@
 //
 // A message is taken (counted, filed, delivered) in one go between the steps `dot` and `reply`. Once its final dot
 // has arrived, a client that leaves does not stop that: the server has it.
-import type { SecureContext } from 'node:tls';
-import type { Clock } from '../../shared/clock.ts';
-import type { AccountOptions, Accounts, TokenCheck } from './accounts.ts';
+import type { AccountOptions } from './accounts.ts';
 import { sameAddress } from './accounts.ts';
 import { Content, headerFields, headerValue } from './content.ts';
-import type { BeforeStep, Faults, SmtpFault, SmtpStep, StepInfo } from './faults.ts';
-import type { Connections, Rates } from './smtpLimits.ts';
-import type { ConnectionRecord, MessageRecord, ServerLog } from './serverLog.ts';
-import type { ExchangeLimits, RecipientManner, SmtpManners } from './exchange.ts';
-import type { Names } from './smtpReplies.ts';
+import type { SmtpFault, SmtpStep, StepInfo } from './faults.ts';
+import type { ConnectionRecord, MessageRecord } from './serverLog.ts';
 import { ehloLines, replies, trailer } from './smtpReplies.ts';
 import { judge, noteViolation, take } from './smtpAcceptance.ts';
 import type { Transaction } from './smtpAcceptance.ts';
 import { logIn } from './smtpLogin.ts';
 import { readBody } from './smtpBody.ts';
+import type { SmtpContext } from './smtpContext.ts';
 import type { Wire } from './wire.ts';
 
 const IDLE_MS = 300_000;
 // RFC 4954 4: 12,288 octets, so that a token fits; Exchange's tokens are some 2 to 4 kB.
 const LINE_BYTES = 12_288;
-
-export interface SmtpContext {
-  readonly clock: Clock;
-  readonly secureContext: SecureContext;
-  readonly accounts: Accounts;
-  readonly checkToken: TokenCheck;
-  readonly limits: ExchangeLimits;
-  readonly manners: SmtpManners;
-  readonly log: ServerLog;
-  readonly faults: Faults;
-  readonly connections: Connections;
-  readonly rates: Rates;
-  readonly latency: (step: SmtpStep) => number;
-  readonly beforeStep: BeforeStep | undefined;
-  readonly names: Names;
-  /** Aborted when the server closes. */
-  readonly closing: AbortSignal;
-  /** What becomes of mail to this address. */
-  recipientManner(address: string): RecipientManner | undefined;
-  /** A deferral was given for it. */
-  useDeferral(address: string): void;
-  newServerId(): string;
-  /** Files and delivers a message just taken. */
-  deliver(message: MessageRecord, content: Content): void;
-}
 
 /** `go`: do the step as usual · `answered`: a rule replied in its place · `over`: the connection has ended. */
 type Course = 'go' | 'answered' | 'over';
