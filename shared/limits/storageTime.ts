@@ -23,6 +23,8 @@ interface Learned {
 export class StorageTime {
   readonly #clock: Pick<Clock, 'monotonic'>;
   #learned: readonly Learned[] = [];
+  /** The best of what is remembered, until the oldest of it is too old. */
+  #best: { readonly atLeast: number; readonly atMost: number; readonly until: number } | undefined;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
@@ -33,18 +35,21 @@ export class StorageTime {
     const atLeast = answer.dateMs - answer.receivedAt;
     const atMost = answer.dateMs + dateResolutionMs - answer.sentAt;
     const step = Math.floor(answer.receivedAt / stepMs);
-    const remembered = this.#learned.filter((one) => one.step > step - memoryMs / stepMs);
-    const same = remembered.find((one) => one.step === step);
+    const same = this.#learned.find((one) => one.step === step);
+    if (same !== undefined && atLeast <= same.atLeast && atMost >= same.atMost) return;
     this.#learned = [
-      ...remembered.filter((one) => one !== same),
+      ...this.#learned.filter((one) => one !== same),
       {
         step,
         atLeast: Math.max(atLeast, same?.atLeast ?? atLeast),
         atMost: Math.min(atMost, same?.atMost ?? atMost),
       },
     ];
-    const bounds = this.#bounds();
-    if (bounds !== undefined && bounds.atLeast > bounds.atMost) this.#learned = [{ step, atLeast, atMost }];
+    this.#choose();
+    if (this.#best !== undefined && this.#best.atLeast > this.#best.atMost) {
+      this.#learned = [{ step, atLeast, atMost }];
+      this.#choose();
+    }
   }
 
   /** False until the service has answered within the last ten minutes: then ask it anything first. */
@@ -67,12 +72,20 @@ export class StorageTime {
   }
 
   #bounds(): { readonly atLeast: number; readonly atMost: number } | undefined {
+    if (this.#best !== undefined && this.#clock.monotonic() >= this.#best.until) this.#choose();
+    return this.#best;
+  }
+
+  #choose(): void {
     const oldest = Math.floor(this.#clock.monotonic() / stepMs) - memoryMs / stepMs;
-    const fresh = this.#learned.filter((one) => one.step >= oldest);
-    if (fresh.length === 0) return undefined;
-    return {
-      atLeast: Math.max(...fresh.map((one) => one.atLeast)),
-      atMost: Math.min(...fresh.map((one) => one.atMost)),
-    };
+    this.#learned = this.#learned.filter(({ step }) => step >= oldest);
+    this.#best =
+      this.#learned.length === 0
+        ? undefined
+        : {
+            atLeast: Math.max(...this.#learned.map(({ atLeast }) => atLeast)),
+            atMost: Math.min(...this.#learned.map(({ atMost }) => atMost)),
+            until: (Math.min(...this.#learned.map(({ step }) => step)) + 1) * stepMs + memoryMs,
+          };
   }
 }

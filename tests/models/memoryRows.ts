@@ -36,6 +36,12 @@ interface Stored {
   readonly fields: Fields;
 }
 
+/** Its rows, and their keys in order. */
+interface Partition {
+  readonly keys: string[];
+  readonly rows: Map<string, Stored>;
+}
+
 const mostOperations = 100;
 const mostBytes = 4 * 1_048_576;
 const rowBytes = 1_048_576;
@@ -43,26 +49,25 @@ const propertyBytes = 65_536;
 
 /** What all hosts share. */
 export class MemoryTable {
-  readonly #partitions = new Map<string, Map<string, Stored>>();
+  readonly #partitions = new Map<string, Partition>();
   #version = 0;
 
   read(partition: string, key: string): Row | undefined {
-    const stored = this.#partitions.get(partition)?.get(key);
+    const stored = this.#partitions.get(partition)?.rows.get(key);
     return stored === undefined ? undefined : { key, ...stored };
   }
 
   query(partition: string, { from, to, limit }: { from: string; to: string; limit: number }): readonly Row[] {
-    const rows = this.#partitions.get(partition);
-    if (rows === undefined) return [];
-    const keys: string[] = [];
-    for (const key of rows.keys()) if (key >= from && key < to) keys.push(key);
-    return keys
-      .sort()
-      .slice(0, limit)
-      .flatMap((key) => {
-        const row = this.read(partition, key);
-        return row === undefined ? [] : [row];
-      });
+    const stored = this.#partitions.get(partition);
+    if (stored === undefined) return [];
+    const rows: Row[] = [];
+    for (let index = place(stored.keys, from); rows.length < limit; index += 1) {
+      const key = stored.keys[index];
+      if (key === undefined || key >= to) break;
+      const row = stored.rows.get(key);
+      if (row !== undefined) rows.push({ key, ...row });
+    }
+    return rows;
   }
 
   /** All or nothing; the first operation that can't be done names the reason. */
@@ -71,16 +76,16 @@ export class MemoryTable {
       throw new RangeError(`${operations.length} operations`);
     if (new Set(operations.map(({ key }) => key)).size < operations.length)
       throw new RangeError('a row twice');
-    const rows = this.#partitions.get(partition) ?? new Map<string, Stored>();
+    const stored = this.#partitions.get(partition) ?? { keys: [], rows: new Map<string, Stored>() };
     const written = new Map<string, Stored | undefined>();
     let bytes = 0;
     for (const [index, operation] of operations.entries()) {
-      const stored = rows.get(operation.key);
-      const reason = refusal(operation, stored);
+      const row = stored.rows.get(operation.key);
+      const reason = refusal(operation, row);
       if (reason !== undefined) return { kind: 'refused', reason, index };
       if (operation.kind === 'delete') written.set(operation.key, undefined);
       else {
-        const kept = operation.kind === 'merge' ? stored?.fields : undefined;
+        const kept = operation.kind === 'merge' ? row?.fields : undefined;
         const fields = structuredClone({ ...kept, ...operation.fields });
         bytes += sizeOf(operation.fields);
         if (sizeOf(fields) > rowBytes) throw new RangeError(`row ${operation.key} has more than 1 MiB`);
@@ -88,13 +93,14 @@ export class MemoryTable {
       }
     }
     if (bytes > mostBytes) throw new RangeError('a transaction of more than 4 MiB');
-    this.#partitions.set(partition, rows);
+    this.#partitions.set(partition, stored);
     const etags: Record<string, string> = {};
-    for (const [key, stored] of written) {
-      if (stored === undefined) rows.delete(key);
+    for (const [key, row] of written) {
+      if (row === undefined) remove(stored, key);
       else {
-        rows.set(key, stored);
-        etags[key] = stored.etag;
+        if (!stored.rows.has(key)) stored.keys.splice(place(stored.keys, key), 0, key);
+        stored.rows.set(key, row);
+        etags[key] = row.etag;
       }
     }
     return { kind: 'ok', etags };
@@ -107,8 +113,24 @@ export class MemoryTable {
 
   /** A hand from outside: a row is gone. */
   lose(partition: string, key: string): void {
-    this.#partitions.get(partition)?.delete(key);
+    const stored = this.#partitions.get(partition);
+    if (stored !== undefined) remove(stored, key);
   }
+}
+
+/** Where a key is in a sorted list, or would be. */
+function place(keys: readonly string[], key: string): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? '') < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function remove({ keys, rows }: Partition, key: string): void {
+  if (rows.delete(key)) keys.splice(place(keys, key), 1);
 }
 
 function refusal(
