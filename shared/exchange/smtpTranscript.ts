@@ -85,3 +85,21 @@ const waitingFor: Readonly<Record<string, Waiting>> = {
   RCPT: 'rcpt',
   DATA: 'data',
 };
+
+type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+export type LibraryListener = Readonly<Record<Level, (entry: unknown, ...words: unknown[]) => void>>;
+
+/** Takes what the library would log, as far as a transcript needs it, and lets the rest go. */
+export function listenerOf(transcript: SmtpTranscript): LibraryListener {
+  const listen = (entry: unknown, ...words: unknown[]): void => {
+    if (typeof entry !== 'object' || entry === null) return;
+    const kind: unknown = Reflect.get(entry, 'tnx');
+    const discarded: unknown = Reflect.get(entry, 'discarded');
+    const [text] = words;
+    if (typeof discarded === 'number') transcript.injected(discarded);
+    else if (typeof text !== 'string') return;
+    else if (kind === 'client') transcript.sent(text);
+    else if (kind === 'server') transcript.received(text);
+  };
+  return { trace: listen, debug: listen, info: listen, warn: listen, error: listen, fatal: listen };
+}

@@ -1,0 +1,325 @@
+// One SMTP connection, from its greeting to its end; the order of things is told in smtpRelay.ts.
+import { isAscii } from 'node:buffer';
+import type { Clock } from '../clock.ts';
+import { isMessageId } from '../mail/messageId.ts';
+import { parseReply, type Reply } from '../mail/reply.ts';
+import type {
+  Budget,
+  Envelope,
+  Phase,
+  RelayConnection,
+  RelayFailure,
+  SendResult,
+} from '../outbound/ports.ts';
+import { ContentSource } from './contentSource.ts';
+import { OneAtATime, type Ended, type Start, type Unfinished } from './smtpOperation.ts';
+import {
+  challengeWords,
+  checkEnvelope,
+  eightBit,
+  endsSession,
+  noReply,
+  phaseOfCommand,
+  redact,
+  tooLarge,
+} from './smtpReplies.ts';
+import { listenerOf, SmtpTranscript, type LibraryListener } from './smtpTranscript.ts';
+import { causeOf, failureWords } from './smtpWords.ts';
+
+/** The library's connection, as far as it is used. */
+export interface SmtpClient {
+  readonly secure: boolean;
+  on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown;
+  connect(done: (error?: Error) => void): void;
+  login(auth: { readonly method: string; readonly user: string }, done: (error: Error | null) => void): void;
+  send(
+    envelope: {
+      readonly from: string;
+      readonly to: string[];
+      readonly size: number;
+      readonly use8BitMime: boolean;
+    },
+    message: ContentSource,
+    done: (error: Error | null, info: { readonly response: string }) => void,
+  ): void;
+  reset(done: (error: Error | null) => void): void;
+  quit(): void;
+  close(): void;
+}
+
+/** What the library hands to a handler, as far as ours use it. */
+export interface HandlerContext {
+  readonly authMethods: readonly string[];
+  readonly extensions: readonly string[];
+  readonly maxAllowedSize: number | false;
+  readonly sendCommand: (command: string) => Promise<{ readonly response: string }>;
+}
+
+export type MakeSmtpClient = (
+  handlers: Readonly<Record<string, (context: HandlerContext) => Promise<void>>>,
+  listener: LibraryListener,
+) => SmtpClient;
+
+/** For what is only politeness: RSET after a refusal, QUIT. */
+const politenessMs = 5_000;
+/** The library runs a handler of ours under this name; a real mechanism's name could let it choose another one. */
+const tokenMethod = 'BRIDGE-XOAUTH2';
+const probeMethod = 'BRIDGE-PROBE';
+
+export class SmtpSession implements RelayConnection {
+  readonly #client: SmtpClient;
+  readonly #clock: Clock;
+  readonly #operation: OneAtATime;
+  readonly #transcript = new SmtpTranscript();
+  #sizeMostBytes = 0;
+  #takesEightBit = false;
+  #gone = false;
+  /** What the handler that the library runs under our method's name does. */
+  #handler: ((context: HandlerContext) => Promise<void>) | undefined;
+
+  constructor(clock: Clock, makeClient: MakeSmtpClient) {
+    this.#clock = clock;
+    this.#operation = new OneAtATime(clock, () => {
+      this.destroy();
+    });
+    const handler = (context: HandlerContext): Promise<void> => this.#handler?.(context) ?? Promise.resolve();
+    const handlers = { [tokenMethod]: handler, [probeMethod]: handler };
+    this.#client = makeClient(handlers, listenerOf(this.#transcript));
+    this.#client.on('error', (error: unknown) => {
+      this.#gone = true;
+      this.#operation.interrupt({ kind: 'error', error });
+    });
+    this.#client.on('end', () => {
+      this.#gone = true;
+      // The library may close first and tell the command's own error right after; that one says more.
+      const { interrupt } = this.#operation;
+      queueMicrotask(() => {
+        interrupt({ kind: 'closed' });
+      });
+    });
+  }
+
+  get usable(): boolean {
+    return !this.#gone;
+  }
+
+  /** Greeting, EHLO, STARTTLS, EHLO. */
+  async greet(budget: Budget): Promise<RelayFailure | undefined> {
+    const ended = await this.#run<undefined>(budget, (done) => {
+      this.#client.connect((error) => {
+        done(error === undefined ? { kind: 'done', value: undefined } : { kind: 'error', error });
+      });
+    });
+    if (ended.kind !== 'done') return this.#failure(ended);
+    if (this.#transcript.injectedBytes > 0 || !this.#client.secure) {
+      this.destroy();
+      return { phase: 'tls', words: failureWords('tls', 'somebody spoke in clear after STARTTLS') };
+    }
+    return undefined;
+  }
+
+  async logIn(user: string, token: string, budget: Budget): Promise<RelayFailure | undefined> {
+    const initial = Buffer.from(`user=${user}\u0001auth=Bearer ${token}\u0001\u0001`).toString('base64');
+    const secrets = [token, initial];
+    const seen: { offered: boolean; readonly said: string[] } = { offered: true, said: [] };
+    this.#handler = async ({ authMethods, extensions, maxAllowedSize, sendCommand }) => {
+      this.#sizeMostBytes = maxAllowedSize === false ? 0 : maxAllowedSize;
+      this.#takesEightBit = extensions.includes('8BITMIME');
+      seen.offered = authMethods.includes('XOAUTH2');
+      if (!seen.offered) return;
+      const answer = await sendCommand(`AUTH XOAUTH2 ${initial}`);
+      seen.said.push(answer.response);
+      // 334 carries what is wrong with the token, as JSON; an empty line asks for the verdict.
+      if (answer.response.startsWith('334')) seen.said.push((await sendCommand('')).response);
+    };
+    const ended = await this.#logInWith(tokenMethod, user, budget);
+    const reply = redact(parseReply(seen.said.at(-1) ?? ''), secrets);
+    const failed = (cause: string): RelayFailure => ({
+      phase: 'auth',
+      words: failureWords('auth', cause),
+      ...(reply === undefined ? {} : { reply }),
+    });
+    if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
+    if (!seen.offered) return failed('the server does not offer XOAUTH2');
+    if (reply?.code === 235) {
+      this.#transcript.begin();
+      return undefined;
+    }
+    return failed(`the server refused the token${challengeWords(seen.said[0], secrets)}`);
+  }
+
+  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+    checkEnvelope(envelope);
+    this.#transcript.begin();
+    const unsent = (failure: RelayFailure): SendResult => ({
+      kind: 'failed',
+      dotSent: false,
+      recipients: [],
+      failure,
+    });
+    if (this.#sizeMostBytes > 0 && content.length > this.#sizeMostBytes) {
+      return unsent(tooLarge(content.length, this.#sizeMostBytes));
+    }
+    const use8BitMime = !isAscii(content);
+    if (use8BitMime && !this.#takesEightBit) return unsent(eightBit);
+    if (budget.remainingMs() <= 0) return unsent(this.#failure({ kind: 'over' }));
+    const note: { dotSent: boolean } = { dotSent: false };
+    const ended = await this.#run<string>(budget, (done, over) => {
+      const source = new ContentSource(content, budget, {
+        begins: () => {
+          // The library takes anything that begins with a 2 for yes; a message is not given for that.
+          if (this.#transcript.nonsenseAt !== undefined) {
+            done({ kind: 'nonsense', phase: this.#transcript.nonsenseAt });
+            this.destroy();
+          }
+          this.#transcript.bodyBegins();
+        },
+        ended: () => {
+          note.dotSent = true;
+          this.#transcript.dotSent();
+        },
+        over,
+      });
+      const library = { from: envelope.from, to: [...envelope.to], size: content.length, use8BitMime };
+      this.#client.send(library, source, (error, info) => {
+        done(error === null ? { kind: 'done', value: info.response } : { kind: 'error', error });
+      });
+    });
+    // Read at once: what happens to the socket from here on is no part of this attempt.
+    const { dotSent } = note;
+    const recipients = this.#recipients(envelope);
+    const reply = ended.kind === 'done' ? parseReply(ended.value) : undefined;
+    if (dotSent && reply !== undefined && reply.code < 300) {
+      const id = /<[^<>\s]+>/.exec(reply.text)?.[0];
+      const named = id !== undefined && isMessageId(id) ? { serverMessageId: id } : {};
+      return { kind: 'accepted', dotSent: true, recipients, reply, ...named };
+    }
+    const failure = ended.kind === 'done' ? this.#untimely(reply) : this.#failure(ended);
+    await this.#recover(failure, budget);
+    return { kind: 'failed', dotSent, recipients, failure };
+  }
+
+  async probe(
+    envelope: Envelope,
+    budget: Budget,
+  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }> {
+    checkEnvelope(envelope);
+    this.#transcript.begin();
+    if (budget.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'over' }) };
+    const steps: readonly { readonly phase: Phase; readonly command: string }[] = [
+      { phase: 'mail', command: `MAIL FROM:<${envelope.from}>` },
+      ...envelope.to.map((address) => ({ phase: 'rcpt', command: `RCPT TO:<${address}>` }) as const),
+    ];
+    const seen: { phase: Phase; refused?: RelayFailure } = { phase: 'mail' };
+    // The library sends no MAIL without DATA; but a handler of an authentication method may send any command.
+    this.#handler = async ({ sendCommand }) => {
+      for (const step of steps) {
+        const { phase } = step;
+        seen.phase = phase;
+        const reply = parseReply((await sendCommand(step.command)).response);
+        if (reply !== undefined && reply.code < 300) continue;
+        seen.refused = {
+          phase,
+          words: failureWords(phase, reply === undefined ? noReply : 'it was refused'),
+          ...(reply === undefined ? {} : { reply }),
+        };
+        break;
+      }
+      await sendCommand('RSET');
+    };
+    const ended = await this.#logInWith(probeMethod, '', budget);
+    const { phase, refused } = seen;
+    if (ended.kind === 'done' && refused === undefined) return { kind: 'ok' };
+    const failure = ended.kind === 'done' ? refused : { ...this.#failure(ended), phase };
+    if (failure === undefined) return { kind: 'ok' };
+    if (ended.kind !== 'done' || endsSession(failure)) this.destroy();
+    return { kind: 'failed', failure: refused ?? failure };
+  }
+
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    if (this.#operation.isBusy) {
+      this.destroy();
+      return;
+    }
+    await this.#run<undefined>(within(politenessMs, this.#clock), () => {
+      this.#client.quit();
+    });
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#gone = true;
+    this.#client.close();
+    this.#operation.interrupt({ kind: 'closed' });
+  }
+
+  /** Leaves the connection ready for the next MAIL, or gone. */
+  async #recover(failure: RelayFailure, budget: Budget): Promise<void> {
+    const { phase, reply } = failure;
+    // A reply to half a body: the server and we no longer speak of the same thing.
+    if (reply === undefined || phase === 'body' || endsSession(failure)) {
+      this.destroy();
+      return;
+    }
+    if (phase === 'dot' || this.#gone) return;
+    const timeLeft = within(Math.min(politenessMs, budget.remainingMs()), this.#clock);
+    const ended = await this.#run<undefined>(timeLeft, (done) => {
+      this.#client.reset((error) => {
+        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
+      });
+    });
+    if (ended.kind !== 'done') this.destroy();
+  }
+
+  #run<Value>(budget: Budget, start: Start<Value>): Promise<Ended<Value>> {
+    return this.#gone ? Promise.resolve({ kind: 'closed' }) : this.#operation.run(budget, start);
+  }
+
+  #logInWith(method: string, user: string, budget: Budget): Promise<Ended<undefined>> {
+    return this.#run<undefined>(budget, (done) => {
+      this.#client.login({ method, user }, (error) => {
+        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
+      });
+    });
+  }
+
+  /** The library took it for success, and it is none: no reply at all, or one to half a message. */
+  #untimely(reply: Reply | undefined): RelayFailure {
+    const { phase } = this.#transcript;
+    const cause = reply === undefined ? noReply : 'the server replied before the end of the message';
+    return { phase, words: failureWords(phase, cause) };
+  }
+
+  #failure(ended: Unfinished): RelayFailure {
+    if (ended.kind === 'nonsense') return { phase: ended.phase, words: failureWords(ended.phase, noReply) };
+    const { phase } = this.#transcript;
+    if (ended.kind !== 'error') {
+      const cause = ended.kind === 'over' ? 'the time for this attempt is over' : 'ECONNECTION';
+      return { phase, words: failureWords(phase, cause) };
+    }
+    const { error } = ended;
+    const wire: unknown =
+      typeof error === 'object' && error !== null ? Reflect.get(error, 'response') : undefined;
+    const reply = typeof wire === 'string' ? parseReply(wire) : undefined;
+    if (reply === undefined) {
+      const cause = typeof wire === 'string' ? noReply : causeOf(error);
+      return { phase, words: failureWords(phase, cause) };
+    }
+    const refusedPhase = phaseOfCommand(error) ?? phase;
+    return { phase: refusedPhase, words: failureWords(refusedPhase, 'it was refused'), reply };
+  }
+
+  /** Whose replies came; an address whose reply was none stands with those that were never answered. */
+  #recipients(envelope: Envelope): SendResult['recipients'] {
+    return this.#transcript.recipients.flatMap((reply, index) => {
+      const address = envelope.to[index];
+      return address === undefined || reply === undefined ? [] : [{ address, reply }];
+    });
+  }
+}
+
+function within(limitMs: number, clock: Clock): Budget {
+  const endsAt = clock.monotonic() + limitMs;
+  return { remainingMs: () => endsAt - clock.monotonic() };
+}
