@@ -1,0 +1,111 @@
+// A process that makes one pass and is killed by its own hand at a named point: what a crash of the host looks like.
+//   node killedFetcher.ts '{"connectionString":…,"port":…,"ca":…,"token":…,"user":…,"point":"tell","when":"after","nth":2}'
+import { z } from 'zod';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
+import { createInbound } from '../../shared/inbound/fetchMail.ts';
+import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
+import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { makeStoreClients } from '../../shared/storage/clients.ts';
+import { ContainerInboundBlobs } from '../../shared/storage/inboundBlobs.ts';
+import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import { NoticeQueue } from '../../shared/storage/noticeQueue.ts';
+import { TableLedger } from '../../shared/storage/tableLedger.ts';
+import { imapAt, mailboxOf, TestTokens } from './rig.ts';
+
+const order = z
+  .object({
+    connectionString: z.string(),
+    port: z.number(),
+    ca: z.string(),
+    token: z.string(),
+    user: z.string(),
+    point: z.string(),
+    when: z.enum(['before', 'after']),
+    nth: z.number(),
+  })
+  .parse(JSON.parse(process.argv[2] ?? '{}'));
+
+let hits = 0;
+
+function reach(point: string, when: 'before' | 'after'): void {
+  if (point !== order.point || when !== order.when) return;
+  hits += 1;
+  if (hits === order.nth) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The same door, with our points before and after each of its named methods. */
+function watched<T extends object>(door: T, points: Readonly<Record<string, string>>): T {
+  return new Proxy(door, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      const point = points[String(name)];
+      if (point === undefined) return value.bind(target) as unknown;
+      return async (...parameters: unknown[]): Promise<unknown> => {
+        reach(point, 'before');
+        const result: unknown = await Reflect.apply(value, target, parameters);
+        reach(point, 'after');
+        return result;
+      };
+    },
+  });
+}
+
+const clients = makeStoreClients(
+  { kind: 'connectionString', connectionString: order.connectionString },
+  { clock: systemClock, witness: { observe: () => undefined } },
+);
+const imap = imapAt(order.port, order.ca, new TestTokens(() => order.token));
+const mailboxes: Mailboxes = {
+  async open(mailbox, time) {
+    reach('open', 'before');
+    const answer = await imap.open(mailbox, time);
+    if (answer.kind === 'failed') return answer;
+    const session: MailboxSession = watched(answer.session, {
+      listAbove: 'list',
+      readHeads: 'read',
+      act: 'act',
+    });
+    return { kind: 'ok', session };
+  },
+};
+const inbound = createInbound(
+  {
+    mailboxes,
+    ledger: watched(new TableLedger(clients.table(tableNames.inbound), systemRandom), {
+      begin: 'begin',
+      keep: 'keep',
+      advance: 'advance',
+      settle: 'settle',
+      end: 'end',
+    }),
+    blobs: watched(
+      new ContainerInboundBlobs(clients.blobs.getContainerClient(containerNames.inboundContent)),
+      {
+        create: 'blob',
+      },
+    ),
+    notices: watched(new NoticeQueue(clients.queues.getQueueClient(queueNames.inboundMail)), {
+      tell: 'tell',
+    }),
+    parser: createMimeParser({
+      worker: new URL('../../shared/exchange/mimeParserWorker.ts', import.meta.url),
+      clock: systemClock,
+    }),
+    sent: {
+      lookUpSent: () => Promise.resolve(undefined),
+      checkTag: () => Promise.resolve(false),
+      noteBounce: () => Promise.resolve(),
+    },
+    clock: systemClock,
+    random: systemRandom,
+    log: () => undefined,
+    // A killed process never gives its lease back; here nobody waits for its end.
+    numbers: { ...inboundNumbers, batchCount: 3, leaseMs: 0 },
+  },
+  [mailboxOf(order.user, { afterFetch: { kind: 'move', folder: 'Fetched' } })],
+);
+const report = await inbound.fetchOne(order.user, { invocationId: 'killed' });
+await inbound.close();
+console.log(JSON.stringify(report));
