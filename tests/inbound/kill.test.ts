@@ -44,7 +44,7 @@ function fetchIn(user: string, point: string, when: 'before' | 'after', nth: num
     when,
     nth,
   };
-  const script = join(import.meta.dirname, 'killedFetcher.ts');
+  const script = join(import.meta.dirname, 'fetchingProcess.ts');
   return new Promise((resolve) => {
     const env = { ...process.env, NODE_OPTIONS: '' };
     execFile(

@@ -1,5 +1,6 @@
-// A process that makes one pass and is killed by its own hand at a named point: what a crash of the host looks like.
-//   node killedFetcher.ts '{"connectionString":…,"port":…,"ca":…,"token":…,"user":…,"point":"tell","when":"after","nth":2}'
+// A process that makes one pass and says how it went and how much memory it took; it is killed by its own hand at a
+// named point where it is told so, which is what a crash of the host looks like.
+//   node fetchingProcess.ts '{"connectionString":…,"port":…,"ca":…,"token":…,"user":…,"point":"tell","when":"after","nth":2}'
 import { z } from 'zod';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
@@ -108,4 +109,4 @@ const inbound = createInbound(
 );
 const report = await inbound.fetchOne(order.user, { invocationId: 'killed' });
 await inbound.close();
-console.log(JSON.stringify(report));
+console.log(JSON.stringify({ ...report, peakBytes: process.resourceUsage().maxRSS * 1024 }));
