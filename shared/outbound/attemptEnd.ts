@@ -101,8 +101,6 @@ function failed(
 ): AttemptEnd {
   const { failure, dotSent } = result;
   const judged = judgeRecipients(result);
-  if (dotSent && failure.reply === undefined)
-    return inDoubt(message, attempt, judged, { code: 0, words: failure.words });
   const judgement = isRefusedByRecipients(message, judged)
     ? undefined
     : quote(judgeFailure(failure, dotSent), failure.reply);

@@ -2,7 +2,7 @@
 // before anything is given to the server. A stale owner can neither send nor count; an answer that was lost is
 // settled by the claim's tag. The due row stays: should this process die, nothing needs to be put back.
 import { permit, take } from '../limits/window.ts';
-import type { Box, Hold, Open } from './box.ts';
+import type { Hold, Open } from './box.ts';
 import { dueForTry, isHeld, noteTry } from './holds.ts';
 import { remaining } from './message.ts';
 import type { Prepared } from './prepare.ts';
@@ -15,7 +15,7 @@ export type ClaimAnswer =
   | { readonly kind: 'claimed'; readonly open: Open; readonly tries: readonly Hold[] }
   /** The box is another than the one this was prepared under. */
   | { readonly kind: 'stale' }
-  /** The lease is gone, or about to go. */
+  /** The lease is gone, or about to go; or too many attempts of dead hosts are open. */
   | { readonly kind: 'notNow' };
 
 /** Throws StorageTrouble: then the claim may have happened, and shows up in the box as ours. */
@@ -32,7 +32,8 @@ export function claim(prepared: Prepared & { readonly kind: 'ready' }, shift: Sh
     const early = time.early();
     const late = time.late();
     if (late > box.lease.until - numbers.leaseMarginMs) return { settled: { kind: 'notNow' } };
-    if (prepared.generation !== shift.desk.generation || !isFree(box, message.id))
+    if (box.open.length >= mostOpen) return { settled: { kind: 'notNow' } };
+    if (prepared.generation !== shift.desk.generation || box.open.some(({ id }) => id === message.id))
       return { settled: { kind: 'stale' } };
     if (isHeld(box, message.mailbox, early)) return { settled: { kind: 'stale' } };
     if (permit(box, shift.law, early, recipients).kind !== 'permit') return { settled: { kind: 'stale' } };
@@ -56,6 +57,3 @@ export function claim(prepared: Prepared & { readonly kind: 'ready' }, shift: Sh
     };
   });
 }
-
-const isFree = (box: Box, id: string): boolean =>
-  box.open.length < mostOpen && !box.open.some((open) => open.id === id);
