@@ -20,8 +20,12 @@ export function quickNumbers(periodMs: number): Readonly<Record<string, number>>
   };
 }
 
-/** The sweep every two seconds, a fetch every three. */
-export const quickSchedules = { SWEEP_SCHEDULE: '*/2 * * * * *', FETCH_SCHEDULE: '*/3 * * * * *' } as const;
+/** The sweep every two seconds, a fetch every three; a fetch that died is noticed as soon as a drain that died. */
+export const quickSettings = {
+  SWEEP_SCHEDULE: '*/2 * * * * *',
+  FETCH_SCHEDULE: '*/3 * * * * *',
+  INBOUND_NUMBERS: JSON.stringify({ leaseMs: 8_000, mailboxBudgetMs: 30_000, reserveMs: 2_000 }),
+} as const;
 
 /** How long the host hides a message that a crashed worker had. */
 export const quickHideMs = 5_000;

@@ -132,7 +132,7 @@ function assemble(settings: Settings): Bridge {
       clock: systemClock,
       random: systemRandom,
       log,
-      numbers: inboundNumbers,
+      numbers: { ...inboundNumbers, ...settings.inbound },
     },
     settings.mailboxes,
   );

@@ -30,7 +30,7 @@ import { Waits } from '../demo/waits.ts';
 import { Esm } from '../esm.ts';
 import { forecastReader, type AccountForecast } from '../forecasts.ts';
 import type { HostProcess } from '../host/hostProcess.ts';
-import { quickHideMs, quickNumbers, quickSchedules } from '../quick.ts';
+import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
 import { startStack, type Stack } from '../stack.ts';
 import { table } from '../table.ts';
 
@@ -273,7 +273,7 @@ const stack = await startStack({
   clock: systemClock,
   mailboxes,
   numbers,
-  settings: quickSchedules,
+  settings: quickSettings,
   exchange: { periodMs, latency: (step) => (step === 'dot' ? 250 : 0) },
   hideMs: quickHideMs,
 });

@@ -5,9 +5,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format } from 'prettier';
 import { z } from 'zod';
-import { adjustableNumbers } from '../../shared/config/outboundNumbers.ts';
+import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
 import { mailboxFields } from '../../shared/config/mailboxes.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
+import { inboundNumbers } from '../../shared/inbound/room.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/replyTable.ts';
 import { eventData, eventSchema, schemaName } from '../../shared/outbound/statusEvents.ts';
@@ -64,11 +65,15 @@ function settingsPage(): string {
     field.default,
     field.what,
   ]);
-  const numbers = Object.entries(adjustableNumbers).map(([name, [least, most]]) => [
-    `\`${name}\``,
-    String(Reflect.get(defaultNumbers, name)),
-    `${least} to ${most}`,
-  ]);
+  const numbers = (
+    bounds: Readonly<Record<string, readonly [number, number]>>,
+    defaults: object,
+  ): string[][] =>
+    Object.entries(bounds).map(([name, [least, most]]) => [
+      `\`${name}\``,
+      String(Reflect.get(defaults, name)),
+      `${least} to ${most}`,
+    ]);
   return `# Settings
 
 Written by \`node local/start.mjs local/commands/schemas.ts\` from the tables that the parser uses (shared/config/); a test says when it is stale.
@@ -114,11 +119,13 @@ Lines, a table's rows or all in one line; \`=\`, \`:\`, \`|\` or white space bet
 marks, invisible characters, commas or spaces between scopes, a missing \`offline_access\`. Named as a mistake: \`{tenantID}\` left in, \`common\`
 for a tenant, the token endpoint or the old one, scopes of two hosts or of Microsoft Graph, a scope cut in two.
 
-## OUTBOUND_NUMBERS
+## OUTBOUND_NUMBERS, INBOUND_NUMBERS
 
-For demonstrations and tests that must not take ten minutes. Production leaves it out: the defaults are what the promises were proved with.
+For demonstrations and tests that must not take ten minutes. Production leaves them out: the defaults are what the promises were proved with.
 
-${table(['Number', 'Default', 'Bounds'], numbers)}
+${table(['Number of sending', 'Default', 'Bounds'], numbers(adjustableNumbers, defaultNumbers))}
+
+${table(['Number of fetching', 'Default', 'Bounds'], numbers(adjustableInboundNumbers, inboundNumbers))}
 `;
 }
 

@@ -11,7 +11,7 @@ import { buildPackage } from '../build.ts';
 import { domain, mailboxes, manners, reportBlob, reportBytes } from '../demo/scenario.ts';
 import { Esm } from '../esm.ts';
 import type { HostProcess, HostProcessLine } from '../host/hostProcess.ts';
-import { quickHideMs, quickNumbers, quickSchedules } from '../quick.ts';
+import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
 import { runningSettingsFile, startStack } from '../stack.ts';
 import { table } from '../table.ts';
 
@@ -24,7 +24,7 @@ await buildPackage(appFolder);
 const stack = await startStack({
   clock: systemClock,
   mailboxes,
-  ...(flags.quick ? { numbers: quickNumbers(20_000), settings: quickSchedules, hideMs: quickHideMs } : {}),
+  ...(flags.quick ? { numbers: quickNumbers(20_000), settings: quickSettings, hideMs: quickHideMs } : {}),
   exchange: { periodMs: flags.quick ? 20_000 : 60_000 },
 });
 let host: HostProcess;

@@ -3,7 +3,7 @@
 import { groupAccounts } from '../mail/accounts.ts';
 import { readMailboxes } from './mailboxes.ts';
 import { findMisspelt } from './misspelt.ts';
-import { readOutboundNumbers } from './outboundNumbers.ts';
+import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { httpsAddress, oneOf, Problems, textOf, wholeNumber, type Environment } from './problems.ts';
 import { scheduleTrouble } from './schedule.ts';
 import type { ServerAddress, Settings, SettingsAnswer, VaultSettings } from './settings.ts';
@@ -44,6 +44,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
       prune: readSchedule(environment, problems, 'PRUNE_SCHEDULE', '0 17 3 * * *'),
       refresh: readSchedule(environment, problems, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
     },
+    inbound: readInboundNumbers(environment, problems),
     outbound: {
       ...readOutboundNumbers(environment, problems),
       doubtPolicy: oneOf(environment, problems, {

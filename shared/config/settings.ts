@@ -92,6 +92,10 @@ export type AdjustableNumber =
   | 'blobAgeMs'
   | 'poisonDelayMs';
 
+/** The numbers of fetching that `INBOUND_NUMBERS` may change; laid over `inboundNumbers`. */
+export type AdjustableInboundNumber =
+  'passBudgetMs' | 'mailboxBudgetMs' | 'reserveMs' | 'leaseMs' | 'firstPauseMs' | 'longestPauseMs';
+
 /** Laid over the protocol's own defaults: `{ ...defaultNumbers, ...settings.outbound }`. */
 export interface OutboundSettings extends Readonly<Partial<Record<AdjustableNumber, number>>> {
   /** What becomes of a message whose copy is not in Sent Items: a person decides, or it is sent again. */
@@ -123,6 +127,7 @@ export interface Settings {
   readonly accounts: readonly Account[];
   readonly schedules: Schedules;
   readonly outbound: OutboundSettings;
+  readonly inbound: Readonly<Partial<Record<AdjustableInboundNumber, number>>>;
   readonly submissions: SubmissionMaxima;
   /** The blob container that submissions may refer to. */
   readonly uploadContainer: string;

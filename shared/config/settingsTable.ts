@@ -192,4 +192,9 @@ export const settingsTable: readonly SettingRow[] = [
     required: 'no',
     what: 'JSON object that changes numbers of the outbound protocol, see below. For shortened runs; leave it out in production.',
   },
+  {
+    name: 'INBOUND_NUMBERS',
+    required: 'no',
+    what: 'The same for fetching.',
+  },
 ];

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { adjustableNumbers } from '../../shared/config/outboundNumbers.ts';
+import { adjustableNumbers } from '../../shared/config/numbers.ts';
 import { describeProblems, readSettings } from '../../shared/config/readSettings.ts';
 import { scheduleTrouble } from '../../shared/config/schedule.ts';
 import type { Settings } from '../../shared/config/settings.ts';
@@ -128,6 +128,7 @@ describe('good settings', () => {
         retentionMs: 30 * 86_400_000,
         blobMostBytes: 35 * 1_048_576,
       },
+      inbound: {},
       submissions: { recipientsCount: 500, contentBytes: 35 * 1_048_576 },
       uploadContainer: containerNames.outboundUploads,
     });

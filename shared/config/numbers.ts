@@ -1,0 +1,104 @@
+// OUTBOUND_NUMBERS and INBOUND_NUMBERS: other numbers for the protocols, for runs that must not take ten minutes.
+// Bounds keep a slip of the pen from switching a promise off; what depends on several numbers is the protocol's check.
+import { joinPath, kindOf } from '../mail/quote.ts';
+import { textOf, type Environment, type Problems } from './problems.ts';
+import type { AdjustableInboundNumber, AdjustableNumber } from './settings.ts';
+
+const hourMs = 3_600_000;
+
+/** Least and most of each number. */
+export const adjustableNumbers: Readonly<Record<AdjustableNumber, readonly [least: number, most: number]>> = {
+  attemptMs: [1_000, hourMs],
+  graceMs: [0, hourMs],
+  periodMs: [100, hourMs],
+  guardMs: [0, 60_000],
+  dayMs: [1_000, 48 * hourMs],
+  dayBucketMs: [100, hourMs],
+  leaseMs: [1_000, hourMs],
+  leaseMarginMs: [0, 60_000],
+  serverIdleMs: [0, hourMs],
+  serverSlowMs: [0, hourMs],
+  workingConnectionCount: [1, 3],
+  connectMs: [500, 5 * 60_000],
+  drainBudgetMs: [1_000, hourMs],
+  functionMs: [1_000, hourMs],
+  turnMs: [10, 60_000],
+  headsRefreshMs: [10, 60_000],
+  tellEveryMs: [10, 5 * 60_000],
+  tellPauseMs: [0, 60_000],
+  waitInPlaceMs: [0, hourMs],
+  longestSleepMs: [100, 24 * hourMs],
+  firstLookMs: [0, hourMs],
+  doubtSettleMs: [0, 24 * hourMs],
+  lookPutOffMs: [100, 24 * hourMs],
+  lookMs: [500, 10 * 60_000],
+  firstDeferralMs: [10, 24 * hourMs],
+  longestDeferralMs: [10, 48 * hourMs],
+  probeAtLeastMs: [10, 24 * hourMs],
+  longestProbeMs: [10, 48 * hourMs],
+  blobAgeMs: [1_000, 3_650 * 24 * hourMs],
+  poisonDelayMs: [0, 7 * 24 * hourMs - 1_000],
+};
+
+/** The same for fetching. */
+export const adjustableInboundNumbers: Readonly<
+  Record<AdjustableInboundNumber, readonly [least: number, most: number]>
+> = {
+  passBudgetMs: [5_000, hourMs],
+  mailboxBudgetMs: [5_000, hourMs],
+  reserveMs: [500, 5 * 60_000],
+  leaseMs: [1_000, hourMs],
+  firstPauseMs: [100, hourMs],
+  longestPauseMs: [100, 24 * hourMs],
+};
+
+export const readOutboundNumbers = (
+  environment: Environment,
+  problems: Problems,
+): Readonly<Partial<Record<AdjustableNumber, number>>> =>
+  readNumbers('OUTBOUND_NUMBERS', adjustableNumbers, '{"periodMs":10000}', { environment, problems });
+
+export const readInboundNumbers = (
+  environment: Environment,
+  problems: Problems,
+): Readonly<Partial<Record<AdjustableInboundNumber, number>>> =>
+  readNumbers('INBOUND_NUMBERS', adjustableInboundNumbers, '{"leaseMs":10000}', { environment, problems });
+
+function readNumbers<Name extends string>(
+  setting: string,
+  bounds: Readonly<Record<Name, readonly [least: number, most: number]>>,
+  example: string,
+  { environment, problems }: { readonly environment: Environment; readonly problems: Problems },
+): Readonly<Partial<Record<Name, number>>> {
+  // A record whose names are only known to the caller can't be begun without saying so.
+  const numbers = {} as Partial<Record<Name, number>>;
+  const text = textOf(environment, setting);
+  if (text === undefined) return numbers;
+  let written: unknown;
+  try {
+    written = JSON.parse(text);
+  } catch {
+    problems.add(setting, `is not valid JSON; write ${example}, or leave it out`);
+    return numbers;
+  }
+  if (typeof written !== 'object' || written === null || Array.isArray(written)) {
+    problems.add(setting, `must be an object such as ${example}, and is ${kindOf(written)}`);
+    return numbers;
+  }
+  const isAdjustable = (key: string): key is Name => Object.hasOwn(bounds, key);
+  for (const [key, value] of Object.entries(written).slice(0, 100)) {
+    if (!isAdjustable(key)) {
+      problems.add(
+        setting,
+        'is no number that can be changed; docs/settings.md has the list',
+        joinPath(setting, key),
+      );
+      continue;
+    }
+    const [least, most] = bounds[key];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most)
+      numbers[key] = value;
+    else problems.add(setting, `must be a whole number from ${least} to ${most}`, `${setting}.${key}`);
+  }
+  return numbers;
+}
