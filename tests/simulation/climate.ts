@@ -1,0 +1,201 @@
+// What a world is like: how many machines and accounts, what they may, and how often what goes wrong. Each world
+// of a run draws its own from its seed; the named ones are for what has to be shown by itself.
+import type { Limits } from '../../shared/mail/mailbox.ts';
+import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface Climate {
+  readonly accounts: readonly { readonly limits: Limits; readonly mailboxCount: number }[];
+  readonly hosts: number;
+  readonly numbers: Partial<OutboundNumbers>;
+  readonly calls: CallRates;
+  readonly server: ServerRates;
+  readonly traffic: Traffic;
+  /** Each process sweeps, not one for all. */
+  readonly everyoneSweeps: boolean;
+  /** Of the monotonic clocks' speed, and the largest difference of wall clocks. */
+  readonly drift: number;
+  readonly skewMs: number;
+}
+
+/** Of every durable call: rows, blobs and queues. */
+export interface CallRates {
+  readonly refused: number;
+  /** Applied, and the answer is lost; half of them are repeated by the client and come back as 412 or 409. */
+  readonly lost: number;
+  readonly vanished: number;
+  /** The process dies, before or after the call is applied. */
+  readonly death: number;
+  /** The process stands still for 20 s to 7 minutes. */
+  readonly pause: number;
+  /** Takes seconds on the way there or back. */
+  readonly slow: number;
+  /** The usual way there and back takes up to this long. */
+  readonly latencyMs: number;
+  /** Queue messages that are handed out twice. */
+  readonly duplicate: number;
+}
+
+export interface ServerRates {
+  /** Nine of ten take 0.5 to 2.5 s, the others up to 25 s and one in a hundred up to 90 s. */
+  readonly tail: boolean;
+  readonly cutBeforeDot: number;
+  readonly cutAfterDot: number;
+  /** Accepts up to ten minutes after the dot, and the client has given up by then. */
+  readonly acceptsLate: number;
+  readonly refusedForNow: number;
+  readonly refusedForGood: number;
+  readonly recipientForNow: number;
+  readonly recipientForGood: number;
+  readonly death: number;
+  /** Hours with trouble of a kind: storms, outages, quotas, sign-in. */
+  readonly troublesPerHour: number;
+  readonly copyNever: number;
+  readonly copyMostMs: number;
+  readonly lookNotMade: number;
+}
+
+export interface Traffic {
+  readonly count: number;
+  /** Over how long they come. */
+  readonly overMs: number;
+  /** All at the beginning, so that a backlog stands. */
+  readonly burst: boolean;
+  readonly high: number;
+  readonly bulk: number;
+  readonly manyRecipients: number;
+  readonly mostRecipients: number;
+  readonly delayed: number;
+  readonly expiring: number;
+  /** A producer that submits the same again, or other content under the same id. */
+  readonly again: number;
+  readonly otherContent: number;
+  /** Taken back by ESM; dead letters replayed by a person. */
+  readonly cancelled: number;
+  readonly replayed: number;
+}
+
+const minuteMs = 60_000;
+
+const noFaults: CallRates = {
+  refused: 0,
+  lost: 0,
+  vanished: 0,
+  death: 0,
+  pause: 0,
+  slow: 0,
+  latencyMs: 10,
+  duplicate: 0,
+};
+const goodServer: ServerRates = {
+  tail: false,
+  cutBeforeDot: 0,
+  cutAfterDot: 0,
+  acceptsLate: 0,
+  refusedForNow: 0,
+  refusedForGood: 0,
+  recipientForNow: 0,
+  recipientForGood: 0,
+  death: 0,
+  troublesPerHour: 0,
+  copyNever: 0,
+  copyMostMs: 60_000,
+  lookNotMade: 0,
+};
+const plainTraffic: Omit<Traffic, 'count' | 'overMs'> = {
+  burst: false,
+  high: 0,
+  bulk: 0,
+  manyRecipients: 0,
+  mostRecipients: 5,
+  delayed: 0,
+  expiring: 0,
+  again: 0,
+  otherContent: 0,
+  cancelled: 0,
+  replayed: 0,
+};
+const exchangeLimits: Limits = { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 };
+
+/** The fault rates that the project's goals name: 1 % refused, 1 % lost, 0.1 % deaths, 5 % twice, 3 pauses per 1,000. */
+export function roughClimate(chance: Scheduler, count: number, hosts: number): Climate {
+  const limits = (): Limits => {
+    const kind = chance.uniform();
+    if (kind < 0.6) return exchangeLimits;
+    if (kind < 0.7) return { messagesPerMinute: 30, recipientsPerDay: 400, connections: 2 };
+    if (kind < 0.8) return { messagesPerMinute: 10, recipientsPerDay: 10_000, connections: 1 };
+    return { messagesPerMinute: 20, recipientsPerDay: 2_000, connections: 3 };
+  };
+  const accounts = Array.from({ length: 1 + Math.floor(chance.uniform() * 4) }, () => ({
+    limits: limits(),
+    mailboxCount: chance.chance(0.25) ? 3 : 1,
+  }));
+  const perMinute = accounts.reduce((sum, { limits: { messagesPerMinute } }) => sum + messagesPerMinute, 0);
+  const heavy = chance.chance(0.05);
+  return {
+    accounts,
+    hosts,
+    numbers: {
+      doubtPolicy: chance.chance(0.5) ? 'hold' : 'resend',
+      // Small contents in the row, the others in blobs, so that both ways are gone.
+      contentInRowBytes: chance.chance(0.3) ? 420 : 65_536,
+      ...(chance.chance(0.3) ? { drainBudgetMs: 2 * minuteMs } : {}),
+    },
+    calls: {
+      refused: 0.01,
+      lost: 0.01,
+      vanished: 0.002,
+      death: 0.001,
+      pause: 0.0003,
+      slow: 0.003,
+      latencyMs: chance.chance(0.2) ? 400 : 40,
+      duplicate: 0.05,
+    },
+    server: {
+      tail: chance.chance(0.5),
+      cutBeforeDot: 0.01,
+      cutAfterDot: 0.01,
+      acceptsLate: 0.005,
+      refusedForNow: 0.01,
+      refusedForGood: 0.005,
+      recipientForNow: 0.01,
+      recipientForGood: 0.01,
+      death: 0.0005,
+      troublesPerHour: chance.chance(0.5) ? 1.5 : 0,
+      copyNever: chance.chance(0.5) ? 0.3 : 0,
+      copyMostMs: chance.chance(0.2) ? 30 * minuteMs : minuteMs,
+      lookNotMade: 0.1,
+    },
+    traffic: {
+      count,
+      overMs: (chance.between(0.3, 1.5) * count * minuteMs) / perMinute,
+      burst: chance.chance(0.3),
+      high: 0.1,
+      bulk: 0.2,
+      manyRecipients: heavy ? 0.2 : 0.03,
+      mostRecipients: heavy ? 400 : 5,
+      delayed: 0.02,
+      expiring: 0.02,
+      again: 0.03,
+      otherContent: 0.01,
+      cancelled: 0.01,
+      replayed: 0.3,
+    },
+    everyoneSweeps: chance.chance(0.2),
+    drift: 0.000_05,
+    skewMs: chance.chance(0.2) ? 5 * minuteMs : 2_000,
+  };
+}
+
+/** No faults at all: what is measured here is the protocol's own cost and delay. */
+export const calmClimate = (count: number, overMs: number, limits: Partial<Limits> = {}): Climate => ({
+  accounts: [{ limits: { ...exchangeLimits, ...limits }, mailboxCount: 1 }],
+  hosts: 3,
+  numbers: {},
+  calls: noFaults,
+  server: goodServer,
+  traffic: { ...plainTraffic, count, overMs },
+  everyoneSweeps: false,
+  drift: 0,
+  skewMs: 2_000,
+});

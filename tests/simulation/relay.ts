@@ -1,0 +1,263 @@
+// The SMTP and IMAP doors of one process. Its own note of the stage (has the dot been given to the socket?) and
+// its deadline are kept as the real adapter keeps them; what the server makes of it is the server's affair.
+import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
+import type {
+  Budget,
+  ConnectResult,
+  Envelope,
+  LookResult,
+  Relay,
+  RelayConnection,
+  RelayFailure,
+  SendResult,
+  SentItems,
+  Wanted,
+} from '../../shared/outbound/ports.ts';
+import type { ServerRates } from './climate.ts';
+import type { Machine } from './machine.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Server, ServerConnection } from './server.ts';
+
+/** A server that lost its client notices within five minutes of silence and one of slowness. */
+const slowMs = 60_000;
+const idleMs = 300_000;
+
+export interface Ends {
+  readonly scheduler: Scheduler;
+  readonly machine: Machine;
+  readonly server: Server;
+  readonly rates: ServerRates;
+}
+
+export class SimulatedRelay implements Relay {
+  readonly #ends: Ends;
+
+  constructor(ends: Ends) {
+    this.#ends = ends;
+  }
+
+  async connect(account: Account, budget: Budget): Promise<ConnectResult> {
+    const { scheduler, machine, server } = this.#ends;
+    if (machine.dead) return never();
+    server.connectCount += 1;
+    await wait(machine, scheduler.between(100, 400));
+    const failure = server.door(account.key);
+    if (failure?.reply === undefined && failure !== undefined) {
+      await wait(machine, Math.min(scheduler.between(100, 30_000), Math.max(0, budget.remainingMs())));
+      return { kind: 'failed', failure };
+    }
+    if (machine.dead) return never();
+    const end = server.accept(account.key);
+    const connection = new SimulatedConnection(this.#ends, account, end);
+    // Greeting, EHLO, the token and AUTH.
+    await wait(machine, scheduler.between(50, 400));
+    if (failure !== undefined || budget.remainingMs() <= 0 || !end.open) {
+      connection.destroy();
+      const words = 'The connection was not ready in time.';
+      return { kind: 'failed', failure: failure ?? { phase: 'connect', words } };
+    }
+    end.heard();
+    return { kind: 'connected', connection };
+  }
+}
+
+type Message = Parameters<Server['take']>[0];
+
+class SimulatedConnection implements RelayConnection {
+  readonly #ends: Ends;
+  readonly #account: Account;
+  readonly #end: ServerConnection;
+  #destroyed = false;
+
+  constructor(ends: Ends, account: Account, end: ServerConnection) {
+    this.#ends = ends;
+    this.#account = account;
+    this.#end = end;
+    const { scheduler, machine } = ends;
+    const unwatch = machine.onDeath(() => {
+      // Its socket is closed with it, or its whole machine is gone and the server finds out by silence.
+      const quietMs = end.lastHeardAt + idleMs - scheduler.now;
+      const ms = scheduler.chance(0.5) ? scheduler.between(0, 1_000) : quietMs + scheduler.between(0, slowMs);
+      scheduler.after(ms, () => {
+        end.close();
+      });
+    });
+    end.onClose(unwatch);
+  }
+
+  get usable(): boolean {
+    return !this.#destroyed && this.#end.open;
+  }
+
+  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+    const { machine, server, rates } = this.#ends;
+    if (machine.dead) return never();
+    const message = this.#read(envelope, content);
+    const manner = server.manner(this.#account.key, envelope.to);
+    const left = await this.#step(manner.envelopeMs, budget);
+    if (left !== undefined) return failed(false, [], { phase: 'mail', words: left });
+    if (manner.refuse?.phase === 'mail') {
+      const { reply } = manner.refuse;
+      return failed(false, [], { phase: 'mail', reply, words: reply.text });
+    }
+    const recipients = envelope.to.map((address) => ({
+      address,
+      reply: manner.rcpt.get(address) ?? { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
+    }));
+    const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
+    const [refused] = recipients;
+    if (accepted.length === 0) {
+      const reply = refused === undefined ? {} : { reply: refused.reply };
+      return failed(false, recipients, { phase: 'rcpt', ...reply, words: 'No recipient was accepted.' });
+    }
+    const leftInBody = await this.#step(manner.bodyMs, budget);
+    if (leftInBody !== undefined) return failed(false, recipients, { phase: 'body', words: leftInBody });
+    if (manner.cut === 'beforeDot') {
+      this.#end.close();
+      return failed(false, recipients, { phase: 'body', words: 'The connection was cut.' });
+    }
+    if (server.happens(rates.death)) machine.die();
+    // From here on the dot is in the socket, and the server has it whatever becomes of the client.
+    const refusal = manner.refuse;
+    if (refusal === undefined && !manner.dropped) {
+      const acceptsInMs = manner.acceptsAfterMs ?? this.#ends.scheduler.between(0, manner.replyMs);
+      server.take({ ...message, recipients: accepted }, acceptsInMs);
+    }
+    if (server.happens(rates.death)) machine.die();
+    if (manner.cut === 'afterDot') {
+      server.leftInDoubt += 1;
+      this.#end.close();
+      return failed(true, recipients, { phase: 'dot', words: 'The connection was cut.' });
+    }
+    const replyMs = (manner.acceptsAfterMs ?? 0) + manner.replyMs;
+    const unanswered = await this.#step(replyMs, budget);
+    if (unanswered !== undefined) {
+      server.leftInDoubt += 1;
+      return failed(true, recipients, { phase: 'dot', words: unanswered });
+    }
+    if (refusal !== undefined)
+      return failed(true, recipients, { phase: 'dot', reply: refusal.reply, words: refusal.reply.text });
+    const serverMessageId = `<${message.id}.${message.attempt}@server.example>`;
+    return {
+      kind: 'accepted',
+      dotSent: true,
+      recipients,
+      reply: { code: 250, enhanced: '2.0.0', text: `OK ${serverMessageId}` },
+      serverMessageId,
+    };
+  }
+
+  /** The time of one step; or why the dialog ended in it. */
+  async #step(ms: number, budget: Budget): Promise<string | undefined> {
+    const { machine } = this.#ends;
+    const end = this.#end;
+    if (!this.usable) return 'The connection is gone.';
+    end.heard();
+    let restMs = ms;
+    while (restMs > 0) {
+      const turnMs = Math.min(restMs, Math.max(0, budget.remainingMs()));
+      if (turnMs <= 0) break;
+      await waitOpen(machine, end, turnMs);
+      if (!this.usable) return 'The connection was closed.';
+      restMs -= turnMs;
+    }
+    if (budget.remainingMs() <= 0) {
+      this.destroy();
+      return 'No time is left.';
+    }
+    end.heard();
+    return undefined;
+  }
+
+  #read(envelope: Envelope, content: Uint8Array): Message {
+    const text = Buffer.from(content).toString();
+    const header = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(text)?.[1] ?? '';
+    const bridgeId = header('X-Mail-Bridge-Id');
+    const dot = bridgeId.lastIndexOf('.');
+    return {
+      account: this.#account.key,
+      mailbox: envelope.from,
+      id: dot === -1 ? bridgeId : bridgeId.slice(0, dot),
+      attempt: dot === -1 ? 0 : Number(bridgeId.slice(dot + 1)),
+      recipients: envelope.to,
+      subject: header('Subject'),
+    };
+  }
+
+  async probe(_envelope: Envelope, budget: Budget): ReturnType<RelayConnection['probe']> {
+    const { machine, server, scheduler } = this.#ends;
+    if (machine.dead) return never();
+    const left = await this.#step(scheduler.between(200, 1_000), budget);
+    if (left !== undefined) return { kind: 'failed', failure: { phase: 'mail', words: left } };
+    const refuse = server.manner(this.#account.key, []).refuse;
+    if (refuse?.phase !== 'mail') return { kind: 'ok' };
+    const { reply } = refuse;
+    return { kind: 'failed', failure: { phase: 'mail', reply, words: reply.text } };
+  }
+
+  async close(): Promise<void> {
+    const { machine, scheduler } = this.#ends;
+    if (machine.dead) return never();
+    if (this.usable) await wait(machine, scheduler.between(20, 100));
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.#ends.machine.dead || this.#destroyed) return;
+    this.#destroyed = true;
+    this.#ends.scheduler.after(this.#ends.scheduler.between(5, 50), () => {
+      this.#end.close();
+    });
+  }
+}
+
+const failed = (
+  dotSent: boolean,
+  recipients: SendResult['recipients'],
+  failure: RelayFailure,
+): SendResult => ({ kind: 'failed', dotSent, recipients, failure });
+
+/** Sent Items of the model server; some looks can't be made. */
+export class SimulatedSentItems implements SentItems {
+  readonly #ends: Ends;
+
+  constructor(ends: Ends) {
+    this.#ends = ends;
+  }
+
+  async look(account: Account, _mailbox: Mailbox, wanted: readonly Wanted[]): Promise<LookResult> {
+    const { machine, scheduler, server, rates } = this.#ends;
+    if (machine.dead) return never();
+    await wait(machine, scheduler.between(300, 3_000));
+    server.looks += 1;
+    if (server.happens(rates.lookNotMade) || server.trouble(account.key) === 'outage')
+      return { kind: 'notMade', words: 'The mailbox could not be read.' };
+    const found = new Map<string, { readonly messageId?: string }>();
+    for (const { bridgeId } of wanted) {
+      if (server.hasCopy(account.key, bridgeId))
+        found.set(bridgeId, { messageId: `<${bridgeId}@copy.example>` });
+    }
+    return { kind: 'looked', found };
+  }
+}
+
+const wait = (machine: Machine, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    machine.after(ms, resolve);
+  });
+
+/** Ends early when the server closes. */
+const waitOpen = (machine: Machine, end: ServerConnection, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      cancel();
+      forget();
+      resolve();
+    };
+    const cancel = machine.after(ms, go);
+    const forget = end.onClose(() => {
+      machine.wake(go);
+    });
+  });
+
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
