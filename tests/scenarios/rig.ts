@@ -1,0 +1,189 @@
+// The whole stack with the package as it is deployed, for scenarios: submissions go onto the queue, what becomes
+// of them is read off ESM's queues, the server's log and the rows. Conditions are waited for, with generous
+// bounds; nothing sleeps for a fixed time.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { buildPackage } from '../../local/build.ts';
+import { Esm, type Received } from '../../local/esm.ts';
+import type { HostProcess, HostProcessLine } from '../../local/host/hostProcess.ts';
+import { quickNumbers } from '../../local/quick.ts';
+import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { readSettings } from '../../shared/config/readSettings.ts';
+import { MimeComposer } from '../../shared/exchange/mimeComposer.ts';
+import { StorageTime } from '../../shared/limits/storageTime.ts';
+import { defaultNumbers } from '../../shared/outbound/numbers.ts';
+import { createOutbound, type Outbound } from '../../shared/outbound/outbound.ts';
+import { BlobContents } from '../../shared/storage/blobContents.ts';
+import { makeStoreClients } from '../../shared/storage/clients.ts';
+import { containerNames, tableNames } from '../../shared/storage/names.ts';
+import { StorageQueues } from '../../shared/storage/storageQueues.ts';
+import { TableRows } from '../../shared/storage/tableRows.ts';
+
+/** A machine that is busy with other things may take this long for what takes a second on an idle one. */
+const patienceMs = 90_000;
+
+/** Never due within a test. */
+export const never = '0 0 0 1 1 *';
+
+/** The demo's numbers, with deferrals and tries of holds within seconds as well. */
+export const scenarioNumbers = {
+  ...quickNumbers(4_000),
+  attemptMs: 6_000,
+  graceMs: 1_000,
+  firstLookMs: 200,
+  doubtSettleMs: 1_000,
+  lookPutOffMs: 1_000,
+  firstDeferralMs: 300,
+  longestDeferralMs: 1_000,
+  probeAtLeastMs: 1_500,
+  longestProbeMs: 1_500,
+  poisonDelayMs: 2_000,
+} as const;
+
+export type RigOptions = Omit<StackOptions, 'clock'> & {
+  /** Changes to the queue numbers of host.json. */
+  readonly queues?: Readonly<Record<string, unknown>>;
+};
+
+export interface Rig {
+  readonly stack: Stack;
+  readonly esm: Esm;
+  /** Every line that a host has said, of all hosts. */
+  readonly lines: readonly HostProcessLine[];
+  startHost(options?: {
+    readonly settings?: Readonly<Record<string, string>>;
+    readonly timersOff?: boolean;
+  }): Promise<HostProcess>;
+  /** What a person or ESM can do to a message: the outbound room over the same store, which never sends. */
+  readonly desk: Outbound;
+  /** The app's own events of that name, `at` being when the host wrote the line. */
+  events(name: string): readonly Readonly<Record<string, unknown>>[];
+  /** What ESM was told of a submission: `accepted`, `sent`, in the order of their sequence. */
+  told(id: string): readonly string[];
+  last(id: string): Received | undefined;
+  close(): Promise<void>;
+}
+
+export async function startRig({ queues, ...options }: RigOptions): Promise<Rig> {
+  const appFolder = mkdtempSync(join(tmpdir(), 'scenario-package-'));
+  await buildPackage(appFolder);
+  if (queues !== undefined) changeQueueNumbers(join(appFolder, 'host.json'), queues);
+  const stack = await startStack({
+    numbers: scenarioNumbers,
+    hideMs: 5_000,
+    ...options,
+    settings: { SWEEP_SCHEDULE: '* * * * * *', FETCH_SCHEDULE: never, ...options.settings },
+    exchange: { periodMs: scenarioNumbers.periodMs, ...options.exchange },
+    clock: systemClock,
+  });
+  const lines: HostProcessLine[] = [];
+  const hosts: HostProcess[] = [];
+  const esm = new Esm(stack.store);
+  esm.listen();
+  const told = (id: string): readonly string[] =>
+    esm.eventsOf(id).map(({ type }) => type.replace('mail.', ''));
+  return {
+    stack,
+    esm,
+    lines,
+    startHost: async (start) => {
+      const host = await stack.startHost({ appFolder, onLine: (line) => lines.push(line), ...start });
+      if (Object.keys(host.inError).length > 0) throw new Error(JSON.stringify(host.inError));
+      hosts.push(host);
+      return host;
+    },
+    desk: openDesk(stack),
+    events: (name) => lines.flatMap(eventOf).filter(({ event }) => event === name),
+    told,
+    last: (id) => esm.eventsOf(id).at(-1),
+    close: async () => {
+      await Promise.all(hosts.map((host) => host.kill()));
+      await esm.stop();
+      await stack.close();
+      rmSync(appFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+function changeQueueNumbers(file: string, queues: Readonly<Record<string, unknown>>): void {
+  const host = JSON.parse(readFileSync(file, 'utf8')) as { extensions: { queues: object } };
+  host.extensions.queues = { ...host.extensions.queues, ...queues };
+  writeFileSync(file, JSON.stringify(host));
+}
+
+function openDesk({ settings: environment }: Stack): Outbound {
+  const answer = readSettings(environment);
+  if (answer.kind !== 'ok') throw new Error('The bridge would refuse these settings');
+  const { settings } = answer;
+  const time = new StorageTime(systemClock);
+  const store = makeStoreClients(settings.store, { clock: systemClock, witness: time });
+  const composer = new MimeComposer(settings.submissions);
+  return createOutbound({
+    rows: new TableRows(store.table(tableNames.outbox)),
+    contents: new BlobContents(
+      store.blobs.getContainerClient(containerNames.outboundContent),
+      store.blobs.getContainerClient(settings.uploadContainer),
+    ),
+    queues: new StorageQueues(store.queues),
+    relay: { connect: () => Promise.reject(new Error('the desk does not send')) },
+    sentItems: { look: () => Promise.reject(new Error('the desk does not look')) },
+    composer,
+    rawMessages: composer,
+    time,
+    clock: systemClock,
+    random: systemRandom,
+    numbers: { ...defaultNumbers, ...settings.outbound },
+    accounts: settings.accounts,
+    submissions: {
+      mailboxes: settings.mailboxes,
+      maxima: settings.submissions,
+      uploadContainer: settings.uploadContainer,
+    },
+    tagKey: () => Promise.reject(new Error('the desk does not send')),
+    log: () => undefined,
+  });
+}
+
+function eventOf({ kind, message, at }: HostProcessLine): readonly Readonly<Record<string, unknown>>[] {
+  if (kind !== 'log' || typeof message !== 'string' || !message.startsWith('{"event":')) return [];
+  return [{ ...(JSON.parse(message) as Record<string, unknown>), at }];
+}
+
+/** Waits until the condition holds; fails with what `seen` says when it does not within the bound. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  seen: () => unknown = () => '',
+): Promise<void> {
+  const end = performance.now() + patienceMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`${what}: not so, but ${JSON.stringify(await seen())}`);
+    await pause(50);
+  }
+}
+
+/** Mailboxes of the app's own sign-in. */
+export const applicationMailbox = (name: string, more: Partial<MailboxSetting> = {}): MailboxSetting => ({
+  address: `${name}@kunta.example`,
+  signIn: 'application',
+  receive: false,
+  ...more,
+});
+
+/** A small submission; `more` may say otherwise. */
+export const submission = (
+  id: string,
+  mailbox: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> => ({
+  version: 1,
+  id,
+  mailbox,
+  to: ['asukas@muualla.example'],
+  subject: `Submission ${id}`,
+  text: 'Hei.',
+  ...more,
+});

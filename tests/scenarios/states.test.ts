@@ -1,0 +1,434 @@
+// Every state of a message and the ways between them, through the real functions: the package in the local host,
+// against the stand-ins over real connections. Each test has an account of its own, so they run side by side on one
+// stack; what a test says of a message is what ESM was told, what the server saw and what the rows hold.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import type { SmtpRule } from '../../local/exchange/faults.ts';
+import type { Hold } from '../../shared/outbound/box.ts';
+import { containerNames } from '../../shared/storage/names.ts';
+import { applicationMailbox, scenarioNumbers, startRig, submission, until, type Rig } from './rig.ts';
+
+const box = (name: string): string => `${name}@kunta.example`;
+const limitOfTwo = 5;
+
+/** A reply that an account gets at one step until it is mended; what the account's hold is then called. */
+const holds: readonly (readonly [name: string, at: SmtpRule['at'], reply: string, reason: string])[] = [
+  [
+    'quota',
+    'dot',
+    "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can't be submitted because the sender's submission quota was exceeded.",
+    'quota',
+  ],
+  [
+    'full',
+    'dot',
+    '554 5.2.2 STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; Cannot submit message.',
+    'mailboxFull',
+  ],
+  ['slowed', 'dot', '550 5.2.255 Mailbox throttled after continuous invalid recipients errors', 'throttled'],
+  ['blocked', 'mail', '550 5.1.8 Access denied, bad outbound sender AS(42004)', 'blocked'],
+];
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await startRig({
+    mailboxes: [
+      ...['later', 'parts', 'dead', 'found', 'lost', 'expires', 'cancels', 'refuses', 'storm'],
+      ...['hangs', 'lively', 'unsigned', 'authoff', ...holds.map(([name]) => name)],
+    ]
+      .map((name) => applicationMailbox(name))
+      .concat(
+        applicationMailbox('one', { limits: { messagesPerMinute: limitOfTwo } }),
+        applicationMailbox('two', { smtpUser: box('one'), limits: { messagesPerMinute: limitOfTwo } }),
+        applicationMailbox('owner'),
+        applicationMailbox('guest', { smtpUser: box('owner') }),
+      ),
+  });
+  rig.stack.exchange.account({ address: box('two'), sendAs: [box('one')] });
+  await rig.startHost();
+}, 120_000);
+afterAll(() => rig.close(), 60_000);
+
+const put = (id: string, mailbox: string, more: Readonly<Record<string, unknown>> = {}): Promise<void> =>
+  rig.esm.submit(submission(id, box(mailbox), more));
+const arrivals = (id: string): number => rig.stack.exchange.log.messagesOf(id).length;
+const stateOf = async (mailbox: string, id: string): Promise<string | undefined> =>
+  (await rig.desk.message(box(mailbox), id))?.message.state;
+const holdsOf = async (mailbox: string): Promise<readonly Hold[]> =>
+  (await rig.desk.watch(box(mailbox))).box.holds;
+/** Waits until ESM was told that. */
+const told = (id: string, type: string): Promise<void> =>
+  until(
+    `${id} is told as ${type}`,
+    () => rig.told(id).includes(type),
+    () => rig.told(id),
+  );
+
+test.concurrent(
+  'waiting, for its sendAt; then sent, once, with the ids of both sides',
+  async () => {
+    const sendAt = Date.now() + 4_000;
+    await put('later-1', 'later', { sendAt: new Date(sendAt).toISOString(), correlation: { card: 'REQ-1' } });
+    await told('later-1', 'accepted');
+    expect(await stateOf('later', 'later-1')).toBe('waiting');
+    await told('later-1', 'sent');
+    expect(rig.told('later-1')).toEqual(['accepted', 'sent']);
+    const [message, ...others] = rig.stack.exchange.log.messagesOf('later-1');
+    expect(others).toEqual([]);
+    // The emulator's time is this machine's, known to a second.
+    expect(message?.acceptedAt).toBeGreaterThan(sendAt - 1_000);
+    expect(rig.last('later-1')?.data).toMatchObject({
+      messageId: message?.messageId,
+      serverMessageId: `<${message?.serverId ?? ''}>`,
+      correlation: { card: 'REQ-1' },
+      recipients: [{ address: 'asukas@muualla.example', outcome: 'sent' }],
+    });
+    expect(await stateOf('later', 'later-1')).toBe('sent');
+  },
+  120_000,
+);
+
+test.concurrent(
+  'deferred: only the recipient refused for now is tried again, and the one refused for good never',
+  async () => {
+    rig.stack.exchange.recipient('busy@parts.example', { kind: 'defer', times: 2 });
+    rig.stack.exchange.recipient('gone@parts.example', { kind: 'refuse' });
+    await put('parts-1', 'parts', {
+      to: ['ready@parts.example'],
+      cc: ['busy@parts.example'],
+      bcc: ['gone@parts.example'],
+    });
+    await told('parts-1', 'sent');
+    expect(rig.told('parts-1')).toEqual(['accepted', 'deferred', 'deferred', 'sent']);
+    expect(rig.stack.exchange.log.messagesOf('parts-1').map(({ to }) => to)).toEqual([
+      ['ready@parts.example'],
+      ['busy@parts.example'],
+    ]);
+    const refused = rig.stack.exchange.log.refusals.filter(({ reply }) =>
+      reply.includes('gone@parts.example'),
+    );
+    expect(refused).toHaveLength(1);
+    expect(rig.last('parts-1')?.data['recipients']).toEqual([
+      expect.objectContaining({ address: 'ready@parts.example', outcome: 'sent' }),
+      expect.objectContaining({ address: 'busy@parts.example', outcome: 'sent' }),
+      expect.objectContaining({ address: 'gone@parts.example', outcome: 'failed', code: 550 }),
+    ]);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'failed: a dead letter with its content and reason; replayed by a person, sent',
+  async () => {
+    rig.stack.exchange.recipient('wrong@dead.example', { kind: 'refuse' });
+    await put('dead-1', 'dead', { to: ['wrong@dead.example'], text: 'The content stays.' });
+    await told('dead-1', 'failed');
+    expect(rig.last('dead-1')?.data).toMatchObject({ reason: 'refused' });
+    expect(JSON.stringify(rig.last('dead-1')?.data)).toContain('There is no such recipient.');
+    const kept = await rig.desk.message(box('dead'), 'dead-1');
+    expect(kept?.message).toMatchObject({ state: 'failed', reason: 'refused' });
+    expect(Buffer.from(kept?.message.content ?? '').toString()).toContain('The content stays.');
+    expect((await rig.desk.forPerson(box('dead'), 'failed', 10)).map(({ id }) => id)).toEqual(['dead-1']);
+
+    rig.stack.exchange.recipient('wrong@dead.example', undefined);
+    expect(await rig.desk.replay({ account: box('dead'), id: 'dead-1', by: 'Aino' })).toEqual({
+      kind: 'done',
+    });
+    await told('dead-1', 'sent');
+    expect(rig.told('dead-1')).toEqual(['accepted', 'failed', 'deferred', 'sent']);
+    expect(arrivals('dead-1')).toBe(1);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'in doubt: taken by the server, the reply lost; found in Sent Items, so sent and not sent again',
+  async () => {
+    rig.stack.exchange.misbehave({
+      protocol: 'smtp',
+      at: 'reply',
+      account: box('found'),
+      times: 1,
+      does: { kind: 'cut' },
+    });
+    await put('found-1', 'found');
+    await told('found-1', 'sent');
+    expect(rig.told('found-1')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(arrivals('found-1')).toBe(1);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'in doubt: cut after the final dot, in Sent Items at neither look; held for a person, replayed, sent',
+  async () => {
+    const cut = { protocol: 'smtp', at: 'dot', times: 1, does: { kind: 'cut' } } as const;
+    rig.stack.exchange.misbehave({ ...cut, account: box('lost') });
+    await put('lost-1', 'lost');
+    await told('lost-1', 'held');
+    expect(rig.told('lost-1')).toEqual(['accepted', 'inDoubt', 'held']);
+    expect(rig.last('lost-1')?.data).toMatchObject({ reason: 'notFound' });
+    expect(String(rig.last('lost-1')?.data['cure'])).toContain('Ask a recipient');
+    expect(rig.events('outbound.looked').filter(({ account }) => account === box('lost'))).toHaveLength(2);
+    expect(arrivals('lost-1')).toBe(0);
+    expect(await rig.desk.replay({ account: box('lost'), id: 'lost-1', by: 'Aino' })).toEqual({
+      kind: 'done',
+    });
+    await told('lost-1', 'sent');
+    expect(rig.stack.exchange.log.messagesOf('lost-1').map(({ bridgeId }) => bridgeId)).toEqual(['lost-1.2']);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'expired: deferred until its expiresAt, then no more',
+  async () => {
+    rig.stack.exchange.recipient('never@expires.example', { kind: 'defer' });
+    const expiresAt = new Date(Date.now() + 5_000).toISOString();
+    await put('expires-1', 'expires', { to: ['never@expires.example'], expiresAt });
+    await told('expires-1', 'expired');
+    expect(rig.told('expires-1').slice(0, 2)).toEqual(['accepted', 'deferred']);
+    expect(rig.told('expires-1').at(-1)).toBe('expired');
+    expect(await stateOf('expires', 'expires-1')).toBe('expired');
+    expect(arrivals('expires-1')).toBe(0);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'cancelled while it waits; one that was sent can not be',
+  async () => {
+    await put('cancels-1', 'cancels', { sendAt: new Date(Date.now() + 3_600_000).toISOString() });
+    await put('cancels-2', 'cancels');
+    await told('cancels-1', 'accepted');
+    await told('cancels-2', 'sent');
+    const cancel = (id: string): ReturnType<Rig['desk']['cancel']> =>
+      rig.desk.cancel({ account: box('cancels'), id, by: 'ESM' });
+    expect(await cancel('cancels-1')).toEqual({ kind: 'done' });
+    expect(await cancel('cancels-2')).toMatchObject({ kind: 'refused' });
+    expect(await cancel('cancels-3')).toEqual({ kind: 'unknown' });
+    await told('cancels-1', 'cancelled');
+    expect(arrivals('cancels-1')).toBe(0);
+    expect(await stateOf('cancels', 'cancels-1')).toBe('cancelled');
+  },
+  120_000,
+);
+
+test.concurrent(
+  'rejected: what can not be accepted is kept, byte for byte, and told in words; nothing of it is sent',
+  async () => {
+    const notUtf8 = Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]).toString('base64');
+    const good = submission('refuses-good', box('refuses'));
+    await rig.esm.submit(Buffer.from(JSON.stringify(good)).toString('base64'));
+    await told('refuses-good', 'sent');
+    await rig.esm.submit(good);
+    const cases: readonly (readonly [text: string, words: string])[] = [
+      ['{"version":1,"id":"refuses-1"', 'is not valid JSON'],
+      [JSON.stringify({ version: 1, id: 'refuses-2', mailbox: box('refuses') }), 'to'],
+      [JSON.stringify(submission('refuses-3', 'nobody@kunta.example')), 'mailbox'],
+      [JSON.stringify(submission('refuses/4', box('refuses'))), 'id'],
+      [JSON.stringify(submission('refuses-5', box('refuses'), { colour: 'blue' })), 'colour'],
+      [JSON.stringify({ ...good, text: 'Other.' }), 'id was used before for another content'],
+      ['null', 'null'],
+      ['42', 'number'],
+      [notUtf8, 'not UTF-8'],
+    ];
+    for (const [text] of cases) await rig.esm.submit(text);
+    await until(
+      'all are rejected',
+      () => rig.esm.rejections.length >= cases.length,
+      () => rig.esm.rejections.map(({ data }) => data['problems']),
+    );
+    expect(rig.esm.rejections).toHaveLength(cases.length);
+    const container = rig.stack.store.blobs.getContainerClient(containerNames.outboundContent);
+    const kept = await Promise.all(
+      rig.esm.rejections.map(async ({ data }) => {
+        const { sha256 } = data['content'] as { readonly sha256: string };
+        const bytes = await container.getBlobClient(sha256).downloadToBuffer();
+        expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+        return { text: bytes.toString(), problems: JSON.stringify(data['problems']) };
+      }),
+    );
+    for (const [text, words] of cases) {
+      // The host hands over parsed JSON; what it parsed is written again with sorted names.
+      const found = kept.filter(({ text: one }) => sameJson(one, text));
+      expect(found).toHaveLength(1);
+      expect(found[0]?.problems).toContain(words);
+    }
+    expect(rig.told('refuses-good')).toEqual(['accepted', 'sent']);
+    expect(rig.stack.exchange.log.messages.filter(({ account }) => account === box('refuses'))).toHaveLength(
+      1,
+    );
+  },
+  120_000,
+);
+
+function sameJson(one: string, other: string): boolean {
+  try {
+    return sorted(JSON.parse(one)) === sorted(JSON.parse(other));
+  } catch {
+    return one === other;
+  }
+}
+const sorted = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+
+// ---- holds: the account stands still, no message is blamed ------------------------------------------------------
+
+/** Three messages meet the trouble; two tries fail; mended, all leave, none of them ever deferred. */
+async function comeThrough(name: string, reason: string, mend: () => void): Promise<void> {
+  const ids = [1, 2, 3].map((number) => `${name}-${String(number)}`);
+  for (const id of ids) await put(id, name);
+  await until(`${name} is on hold`, async () => (await holdsOf(name)).length > 0);
+  const [hold] = await holdsOf(name);
+  expect(hold).toMatchObject({ reason });
+  expect(hold?.cure).not.toBe('');
+  await until(`${name} was tried twice`, async () => ((await holdsOf(name))[0]?.tries ?? 0) >= 2);
+  for (const id of ids) {
+    expect(await stateOf(name, id)).toBe('waiting');
+    expect(rig.told(id)).toEqual(['accepted']);
+  }
+  mend();
+  for (const id of ids) await told(id, 'sent');
+  for (const id of ids) expect([rig.told(id), arrivals(id)]).toEqual([['accepted', 'sent'], 1]);
+  expect(await holdsOf(name)).toEqual([]);
+}
+
+test.concurrent.each(holds)(
+  'on hold, account %s: its own try ends it and nobody is charged',
+  async (name, at, reply, reason) => {
+    const [code = '', enhanced = '', ...words] = reply.split(' ');
+    const does = { kind: 'reply', code: Number(code), enhanced, text: words.join(' ') } as const;
+    const rule = rig.stack.exchange.misbehave({ protocol: 'smtp', at, account: box(name), does });
+    await comeThrough(name, reason, () => {
+      rule.end();
+    });
+  },
+  120_000,
+);
+
+test.concurrent(
+  'on hold, SMTP AUTH switched off for the mailbox (535 5.7.139): goes on when it is switched on',
+  async () => {
+    rig.stack.exchange.account({ address: box('authoff'), smtpAuth: 'offMailbox' });
+    await comeThrough('authoff', 'signIn', () => {
+      rig.stack.exchange.account({ address: box('authoff') });
+    });
+    const tries = rig.events('outbound.connectFailed').filter(({ account }) => account === box('authoff'));
+    expect(tries.every(({ code }) => code === 535)).toBe(true);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'on hold, the token refused for the mailbox (535 5.7.3): goes on when the access is granted',
+  async () => {
+    rig.stack.exchange.account({ address: box('unsigned'), apps: [] });
+    await comeThrough('unsigned', 'signIn', () => {
+      rig.stack.exchange.account({ address: box('unsigned') });
+    });
+  },
+  120_000,
+);
+
+test.concurrent(
+  'held: a mailbox that its account may not send as stands aside, told once; the account’s own mail goes on',
+  async () => {
+    await put('guest-1', 'guest');
+    await put('guest-2', 'guest');
+    await until('the mailbox is on hold', async () => (await holdsOf('owner')).length > 0);
+    expect(await holdsOf('owner')).toMatchObject([{ mailbox: box('guest'), reason: 'sendAs' }]);
+    await put('owner-1', 'owner');
+    await told('owner-1', 'sent');
+    // What is not the try itself is set aside.
+    await until('one is held', () => ['guest-1', 'guest-2'].some((id) => rig.told(id).includes('held')));
+    rig.stack.exchange.account({ address: box('guest'), sendAs: [box('owner')] });
+    for (const id of ['guest-1', 'guest-2']) {
+      await told(id, 'sent');
+      expect(rig.told(id).filter((type) => type === 'held').length).toBeLessThanOrEqual(1);
+      expect(rig.told(id)).not.toContain('deferred');
+      expect(arrivals(id)).toBe(1);
+    }
+  },
+  120_000,
+);
+
+test.concurrent(
+  'a storm of 4xx: at most one message is tried per time of a try, and only those before it was known are deferred',
+  async () => {
+    const { exchange } = rig.stack;
+    const busy = {
+      kind: 'reply',
+      code: 451,
+      enhanced: '4.7.0',
+      text: 'Temporary server error. PRX4',
+    } as const;
+    const rule = exchange.misbehave({ protocol: 'smtp', at: 'mail', account: box('storm'), does: busy });
+    const ids = Array.from({ length: 12 }, (_, index) => `storm-${String(index)}`);
+    for (const id of ids) await put(id, 'storm');
+    await until('it is known for a storm', async () => (await holdsOf('storm'))[0]?.reason === 'storm');
+    const knownNs = exchange.log.nowNs();
+    await until('it was tried four times', async () => ((await holdsOf('storm'))[0]?.tries ?? 0) >= 4);
+    const elapsedMs = (exchange.log.nowNs() - knownNs) / 1e6;
+    const tries = exchange.log.refusals.filter(
+      ({ account, atNs, step }) => account === box('storm') && step === 'mail' && atNs > knownNs,
+    ).length;
+    rule.end();
+    expect(tries).toBeGreaterThanOrEqual(3);
+    expect(tries).toBeLessThanOrEqual(1 + Math.ceil(elapsedMs / scenarioNumbers.probeAtLeastMs));
+    for (const id of ids) await told(id, 'sent');
+    expect(ids.map(arrivals)).toEqual(ids.map(() => 1));
+    const deferred = ids.flatMap((id) => rig.told(id).filter((type) => type === 'deferred')).length;
+    // Three make a storm; a fourth may be on the other connection.
+    expect(deferred).toBeGreaterThanOrEqual(3);
+    expect(deferred).toBeLessThanOrEqual(4);
+  },
+  120_000,
+);
+
+// ---- several mailboxes and accounts -----------------------------------------------------------------------------
+
+test.concurrent(
+  'two mailboxes of one SMTP account share its limit',
+  async () => {
+    const ids = Array.from({ length: 6 }, (_, index) => [
+      `one-${String(index)}`,
+      `two-${String(index)}`,
+    ]).flat();
+    for (const id of ids) await put(id, id.slice(0, 3));
+    for (const id of ids) await told(id, 'sent');
+    const figures = rig.stack.exchange.figures().accounts[box('one')];
+    expect(figures).toMatchObject({ messages: ids.length, mostMessages: limitOfTwo });
+    expect(figures?.mostConnections).toBeLessThanOrEqual(3);
+    const senders = rig.stack.exchange.log.messages.filter(({ account }) => account === box('one'));
+    expect(new Set(senders.map(({ from }) => from))).toEqual(new Set([box('one'), box('two')]));
+    expect(rig.stack.exchange.figures().accounts[box('two')]).toBeUndefined();
+  },
+  120_000,
+);
+
+test.concurrent(
+  'an account whose server says nothing more costs the others nothing, and comes through when it does',
+  async () => {
+    const hang = { protocol: 'smtp', at: 'mail', does: { kind: 'hang' } } as const;
+    const rule = rig.stack.exchange.misbehave({ ...hang, account: box('hangs') });
+    await put('hangs-1', 'hangs');
+    await until('its attempt hangs', () => rule.hits() > 0);
+    const ids = Array.from({ length: 8 }, (_, index) => `lively-${String(index)}`);
+    for (const id of ids) await put(id, 'lively');
+    for (const id of ids) await told(id, 'sent');
+    expect(arrivals('hangs-1')).toBe(0);
+    rule.end();
+    await told('hangs-1', 'sent');
+    // The attempt ended without a dot: certainly not taken, so tried again and no doubt about it.
+    expect(rig.told('hangs-1')).not.toContain('inDoubt');
+    expect(arrivals('hangs-1')).toBe(1);
+    expect(ids.map((id) => rig.told(id))).toEqual(ids.map(() => ['accepted', 'sent']));
+  },
+  120_000,
+);
