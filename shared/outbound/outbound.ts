@@ -14,6 +14,8 @@ import type { OperateAnswer } from './operate.ts';
 import { prune } from './prune.ts';
 import type { PruneReport } from './prune.ts';
 import { settlePoison } from './settlePoison.ts';
+import { takeSmtpTurn } from './smtpTurn.ts';
+import type { SmtpTurn } from './smtpTurn.ts';
 import { listAccounts, sweep } from './sweep.ts';
 import { listForPerson, listRecent, watchAccount, watchMessage } from './watch.ts';
 import type { AccountView, Listed } from './watch.ts';
@@ -41,6 +43,9 @@ export interface Outbound {
   remove(which: Which): Promise<OperateAnswer>;
   pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
   resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
+
+  /** A turn at the server for the doctor: lease, connection and slot like a message. */
+  smtpTurn(account: string, owner: string): Promise<SmtpTurn>;
 
   /** Keys of every account that ever had a message. */
   accounts(): Promise<readonly string[]>;
@@ -75,6 +80,7 @@ export function createOutbound(doors: Doors): Outbound {
     remove: (which) => operate('remove', which, doors),
     pause: (which) => pauseSending(which, doors),
     resume: (which) => resumeSending(which, doors),
+    smtpTurn: (account, owner) => takeSmtpTurn(account, owner, doors),
     accounts: () => listAccounts(doors),
     forecast: (account) => forecastAccount(account, doors),
     watch: (account) => watchAccount(account, doors),
