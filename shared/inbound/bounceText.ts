@@ -22,7 +22,7 @@ const bare = new RegExp(address, 'i');
 
 /** Where the returned message begins; the notice is what stands before. */
 const returnedMarks: readonly RegExp[] = [
-  /^[ \t>]*-{2,}.{0,60}(?:copy of (?:the|your) message|original (?:message|mail)|unsent message|returned (?:message|mail)|non-?delivered|header of the|below this line|message header|enclosed is|message follows|message text follows|undelivered message)/i,
+  /^[ \t>]*-{2,}.{0,60}(?:copy of (?:the|your) message|original (?:message|mail)|unsent message|returned (?:message|mail)|non-?delivered (?:message|mail)|header of the|below this line|message header|enclosed is|message follows|message text follows|undelivered message)/i,
   /^[ \t>]*(?:the )?(?:original )?(?:message|message headers?|mail) follows?\b/i,
   /^[ \t>]*(?:below|included|enclosed|attached|following) (?:is|are) (?:a |the )?(?:copy|header|original|first|message)/i,
   /^[ \t>]*(?:original message|message) headers?:?\s*$/i,
