@@ -1,7 +1,7 @@
 // The one door to access tokens. Policy:
 //
 // - A token is refreshed ten minutes before its end (or at half of a shorter life), one refresh in flight per
-//   process and grant; while the authority or the vault cannot answer, the old token serves until its end.
+//   process and grant; while a new one cannot be had, the old token serves until its end.
 // - A new refresh token is used from memory at once. It is stored when the stored one is a week old, because
 //   Entra keeps the old one valid and a vault never forgets a version; at once, and under a lease, where a
 //   setting says that the authority revokes the old one.
@@ -27,7 +27,8 @@ const NOTE_AFTER_MS = 86_400_000 / 2;
 const RENEW_AFTER_MS = 60_000;
 const PAUSE_MS = 30_000;
 const LEASE_MS = 60_000;
-const LEASE_LOOKS = 90;
+/** Together longer than a lease, so that one left behind by a worker that died is waited out. */
+const LEASE_LOOKS = 70;
 const LEASE_PAUSE_MS = 1_000;
 const APPLICATION = 'application';
 
@@ -90,10 +91,10 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
     return { kind: 'token', token: held.token, expiresAt: held.expiresAt };
   }
 
-  /** The old token, while it lives and the trouble is only passing; not after a server has refused it. */
+  /** The old token while it lives; not after a server has refused it, nor when the sign-in itself is over. */
   function orOld({ held }: Slot, answer: Trouble, renew: boolean): TokenAnswer {
     const alive = held !== undefined && clock.now() < held.lastUseAt;
-    return alive && !renew && answer.kind === 'unavailable' ? given(held) : answer;
+    return alive && !renew && answer.kind !== 'needsConsent' ? given(held) : answer;
   }
 
   async function refresh(name: string, slot: Slot): Promise<TokenAnswer> {
@@ -135,8 +136,10 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
 
   async function delegatedToken(name: string, slot: Slot): Promise<FreshToken | Trouble> {
     if (!parts.storeGrantsAtOnce) return refreshGrant(name, slot);
-    if (!(await takeLease(name))) {
-      return { kind: 'unavailable', words: 'Another worker is refreshing this sign-in and does not finish.' };
+    // Who still has a token that lives does not wait for another worker: the next look is soon.
+    const waits = slot.held === undefined || clock.now() >= slot.held.lastUseAt;
+    if (!(await takeLease(name, waits ? LEASE_LOOKS : 1))) {
+      return { kind: 'unavailable', words: 'Another worker is refreshing this sign-in.' };
     }
     try {
       // Under the lease the vault is right and memory may be old: the token in memory may be revoked by now.
@@ -147,12 +150,12 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
     }
   }
 
-  async function takeLease(name: string): Promise<boolean> {
-    for (let look = 0; look < LEASE_LOOKS; look++) {
+  async function takeLease(name: string, looksCount: number): Promise<boolean> {
+    for (let look = 0; look < looksCount; look++) {
       if (await grants.lease(name, owner, clock.now() + LEASE_MS)) return true;
       // A grant without a row has none to lease: loading it gives it one, or says that there is no grant.
       if (look === 0 && (await grants.load(name)).kind !== 'grant') return true;
-      await clock.sleep(LEASE_PAUSE_MS);
+      if (look + 1 < looksCount) await clock.sleep(LEASE_PAUSE_MS);
     }
     return false;
   }

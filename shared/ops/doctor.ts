@@ -1,6 +1,7 @@
 // The doctor: walks the way that mail takes, step by step, sends nothing, and names the first thing that is wrong.
 //
 //   settings → vault → token (its claims read) → IMAP login → folder → Sent Items → SMTP login → MAIL, RCPT, RSET
+//   → the deployed address, as a stranger sees it
 //
 // A step whose ground is missing is not tried. IMAP and SMTP are tried each on its own, because how one fares
 // tells what the other's refusal means. SMTP is spoken only under the account's lease, connection and slot, like
@@ -17,9 +18,19 @@ import { imapCauses, smtpCauses } from './causes.ts';
 import type { Circumstances } from './causes.ts';
 import { judgeClaims, readClaims } from './claims.ts';
 import type { TokenClaims } from './claims.ts';
+import { examineOutside } from './outside.ts';
+import type { GuardedRoute } from './outside.ts';
 
 export type StepName =
-  'settings' | 'vault' | 'token' | 'imapLogin' | 'folder' | 'sentItems' | 'smtpLogin' | 'envelope';
+  | 'settings'
+  | 'vault'
+  | 'token'
+  | 'imapLogin'
+  | 'folder'
+  | 'sentItems'
+  | 'smtpLogin'
+  | 'envelope'
+  | 'outside';
 
 export interface Step {
   readonly step: StepName;
@@ -54,6 +65,8 @@ export interface DoctorParts {
   readonly sentItems: SentItems;
   readonly relay: Relay;
   readonly smtpTurn: (account: Account) => Promise<SmtpTurn>;
+  /** The deployed app and its routes that need a key or a role; absent where nothing is deployed. */
+  readonly outside?: { readonly base: string; readonly routes: readonly GuardedRoute[] };
   readonly clock: Clock;
 }
 
@@ -118,12 +131,14 @@ export async function examine(address: string, parts: DoctorParts): Promise<Diag
   const smtp = mailbox.send ? await trySmtp(mailbox, parts, note) : undefined;
   const worked = (result: unknown): { readonly otherWorked?: boolean } =>
     result === undefined ? {} : { otherWorked: result === 'ok' };
+  const open = parts.outside === undefined ? [] : await tryOutside(parts.outside, parts, note);
   if (imap !== undefined && imap !== 'ok') causes.push(...imapCauses(imap, { ...known, ...worked(smtp) }));
   if (smtp !== undefined && smtp !== 'ok') {
     causes.push(
       ...('busy' in smtp ? [busyCause(smtp.busy)] : smtpCauses(smtp, { ...known, ...worked(imap) })),
     );
   }
+  causes.push(...open);
   return end();
 }
 
@@ -212,6 +227,17 @@ async function trySmtp(
   } finally {
     await turn.release();
   }
+}
+
+async function tryOutside(
+  { base, routes }: NonNullable<DoctorParts['outside']>,
+  { clock }: DoctorParts,
+  note: Note,
+): Promise<readonly Cause[]> {
+  const since = clock.monotonic();
+  const open = await examineOutside(base, routes);
+  note('outside', since, open.length === 0 ? true : undefined);
+  return open;
 }
 
 /** The account that the mailbox sends through, opened with this mailbox's own token. */

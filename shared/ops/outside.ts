@@ -1,0 +1,53 @@
+// The deployed address as a stranger sees it: every route that needs a key or a role must refuse one who has
+// neither. Nothing is sent but the bare request.
+import type { Cause } from './cause.ts';
+
+export interface GuardedRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** From the root: `/api/mail`. */
+  readonly path: string;
+}
+
+const CALL_MS = 20_000;
+/** 404 as well: the host hides what it does not want to name. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404]);
+
+/** What is open that should be closed; empty where all refuse. `base` is the app's address without a path. */
+export async function examineOutside(
+  base: string,
+  routes: readonly GuardedRoute[],
+): Promise<readonly Cause[]> {
+  const causes: Cause[] = [];
+  for (const { method, path } of routes) {
+    const evidence = `${method} ${path} without key and role`;
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, base), {
+        method,
+        redirect: 'manual',
+        signal: AbortSignal.timeout(CALL_MS),
+      });
+    } catch {
+      causes.push({
+        cause: 'The app’s address cannot be reached from here.',
+        cure: 'Check the address and that the Function App runs (Function App → Overview); with private access only, run the doctor inside the network.',
+        evidence,
+      });
+      // The others would say the same, one time limit after another.
+      return causes;
+    }
+    await response.body?.cancel();
+    if (REFUSALS.has(response.status) || isSignIn(response)) continue;
+    causes.push({
+      cause: `The route ${path} answers a stranger.`,
+      cure: 'Deploy the package again, and check App Service authentication (Function App → Authentication: AllowAnonymous, with the page’s own check of the role) and the function’s key (Function App → Functions → the function → Function keys).',
+      evidence: `${evidence} was answered with ${response.status}.`,
+    });
+  }
+  return causes;
+}
+
+/** Sent to sign in, which is a refusal too. */
+function isSignIn({ status, headers }: Response): boolean {
+  return status >= 301 && status <= 303 && (headers.get('location') ?? '').includes('/.auth/login/');
+}
