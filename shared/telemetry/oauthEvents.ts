@@ -53,11 +53,6 @@ export function grantSuperseded(of: { readonly grant: string }): LogEvent {
   return { name: 'oauth.grantSuperseded', level: 'info', fields: of };
 }
 
-/** The rows beside the vault did not answer; what is known without them is used. */
-export function rowsUnavailable(of: { readonly grant: string }): LogEvent {
-  return { name: 'oauth.rowsUnavailable', level: 'warn', fields: of };
-}
-
 export function grantsKeptAlive(of: {
   readonly refreshedCount: number;
   readonly failedCount: number;
