@@ -9,6 +9,7 @@ import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config
 import { mailboxFields } from '../../shared/config/mailboxes.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
 import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { noticeSchema, noticeSchemaName } from '../../shared/inbound/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/replyTable.ts';
 import { eventData, eventSchema, schemaName } from '../../shared/outbound/statusEvents.ts';
@@ -21,6 +22,7 @@ const root = join(import.meta.dirname, '..', '..');
 export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
   const schemas = [
     { file: 'submission', schema: submissionSchema, name: schemaName('submission') },
+    { file: 'notice', schema: noticeSchema, name: noticeSchemaName },
     ...eventTypes.map((type) => ({ file: type, schema: eventSchema(type), name: schemaName(type) })),
   ].map(({ file, schema, name }) => [`docs/schemas/${file}.json`, jsonSchema(schema, name)] as const);
   const pages = [

@@ -94,14 +94,18 @@ const byReference = z
 /** `data` of the event. */
 export const noticeDataSchema = z.union([whole, byReference]);
 
+/** `$id` of the published schema and `dataschema` of every notice. */
+export const noticeSchemaName = 'urn:esm-mail-bridge:schema:mail.received:1';
+
 export const noticeSchema = z.strictObject({
   specversion: z.literal('1.0'),
-  id: z.string(),
-  source: z.string(),
+  id: z.string().describe('of the message; the same again is a repeat'),
+  source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
   type: z.literal('mail.received'),
   subject: z.string(),
   time: z.iso.datetime(),
   datacontenttype: z.literal('application/json'),
+  dataschema: z.literal(noticeSchemaName),
   data: noticeDataSchema,
 });
 
@@ -119,11 +123,12 @@ export function noticeOf(data: WholeNotice | z.infer<typeof byReference>, at: nu
   return {
     specversion: '1.0',
     id: data.id,
-    source: `/mail-bridge/mailboxes/${encodeURIComponent(data.mailbox)}`,
+    source: `/esm-mail-bridge/mailboxes/${encodeURIComponent(data.mailbox)}`,
     type: 'mail.received',
     subject: data.id,
     time: new Date(at).toISOString(),
     datacontenttype: 'application/json',
+    dataschema: noticeSchemaName,
     data,
   };
 }
