@@ -111,7 +111,7 @@ class Pass {
   private readonly before: Cursor | undefined;
   private lease: Lease;
   private cursor: Cursor;
-  private readonly spool = new Spool();
+  private readonly spool: Spool;
   private readonly told = new Set<string>();
   private readonly turns = new Turns();
   private readonly counts = { announcedCount: 0, duplicateCount: 0, unparsedCount: 0, actedCount: 0 };
@@ -126,6 +126,7 @@ class Pass {
     this.time = time;
     this.lease = lease;
     this.before = before;
+    this.spool = new Spool(doors.random.id());
     this.cursor = before?.folder === box.mailbox.folder ? before : emptyCursor(box, before);
   }
 

@@ -73,7 +73,7 @@ interface Stored {
 /** Throws what a door throws: storage trouble ends the pass, an ImapStreamTrouble is this message's alone. */
 export async function handOff(doors: InboundDoors, place: Place, head: FetchedHead): Promise<HandedOff> {
   const { turn, done } = place.order.begin();
-  const prefix = await place.spool.prefix();
+  const prefix = place.spool.prefix();
   try {
     const mail = await place.spool.take(head, (uid) => place.session.stream(uid), prefix);
     const identity = identify(place.box.key, readHeaders(mailText(mail.head)), mail.head);
@@ -98,7 +98,7 @@ async function underOneId(doors: InboundDoors, place: Place, arrival: Arrival): 
       doors.log(events.duplicateFound({ mailbox: box.hash, id }));
       return { kind: 'duplicate', id };
     }
-    const stored = await storeRaw(doors, box, arrival, id);
+    const stored = await storeRaw(doors, place, arrival, id);
     if (stored === 'another') continue;
     const answer = await arrival.parse();
     // Somebody else may have kept another mail under this id since we looked: then this one moves on.
@@ -130,16 +130,18 @@ async function isSame(known: Entry, arrival: Arrival): Promise<boolean> {
  */
 async function storeRaw(
   doors: InboundDoors,
-  box: Box,
+  place: Place,
   arrival: Arrival,
   id: string,
 ): Promise<Stored | 'another'> {
+  const { box } = place;
   const { mail, identity, prefix } = arrival;
   const name = blobName(box, id, 'raw.eml');
   if ((await doors.blobs.create(name, mail.raw, 'message/rfc822')) === 'created') return mail;
   const sha256 = await doors.blobs.sha256Of(name);
   if (sha256 === mail.sha256) return mail;
   const path = `${prefix}stored`;
+  await place.spool.ready();
   if (sha256 === undefined || !(await doors.blobs.save(name, path))) {
     throw new Error('A raw blob was there and is gone.');
   }

@@ -1,6 +1,6 @@
 // A message on its way through the pass: in memory while small, else in a file of the pass's own folder.
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FetchedHead, RawMail } from './ports.ts';
@@ -16,16 +16,31 @@ export interface SpooledMail {
 /** As much as a header block may need. */
 const headLimitBytes = 256 * 1024;
 
+/** Messages up to this size, and all their parts, stay in memory. */
+const inMemoryBytes = 48 * 1024;
+
 /** The temporary files of one pass over one mailbox; removed at its end, whatever happened. */
 export class Spool {
-  private folder: string | undefined;
+  private readonly folder: string;
+  private made: Promise<unknown> | undefined;
   private sequence = 0;
 
-  /** A path prefix that nobody else uses. */
-  async prefix(): Promise<string> {
-    this.folder ??= await mkdtemp(join(tmpdir(), 'mail-'));
+  /** `name` is nobody else's. Nothing is written before something needs it. */
+  constructor(name: string) {
+    this.folder = join(tmpdir(), `mail-${name}`);
+  }
+
+  /** The beginning of the paths of one message's files. */
+  prefix(): string {
     this.sequence += 1;
     return join(this.folder, `${this.sequence}-`);
+  }
+
+  /** The folder is there afterwards. */
+  async ready(): Promise<void> {
+    // Raw mail is nobody else's business on this machine.
+    this.made ??= mkdir(this.folder, { mode: 0o700 });
+    await this.made;
   }
 
   async take(
@@ -33,6 +48,7 @@ export class Spool {
     stream: (uid: number) => AsyncIterable<Uint8Array>,
     prefix: string,
   ): Promise<SpooledMail> {
+    if (!head.whole || head.bytes.byteLength > inMemoryBytes) await this.ready();
     if (head.whole) {
       return {
         raw: { kind: 'bytes', bytes: head.bytes },
@@ -64,15 +80,15 @@ export class Spool {
 
   /** Removes the files of one message. */
   async drop(prefix: string): Promise<void> {
-    if (this.folder === undefined) return;
+    if (this.made === undefined) return;
     const names = await readdir(this.folder);
-    const mine = names.filter((name) => join(this.folder ?? '', name).startsWith(prefix));
-    await Promise.all(mine.map((name) => rm(join(this.folder ?? '', name), { force: true })));
+    const mine = names.map((name) => join(this.folder, name)).filter((path) => path.startsWith(prefix));
+    await Promise.all(mine.map((path) => rm(path, { force: true })));
   }
 
   async clear(): Promise<void> {
-    if (this.folder !== undefined) await rm(this.folder, { recursive: true, force: true });
-    this.folder = undefined;
+    if (this.made !== undefined) await rm(this.folder, { recursive: true, force: true });
+    this.made = undefined;
   }
 }
 
