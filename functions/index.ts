@@ -1,5 +1,7 @@
 // The package's `main`: importing a trigger file registers it, and does nothing else.
 import './acceptMail.ts';
+import './connectCallback.ts';
+import './connectMailbox.ts';
 import './fetchMail.ts';
 import './pruneOutbox.ts';
 import './refreshTokens.ts';

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { systemClock, systemRandom } from './clock.ts';
 import { describeProblems, readSettings } from './config/readSettings.ts';
-import { platformEnvironment } from './config/platform.ts';
+import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import { MimeComposer } from './exchange/mimeComposer.ts';
 import { createImapLogin, createImapMailboxes } from './exchange/imapMailbox.ts';
@@ -14,6 +14,7 @@ import { createInbound } from './inbound/fetchMail.ts';
 import { inboundNumbers } from './inbound/room.ts';
 import { StorageTime } from './limits/storageTime.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
+import type { WebAnswer, WebRequest } from './oauth/connectPages.ts';
 import { createSignIn } from './oauth/signIn.ts';
 import { tableSignInRows } from './oauth/tableSignInRows.ts';
 import { checkTag, lookUpSent, tellBounce } from './outbound/bounced.ts';
@@ -53,7 +54,20 @@ export interface Bridge {
   pruneOutbox(invocation: Invocation): Promise<void>;
   fetchMail(invocation: Invocation): Promise<void>;
   refreshTokens(invocation: Invocation): Promise<void>;
+  connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
 }
+
+/** What the bridge uses of the library's HttpRequest. */
+export interface IncomingRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+  formData(): Promise<{ get(name: string): unknown }>;
+}
+
+/** The app role of the administrator's pages, as the template declares it. */
+const administratorRole = 'MailBridge.Administrator';
 
 let assembled: Bridge | undefined;
 
@@ -137,6 +151,12 @@ function assemble(settings: Settings): Bridge {
     settings.mailboxes,
   );
   const outbound = createOutbound(doors);
+  const pages = signIn.connectPages({
+    mailboxes: settings.mailboxes,
+    redirectUri: redirectUriOf(settings),
+    role: administratorRole,
+    authenticationOn: isAuthenticationOn(),
+  });
   const run = async (invocation: Invocation, act: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, act);
   };
@@ -152,5 +172,35 @@ function assemble(settings: Settings): Bridge {
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
     fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),
     refreshTokens: (invocation) => run(invocation, () => signIn.keepAlive(settings.mailboxes)),
+    connectMailbox: (request, invocation) =>
+      invocations.run(invocation, () => pages.connectMailbox(webRequest(request))),
+    connectCallback: (request, invocation) =>
+      invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
+  };
+}
+
+/** As it is registered in Entra. Without an address of its own nothing can come back to the app. */
+function redirectUriOf({ publicUrl = 'https://localhost' }: Settings): string {
+  return `${publicUrl}/api/oauth/callback`;
+}
+
+function webRequest(request: IncomingRequest): WebRequest {
+  return {
+    method: request.method,
+    url: request.url,
+    header: (name) => request.headers.get(name),
+    async form() {
+      try {
+        const fields = await request.formData();
+        return {
+          get: (name) => {
+            const value = fields.get(name);
+            return typeof value === 'string' ? value : null;
+          },
+        };
+      } catch {
+        return undefined; // the body is no form
+      }
+    },
   };
 }

@@ -3,3 +3,6 @@ import type { Environment } from './problems.ts';
 
 /** The settings as the platform gives them: the Function App's application settings. */
 export const platformEnvironment = (): Environment => process.env;
+
+/** Whether App Service authentication is on. The platform sets this; no template and no setting of ours ever does. */
+export const isAuthenticationOn = (): boolean => /^true$/i.test(process.env['WEBSITE_AUTH_ENABLED'] ?? '');

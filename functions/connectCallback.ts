@@ -1,0 +1,9 @@
+import { app } from '@azure/functions';
+import { bridge } from '../shared/bridge.ts';
+
+app.http('connectCallback', {
+  methods: ['GET'],
+  route: 'oauth/callback',
+  authLevel: 'anonymous',
+  handler: async (request, context) => (await bridge()).connectCallback(request, context),
+});

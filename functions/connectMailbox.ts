@@ -1,0 +1,9 @@
+import { app } from '@azure/functions';
+import { bridge } from '../shared/bridge.ts';
+
+app.http('connectMailbox', {
+  methods: ['GET', 'POST'],
+  route: 'oauth/connect',
+  authLevel: 'anonymous',
+  handler: async (request, context) => (await bridge()).connectMailbox(request, context),
+});
