@@ -46,7 +46,6 @@ export class SimulatedRelay implements Relay {
       await wait(machine, Math.min(scheduler.between(100, 30_000), Math.max(0, budget.remainingMs())));
       return { kind: 'failed', failure };
     }
-    if (machine.dead) return never();
     const end = server.accept(account.key);
     const connection = new SimulatedConnection(this.#ends, account, end);
     // Greeting, EHLO, the token and AUTH.
@@ -86,7 +85,11 @@ class SimulatedConnection implements RelayConnection {
   }
 
   get usable(): boolean {
-    return !this.#destroyed && this.#end.open;
+    return !this.#isGone();
+  }
+
+  #isGone(): boolean {
+    return this.#destroyed || !this.#end.open;
   }
 
   async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
@@ -151,14 +154,14 @@ class SimulatedConnection implements RelayConnection {
   async #step(ms: number, budget: Budget): Promise<string | undefined> {
     const { machine } = this.#ends;
     const end = this.#end;
-    if (!this.usable) return 'The connection is gone.';
+    if (this.#isGone()) return 'The connection is gone.';
     end.heard();
     let restMs = ms;
     while (restMs > 0) {
       const turnMs = Math.min(restMs, Math.max(0, budget.remainingMs()));
       if (turnMs <= 0) break;
       await waitOpen(machine, end, turnMs);
-      if (!this.usable) return 'The connection was closed.';
+      if (this.#isGone()) return 'The connection was closed.';
       restMs -= turnMs;
     }
     if (budget.remainingMs() <= 0) {

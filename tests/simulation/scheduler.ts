@@ -2,6 +2,7 @@
 // store, stands here with its instant. What falls on the same instant is ordered by chance, from the seed. Every
 // step is noted in the trace, so two runs of a seed can be shown to be the same run.
 import { createHash } from 'node:crypto';
+import type { Random } from '../../shared/clock.ts';
 import { seededRandom } from '../models/seededRandom.ts';
 
 interface Entry {
@@ -19,34 +20,34 @@ export class Scheduler {
   /** The truth: UTC milliseconds. Machines only ever see their own clock of it. */
   now: number;
   readonly #heap: Entry[] = [];
-  readonly #uniform: () => number;
+  readonly #random: Random;
   readonly #hash = createHash('sha256');
   #pendingTrace = '';
 
   constructor(seed: number, startsAt: number) {
     this.now = startsAt;
-    this.#uniform = seededRandom(seed).uniform;
+    this.#random = seededRandom(seed);
   }
 
   /** A number in [0, 1) from the seed. */
   uniform(): number {
-    return this.#uniform();
+    return this.#random.uniform();
   }
 
   chance(rate: number): boolean {
-    return rate > 0 && this.#uniform() < rate;
+    return rate > 0 && this.#random.uniform() < rate;
   }
 
   between(low: number, high: number): number {
-    return low + (high - low) * this.#uniform();
+    return low + (high - low) * this.#random.uniform();
   }
 
   pick<T>(list: readonly T[]): T | undefined {
-    return list[Math.floor(this.#uniform() * list.length)];
+    return list[Math.floor(this.#random.uniform() * list.length)];
   }
 
   after(ms: number, run: () => void): Cancel {
-    const entry: Entry = { at: this.now + Math.max(0, ms), tie: this.#uniform(), run };
+    const entry: Entry = { at: this.now + Math.max(0, ms), tie: this.#random.uniform(), run };
     this.#push(entry);
     return () => {
       entry.run = undefined;

@@ -18,14 +18,14 @@ export class Wire {
   readonly #machine: Machine;
   readonly #witness: TimeWitness;
   readonly #weather: Weather;
-  readonly #count: (what: string) => void;
+  readonly #count: (what: 'call' | 'pause') => void;
 
   constructor(
     scheduler: Scheduler,
     machine: Machine,
     witness: TimeWitness,
     weather: Weather,
-    count: (what: string) => void,
+    count: (what: 'call' | 'pause') => void,
   ) {
     this.#scheduler = scheduler;
     this.#machine = machine;
@@ -40,7 +40,7 @@ export class Wire {
       const machine = this.#machine;
       const scheduler = this.#scheduler;
       if (machine.dead) return;
-      this.#count(what);
+      this.#count('call');
       const { calls } = this.#weather;
       const rough = scheduler.now < this.#weather.faultsStopAt;
       const happens = (rate: number): boolean => rough && scheduler.chance(rate);
@@ -63,7 +63,10 @@ export class Wire {
         dateMs: Math.floor(scheduler.now / 1_000) * 1_000,
       });
       scheduler.trace(`${machine.name} ${what}`);
-      if (happens(calls.pause)) machine.standStill(scheduler.between(20_000, 420_000));
+      if (happens(calls.pause)) {
+        this.#count('pause');
+        machine.standStill(scheduler.between(20_000, 420_000));
+      }
       if (happens(calls.death)) {
         // Before it went out, on its way, or with the answer on its way back.
         const diesIn = scheduler.uniform();

@@ -1,0 +1,97 @@
+// npm run simulate: the production code of the outbound side under a seeded scheduler and a virtual clock, with
+// everything around it modelled and going wrong. Ends with one JSON object; status 1 where anything was violated.
+//   --messages N     submissions in all (default 20,000), spread over worlds of 500
+//   --seed S         what everything is drawn from (default 1); the same seed is the same run
+//   --hosts H        processes in each world (default 3)
+//   --processes P    worlds that run at a time, each in a process of its own (default 2)
+//   --world SEED     only the one world of that seed, as a failing run names it, in this process
+//   --json           nothing but the last line
+import { parseArgs } from 'node:util';
+import { run, runWorld, worldCount } from '../../tests/simulation/run.ts';
+import type { Failure } from '../../tests/simulation/run.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '' },
+    seed: { type: 'string', default: '1' },
+    hosts: { type: 'string', default: '3' },
+    processes: { type: 'string', default: '2' },
+    world: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+try {
+  const hosts = wholeNumber('hosts', flags.hosts, 100);
+  if (flags.world === undefined) await runAll(hosts);
+  else await runOne(wholeNumber('world', flags.world, 2 ** 32), hosts);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
+
+async function runAll(hosts: number): Promise<void> {
+  const startedAt = performance.now();
+  const messages = wholeNumber('messages', flags.messages === '' ? '20000' : flags.messages, 100_000_000);
+  const { summary, worlds, deaths, pauses, leftInDoubt, virtualDays, failures } = await run({
+    messages,
+    seed: wholeNumber('seed', flags.seed, Number.MAX_SAFE_INTEGER),
+    hosts,
+    processes: wholeNumber('processes', flags.processes, 64),
+    progress: (done, of) => {
+      if (!flags.json && (done % 100 === 0 || done === of)) console.log(`${done} of ${of} worlds`);
+    },
+  });
+  if (!flags.json) {
+    const seconds = Math.round((performance.now() - startedAt) / 1_000);
+    console.log(
+      `${worlds} worlds, ${virtualDays} virtual days, ${deaths} processes died, ${pauses} stood still, ${leftInDoubt} messages got no reply after the dot; ${seconds} s`,
+    );
+  }
+  show(failures);
+  console.log(JSON.stringify(summary));
+}
+
+async function runOne(seed: number, hosts: number): Promise<void> {
+  const count = wholeNumber(
+    'messages',
+    flags.messages === '' ? String(worldCount) : flags.messages,
+    1_000_000,
+  );
+  const outcome = await runWorld({ seed, count, hosts });
+  const { violations, calls, submissions, arrivals, lost, unexplainedDuplicates, inDoubt, held } = outcome;
+  const { mostInAnyPeriod, mostRecipientsInAnyDay, mostConnections, traceHash } = outcome;
+  show(violations.length === 0 ? [] : [{ seed, count, hosts, violations }]);
+  const callsPerSubmission = Math.round((100 * calls) / Math.max(1, submissions)) / 100;
+  console.log(
+    JSON.stringify({
+      seed,
+      submissions,
+      arrivals,
+      lost,
+      unexplainedDuplicates,
+      inDoubt,
+      held,
+      mostInAnyPeriod,
+      mostRecipientsInAnyDay,
+      mostConnections,
+      callsPerSubmission,
+      traceHash,
+    }),
+  );
+}
+
+function show(failures: readonly Failure[]): void {
+  for (const { seed, count, hosts, violations } of failures) {
+    console.error(`FAILED: npm run simulate -- --world ${seed} --messages ${count} --hosts ${hosts}`);
+    for (const words of violations) console.error(`  ${words}`);
+  }
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > most)
+    throw new Error(`--${name} must be a whole number of at most ${most}; it is "${text}".`);
+  return value;
+}
