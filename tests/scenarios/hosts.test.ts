@@ -42,11 +42,16 @@ const told = (id: string, type: string): Promise<void> =>
   );
 
 test('three hosts at once: within the limit of every account, three connections at most, nothing twice', async () => {
-  await Promise.all([start(), start(), start()]);
+  const hosts = await Promise.all([start(), start(), start()]);
   const ids = ['crowd', 'other'].flatMap((name) =>
     Array.from({ length: 25 }, (_, index) => `${name}-${String(index)}`),
   );
   for (const id of ids) await put(id, id.split('-')[0] ?? '');
+  // Each host is told at once to work on each account, whoever has the bell.
+  const workings = hosts.flatMap((host) =>
+    ['crowd', 'other'].map((name) => host.run('sendMail', JSON.stringify({ account: box(name) }))),
+  );
+  expect(await Promise.all(workings)).toEqual(workings.map(() => true));
   for (const id of ids) await told(id, 'sent');
   const { exchange } = rig.stack;
   expect(ids.filter((id) => exchange.log.messagesOf(id).length !== 1)).toEqual([]);
@@ -58,9 +63,6 @@ test('three hosts at once: within the limit of every account, three connections 
     expect(accounts[box(name)]?.mostMessages).toBe(limit);
     expect(accounts[box(name)]?.mostConnections).toBeLessThanOrEqual(3);
   }
-  // More than one host has worked.
-  const owners = rig.events('outbound.leaseTaken').map(({ owner }) => owner);
-  expect(new Set(owners).size).toBeGreaterThan(1);
 }, 150_000);
 
 test('a mailbox removed from the settings with a message waiting: held with the reason; back again, sent', async () => {

@@ -31,6 +31,7 @@ export const never = '0 0 0 1 1 *';
 /** The demo's numbers, with deferrals and tries of holds within seconds as well. */
 export const scenarioNumbers = {
   ...quickNumbers(4_000),
+  periodMs: 4_000,
   attemptMs: 6_000,
   graceMs: 1_000,
   firstLookMs: 200,
@@ -172,6 +173,9 @@ export const applicationMailbox = (name: string, more: Partial<MailboxSetting> =
   receive: false,
   ...more,
 });
+
+/** Of the fetching: a lease that ends soon after its holder died, and short pauses after a failure. */
+export const inboundNumbers = JSON.stringify({ leaseMs: 4_000, firstPauseMs: 500, longestPauseMs: 1_000 });
 
 /** A small submission; `more` may say otherwise. */
 export const submission = (
