@@ -41,11 +41,18 @@ function ghostsOf(box: Box, numbers: OutboundNumbers): readonly Ghost[] {
   return [{ connections, goneBy }];
 }
 
-/** At least one: with none, an account could stand still for minutes after every crash. */
+/** What Exchange Online takes of one account; at the fourth it refuses MAIL (432 4.3.2). */
+const serverConnectionCount = 3;
+
+/**
+ * At least one, even past a lower setting: with none, an account would stand still for minutes after every crash.
+ * But none where ghosts of several owners fill what the server takes.
+ */
 function connectionCount(shift: Shift, ghosts: readonly Ghost[]): number {
   const setting = shift.account?.limits.connections ?? 0;
   const haunted = ghosts.reduce((sum, { connections }) => sum + connections, 0);
-  return Math.max(1, Math.min(shift.doors.numbers.workingConnectionCount, setting - haunted));
+  const wanted = Math.max(1, Math.min(shift.doors.numbers.workingConnectionCount, setting - haunted));
+  return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - haunted));
 }
 
 /** The lease in its second half is extended, by a transaction that does nothing else. */
