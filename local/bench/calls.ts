@@ -1,0 +1,140 @@
+// What a submission costs in storage calls and dequeues, counted on the wire outside the product: one message on
+// an idle account, and backlogs of growing depth. The limit is lifted, since a deep backlog would take hours.
+//
+// A backlog is put in once its first message has been claimed, and the server holds that one's reply until all are
+// accepted: so the backlog is as deep as it says, and no acceptance needs a bell.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CallTally } from './callCount.ts';
+import {
+  arrivalsOf,
+  domain,
+  idOf,
+  sender,
+  startRig,
+  submission,
+  submitMany,
+  toldCount,
+  until,
+  type Part,
+  type Rig,
+} from './rig.ts';
+
+export interface CallsFigures {
+  /** The dearest of some single messages; the first of all, which finds the worker cold, is not among them. */
+  readonly idle: CallTally;
+  readonly backlogs: readonly Backlog[];
+}
+
+export interface Backlog {
+  readonly count: number;
+  readonly tally: CallTally;
+  readonly callsPerSubmission: number;
+  readonly dequeuesPerSubmission: number;
+  readonly seconds: number;
+}
+
+/** Thirty in a second or so: slots are counted in whole seconds. */
+const lifted = {
+  periodMs: 100,
+  guardMs: 0,
+  attemptMs: 900_000,
+  graceMs: 1_000,
+  dayMs: 1_000,
+  dayBucketMs: 10_000,
+};
+const functionMs = { functionMs: 1_300_000 };
+const idleCount = 5;
+/** The longest that the first reply is held back. */
+const holdMostMs = 280_000;
+
+export async function countCalls(part: Part, counts: readonly number[]): Promise<CallsFigures> {
+  const held = new Map<string, { reached: boolean }>();
+  const nameOf = (count: number): string => `deep${String(count)}`;
+  const rig = await startRig(part, {
+    mailboxes: [sender('idle'), ...counts.map((count) => sender(nameOf(count)))],
+    numbers: { ...lifted, ...functionMs },
+    exchange: {
+      periodMs: lifted.periodMs,
+      limits: { messagesPerPeriod: 1_000_000, recipientsPerDay: 1_000_000_000 },
+      beforeStep: async (step, { account = '' }) => {
+        for (let hold = held.get(account); step === 'dot' && hold !== undefined; hold = held.get(account)) {
+          hold.reached = true;
+          await pause(50);
+        }
+        return undefined;
+      },
+    },
+  });
+  try {
+    const idle = await countIdle(rig);
+    part.say(`idle account: ${String(idle.own)} calls`);
+    const backlogs: Backlog[] = [];
+    for (const count of counts) {
+      const backlog = await countBacklog(rig, nameOf(count), count, held);
+      part.say(
+        `backlog of ${String(count)}: ${backlog.callsPerSubmission.toFixed(2)} calls and ${backlog.dequeuesPerSubmission.toFixed(3)} dequeues each, in ${backlog.seconds.toFixed(0)} s`,
+      );
+      backlogs.push(backlog);
+    }
+    return { idle, backlogs };
+  } finally {
+    await rig.close();
+  }
+}
+
+async function countIdle({ esm, calls }: Rig): Promise<CallTally> {
+  const tallies: CallTally[] = [];
+  for (let number = 0; number <= idleCount; number += 1) {
+    await pause(2_000);
+    calls.reset();
+    await esm.submit(submission('idle', idOf('idle', number)));
+    await until('a message on an idle account', 60_000, () => isTold({ esm }, 'idle', number));
+    await pause(2_000);
+    tallies.push(calls.tally());
+  }
+  // The minute's sweep reads every account whatever is sent: what it cost is not a message's.
+  const single = tallies.slice(1).filter(({ byName }) => byName.every(([name]) => name !== 'read accounts'));
+  return single.reduce((most, one) => (one.own > most.own ? one : most));
+}
+
+const isTold = ({ esm }: Pick<Rig, 'esm'>, name: string, number: number): boolean =>
+  esm.eventsOf(idOf(name, number)).some(({ type }) => type === 'mail.sent');
+
+async function countBacklog(
+  rig: Rig,
+  name: string,
+  count: number,
+  held: Map<string, { reached: boolean }>,
+): Promise<Backlog> {
+  const { stack, esm, calls } = rig;
+  const account = `${name}@${domain}`;
+  const hold = { reached: false };
+  held.set(account, hold);
+  await esm.submit(submission(name, idOf(name, 1)));
+  await until('a first message at the server', 60_000, () => hold.reached);
+  calls.reset();
+  const startedAt = performance.now();
+  await submitMany(esm, name, { from: 2, to: count });
+  const range = { from: 1, to: count };
+  const deadline = performance.now() + holdMostMs;
+  while (performance.now() < deadline && toldCount(esm, name, { ...range, type: 'mail.accepted' }) < count)
+    await pause(1_000);
+  held.delete(account);
+  await until(
+    `a backlog of ${String(count)}`,
+    1_200_000,
+    () =>
+      arrivalsOf(stack, name).length >= count &&
+      toldCount(esm, name, { ...range, type: 'mail.sent' }) === count,
+    1_000,
+  );
+  await pause(2_000);
+  const tally = calls.tally();
+  return {
+    count,
+    tally,
+    callsPerSubmission: tally.own / (count - 1),
+    dequeuesPerSubmission: (tally.dequeued['outbound-mail'] ?? 0) / (count - 1),
+    seconds: (performance.now() - startedAt) / 1_000,
+  };
+}

@@ -1,0 +1,138 @@
+// A stack for one part of the bench: the emulator with its queues apart, the stand-ins, the package in a real
+// host behind a proxy that counts its storage calls, and ESM's side that listens.
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../../shared/clock.ts';
+import { Esm } from '../esm.ts';
+import type { MessageRecord } from '../exchange/serverLog.ts';
+import type { HostProcess } from '../host/hostProcess.ts';
+import { startStack, type Stack, type StackOptions } from '../stack.ts';
+import { startStorageProxy } from '../storageProxy/storageProxy.ts';
+import { CallCount } from './callCount.ts';
+
+export interface Part {
+  /** The package, built once for all parts. */
+  readonly appFolder: string;
+  /** Says how far it is. */
+  readonly say: (words: string) => void;
+}
+
+export interface Rig {
+  readonly stack: Stack;
+  readonly host: HostProcess;
+  readonly esm: Esm;
+  readonly calls: CallCount;
+  close(): Promise<void>;
+}
+
+export const domain = 'bench.example';
+
+/** A mailbox that only sends; the app signs in to it by itself. */
+export function sender(
+  name: string,
+  limits?: Readonly<Record<string, number>>,
+): StackOptions['mailboxes'][number] {
+  const address = `${name}@${domain}`;
+  return { address, signIn: 'application', receive: false, ...(limits === undefined ? {} : { limits }) };
+}
+
+export async function startRig(
+  part: Part,
+  options: Pick<StackOptions, 'mailboxes' | 'numbers' | 'exchange'>,
+): Promise<Rig> {
+  const stack = await startStack({ clock: systemClock, separateQueues: true, ...options });
+  const closers: (() => Promise<void>)[] = [() => stack.close()];
+  const close = async (): Promise<void> => {
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    const calls = new CallCount();
+    const proxy = await startStorageProxy({
+      ports: stack.azurite.ports,
+      after: (call, answer) => {
+        calls.note(call, answer);
+        return 'pass';
+      },
+    });
+    closers.push(() => proxy.close());
+    const host = await stack.startHost({
+      appFolder: part.appFolder,
+      settings: { MailStore: proxy.connectionString, AzureWebJobsStorage: proxy.connectionString },
+      onLine: ({ level, message }) => {
+        if (level === 'error') part.say(`the host says: ${String(message).slice(0, 300)}`);
+      },
+    });
+    closers.push(() => host.stop());
+    const esm = new Esm(stack.store);
+    esm.listen();
+    closers.push(() => esm.stop());
+    return { stack, host, esm, calls, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The smallest thing that can be sent. */
+export function submission(
+  name: string,
+  id: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
+  return {
+    version: 1,
+    id,
+    mailbox: `${name}@${domain}`,
+    to: [`desk@${domain}`],
+    subject: `Message ${id}`,
+    text: 'A few words.',
+    ...more,
+  };
+}
+
+export const idOf = (name: string, number: number): string => `${name}-${String(number).padStart(5, '0')}`;
+
+/** Puts submissions `from` to `to`, some at a time, as a busy ESM would. */
+export async function submitMany(
+  esm: Esm,
+  name: string,
+  { from, to, more }: { from: number; to: number; more?: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  const atOnce = 16;
+  for (let first = from; first <= to; first += atOnce) {
+    const some = Array.from({ length: Math.min(atOnce, to - first + 1) }, (_, at) => first + at);
+    await Promise.all(some.map((number) => esm.submit(submission(name, idOf(name, number), more))));
+  }
+}
+
+/** How many of them ESM was told that of. */
+export function toldCount(
+  esm: Esm,
+  name: string,
+  { from, to, type }: { from: number; to: number; type: string },
+): number {
+  let count = 0;
+  for (let number = from; number <= to; number += 1) {
+    if (esm.eventsOf(idOf(name, number)).some((event) => event.type === type)) count += 1;
+  }
+  return count;
+}
+
+export function arrivalsOf({ exchange }: Stack, name: string): readonly MessageRecord[] {
+  const account = `${name}@${domain}`;
+  return exchange.log.messages.filter((message) => message.account === account);
+}
+
+/** Waits until it is so; throws in words after `limitMs`. */
+export async function until(
+  what: string,
+  limitMs: number,
+  isSo: () => boolean | Promise<boolean>,
+  everyMs = 250,
+): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await isSo())) {
+    if (performance.now() > end)
+      throw new Error(`${what}: not within ${String(Math.round(limitMs / 1_000))} s`);
+    await pause(everyMs);
+  }
+}

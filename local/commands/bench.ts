@@ -1,0 +1,82 @@
+// npm run bench -- outbound: what the outbound side gets through, and what it costs, on the local stack.
+//
+//   --only NAME    sustained, calls, foresight or requeue: that part alone
+//   --quick        small sizes, to see that the bench works; its figures mean little
+//   --json         nothing changes but the table, which is left out: the last line is the JSON either way
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { countCalls } from '../bench/calls.ts';
+import { foresight } from '../bench/foresight.ts';
+import { reportOf, type Parts } from '../bench/report.ts';
+import { requeue } from '../bench/requeue.ts';
+import type { Part } from '../bench/rig.ts';
+import { sustained } from '../bench/sustained.ts';
+import { buildPackage } from '../build.ts';
+import { table } from '../table.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
+if (positionals[0] !== 'outbound') {
+  console.error(
+    'Usage: npm run bench -- outbound [--only sustained|calls|foresight|requeue] [--quick] [--json]',
+  );
+  process.exit(2);
+}
+
+const startedAt = performance.now();
+const minutes = (): string => ((performance.now() - startedAt) / 60_000).toFixed(1).padStart(4);
+const appFolder = join(import.meta.dirname, '..', '..', '.local', `bench-package-${String(process.pid)}`);
+const partOf = (name: string): Part => ({
+  appFolder,
+  say: (words) => {
+    console.log(`${minutes()} min  ${name}: ${words}`);
+  },
+});
+
+const sizes = flags.quick
+  ? {
+      sustained: { minutes: 2, backlogCount: 200, urgentCount: 1, pickUpCount: 5 },
+      calls: [50, 100, 200],
+      foresight: { backlogCount: 60, dayMessageCount: 24 },
+      requeue: [100],
+    }
+  : {
+      sustained: { minutes: 15, backlogCount: 10_000, urgentCount: 8, pickUpCount: 110 },
+      calls: [100, 1_000, 10_000],
+      foresight: { backlogCount: 1_000, dayMessageCount: 80 },
+      requeue: [100, 1_000],
+    };
+
+const runs: Readonly<Record<keyof Parts, (part: Part) => Promise<Partial<Parts>>>> = {
+  sustained: async (part) => ({ sustained: await sustained(part, sizes.sustained) }),
+  calls: async (part) => ({ calls: await countCalls(part, sizes.calls) }),
+  foresight: async (part) => ({ foresight: await foresight(part, sizes.foresight) }),
+  requeue: async () => ({ requeue: await requeue(sizes.requeue) }),
+};
+
+const wanted = Object.entries(runs).filter(([name]) => flags.only === undefined || flags.only === name);
+if (wanted.length === 0) {
+  console.error(`There is no part ${String(flags.only)}; there are ${Object.keys(runs).join(', ')}.`);
+  process.exit(2);
+}
+await buildPackage(appFolder);
+try {
+  const parts = await Promise.all(wanted.map(([name, run]) => run(partOf(name))));
+  const report = reportOf(Object.assign({}, ...parts) as Partial<Parts>);
+  if (!flags.json) {
+    console.log(`\n${table(['what', 'how', 'figure', 'should be', ''], report.rows)}`);
+    for (const { title, heads, rows } of report.more) console.log(`\n${title}\n${table(heads, rows)}`);
+    console.log(`\nThe whole took ${minutes().trim()} minutes.`);
+  }
+  console.log(JSON.stringify(report.json));
+  process.exitCode = report.ok ? 0 : 1;
+} finally {
+  rmSync(appFolder, { recursive: true, force: true });
+}
