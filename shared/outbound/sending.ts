@@ -107,6 +107,7 @@ export class Sending {
     const early = time.early();
     const waitForFlights: Turn = { waitMs: numbers.turnMs };
     if (accountHold(shift.desk.box, early) !== undefined) return { leave: 'hold' };
+    if (shift.desk.box.lease?.connections === 0) return this.#haunted(early);
     const busy = new Set([...shift.desk.box.open.map(({ id }) => id), ...this.#flights.ids]);
     const refused = new Map<Lane, number>();
     for (const lane of lanes) {
@@ -127,6 +128,13 @@ export class Sending {
     this.#noteWait(Math.min(...refused.values()));
     if (waitMs <= connectAheadMs && this.#lines?.idle() === undefined) this.#lines?.open();
     return { waitMs };
+  }
+
+  /** Connections of former owners are all that the server takes: until the first of them are gone. */
+  #haunted(early: number): Turn {
+    const goneBy = Math.min(...this.#shift.desk.box.ghosts.map((ghost) => ghost.goneBy));
+    const until = Number.isFinite(goneBy) ? goneBy : early;
+    return { leave: 'refused', asleep: new Map(lanes.map((lane) => [lane, until])) };
   }
 
   /** Says once until when the limit lets nothing go. */
@@ -234,6 +242,7 @@ export class Sending {
     }
     return (await probe(hold, line, shift)) ? 'again' : undefined;
   }
+
   /** Connections that could not be opened: no message is touched; the account is, where it has no other. */
   async mindFailures(): Promise<boolean> {
     const shift = this.#shift;

@@ -26,7 +26,7 @@ export async function takeSmtpTurn(account: string, owner: string, doors: Doors)
   }
   const turn = await shift.transact<{ readonly slot: number; readonly deadline: number } | undefined>(
     (box) => {
-      if (box.lease?.tag !== shift.tag) return { settled: undefined };
+      if (box.lease?.tag !== shift.tag || box.lease.connections === 0) return { settled: undefined };
       if (permit(box, shift.law, time.early(), 0).kind !== 'permit') return { settled: undefined };
       const deadline = time.late() + numbers.leaseMs - numbers.leaseMarginMs;
       const { taken, slot } = take(box, shift.law, deadline + numbers.graceMs, 0);
@@ -35,7 +35,7 @@ export async function takeSmtpTurn(account: string, owner: string, doors: Doors)
   );
   if (turn === undefined) {
     await giveBack(shift, new Map());
-    return { kind: 'busy', words: 'The minute of this account is full at the moment.' };
+    return { kind: 'busy', words: 'The minute of this account, or its connections, are full at the moment.' };
   }
   const release = async (): Promise<void> => {
     const knownAt = time.late();
