@@ -24,18 +24,6 @@ export interface Rates {
   readonly duplicate: number;
 }
 
-export const calm: Rates = {
-  refused: 0,
-  lost: 0,
-  repeated: 0,
-  death: 0,
-  slow: 0,
-  cut: 0,
-  acceptedLate: 0,
-  refusedForNow: 0,
-  copyNever: 0,
-  duplicate: 0,
-};
 export const unrest: Rates = {
   refused: 0.01,
   lost: 0.01,
