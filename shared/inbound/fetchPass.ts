@@ -263,7 +263,10 @@ class Pass {
   }
 
   private async takeBatch(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<void> {
-    const known = rescan ? await this.recognise(session, uids) : new Map<number, string>();
+    const known =
+      rescan && this.mayTrustHeaders(session)
+        ? await this.recognise(session, uids)
+        : new Map<number, string>();
     const wanted = uids.filter((uid) => !known.has(uid));
     const { heads: unsorted, gone } =
       wanted.length === 0 ? { heads: [], gone: [] } : ok(await session.readHeads(wanted));
@@ -387,7 +390,16 @@ class Pass {
   }
 
   /**
-   * In a rescan, mail that was announced before is recognised by its header block alone, as often as the ledger
+   * Where the server keeps no UIDs at all and mail stays in the folder, every pass is a rescan: fetching everything each
+   * time is out of the question. A new generation happens once in years: then every message is fetched and compared.
+   */
+  private mayTrustHeaders(session: MailboxSession): boolean {
+    const { kind } = this.box.mailbox.afterFetch;
+    return session.uidValidity === 0 && (kind === 'none' || kind === 'seen');
+  }
+
+  /**
+   * In such a rescan, mail that was announced before is recognised by its header block alone, as often as the ledger
    * knows it; anything else is fetched and compared.
    */
   private async recognise(

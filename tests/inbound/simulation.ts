@@ -1,0 +1,467 @@
+// Receiving under faults, simulated: the production code of the room over a folder, a store and a clock that misbehave
+// by a seed. Several hosts work at the same time; calls are refused, applied with the answer lost, hosts die in the
+// middle; UIDVALIDITY changes; people move mail away; mail is delivered twice, and two mails share an identity.
+//
+//   node tests/inbound/simulation.ts [MESSAGES] [SEED]        100,000 messages unless said otherwise
+//
+// The oracle is what was put into the folder: at the end every mail has one identity, one blob with bytes that the
+// server really sent, at least one notice, and its action is done. The same seed tells the same story.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Clock, Random } from '../../shared/clock.ts';
+import { createInbound, type Inbound } from '../../shared/inbound/fetchMail.ts';
+import { field, mailText, readHeaders } from '../../shared/inbound/headers.ts';
+import { classifyMail } from '../../shared/inbound/classify.ts';
+import type {
+  FetchedHead,
+  Imap,
+  ImapTrouble,
+  Mailboxes,
+  MailboxSession,
+  ParseAnswer,
+  Parser,
+} from '../../shared/inbound/ports.ts';
+import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { seededRandom } from '../models/seededRandom.ts';
+import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMails } from './memoryStore.ts';
+import { DESK, mail, mailboxOf } from './rig.ts';
+
+export interface SimulationResult {
+  readonly messages: number;
+  readonly passes: number;
+  readonly notices: number;
+  readonly deaths: number;
+  readonly refused: number;
+  readonly answersLost: number;
+  readonly generations: number;
+  /** Each a sentence; empty when everything held. */
+  readonly violations: readonly string[];
+  /** Hash of everything told, in order. */
+  readonly trace: string;
+}
+
+/** Chances by the thousand. */
+interface Unrest {
+  readonly refused: number;
+  readonly answerLost: number;
+  readonly death: number;
+  readonly imapTrouble: number;
+}
+
+const stormy: Unrest = { refused: 10, answerLost: 10, death: 1, imapTrouble: 20 };
+const calm: Unrest = { refused: 0, answerLost: 0, death: 0, imapTrouble: 0 };
+
+interface Stored {
+  uid: number;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Ends a host: from then on nothing that it does has an effect. */
+class Death extends Error {}
+
+class World {
+  readonly random: Random;
+  readonly ledger = new MemoryLedger();
+  readonly blobs = new MemoryBlobs();
+  readonly queue = new MemoryNotices();
+  readonly counts = { passes: 0, deaths: 0, refused: 0, answersLost: 0, generations: 1 };
+  unrest = stormy;
+  now = Date.UTC(2026, 10, 25);
+  inbox: Stored[] = [];
+  fetched: Stored[] = [];
+  uidValidity = 14;
+  uidNext = 1;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+  }
+
+  chance(perThousand: number): boolean {
+    return this.random.uniform() * 1_000 < perThousand;
+  }
+
+  put(key: string, bytes: Uint8Array): void {
+    this.inbox.push({ uid: this.uidNext, key, bytes });
+    this.uidNext += 1;
+  }
+
+  /** A mailbox move or restore: UIDs are dealt anew; now and then the server keeps none at all. */
+  renumber(): void {
+    this.counts.generations += 1;
+    this.uidValidity = this.chance(200) ? 0 : this.counts.generations * 100;
+    this.uidNext = 1;
+    for (const one of this.inbox) {
+      one.uid = this.uidNext;
+      this.uidNext += 1;
+    }
+  }
+}
+
+/** One process: its clock is wrong by seconds, and it may die at any call. */
+class Host {
+  readonly inbound: Inbound;
+  readonly #world: World;
+  #dead = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    const skewMs = Math.round((world.random.uniform() - 0.5) * 4_000);
+    const clock: Clock = {
+      now: () => world.now + skewMs,
+      // Every look at the time takes some.
+      monotonic: () => (world.now += 5),
+      sleep: () => new Promise(() => undefined),
+    };
+    const doors = {
+      mailboxes: this.#mailboxes(),
+      ledger: this.#faulty(world.ledger, [
+        'begin',
+        'cursor',
+        'find',
+        'keep',
+        'advance',
+        'pendingActions',
+        'settle',
+        'end',
+      ]),
+      blobs: this.#faulty(world.blobs, ['create', 'sha256Of', 'save']),
+      notices: this.#faulty(world.queue, ['tell']),
+      parser: plainParser,
+      sent: new MemorySentMails(),
+      clock,
+      random: world.random,
+      log: () => undefined,
+      numbers: { ...inboundNumbers, batchCount: 7, leaseMs: 30_000 },
+    };
+    const afterFetch = { kind: 'move', folder: 'Fetched' } as const;
+    this.inbound = createInbound(doors, [mailboxOf(DESK, { afterFetch })]);
+  }
+
+  async pass(): Promise<void> {
+    this.#world.counts.passes += 1;
+    await this.inbound.fetchOne(DESK, { invocationId: 'host' });
+  }
+
+  #die(): void {
+    if (this.#dead) throw new Death();
+    if (!this.#world.chance(this.#world.unrest.death)) return;
+    this.#dead = true;
+    this.#world.counts.deaths += 1;
+    throw new Death();
+  }
+
+  #faulty<T extends object>(store: T, names: readonly string[]): T {
+    const world = this.#world;
+    return new Proxy(store, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name, target);
+        if (typeof method !== 'function') return method;
+        if (!names.includes(String(name))) return method.bind(target) as unknown;
+        return async (...parameters: unknown[]): Promise<unknown> => {
+          this.#die();
+          if (world.chance(world.unrest.refused)) {
+            world.counts.refused += 1;
+            throw new Error('refused');
+          }
+          const result: unknown = await Reflect.apply(method, target, parameters);
+          this.#die();
+          if (world.chance(world.unrest.answerLost)) {
+            world.counts.answersLost += 1;
+            throw new Error('the answer was lost');
+          }
+          return result;
+        };
+      },
+    });
+  }
+
+  #mailboxes(): Mailboxes {
+    return {
+      open: () =>
+        this.#command('open', () => {
+          const session = new ModelSession(this.#world, (name, apply) => this.#command(name, apply));
+          return { session };
+        }),
+    };
+  }
+
+  async #command<T extends object>(_name: string, apply: () => T): Promise<Imap<T>> {
+    const world = this.#world;
+    await Promise.resolve();
+    this.#die();
+    if (world.chance(world.unrest.imapTrouble)) return { kind: 'failed', trouble: troubleOf(world) };
+    const answer = apply();
+    // Done, and the connection is cut before the answer.
+    if (world.chance(world.unrest.imapTrouble)) return { kind: 'failed', trouble: troubleOf(world) };
+    return { kind: 'ok', ...answer };
+  }
+}
+
+function troubleOf(world: World): ImapTrouble {
+  const kinds = ['throttled', 'tokenExpired', 'unavailable', 'notConnected'] as const;
+  const kind = kinds[Math.floor(world.random.uniform() * kinds.length)] ?? 'unavailable';
+  return { kind, words: kind };
+}
+
+type Command = <T extends object>(name: string, apply: () => T) => Promise<Imap<T>>;
+
+class ModelSession implements MailboxSession {
+  readonly uidValidity: number;
+  readonly uidNext: number;
+  readonly #world: World;
+  readonly #command: Command;
+
+  constructor(world: World, command: Command) {
+    this.#world = world;
+    this.#command = command;
+    this.uidValidity = world.uidValidity;
+    this.uidNext = world.uidNext;
+  }
+
+  /** Another generation began while this session was open: the server ends it. */
+  #messages(): readonly Stored[] {
+    if (this.#world.uidValidity !== this.uidValidity || this.uidNext > this.#world.uidNext) throw new Gone();
+    return this.#world.inbox;
+  }
+
+  #ask<T extends object>(name: string, apply: () => T): Promise<Imap<T>> {
+    return this.#command(name, apply).catch((error: unknown) => {
+      if (error instanceof Gone) return { kind: 'failed', trouble: { kind: 'unavailable', words: 'BYE' } };
+      throw error;
+    });
+  }
+
+  listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+    return this.#ask('list', () => ({
+      uids: this.#messages()
+        .map((one) => one.uid)
+        .filter((one) => one > uid),
+    }));
+  }
+
+  stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>> {
+    return this.#ask('there', () => ({
+      uids: this.#messages()
+        .map((one) => one.uid)
+        .filter((one) => uids.includes(one)),
+    }));
+  }
+
+  readHeads(
+    uids: readonly number[],
+  ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
+    return this.#ask('read', () => {
+      const there = this.#messages().filter((one) => uids.includes(one.uid));
+      // Now and then a message is not answered for; now and then MIME is put together in another way.
+      const answered = there.filter(() => !this.#world.chance(this.#world.unrest.imapTrouble));
+      const heads = answered.map(({ uid, bytes }) => ({
+        uid,
+        bytes: rebuilt(bytes, this.#world),
+        whole: true,
+      }));
+      const present = new Set(there.map(({ uid }) => uid));
+      return { heads, gone: uids.filter((uid) => !present.has(uid)) };
+    });
+  }
+
+  readHeaders(uids: readonly number[]): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
+    return this.#ask('headers', () => ({
+      headers: new Map(
+        this.#messages()
+          .filter((one) => uids.includes(one.uid))
+          .map(({ uid, bytes }) => [uid, headerOf(bytes)]),
+      ),
+    }));
+  }
+
+  async *stream(): AsyncIterable<Uint8Array> {
+    await Promise.resolve();
+    throw new Error('no long messages here');
+  }
+
+  act(uids: readonly number[]): Promise<Imap<object>> {
+    return this.#ask('act', () => {
+      // A MOVE that is cut half way has moved the first ones.
+      const some = this.#world.chance(this.#world.unrest.imapTrouble) ? uids.slice(0, 1) : uids;
+      const moved = this.#messages().filter((one) => some.includes(one.uid));
+      this.#world.fetched.push(...moved);
+      this.#world.inbox = this.#world.inbox.filter((one) => !moved.includes(one));
+      if (some.length < uids.length) throw new Gone();
+      return {};
+    });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class Gone extends Error {}
+
+/** Exchange's MIME: the boundary differs from fetch to fetch, what is said does not. */
+function rebuilt(bytes: Uint8Array, world: World): Uint8Array {
+  const text = Buffer.from(bytes).toString('latin1');
+  return Buffer.from(text.replaceAll('BOUNDARY', `b${Math.floor(world.random.uniform() * 3)}`), 'latin1');
+}
+
+function headerOf(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes).toString('latin1');
+  return Buffer.from(text.slice(0, text.indexOf('\r\n\r\n') + 4), 'latin1');
+}
+
+/** What the real parser would say of these simple mails, without its threads. */
+const plainParser: Parser = {
+  parse(raw): Promise<ParseAnswer> {
+    const text = mailText(raw.kind === 'bytes' ? raw.bytes : readFileSync(raw.path));
+    const block = readHeaders(text);
+    const said = text.slice(block.bodyAt).replace(/^--.*$/gm, '');
+    const nobody = { from: [], sender: [], replyTo: [], to: [], cc: [] };
+    const messageId = field(block, 'message-id');
+    const parsed = {
+      ...nobody,
+      messageId,
+      inReplyTo: [],
+      references: [],
+      subject: field(block, 'subject'),
+      dateMs: 0,
+    };
+    const contentPrint = createHash('sha256').update(said).digest('hex').slice(0, 32);
+    const rest = { text: undefined, html: undefined, parts: [], remarks: [], contentPrint };
+    return Promise.resolve({
+      kind: 'parsed',
+      mail: { ...parsed, ...rest },
+      classification: classifyMail(text),
+    });
+  },
+  close: () => Promise.resolve(),
+};
+
+/** Runs the story to its end and judges it. */
+export async function simulateReceiving(options: {
+  readonly messages: number;
+  readonly seed: number;
+}): Promise<SimulationResult> {
+  const world = new World(options.seed);
+  const put = new Set<string>();
+  const takenAway = new Set<string>();
+  let hosts = [new Host(world)];
+  for (let sequence = 0; sequence < options.messages;) {
+    const burst = Math.min(1 + Math.floor(world.random.uniform() * 20), options.messages - sequence);
+    for (let n = 0; n < burst; n += 1) {
+      sequence += 1;
+      const { key, bytes } = nextMail(sequence, world);
+      put.add(key);
+      world.put(key, bytes);
+      // A fail-over delivers it again.
+      if (world.chance(20))
+        world.put(key, Buffer.concat([Buffer.from('Received: from again by here\r\n'), bytes]));
+    }
+    if (world.chance(30)) {
+      const [gone] = world.inbox.splice(Math.floor(world.random.uniform() * world.inbox.length), 1);
+      if (gone !== undefined) takenAway.add(gone.key);
+    }
+    if (world.chance(10)) world.renumber();
+    // Hosts come and go; two at once is what a second timer or a deployment makes of it.
+    if (world.chance(200)) hosts = [new Host(world), ...(world.chance(300) ? [new Host(world)] : [])];
+    world.now += world.chance(300) ? 40_000 : 5_000;
+    await Promise.all(hosts.map((host) => host.pass()));
+  }
+  world.unrest = calm;
+  const last = new Host(world);
+  for (let pass = 0; pass < 400 && !isQuiet(world); pass += 1) {
+    world.now += 60_000;
+    await last.pass();
+  }
+  return {
+    ...world.counts,
+    messages: options.messages,
+    notices: world.queue.texts.length,
+    ...judged(world, put, takenAway),
+  };
+}
+
+function nextMail(sequence: number, world: World): { readonly key: string; readonly bytes: Uint8Array } {
+  // Of a hundred, one shares all that an id is made of with the one before, and says something else.
+  const twin = sequence % 100 === 7;
+  const id = twin ? sequence - 1 : sequence;
+  const key = `mail ${sequence}`;
+  const body = `--BOUNDARY\r\nContent-Type: text/plain\r\n\r\n${key}\r\n--BOUNDARY--`;
+  const fields = {
+    Received: `from sender${id} by here`,
+    'Message-ID': `<${id}@x>`,
+    'Content-Type': 'multipart/mixed; boundary=BOUNDARY',
+    'X-Key': String(world.chance(500)),
+  };
+  return { key, bytes: Buffer.from(mail(fields, body)) };
+}
+
+function isQuiet(world: World): boolean {
+  const [row] = world.ledger.cursors.values();
+  return world.inbox.length === 0 && world.ledger.pending.size === 0 && (row?.cursor?.owed.length ?? 0) === 0;
+}
+
+function judged(
+  world: World,
+  put: ReadonlySet<string>,
+  takenAway: ReadonlySet<string>,
+): Pick<SimulationResult, 'violations' | 'trace'> {
+  const violations: string[] = [];
+  const keyOf = (bytes: Uint8Array): string =>
+    /mail \d+/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? '';
+  const idsByKey = new Map<string, Set<string>>();
+  for (const [name, bytes] of world.blobs.blobs) {
+    const [, id = '', what] = name.split('/');
+    if (what !== 'raw.eml') continue;
+    const key = keyOf(bytes);
+    idsByKey.set(key, (idsByKey.get(key) ?? new Set()).add(id));
+  }
+  const told = new Set(world.queue.texts.map((text) => /"id":"([^"]+)"/.exec(text)?.[1] ?? ''));
+  for (const key of put) {
+    const ids = idsByKey.get(key) ?? new Set();
+    if (ids.size === 0 && !takenAway.has(key)) violations.push(`${key} is lost`);
+    if (ids.size > 1) violations.push(`${key} has ${ids.size} identities`);
+    for (const id of ids) {
+      if (!told.has(id) && !takenAway.has(key)) violations.push(`${key} was never told`);
+    }
+  }
+  const blobs = [...idsByKey.values()].flatMap((ids) => [...ids]);
+  if (new Set(blobs).size !== blobs.length) violations.push('two mails share one identity');
+  for (const id of told) if (!blobs.includes(id)) violations.push(`a notice ${id} has no blob`);
+  const entries = new Map([...world.ledger.entries.values()].map((entry) => [entry.id, entry]));
+  for (const id of told) {
+    if (entries.get(id)?.state !== 'announced' && !isTakenAway(id, idsByKey, takenAway)) {
+      violations.push(`${id} was told and is not announced`);
+    }
+  }
+  if (!isQuiet(world)) violations.push('something is still owed');
+  const trace = createHash('sha256').update(world.queue.texts.join('\n')).digest('hex').slice(0, 16);
+  return { violations, trace };
+}
+
+/** A mail that a person took away half way through: its row stays where it was. */
+function isTakenAway(
+  id: string,
+  idsByKey: ReadonlyMap<string, ReadonlySet<string>>,
+  takenAway: ReadonlySet<string>,
+): boolean {
+  return [...takenAway].some((key) => idsByKey.get(key)?.has(id) === true);
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [messages = '100000', seed = '1'] = process.argv.slice(2);
+  const started = performance.now();
+  const result = await simulateReceiving({ messages: Number(messages), seed: Number(seed) });
+  console.log(
+    JSON.stringify(
+      {
+        ...result,
+        violations: result.violations.slice(0, 20),
+        seconds: Math.round((performance.now() - started) / 1000),
+      },
+      undefined,
+      2,
+    ),
+  );
+  process.exitCode = result.violations.length === 0 ? 0 : 1;
+}
