@@ -41,6 +41,10 @@ export interface HostProcess {
   stop(): Promise<void>;
   /** SIGKILL to host and worker, as when the instance is lost. */
   kill(): Promise<void>;
+  /** SIGSTOP to host and worker: nothing of it moves until `resume`. */
+  pause(): void;
+  /** SIGCONT to both. */
+  resume(): void;
 }
 
 const readyLine = z.object({
@@ -143,16 +147,24 @@ function hostOf(
       await ended;
     },
     kill: async () => {
-      killHard(workerPid());
+      signal(workerPid(), 'SIGKILL');
       child.kill('SIGKILL');
       await ended;
+    },
+    pause: () => {
+      signal(workerPid(), 'SIGSTOP');
+      child.kill('SIGSTOP');
+    },
+    resume: () => {
+      child.kill('SIGCONT');
+      signal(workerPid(), 'SIGCONT');
     },
   };
 }
 
-function killHard(pid: number): void {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, name);
   } catch {
     // it is gone already
   }

@@ -1,0 +1,71 @@
+// npm run crash: hosts that are killed at every durable step, on the local stack.
+//
+//   --repeats R    how often each point is played; 1 unless given. Later repeats let some messages go by first.
+//   --lanes N      stacks beside each other; 3
+//   --only TEXT    only points whose name has this
+//   --json         ends with one JSON object on the last line
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildPackage } from '../build.ts';
+import { crashRuns } from '../crash/crashRuns.ts';
+import { table } from '../table.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    repeats: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const repeats = countOf('repeats', flags.repeats, 1_000);
+const laneCount = countOf('lanes', flags.lanes, 16);
+const appFolder = join(import.meta.dirname, '..', '..', '.local', `crash-package-${String(process.pid)}`);
+await buildPackage(appFolder);
+const startedAt = performance.now();
+try {
+  const report = await crashRuns({
+    appFolder,
+    repeats,
+    laneCount,
+    ...(flags.only === undefined ? {} : { only: flags.only }),
+    say: (words) => {
+      console.log(words);
+    },
+  });
+  const { lines, crashPoints, lost, unexplainedDuplicates } = report;
+  console.log(
+    `\n${table(
+      ['step', 'what is done', 'runs', 'longest, s', 'submissions', 'in doubt', 'lost', 'twice', ''],
+      lines.map((line) => [
+        line.name,
+        line.how,
+        line.runs,
+        line.longestSeconds.toFixed(1),
+        line.submissions,
+        line.doubts,
+        line.lost,
+        line.duplicates,
+        line.wrong.length === 0 ? 'ok' : 'NOT OK',
+      ]),
+    )}`,
+  );
+  for (const { name, how, wrong } of lines)
+    for (const words of wrong) console.log(`${how}, ${name}: ${words}`);
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  console.log(
+    `\n${String(lines.length)} lines in ${seconds} s; ${report.ok ? 'all of it is as it should be.' : 'not all of it is as it should be.'}`,
+  );
+  if (flags.json) console.log(JSON.stringify({ crashPoints, repeats, lost, unexplainedDuplicates }));
+  process.exitCode = report.ok ? 0 : 1;
+} finally {
+  rmSync(appFolder, { recursive: true, force: true });
+}
+
+function countOf(name: string, text: string, most: number): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1 && count <= most) return count;
+  console.error(`--${name} is a whole number from 1 to ${String(most)}.`);
+  process.exit(2);
+}

@@ -1,0 +1,68 @@
+// The account of each submission, from what the server took and what ESM was told. The product is not asked.
+import type { Esm, Received } from '../esm.ts';
+import type { MessageRecord, ServerLog } from '../exchange/serverLog.ts';
+import type { End, Planned } from './scenes.ts';
+
+export interface Account {
+  readonly id: string;
+  /** `accepted → sent`. */
+  readonly told: string;
+  readonly arrivals: number;
+  readonly fault?: Fault;
+}
+
+export type Fault =
+  /** No end was told of it, or one that the server's log gives the lie to. */
+  | { readonly kind: 'lost'; readonly words: string }
+  /** The server took it more than once, and nothing that was told explains it. */
+  | { readonly kind: 'duplicate'; readonly words: string }
+  /** It has an end, and something else is wrong with what was told. */
+  | { readonly kind: 'told'; readonly words: string };
+
+const word = ({ type }: Received): string => type.replace('mail.', '');
+
+/** How it ended as far as ESM was told; undefined while it has not. */
+export function endOf({ id }: Planned, esm: Esm): End | undefined {
+  if (esm.rejections.some(({ data }) => data['submission'] === id)) return 'rejected';
+  const told = esm.eventsOf(id).map(word);
+  switch (told.at(-1)) {
+    case 'sent':
+      return 'sent';
+    case 'failed':
+      return 'failed';
+    case 'held':
+      return told.includes('inDoubt') ? 'doubt' : undefined;
+    case undefined:
+    default:
+      return undefined;
+  }
+}
+
+export function accountOf(planned: Planned, esm: Esm, log: ServerLog): Account {
+  const { id } = planned;
+  const events = esm.eventsOf(id);
+  const arrivals = log.messagesOf(id);
+  const end = endOf(planned, esm);
+  const told = end === 'rejected' ? 'rejected' : events.map(word).join(' → ');
+  const fault = faultOf(planned, end, events, arrivals);
+  return { id, told, arrivals: arrivals.length, ...(fault === undefined ? {} : { fault }) };
+}
+
+function faultOf(
+  { ends }: Planned,
+  end: End | undefined,
+  events: readonly Received[],
+  arrivals: readonly MessageRecord[],
+): Fault | undefined {
+  // The policy is to hold: no attempt may follow a doubt, so nothing explains a second arrival.
+  if (arrivals.length > 1)
+    return { kind: 'duplicate', words: `the server took it ${String(arrivals.length)} times` };
+  if (end === undefined) return { kind: 'lost', words: 'no end was told' };
+  if (end === 'sent' && arrivals.length === 0)
+    return { kind: 'lost', words: 'told as sent, and never taken' };
+  if (!ends.includes(end)) return { kind: 'lost', words: `ended as ${end}, should be ${ends.join(' or ')}` };
+  if ((end === 'failed' || end === 'rejected') && arrivals.length > 0)
+    return { kind: 'told', words: `told as ${end}, and taken` };
+  const gap = events.findIndex(({ data }, at) => data['sequence'] !== at + 1);
+  return gap === -1 ? undefined : { kind: 'told', words: `event ${String(gap + 1)} is missing` };
+}

@@ -1,0 +1,100 @@
+// What is sent while the host is killed, how the server behaves meanwhile, and how each may end.
+import type { Exchange } from '../exchange/exchange.ts';
+import { containerNames } from '../../shared/storage/names.ts';
+import type { SceneName } from './points.ts';
+
+/** How a submission may end. `doubt`: told as in doubt, then held for a person, and taken at most once. */
+export type End = 'sent' | 'failed' | 'rejected' | 'doubt';
+
+export interface Planned {
+  readonly id: string;
+  readonly submission: unknown;
+  readonly ends: readonly End[];
+}
+
+export interface Scene {
+  /** Blobs that submissions refer to, by name. */
+  readonly uploads: Readonly<Record<string, string>>;
+  readonly planned: readonly Planned[];
+  /** Makes the server behave as the scene needs; the answer ends that. */
+  prepare(exchange: Exchange): () => void;
+}
+
+const domain = 'crash.example';
+
+export const address = (name: string): string => `${name}@${domain}`;
+
+/** `run` makes the ids unlike those of any other run. */
+export function sceneOf(name: SceneName, mailbox: string, run: string): Scene {
+  const submit = (
+    number: number,
+    ends: readonly End[],
+    more: Readonly<Record<string, unknown>> = {},
+  ): Planned => {
+    const id = `${run}.m${String(number)}`;
+    const plain = { version: 1, id, mailbox, to: [address('desk')], subject: id, text: 'A few words.' };
+    return { id, submission: { ...plain, ...more }, ends };
+  };
+  // A kill between the final dot and the reply is a doubt, whatever was planned.
+  const usual = [1, 2, 3].map((number) => submit(number, ['sent', 'doubt']));
+  const nothing = (): void => undefined;
+  const report = `${run}.txt`;
+  const attached = {
+    filename: 'report.txt',
+    contentType: 'text/plain',
+    blob: `${containerNames.outboundUploads}/${report}`,
+  };
+  switch (name) {
+    case 'usual':
+      return {
+        uploads: { [report]: `The report of ${run}.` },
+        planned: [...usual, submit(4, ['sent', 'doubt'], { attachments: [attached] })],
+        prepare: () => nothing,
+      };
+    case 'deferred':
+      return {
+        uploads: {},
+        planned: [submit(1, ['sent', 'doubt'], { to: [`later.${run}@${domain}`] })],
+        prepare: (exchange) => {
+          exchange.recipient(`later.${run}@${domain}`, { kind: 'defer', times: 1 });
+          return nothing;
+        },
+      };
+    case 'refused':
+      return {
+        uploads: {},
+        planned: [submit(1, ['failed', 'doubt'], { to: [`gone.${run}@${domain}`] })],
+        prepare: (exchange) => {
+          exchange.recipient(`gone.${run}@${domain}`, { kind: 'refuse' });
+          return nothing;
+        },
+      };
+    case 'malformed':
+      return {
+        uploads: {},
+        planned: [submit(1, ['rejected'], { to: [] })],
+        prepare: () => nothing,
+      };
+    case 'doubtFound':
+    case 'doubtAbsent':
+      return {
+        uploads: {},
+        planned: [submit(1, name === 'doubtFound' ? ['sent'] : ['doubt'])],
+        prepare: (exchange) => {
+          const before = exchange.smtp.sentItems;
+          if (name === 'doubtAbsent') exchange.smtp.sentItems = { ...before, mailbox: 'none' };
+          const rule = exchange.misbehave({
+            protocol: 'smtp',
+            at: 'reply',
+            account: mailbox,
+            times: 1,
+            does: { kind: 'cut' },
+          });
+          return () => {
+            rule.end();
+            exchange.smtp.sentItems = before;
+          };
+        },
+      };
+  }
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../shared/clock.ts';
+import { emptyBox, encodeBox, type Box } from '../../shared/outbound/box.ts';
+import { StorageQueues } from '../../shared/storage/storageQueues.ts';
+import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
+import { tableNames } from '../../shared/storage/names.ts';
+import { TableRows } from '../../shared/storage/tableRows.ts';
+import { startAzurite, type Azurite } from '../../local/azurite.ts';
+import {
+  startStorageProxy,
+  type AfterCall,
+  type BeforeCall,
+  type StorageProxy,
+} from '../../local/storageProxy/storageProxy.ts';
+
+let azurite: Azurite;
+let proxy: StorageProxy;
+let store: StoreClients;
+let rows: TableRows;
+let seen: string[] = [];
+let before: () => BeforeCall = () => 'forward';
+let after: () => AfterCall = () => 'pass';
+
+beforeAll(async () => {
+  azurite = await startAzurite();
+  proxy = await startStorageProxy({
+    ports: azurite.ports,
+    before: () => before(),
+    after: ({ name }) => {
+      seen.push(name);
+      return after();
+    },
+  });
+  const { connectionString } = proxy;
+  store = makeStoreClients(
+    { kind: 'connectionString', connectionString },
+    { clock: systemClock, witness: { observe: () => undefined } },
+  );
+  await ensureStore(store);
+  rows = new TableRows(store.table(tableNames.outbox));
+}, 60_000);
+
+afterAll(async () => {
+  await proxy.close();
+  await azurite.stop();
+});
+
+beforeEach(() => {
+  seen = [];
+  before = () => 'forward';
+  after = () => 'pass';
+});
+
+const lease = { owner: 'somebody', tag: 'one', until: 1, connections: 2 };
+const open = { id: 'm', attempt: 1, key: 'due|1|0|m', tag: 't', owner: 'one', deadline: 1, slot: 1 };
+
+test('each transaction of a message’s life has its name', async () => {
+  const account = 'names@proxy.example';
+  const write = (box: Box): Promise<unknown> =>
+    rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(box) }]);
+  await rows.commit(account, [
+    { kind: 'insert', key: 'msg|m', fields: {} },
+    { kind: 'insert', key: 'due|1|0|m', fields: {} },
+  ]);
+  await rows.commit(account, [{ kind: 'insert', key: 'box', fields: encodeBox({ ...emptyBox, lease }) }]);
+  await write({ ...emptyBox, lease, open: [open] });
+  await write({ ...emptyBox, lease, open: [open] });
+  await write({ ...emptyBox, lease });
+  await write({ ...emptyBox, lease: { ...lease, tag: 'two' } });
+  await write(emptyBox);
+  await rows.read(account, 'box');
+  await rows.query(account, { from: 'due|', to: 'due}', limit: 10 });
+  await new StorageQueues(store.queues).ring(account);
+  expect(seen).toEqual([
+    'accept',
+    'lease',
+    'claim',
+    'keep lease',
+    'settle',
+    'lease',
+    'give back',
+    'read box',
+    'read due',
+    'put outbound-wake',
+  ]);
+});
+
+test('a transaction that was refused within its answer has changed nothing', async () => {
+  const account = 'refused@proxy.example';
+  await rows.commit(account, [{ kind: 'insert', key: 'box', fields: encodeBox({ ...emptyBox, lease }) }]);
+  const stale = { ...emptyBox, lease, open: [open] };
+  await rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(stale), etag: 'W/"old"' }]);
+  await rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(stale) }]);
+  expect(seen).toEqual(['lease', 'claim', 'claim']);
+});
+
+test('a refused call is not applied, and an answer that is lost belongs to one that is', async () => {
+  const account = 'spoilt@proxy.example';
+  before = () => 'refuse';
+  expect(await rows.commit(account, [{ kind: 'insert', key: 'a', fields: {} }])).toMatchObject({
+    kind: 'unknown',
+  });
+  before = () => 'forward';
+  expect(await rows.read(account, 'a')).toBeUndefined();
+  let lost = 0;
+  after = () => (lost++ === 0 ? 'lose' : 'pass');
+  // The client repeats by itself, and finds what it had written.
+  expect(await rows.commit(account, [{ kind: 'insert', key: 'b', fields: {} }])).toMatchObject({
+    kind: 'refused',
+    reason: 'exists',
+  });
+  expect(await rows.read(account, 'b')).toBeDefined();
+});
