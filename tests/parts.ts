@@ -25,8 +25,9 @@ export const parts: readonly Part[] = [
   {
     name: 'Postfix',
     folder: 'tests/real/postfix',
-    present: () => onPath('postfix'),
-    cure: debian('postfix'),
+    // Postfix asks Dovecot about logins, and starts as root or not at all.
+    present: () => onPath('postfix') && onPath('dovecot') && process.getuid?.() === 0,
+    cure: `${debian('postfix dovecot-imapd dovecot-lmtpd')}, and run the tests as root`,
   },
   {
     name: 'Chromium',

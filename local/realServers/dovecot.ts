@@ -13,11 +13,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../shared/clock.ts';
+import { freePort } from './freePort.ts';
+import { groupId, groupName, userId } from './users.ts';
 
 const PROGRAMS = ['/usr/sbin/dovecot', '/usr/local/sbin/dovecot'];
 const ISSUER = 'https://localhost/real-servers';
@@ -36,6 +37,8 @@ export interface Dovecot {
   readonly imapPort: number;
   /** LMTP without TLS or login: how mail is put into a mailbox. */
   readonly lmtpPort: number;
+  /** Where another server on this machine (Postfix) asks whether a login is right. */
+  readonly saslPort: number;
   /** An access token that logs that user in; for an hour unless said otherwise. Any user exists. */
   token(user: string, lifeMs?: number): string;
   /** Gives a folder another UIDVALIDITY, as a moved mailbox has. */
@@ -57,11 +60,11 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     throw new Error('Dovecot is not installed: apt-get install dovecot-imapd dovecot-lmtpd');
   // A fresh base folder each time: a stale penalty socket makes first logins wait five seconds.
   const folder = mkdtempSync(join(tmpdir(), 'dovecot-'));
-  const [imapPort, lmtpPort] = [await freePort(), await freePort()];
+  const ports = { imapPort: await freePort(), lmtpPort: await freePort(), saslPort: await freePort() };
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFiles(folder, { ...options, publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString() });
   const config = join(folder, 'dovecot.conf');
-  writeFileSync(config, configuration(folder, imapPort, lmtpPort));
+  writeFileSync(config, configuration(folder, ports));
   const child = spawn(program, ['-F', '-c', config], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
@@ -76,8 +79,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     await options.clock.sleep(POLL_MS);
   }
   return {
-    imapPort,
-    lmtpPort,
+    ...ports,
     log,
     token: (user, lifeMs = 3_600_000) => {
       const iat = Math.floor(options.clock.now() / 1000);
@@ -122,7 +124,7 @@ function writeFiles(
   writeFileSync(join(keys, 'default'), secrets.publicKey);
   const mail = join(folder, 'mail');
   mkdirSync(mail);
-  if (isRoot()) chownSync(mail, idOf('/etc/passwd', 'nobody'), idOf('/etc/group', 'nogroup'));
+  if (isRoot()) chownSync(mail, userId('nobody'), groupId('nogroup'));
   writeFileSync(
     join(folder, 'oauth2.conf'),
     [
@@ -140,25 +142,11 @@ function isRoot(): boolean {
   return userInfo().uid === 0;
 }
 
-/** The number of a user or group. */
-function idOf(file: string, name: string): number {
-  return Number(entries(file).find(([one]) => one === name)?.[2] ?? 65_534);
-}
-
-function entries(file: string): readonly (readonly string[])[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
-}
-
 /** Whose mail it is: nobody's where Dovecot may choose, else that of whoever runs this. */
 function owner(): { readonly user: string; readonly group: string } {
   if (isRoot()) return { user: 'nobody', group: 'nogroup' };
   const { username, gid } = userInfo();
-  return {
-    user: username,
-    group: entries('/etc/group').find((entry) => entry[2] === `${gid}`)?.[0] ?? username,
-  };
+  return { user: username, group: groupName(gid) ?? username };
 }
 
 /** Without root all of Dovecot's processes are one user's, and none can be locked into a folder. */
@@ -177,7 +165,10 @@ service imap-login {
 `;
 }
 
-function configuration(folder: string, imapPort: number, lmtpPort: number): string {
+function configuration(
+  folder: string,
+  { imapPort, lmtpPort, saslPort }: Pick<Dovecot, 'imapPort' | 'lmtpPort' | 'saslPort'>,
+): string {
   const { user, group } = owner();
   return `${withoutRoot(user, group)}
 base_dir = ${folder}/run
@@ -233,6 +224,12 @@ service lmtp {
   }
   user = ${user}
 }
+service auth {
+  inet_listener {
+    address = 127.0.0.1
+    port = ${saslPort}
+  }
+}
 # Without this each failed login from one address waits longer than the last.
 service anvil {
   unix_listener anvil-auth-penalty {
@@ -247,16 +244,4 @@ protocol imap {
   mail_max_userip_connections = 50
 }
 `;
-}
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free port');
-  return address.port;
 }

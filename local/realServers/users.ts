@@ -1,0 +1,29 @@
+// The numbers of this machine's users and groups.
+import { readFileSync } from 'node:fs';
+
+const NOBODY = 65_534;
+
+/** The number of a user; nobody's where there is none of that name. */
+export function userId(name: string): number {
+  return numberOf('/etc/passwd', name);
+}
+
+/** The number of a group; nobody's where there is none of that name. */
+export function groupId(name: string): number {
+  return numberOf('/etc/group', name);
+}
+
+/** The group with that number. */
+export function groupName(number: number): string | undefined {
+  return entries('/etc/group').find((entry) => entry[2] === `${number}`)?.[0];
+}
+
+function numberOf(file: string, name: string): number {
+  return Number(entries(file).find(([one]) => one === name)?.[2] ?? NOBODY);
+}
+
+function entries(file: string): readonly (readonly string[])[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+}
