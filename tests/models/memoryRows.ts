@@ -86,7 +86,7 @@ export class MemoryTable {
       if (operation.kind === 'delete') written.set(operation.key, undefined);
       else {
         const kept = operation.kind === 'merge' ? row?.fields : undefined;
-        const fields = structuredClone({ ...kept, ...operation.fields });
+        const fields = { ...kept, ...operation.fields };
         bytes += sizeOf(operation.fields);
         if (sizeOf(fields) > rowBytes) throw new RangeError(`row ${operation.key} has more than 1 MiB`);
         written.set(operation.key, { etag: `W/"${(this.#version += 1)}"`, fields });

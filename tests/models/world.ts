@@ -82,6 +82,7 @@ export class World {
   numbers: OutboundNumbers;
   #hosts = 0;
   readonly #events: Event[] = [];
+  readonly #about = new Map<string, Map<string, Event>>();
 
   constructor(
     mailboxes: readonly Mailbox[] = [mailbox('desk@example.com')],
@@ -162,19 +163,20 @@ export class World {
   /** Everything told so far, in the order told. */
   get events(): readonly Event[] {
     while (this.#events.length < this.queue.told.length) {
-      this.#events.push(JSON.parse(this.queue.told[this.#events.length] ?? '') as Event);
+      const event = JSON.parse(this.queue.told[this.#events.length] ?? '') as Event;
+      this.#events.push(event);
+      const id = event.data['submission'];
+      if (typeof id !== 'string') continue;
+      const known = this.#about.get(id) ?? new Map<string, Event>();
+      if (!known.has(event.id)) known.set(event.id, event);
+      this.#about.set(id, known);
     }
     return this.#events;
   }
 
   /** Events told about one submission, in the order told; repeats count once. */
   about(id: string): readonly Event[] {
-    const seen = new Set<string>();
-    return this.events.filter((event) => {
-      if (event.data['submission'] !== id || seen.has(event.id)) return false;
-      seen.add(event.id);
-      return true;
-    });
+    return this.events.length === 0 ? [] : [...(this.#about.get(id)?.values() ?? [])];
   }
 
   /** Their types, without what all have in front. */
