@@ -10,5 +10,7 @@ export default {
     ],
   },
   testMatch: ['**/*.test.ts'],
+  // Small apps for the local host, each with a package.json of its own: started as processes, never imported.
+  modulePathIgnorePatterns: ['<rootDir>/tests/local/host/fixtures', '<rootDir>/dist', '<rootDir>/.local'],
   testTimeout: 30_000,
 };
