@@ -2,7 +2,7 @@
 // of a run draws its own from its seed; the named ones are for what has to be shown by itself.
 import type { Limits } from '../../shared/mail/mailbox.ts';
 import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
-import type { Scheduler } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
 
 export interface Climate {
   readonly accounts: readonly { readonly limits: Limits; readonly mailboxCount: number }[];
@@ -65,6 +65,8 @@ export interface Traffic {
   readonly bulk: number;
   readonly manyRecipients: number;
   readonly mostRecipients: number;
+  /** Of every bulk message, where that is set. */
+  readonly bulkRecipients?: number;
   readonly delayed: number;
   readonly expiring: number;
   /** A producer that submits the same again, or other content under the same id. */
@@ -199,3 +201,108 @@ export const calmClimate = (count: number, overMs: number, limits: Partial<Limit
   drift: 0,
   skewMs: 2_000,
 });
+
+/** One kind of trouble at a time, and much of it: for what a run in the usual climate meets too seldom. */
+export const climates = {
+  /** The usual one, from this seed. */
+  rough: (seed: number, count: number) => roughClimate(new Scheduler(seed, 0), count, 3),
+  /** A message now and then on an idle account. */
+  quiet: (_seed: number, count: number) => calmClimate(count, count * 20_000),
+  /** A backlog from the first minute, and nothing else. */
+  backlog: (_seed: number, count: number) => {
+    const calm = calmClimate(count, 0);
+    return { ...calm, traffic: { ...calm.traffic, burst: true } };
+  },
+  /** A server that often accepts when the client has given up long ago, at full rate. */
+  lateServer: (_seed: number, count: number) => {
+    const calm = calmClimate(count, 0);
+    return {
+      ...calm,
+      calls: { ...calm.calls, death: 0.002 },
+      server: { ...calm.server, tail: true, acceptsLate: 0.15, cutAfterDot: 0.05, death: 0.02 },
+      traffic: { ...calm.traffic, burst: true },
+    };
+  },
+  /** Every answer of the store takes seconds, at full rate. */
+  slowStore: (_seed: number, count: number) => {
+    const calm = calmClimate(count, 0);
+    return {
+      ...calm,
+      calls: { ...calm.calls, slow: 0.3, latencyMs: 400 },
+      traffic: { ...calm.traffic, burst: true },
+    };
+  },
+  /** Processes die and stand still all the time. */
+  deadly: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 2_000);
+    return {
+      ...calm,
+      calls: { ...calm.calls, death: 0.004, pause: 0.001, refused: 0.01, lost: 0.01 },
+      server: { ...calm.server, death: 0.005 },
+    };
+  },
+  /** Answers get lost, and little else. */
+  lostAnswers: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 2_000);
+    return { ...calm, calls: { ...calm.calls, lost: 0.05, refused: 0.02 } };
+  },
+  /** No reply to many a dot; the copy shows within a minute, and the policy sends again what has none. */
+  doubtful: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 3_000);
+    return {
+      ...calm,
+      numbers: { doubtPolicy: 'resend' as const },
+      server: {
+        ...calm.server,
+        cutAfterDot: 0.2,
+        acceptsLate: 0.1,
+        copyMostMs: 4 * minuteMs,
+        lookNotMade: 0.3,
+      },
+    };
+  },
+  /** The same, where some copies never show. */
+  copiesMissing: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 3_000);
+    return {
+      ...calm,
+      numbers: { doubtPolicy: 'resend' as const },
+      server: { ...calm.server, cutAfterDot: 0.3, copyNever: 0.3, recipientForNow: 0.3 },
+      traffic: { ...calm.traffic, manyRecipients: 1, mostRecipients: 3 },
+    };
+  },
+  /** The day's recipients are used up again and again, by messages of any length, under a server that is late. */
+  shortDay: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 240_000, { recipientsPerDay: 120 });
+    return {
+      ...calm,
+      server: { ...calm.server, acceptsLate: 0.4, recipientForNow: 0.1, recipientForGood: 0.1 },
+      traffic: { ...calm.traffic, high: 0.2, bulk: 0.3, manyRecipients: 0.5, mostRecipients: 5 },
+    };
+  },
+  /** Bulk that fills its day, and urgent messages in between. */
+  urgentBehindBulk: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 240_000, { recipientsPerDay: 200 });
+    return {
+      ...calm,
+      traffic: { ...calm.traffic, bulk: 0.5, high: 0.5, bulkRecipients: 150 },
+    };
+  },
+  /** Two contents under one id, at once; all contents are in blobs. */
+  twoContents: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 2_000);
+    return {
+      ...calm,
+      numbers: { contentInRowBytes: 100 },
+      traffic: { ...calm.traffic, otherContent: 0.5, again: 0.2 },
+      calls: { ...calm.calls, latencyMs: 400, duplicate: 0.3 },
+    };
+  },
+  /** 4xx storms, outages, quotas and refused sign-ins, one after the other. */
+  stormy: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 6_000);
+    return { ...calm, server: { ...calm.server, troublesPerHour: 6, refusedForNow: 0.05 } };
+  },
+} as const satisfies Readonly<Record<string, (seed: number, count: number) => Climate>>;
+
+export type ClimateName = keyof typeof climates;

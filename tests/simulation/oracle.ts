@@ -31,6 +31,11 @@ export interface Verdict {
   readonly doubtsTold: number;
   /** Ids that end waiting for a person. */
   readonly held: number;
+  /**
+   * Recipients refused at RCPT in an attempt whose process died, so that nobody was left who knew it; the copy in
+   * Sent Items proved the message.
+   */
+  readonly forgottenRefusals: number;
   readonly mostInAnyPeriod: number;
   readonly mostRecipientsInAnyDay: number;
   readonly delays: readonly number[];
@@ -39,6 +44,13 @@ export interface Verdict {
 
 const terminal: ReadonlySet<string> = new Set(['sent', 'failed', 'expired', 'cancelled']);
 const mostNamed = 20;
+
+/** What the server knows. */
+interface Evidence {
+  readonly arrivals: readonly Arrival[];
+  /** `id address` of every RCPT that was refused. */
+  readonly refused: ReadonlySet<string>;
+}
 
 export class Oracle {
   readonly #stories = new Map<string, Story>();
@@ -123,8 +135,9 @@ export class Oracle {
   /** Everything that can be said at the end of the run. */
   judge(
     submitted: readonly Submitted[],
-    arrivals: readonly Arrival[],
+    { arrivals, refused }: Evidence,
     limitsOf: (account: string) => { readonly messagesPerMinute: number; readonly recipientsPerDay: number },
+    mayRepeat: boolean,
   ): Verdict {
     const byId = new Map<string, Arrival[]>();
     for (const arrival of arrivals) {
@@ -133,12 +146,18 @@ export class Oracle {
       else known.push(arrival);
     }
     let lost = 0;
+    let forgottenRefusals = 0;
     let unexplainedDuplicates = 0;
     for (const one of submitted) {
       const mine = byId.get(one.id) ?? [];
       const story = this.#stories.get(one.id);
       byId.delete(one.id);
-      const found = judgeOne(one, mine, story, this.#rejected);
+      const { found, forgotten } = judgeOne(one, mine, story, {
+        rejected: this.#rejected,
+        refused,
+        mayRepeat,
+      });
+      forgottenRefusals += forgotten;
       for (const violation of found) this.say(violation);
       if (found.some((words) => words.startsWith('lost:'))) lost += 1;
       if (found.some((words) => words.startsWith('duplicate:'))) unexplainedDuplicates += 1;
@@ -161,6 +180,7 @@ export class Oracle {
       inDoubt: stories.filter(({ doubts }) => doubts > 0).length,
       doubtsTold: stories.reduce((sum, { doubts }) => sum + doubts, 0),
       held: stories.filter(({ type }) => type === 'held').length,
+      forgottenRefusals,
       ...most,
       delays: submitted.flatMap((one) => delayOf(one, first)),
       highDelays: submitted.filter(({ high }) => high).flatMap((one) => delayOf(one, first)),
@@ -172,14 +192,22 @@ export class Oracle {
 const isEnd = (type: string, reason: string): boolean =>
   terminal.has(type) || (type === 'held' && reason === 'notFound');
 
+interface Known {
+  readonly rejected: ReadonlySet<string>;
+  readonly refused: ReadonlySet<string>;
+  /** A message that was in doubt may have arrived twice: its copy shows late or never. */
+  readonly mayRepeat: boolean;
+}
+
 function judgeOne(
   { id, contents }: Submitted,
   arrivals: readonly Arrival[],
   story: Story | undefined,
-  rejected: ReadonlySet<string>,
-): readonly string[] {
-  if (story === undefined) return [`lost: ${id} was never told to be accepted`];
+  { rejected, refused, mayRepeat }: Known,
+): { readonly found: readonly string[]; readonly forgotten: number } {
+  if (story === undefined) return { found: [`lost: ${id} was never told to be accepted`], forgotten: 0 };
   const found: string[] = [];
+  let forgotten = 0;
   const doubted = story.doubts > 0;
   const told = story.types.join(', ');
   const standing = contents.filter(({ sha256 }) => !rejected.has(sha256));
@@ -193,17 +221,20 @@ function judgeOne(
   const counts = new Map<string, number>();
   for (const arrival of arrivals)
     for (const address of arrival.recipients) counts.set(address, (counts.get(address) ?? 0) + 1);
-  if (!doubted && [...counts.values()].some((count) => count > 1))
-    found.push(`duplicate: ${id} was sent twice and never in doubt (${told})`);
+  if (!(doubted && mayRepeat) && [...counts.values()].some((count) => count > 1))
+    found.push(
+      `duplicate: ${id} was sent twice ${doubted ? 'though its copy showed' : 'and never in doubt'} (${told})`,
+    );
   if (!isEnd(story.type, story.reason)) {
     const kind = arrivals.length === 0 && !doubted ? 'lost' : 'stuck';
     found.push(`${kind}: ${id} has no end after all faults are over (${told} ${story.reason})`);
-    return found;
+    return { found, forgotten };
   }
   for (const address of content?.recipients ?? []) {
     const outcome = story.outcomes.find((one) => one.address === address)?.outcome;
     const count = counts.get(address) ?? 0;
-    if (outcome === 'sent' && count === 0)
+    if (outcome === 'sent' && count === 0 && doubted && refused.has(`${id} ${address}`)) forgotten += 1;
+    else if (outcome === 'sent' && count === 0)
       found.push(`lost: ${id} is told sent and did not arrive (${told})`);
     else if (outcome !== 'sent' && count > 0 && !doubted)
       found.push(`told wrong: ${id} arrived and is told ${outcome ?? 'nothing'} (${told})`);
@@ -211,7 +242,7 @@ function judgeOne(
       found.push(`lost: a recipient of ${id} is forgotten as ${outcome ?? 'nothing'} (${told})`);
   }
   if (story.type === 'held' && !doubted) found.push(`stuck: ${id} is held and never was in doubt`);
-  return found;
+  return { found, forgotten };
 }
 
 const periodMs = 60_000;

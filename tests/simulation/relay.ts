@@ -93,7 +93,7 @@ class SimulatedConnection implements RelayConnection {
   }
 
   async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
-    const { machine, server, rates } = this.#ends;
+    const { machine, server, rates, scheduler } = this.#ends;
     if (machine.dead) return never();
     const message = this.#read(envelope, content);
     const manner = server.manner(this.#account.key, envelope.to);
@@ -107,6 +107,8 @@ class SimulatedConnection implements RelayConnection {
       address,
       reply: manner.rcpt.get(address) ?? { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
     }));
+    server.tried.push({ at: scheduler.now, account: this.#account.key, count: recipients.length });
+    for (const address of manner.rcpt.keys()) server.refused.add(`${message.id} ${address}`);
     const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
     const [refused] = recipients;
     if (accepted.length === 0) {
@@ -123,7 +125,7 @@ class SimulatedConnection implements RelayConnection {
     // From here on the dot is in the socket, and the server has it whatever becomes of the client.
     const refusal = manner.refuse;
     if (refusal === undefined && !manner.dropped) {
-      const acceptsInMs = manner.acceptsAfterMs ?? this.#ends.scheduler.between(0, manner.replyMs);
+      const acceptsInMs = manner.acceptsAfterMs ?? scheduler.between(0, manner.replyMs);
       server.take({ ...message, recipients: accepted }, acceptsInMs);
     }
     if (server.happens(rates.death)) machine.die();

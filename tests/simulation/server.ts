@@ -51,6 +51,10 @@ export class Server {
   readonly #open = new Map<string, number>();
   troubles: readonly Trouble[] = [];
   faultsStopAt = 0;
+  /** `id address` of every RCPT that was refused. */
+  readonly refused = new Set<string>();
+  /** Every RCPT, whatever became of it. */
+  readonly tried: { readonly at: number; readonly account: string; readonly count: number }[] = [];
   mostOpen = new Map<string, number>();
   /** After the dot: cut, or left without a reply in time. */
   leftInDoubt = 0;

@@ -1,6 +1,7 @@
 // One world from one seed: the production code of the outbound side on several machines, everything around it
 // modelled, rough for a while and then calm. When the faults have stopped everything must come to an end within a
 // bound that follows from the limits; then the oracle judges.
+import { recipientsInDay } from '../../shared/limits/window.ts';
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
@@ -279,6 +280,7 @@ export class Simulation {
       return found?.limits ?? { messagesPerMinute: 0, recipientsPerDay: 0, connections: 0 };
     };
     const { arrivals, mostOpen, leftInDoubt, connectCount } = this.server;
+    const { copyNever, copyMostMs } = this.#climate.server;
     const { death, pause } = this.#climate.calls;
     for (const [account, most] of mostOpen) {
       // One who died or stood still has left connections: then the server's own limit is what counts.
@@ -287,7 +289,16 @@ export class Simulation {
       if (most > connections) this.#oracle.say(`limit: ${most} connections where ${connections} are allowed`);
     }
     for (const words of this.#leftovers()) this.#oracle.say(words);
-    const verdict = this.#oracle.judge(this.#submitted, arrivals, limitsOf);
+    const verdict = this.#oracle.judge(
+      this.#submitted,
+      this.server,
+      limitsOf,
+      copyNever > 0 || copyMostMs > this.#numbers.doubtSettleMs,
+    );
+    // A doubt has a cause: somebody died or stood still with messages in the air, or no reply came to a dot.
+    const causes = 2 * (this.#deaths + this.#pauses) + leftInDoubt;
+    if (verdict.doubtsTold > causes)
+      this.#oracle.say(`doubts: ${verdict.doubtsTold} doubts have only ${causes} causes`);
     return {
       ...verdict,
       submissions: this.#submitted.length,
@@ -308,13 +319,20 @@ export class Simulation {
   /** Counters balance to zero: nothing is claimed, leased, listed or untold any more. */
   #leftovers(): readonly string[] {
     const words: string[] = [];
-    for (const { key } of this.accounts) {
+    for (const { key, limits } of this.accounts) {
       const rows = this.table.all(key);
       const left = rows.find((row) => !/^(box$|msg\||aside\|(doubt|failed)\|)/.test(row.key));
       if (left !== undefined) words.push(`stuck: ${key} still lists ${left.key}`);
       const box = rows.find((row) => row.key === 'box');
       if (box === undefined) continue;
-      const { open, lease, holds } = decodeBox(box.fields);
+      const { open, lease, holds, slots, day } = decodeBox(box.fields);
+      const since = this.scheduler.now - this.#numbers.dayMs;
+      const tried = this.server.tried.filter(({ account, at }) => account === key && at > since);
+      const triedCount = tried.reduce((sum, { count }) => sum + count, 0);
+      const law = { ...this.#numbers, ...limits };
+      const charged = recipientsInDay({ slots, day }, law, this.scheduler.now);
+      if (charged < triedCount)
+        words.push(`counter: ${key} tried ${triedCount} recipients in a day and is charged for ${charged}`);
       if (open.length > 0) words.push(`stuck: ${key} still has ${open.length} open attempts`);
       if (lease !== undefined) words.push(`stuck: ${key} still has a lease`);
       if (holds.length > 0) words.push(`stuck: ${key} is still on hold`);

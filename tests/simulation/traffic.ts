@@ -50,7 +50,7 @@ export function plan(
     const kind = scheduler.uniform();
     const lane = kind < traffic.high ? 'high' : kind < traffic.high + traffic.bulk ? 'bulk' : 'normal';
     const compose = (version: number): { readonly text: string; readonly content: Content } => {
-      const recipients = recipientsOf(index, version, traffic, scheduler);
+      const recipients = recipientsOf(index, version, lane, traffic, scheduler);
       const subject = `Content ${version} of ${id}`;
       const text = JSON.stringify({
         id,
@@ -97,11 +97,13 @@ export function plan(
 function recipientsOf(
   index: number,
   version: number,
-  { manyRecipients, mostRecipients }: Traffic,
+  lane: string,
+  { manyRecipients, mostRecipients, bulkRecipients }: Traffic,
   scheduler: Scheduler,
 ): readonly string[] {
-  const count = scheduler.chance(manyRecipients)
+  const some = scheduler.chance(manyRecipients)
     ? 2 + Math.floor(scheduler.uniform() * (mostRecipients - 1))
     : 1;
+  const count = lane === 'bulk' ? (bulkRecipients ?? some) : some;
   return Array.from({ length: count }, (_, number) => `r${index}-${version}-${number}@example.org`);
 }
