@@ -14,10 +14,10 @@
 // agree, or their lasting fields and what they say (a server rebuilds MIME on each fetch); else the second gets a
 // suffix.
 import { createHash } from 'node:crypto';
+import { asciiJson } from '../mail/asciiJson.ts';
 import * as events from '../telemetry/inboundEvents.ts';
 import { mailText, readHeaders } from './headers.ts';
 import {
-  asciiJson,
   noticeLimitBytes,
   noticeOf,
   verdictFields,

@@ -133,14 +133,6 @@ export function noticeOf(data: WholeNotice | z.infer<typeof byReference>, at: nu
   };
 }
 
-/** JSON in printable ASCII: a control character or a lone surrogate can make a queue message vanish. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 /** The parts of the classification that the notice carries, by kind. */
 export function verdictFields(
   found: Classification,

@@ -5,6 +5,7 @@
 // what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
 import { z } from 'zod';
+import { asciiJson } from '../mail/asciiJson.ts';
 import type { Reply } from '../mail/reply.ts';
 import type { RecipientOutcome, Told, ToldType } from './told.ts';
 
@@ -204,12 +205,4 @@ function replyOf({ code, enhanced, text }: Reply): object {
 
 function isoOf(at: number): string {
   return new Date(at).toISOString();
-}
-
-/** JSON in one line, every character outside printable ASCII as \uXXXX. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

@@ -1,12 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  asciiJson,
-  eventData,
-  eventSchema,
-  schemaName,
-  toCloudEvent,
-} from '../../shared/outbound/statusEvents.ts';
+import { eventData, eventSchema, schemaName, toCloudEvent } from '../../shared/outbound/statusEvents.ts';
 import type { RecipientOutcome, Told, ToldType } from '../../shared/outbound/told.ts';
 
 const at = Date.UTC(2026, 10, 25, 9, 30, 0, 7);
@@ -233,9 +227,6 @@ describe('an event', () => {
         },
       ),
       { numRuns: 2_000 },
-    );
-    expect(asciiJson('\u00e4\u007f\u0085\u2028\ud83d\ude42\ud800\r\n')).toBe(
-      '"\\u00e4\\u007f\\u0085\\u2028\\ud83d\\ude42\\ud800\\r\\n"',
     );
   });
 
