@@ -7,11 +7,11 @@
 // the blob's ETag and hashed again.
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { RestError, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Contents } from '../outbound/ports.ts';
 import { StorageTrouble } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
-import { troubleWords } from './trouble.ts';
+import { asTrouble, statusOf } from './trouble.ts';
 import { readUploadReference } from './uploadReference.ts';
 
 const blockBytes = 4 * 1024 * 1024;
@@ -108,7 +108,7 @@ export class BlobContents implements Contents {
         }
       }
     } catch (error) {
-      throw new StorageTrouble(`contents could not be listed: ${troubleWords(error)}`, { cause: error });
+      throw asTrouble('contents could not be listed', error);
     }
     return names;
   }
@@ -153,8 +153,7 @@ class Asking {
     try {
       return await call(this.#blob);
     } catch (error) {
-      if (error instanceof StorageTrouble) throw error;
-      throw new StorageTrouble(`${words}: ${troubleWords(error)}`, { cause: error });
+      throw asTrouble(words, error);
     }
   }
 }
@@ -229,6 +228,3 @@ async function renew(blob: BlockBlobClient): Promise<boolean> {
 }
 
 const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
-
-const statusOf = (error: unknown): number | undefined =>
-  error instanceof RestError ? error.statusCode : undefined;

@@ -4,8 +4,8 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import type { InboundBlobs, RawMail } from '../inbound/ports.ts';
-import { StorageTrouble } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
+import { asTrouble, statusOf } from './trouble.ts';
 
 /** Large files go up in blocks; nobody sees the blob before the list of blocks is committed. */
 const blockBytes = 4 * 1024 * 1024;
@@ -47,8 +47,8 @@ export class ContainerInboundBlobs implements InboundBlobs {
       return 'created';
     } catch (error) {
       // 409 BlobAlreadyExists; 412 where the store judged the condition first.
-      if (status(error) === 409 || status(error) === 412) return 'exists';
-      throw trouble(error);
+      if (statusOf(error) === 409 || statusOf(error) === 412) return 'exists';
+      throw asTrouble('the blob store did not answer', error);
     }
   }
 
@@ -71,8 +71,8 @@ export class ContainerInboundBlobs implements InboundBlobs {
     try {
       return await call(this.container.getBlockBlobClient(name));
     } catch (error) {
-      if (status(error) === 404) return undefined;
-      throw trouble(error);
+      if (statusOf(error) === 404) return undefined;
+      throw asTrouble('the blob store did not answer', error);
     }
   }
 }
@@ -97,16 +97,4 @@ function bytesOf(chunk: unknown): Uint8Array {
 
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function status(error: unknown): number | undefined {
-  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
-    ? error.statusCode
-    : undefined;
-}
-
-/** The SDK's errors carry whole requests; only the code goes on. */
-function trouble(error: unknown): StorageTrouble {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-  return new StorageTrouble(`The blob store did not answer (${code}).`);
 }

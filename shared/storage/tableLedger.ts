@@ -13,6 +13,7 @@ import type { Random } from '../clock.ts';
 import type { Cursor, Entry, Ledger, LedgerAnswer, Lease, PendingAction } from '../inbound/ports.ts';
 import { StorageTrouble } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
+import { asTrouble, codeOf, statusOf } from './trouble.ts';
 
 const cursorSchema = z.object({
   folder: z.string(),
@@ -246,19 +247,19 @@ function double(value: number): { readonly type: 'Double'; readonly value: strin
   return { type: 'Double', value: String(value) };
 }
 
-/** 404, 409 and 412 are answers; everything else is trouble. */
+const noAnswer = 'the ledger did not answer';
+
+/** 404, 409 and 412 are answers; everything else is trouble, and so is a table that is not there. */
 async function outcome<T>(
   call: () => Promise<T>,
 ): Promise<{ readonly kind: 'ok'; readonly value: T } | { readonly kind: 'refused' }> {
   try {
     return { kind: 'ok', value: await call() };
   } catch (error) {
-    if (error instanceof Error && 'statusCode' in error) {
-      if (error.statusCode === 404 || error.statusCode === 409 || error.statusCode === 412) {
-        return { kind: 'refused' };
-      }
-    }
-    throw asTrouble(error);
+    const status = statusOf(error);
+    const answered = status === 404 ? codeOf(error) !== 'TableNotFound' : status === 409 || status === 412;
+    if (answered) return { kind: 'refused' };
+    throw asTrouble(noAnswer, error);
   }
 }
 
@@ -266,13 +267,6 @@ async function orTrouble<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw asTrouble(error);
+    throw asTrouble(noAnswer, error);
   }
-}
-
-/** The SDK's errors carry whole requests; only the code goes on. */
-function asTrouble(error: unknown): StorageTrouble {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-  const name = error instanceof Error ? error.name : 'unknown';
-  return new StorageTrouble(`The table did not answer (${name}, ${code}).`);
 }

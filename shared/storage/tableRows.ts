@@ -9,11 +9,10 @@
 // would be taken for Int32 and refused beyond it. What only a mistake in the caller can bring about (a key that no
 // table takes, the same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
 import type { TableClient, TransactionAction } from '@azure/data-tables';
-import { RestError, odata } from '@azure/data-tables';
+import { odata } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
-import { StorageTrouble } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
-import { troubleWords } from './trouble.ts';
+import { asTrouble, codeOf, statusOf, troubleWords } from './trouble.ts';
 
 /** Entity group transaction limits (Azure Tables, "Performing entity group transactions"). */
 const operationsPerTransaction = 100;
@@ -40,7 +39,7 @@ export class TableRows implements Rows {
       return rowOf(await this.#table.getEntity(partition, key, { abortSignal: callSignal() }));
     } catch (error) {
       if (statusOf(error) === 404 && codeOf(error) !== 'TableNotFound') return undefined;
-      throw new StorageTrouble(`a row could not be read: ${troubleWords(error)}`, { cause: error });
+      throw asTrouble('a row could not be read', error);
     }
   }
 
@@ -71,7 +70,7 @@ export class TableRows implements Rows {
         if (pages === pagesPerQuery) throw new Error(`no end after ${pagesPerQuery} pages`);
       }
     } catch (error) {
-      throw new StorageTrouble(`rows could not be read: ${troubleWords(error)}`, { cause: error });
+      throw asTrouble('rows could not be read', error);
     }
     return rows;
   }
@@ -121,20 +120,6 @@ function refusalOf(error: unknown): CommitAnswer {
     throw new Error(`the store refused a transaction as malformed: ${troubleWords(error)}`, { cause: error });
   }
   return { kind: 'unknown', words: troubleWords(error) };
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof RestError ? error.statusCode : undefined;
-}
-
-/** The service's own code; a transaction has it in `code`, a single call in the body that the SDK parsed. */
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof RestError)) return undefined;
-  const { details } = error;
-  const body: unknown =
-    typeof details === 'object' && details !== null ? Reflect.get(details, 'odataError') : undefined;
-  const code: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'code') : undefined;
-  return typeof code === 'string' ? code : error.code;
 }
 
 /** A refused transaction says which operation it was: `1:The update condition ...`. */

@@ -1,20 +1,45 @@
+// What the storage SDKs throw, in our words: status and code. The error itself, whose request may hold content, stays in
+// `cause`, which no log line looks at.
 import { boundedText } from '../mail/reply.ts';
+import { StorageTrouble } from '../outbound/ports.ts';
 
 const wordsCharacters = 300;
 
 /** What went wrong in a call to the store, for a log or a person: status and code, never a URL or a body. */
 export function troubleWords(error: unknown): string {
   if (typeof error !== 'object' || error === null) return 'something that is no error was thrown';
-  const status: unknown = Reflect.get(error, 'statusCode');
-  const code: unknown = Reflect.get(error, 'code');
   const name: unknown = Reflect.get(error, 'name');
   if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
-  const parts = [
-    typeof status === 'number' ? `HTTP ${status}` : undefined,
-    typeof code === 'string' ? code : undefined,
-  ].filter((part) => part !== undefined);
+  const [status, code] = [statusOf(error), codeOf(error)];
+  const parts = [status === undefined ? undefined : `HTTP ${status}`, code].filter(
+    (part) => part !== undefined,
+  );
   return boundedText(
     parts.length > 0 ? parts.join(' ') : typeof name === 'string' ? name : 'error',
     wordsCharacters,
   );
+}
+
+/** `what` failed because of `error`; trouble that is told already stays as it is. */
+export function asTrouble(what: string, error: unknown): StorageTrouble {
+  if (error instanceof StorageTrouble) return error;
+  return new StorageTrouble(`${what}: ${troubleWords(error)}`, { cause: error });
+}
+
+/** The HTTP status of an answer that the SDK took for an error. */
+export function statusOf(error: unknown): number | undefined {
+  const status: unknown =
+    typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** The service's own code; a transaction has it in `code`, a single call in the body that the SDK parsed. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const details: unknown = Reflect.get(error, 'details');
+  const body: unknown =
+    typeof details === 'object' && details !== null ? Reflect.get(details, 'odataError') : undefined;
+  const inBody: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'code') : undefined;
+  const code: unknown = typeof inBody === 'string' ? inBody : Reflect.get(error, 'code');
+  return typeof code === 'string' ? code : undefined;
 }

@@ -154,3 +154,11 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     expect(await ledger.cursor(key)).toBeUndefined();
   });
 });
+
+test('a table that is not there is trouble, not a mailbox never fetched or a busy one', async () => {
+  const ledger = new TableLedger(emulator.clients.table('nowhere'), systemRandom);
+  const claim = { owner: 'a', now: 0, untilMs: 60_000 };
+  for (const call of [() => ledger.cursor('a'), () => ledger.begin('a', claim)]) {
+    await expect(call()).rejects.toThrow(/^the ledger did not answer: HTTP 404 TableNotFound/);
+  }
+});
