@@ -39,6 +39,8 @@ export interface ConnectPagesParts {
   readonly role: string;
   /** The platform's WEBSITE_AUTH_ENABLED. */
   readonly authenticationOn: boolean;
+  /** A mailbox is connected: what stood still for it may go on. May reject; then it goes on by itself later. */
+  readonly onConnected?: (mailbox: Mailbox) => Promise<void>;
 }
 
 /** A path of our own, fixed: nothing that a request says becomes a target. */
@@ -84,12 +86,23 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
 
     async connectCallback(request) {
       const ended = await consent.finish({ url: request.url, cookies: request.header('cookie') });
-      const end = { 'set-cookie': consent.endCookie };
+      const stays = ended.kind === 'refused' && ended.cookieStays === true;
+      const end = stays ? {} : { 'set-cookie': consent.endCookie };
+      if (ended.kind === 'connected') await goOn(ended.mailbox);
       return ended.kind === 'connected'
         ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>`, end)
         : page(400, 'Not connected', `<p role="alert">${escape(ended.words)}</p>`, end);
     },
   };
+
+  async function goOn(address: string): Promise<void> {
+    const mailbox = parts.mailboxes.find((one) => one.address === address);
+    try {
+      if (mailbox !== undefined) await parts.onConnected?.(mailbox);
+    } catch {
+      // The sign-in is stored, and that is what the page says. Holds are tried again in time by themselves.
+    }
+  }
 
   async function begin(request: WebRequest): Promise<WebAnswer> {
     // The administrator's session is a cookie, so a form on another site could post here.

@@ -35,7 +35,13 @@ export type ConsentStart =
 
 export type ConsentEnd =
   | { readonly kind: 'connected'; readonly mailbox: string; readonly words: string }
-  | { readonly kind: 'refused'; readonly words: string; readonly code?: string };
+  | {
+      readonly kind: 'refused';
+      readonly words: string;
+      readonly code?: string;
+      /** The answer is not of the sign-in that this browser has under way (in another tab): its cookie stays. */
+      readonly cookieStays?: true;
+    };
 
 export interface Consent {
   /** Begins: where the browser goes, and the cookie (a whole Set-Cookie value) that it is to bring back. */
@@ -45,7 +51,7 @@ export interface Consent {
     readonly url: string;
     readonly cookies: string | null | undefined;
   }): Promise<ConsentEnd>;
-  /** Ends the cookie's life; sent with every answer to the callback. */
+  /** Ends the cookie's life; sent with the answer to the callback unless its cookie stays. */
   readonly endCookie: string;
 }
 
@@ -122,13 +128,12 @@ export function createConsent(parts: ConsentParts): Consent {
       const state = query?.get('state') ?? '';
       const mailbox = STATE.test(state) ? byMark.get(state.slice(-16)) : undefined;
       if (query === undefined || mailbox === undefined) {
-        return { kind: 'refused', words: `This answer belongs to no sign-in of ours. ${AGAIN}` };
+        return strange(`This answer belongs to no sign-in of ours. ${AGAIN}`);
       }
       const binder = readCookie(cookies);
-      const fits = await useUp(mailbox, state, binder);
-      if (fits !== undefined || binder === undefined) {
-        return { kind: 'refused', words: fits ?? `This browser did not start the sign-in. ${AGAIN}` };
-      }
+      const wrong = await useUp(mailbox, state, binder);
+      if (wrong !== undefined) return wrong;
+      if (binder === undefined) return strange(`This browser did not start the sign-in. ${AGAIN}`);
       const error = query.get('error');
       if (error !== null) {
         const refusal = judgeRefusal(
@@ -151,24 +156,24 @@ export function createConsent(parts: ConsentParts): Consent {
     return false;
   }
 
-  /** Takes the row away; a sentence where the answer does not fit it. A state that was right is used up either way. */
+  /** Takes the row away; a refusal where the answer does not fit it. A state that was right is used up either way. */
   async function useUp(
     mailbox: Mailbox,
     state: string,
     binder: string | undefined,
-  ): Promise<string | undefined> {
+  ): Promise<ConsentEnd | undefined> {
     const key = rowKey(mailbox);
     const row = await rows.read(key);
     if (row === undefined || !same(row.fields['stateHash'], hash(state))) {
-      return `This sign-in was finished already, or another one was started after it. ${AGAIN}`;
+      return strange(`This sign-in was finished already, or another one was started after it. ${AGAIN}`);
     }
-    if (!(await rows.remove(key, row.etag))) return `This sign-in was finished already. ${AGAIN}`;
+    if (!(await rows.remove(key, row.etag))) return strange(`This sign-in was finished already. ${AGAIN}`);
     if (binder === undefined || !same(row.fields['binderHash'], hash(binder))) {
-      return `This browser did not start the sign-in, or its cookie is gone. ${AGAIN}`;
+      return strange(`This browser did not start the sign-in, or its cookie is gone. ${AGAIN}`);
     }
     const until = row.fields['until'];
     if (typeof until !== 'number' || clock.now() >= until) {
-      return `The sign-in took longer than ten minutes. ${AGAIN}`;
+      return { kind: 'refused', words: `The sign-in took longer than ten minutes. ${AGAIN}` };
     }
     return undefined;
   }
@@ -284,6 +289,11 @@ function judgeExchange(error: unknown, now: number): Refusal {
     kind: 'configuration',
     words: `Entra’s answer did not fit the sign-in that was started (issuer, nonce, audience or signature). ${AGAIN} If it happens again, look for a proxy in between. Nothing was stored.`,
   };
+}
+
+/** Not the sign-in that this browser's cookie is for. */
+function strange(words: string): ConsentEnd {
+  return { kind: 'refused', words, cookieStays: true };
 }
 
 function refused({ words, code }: Refusal): ConsentEnd {

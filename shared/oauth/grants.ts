@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../clock.ts';
 import type { Refusal, SignInFields, SignInRow, SignInRows, TokenVault, VaultTrouble } from './ports.ts';
+import type { SealedToken, TokenTimes } from './sharedToken.ts';
 
 /** A row that others write at the same time is read again; more often than this is a fault. */
 const CONFLICTS = 8;
@@ -61,13 +62,34 @@ export interface Grants {
   ): Promise<{ readonly kind: 'connected' } | VaultTrouble>;
   /** Notes the refusal for this generation. True for the one caller that changed the state: it raises the alert. */
   refuse(name: string, generation: string, refusal: Refusal): Promise<boolean>;
-  /** Notes that the generation was refreshed just now. */
-  noteRefresh(name: string, generation: string): Promise<void>;
   state(name: string): Promise<GrantState | undefined>;
-  /** Takes the right to refresh, for an authority that revokes old refresh tokens. False while another has it. */
-  lease(name: string, owner: string, untilAt: number): Promise<boolean>;
+  /** The right to refresh, for one worker at a time; or the token of another that `fits`, in the same look. */
+  lease(
+    name: string,
+    by: {
+      readonly owner: string;
+      readonly untilAt: number;
+      readonly fits: (times: TokenTimes) => boolean;
+    },
+  ): Promise<Lease>;
+  /** Gives the lease back, with the generation's new token for the other workers where it could be sealed. */
+  publish(
+    name: string,
+    owner: string,
+    of: { readonly generation: string; readonly token?: SealedToken },
+  ): Promise<void>;
   release(name: string, owner: string): Promise<void>;
 }
+
+export type Lease =
+  | { readonly kind: 'taken'; readonly generation: string }
+  | { readonly kind: 'shared'; readonly generation: string; readonly token: SealedToken }
+  /** Another worker has it. */
+  | { readonly kind: 'busy' }
+  /** No row, or its grant was refused: `load` says which. */
+  | { readonly kind: 'none' }
+  /** The rows do not answer. */
+  | { readonly kind: 'silent' };
 
 /** The secret's name: readable, and one of its own for each address. Key Vault allows letters, digits and hyphens. */
 export function grantName(mailboxAddress: string): string {
@@ -132,7 +154,7 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
       const row = await readRow(name);
       const version = text(row?.fields, 'version');
       const generation = text(row?.fields, 'generation');
-      if (generation !== '' && generation === text(row?.fields, 'refusedGeneration')) {
+      if (isRefused(row?.fields)) {
         const code = text(row?.fields, 'refusedCode');
         return {
           kind: 'refused',
@@ -201,19 +223,13 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
       return tryUpdate(name, (fields) =>
         text(fields, 'generation') === generation && text(fields, 'refusedGeneration') !== generation
           ? {
-              ...fields,
+              ...withoutToken(fields),
               refusedGeneration: generation,
               refusedWords: words,
               refusedCode: code ?? '',
               refusedAt: clock.now(),
             }
           : undefined,
-      );
-    },
-
-    async noteRefresh(name, generation) {
-      await tryUpdate(name, (fields) =>
-        text(fields, 'generation') === generation ? { ...fields, refreshedAt: clock.now() } : undefined,
       );
     },
 
@@ -239,12 +255,43 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
       };
     },
 
-    lease(name, owner, untilAt) {
-      return tryUpdate(name, (fields) =>
-        count(fields, 'leaseUntil') > clock.now() && text(fields, 'leaseOwner') !== owner
-          ? undefined
-          : { ...fields, leaseOwner: owner, leaseUntil: untilAt },
-      );
+    async lease(name, { owner, untilAt, fits }) {
+      const seen: { lease: Lease } = { lease: { kind: 'none' } };
+      const judge = (fields: SignInFields | undefined): Lease => {
+        const generation = text(fields, 'generation');
+        if (fields === undefined || isRefused(fields)) return { kind: 'none' };
+        const token = sealedIn(fields);
+        if (token !== undefined && fits(token)) return { kind: 'shared', generation, token };
+        const another = count(fields, 'leaseUntil') > clock.now() && text(fields, 'leaseOwner') !== owner;
+        return another ? { kind: 'busy' } : { kind: 'taken', generation };
+      };
+      try {
+        await update(name, (fields) => {
+          seen.lease = judge(fields);
+          return seen.lease.kind === 'taken'
+            ? { ...fields, leaseOwner: owner, leaseUntil: untilAt }
+            : undefined;
+        });
+        return seen.lease;
+      } catch {
+        return { kind: 'silent' };
+      }
+    },
+
+    async publish(name, owner, { generation, token }) {
+      await tryUpdate(name, (fields) => {
+        const mine = text(fields, 'leaseOwner') === owner;
+        const counts = text(fields, 'generation') === generation;
+        if (!mine && !counts) return undefined;
+        return {
+          ...(counts ? withoutToken(fields) : fields),
+          ...(counts ? { refreshedAt: clock.now() } : {}),
+          ...(counts && token !== undefined
+            ? { token: token.sealed, tokenObtainedAt: token.obtainedAt, tokenExpiresAt: token.expiresAt }
+            : {}),
+          ...(mine ? { leaseOwner: '', leaseUntil: 0 } : {}),
+        };
+      });
     },
 
     async release(name, owner) {
@@ -263,6 +310,27 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
       // The next load does it.
     }
   }
+}
+
+function isRefused(fields: SignInFields | undefined): boolean {
+  const generation = text(fields, 'generation');
+  return generation !== '' && generation === text(fields, 'refusedGeneration');
+}
+
+const TOKEN_FIELDS: ReadonlySet<string> = new Set(['token', 'tokenObtainedAt', 'tokenExpiresAt']);
+
+function withoutToken(fields: SignInFields): SignInFields {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !TOKEN_FIELDS.has(field)));
+}
+
+function sealedIn(fields: SignInFields): SealedToken | undefined {
+  const sealed = text(fields, 'token');
+  if (sealed === '') return undefined;
+  return {
+    sealed,
+    obtainedAt: count(fields, 'tokenObtainedAt'),
+    expiresAt: count(fields, 'tokenExpiresAt'),
+  };
 }
 
 function text(fields: SignInFields | undefined, field: string): string {

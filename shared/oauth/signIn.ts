@@ -7,9 +7,10 @@ import { createAccessTokens } from './accessTokens.ts';
 import { createApplicationTokens, vaultCredential } from './azureCredentials.ts';
 import { clientProof } from './clientProof.ts';
 import { createConnectPages } from './connectPages.ts';
-import type { ConnectPages } from './connectPages.ts';
+import type { ConnectPages, ConnectPagesParts } from './connectPages.ts';
 import { createConsent } from './consent.ts';
 import type { Consent } from './consent.ts';
+import { createDelegatedTokens } from './delegatedTokens.ts';
 import { createGrants } from './grants.ts';
 import type { Grants } from './grants.ts';
 import { keepGrantsAlive } from './keepAlive.ts';
@@ -17,6 +18,7 @@ import type { Ending } from './keepAlive.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
 import type { SignInRows } from './ports.ts';
 import type { SignInSettings, VaultSettings } from './settings.ts';
+import { createTokenSeal } from './sharedToken.ts';
 import { createTagKey } from './tagKey.ts';
 import { createTokenEndpoint } from './tokenEndpoint.ts';
 
@@ -25,15 +27,14 @@ export interface SignIn {
   readonly grants: Grants;
   /** The HMAC key of the private header, 32 bytes; rejects while the vault does not answer. */
   readonly tagKey: () => Promise<Uint8Array>;
+  /** Reads a secret from the vault at every call; rejects with the words for the administrator. */
+  readonly askVault: () => Promise<unknown>;
   /** The two halves of connecting a mailbox in the browser, without the pages around them. */
   consent(of: { readonly mailboxes: readonly Mailbox[]; readonly redirectUri: string }): Consent;
   /** The pages around them, for the functions connectMailbox and connectCallback. */
-  connectPages(of: {
-    readonly mailboxes: readonly Mailbox[];
-    readonly redirectUri: string;
-    readonly role: string;
-    readonly authenticationOn: boolean;
-  }): ConnectPages;
+  connectPages(
+    of: Pick<ConnectPagesParts, 'mailboxes' | 'redirectUri' | 'role' | 'authenticationOn' | 'onConnected'>,
+  ): ConnectPages;
   /** What `refreshTokens` does daily; returns what ends within two weeks. */
   keepAlive(mailboxes: readonly Mailbox[]): Promise<readonly Ending[]>;
 }
@@ -53,13 +54,19 @@ export function createSignIn(
   const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(settings.signIn, clock), clock);
   const grants = createGrants(vault, rows, clock, random);
   const proof = clientProof(settings.signIn);
+  const tagKey = createTagKey(vault, rows, random);
   const tokens = createAccessTokens({
-    grants,
-    endpoint: createTokenEndpoint(settings.signIn, proof, clock),
+    delegated: createDelegatedTokens({
+      grants,
+      endpoint: createTokenEndpoint(settings.signIn, proof, clock),
+      seal: createTokenSeal(tagKey),
+      storeGrantsAtOnce: settings.vault.storeGrantsAtOnce,
+      clock,
+      random,
+      log,
+    }),
     application: createApplicationTokens(settings.signIn, clock),
-    storeGrantsAtOnce: settings.vault.storeGrantsAtOnce,
     clock,
-    random,
     log,
   });
   const consent: SignIn['consent'] = ({ mailboxes, redirectUri }) =>
@@ -77,7 +84,8 @@ export function createSignIn(
   return {
     tokens,
     grants,
-    tagKey: createTagKey(vault, rows, random),
+    tagKey,
+    askVault: () => createTagKey(vault, rows, random)(),
     consent,
     connectPages: (of) =>
       createConnectPages({

@@ -31,10 +31,12 @@ export const SCOPES = [
 ] as const;
 export const REDIRECT_URI = 'https://bridge.example/api/connect/callback';
 
-/** Moves only when told to; a sleep takes a twentieth of its time for real and moves nothing. */
+/** Moves only when told to; a sleep takes a part of its time for real and moves nothing. */
 export class StillClock implements Clock {
   // Client libraries look at the machine's clock for the times in an ID token, so a world begins at its now.
   at = Date.now();
+  /** Real time for a sleep, as a part of what was asked for. */
+  sleepFor = 1 / 20;
   now(): number {
     return this.at;
   }
@@ -42,7 +44,7 @@ export class StillClock implements Clock {
     return this.at;
   }
   sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms / 20));
+    return new Promise((resolve) => setTimeout(resolve, ms * this.sleepFor));
   }
   pass(ms: number): void {
     this.at += ms;
