@@ -14,6 +14,7 @@ import type { OperateAnswer } from './operate.ts';
 import { prune } from './prune.ts';
 import type { PruneReport } from './prune.ts';
 import { settlePoison } from './settlePoison.ts';
+import { trySignedIn } from './signedIn.ts';
 import { takeSmtpTurn } from './smtpTurn.ts';
 import type { SmtpTurn } from './smtpTurn.ts';
 import { listAccounts, sweep } from './sweep.ts';
@@ -43,6 +44,9 @@ export interface Outbound {
   remove(which: Which): Promise<OperateAnswer>;
   pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
   resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
+
+  /** A person has signed the account in: holds for want of a sign-in are tried now. */
+  signedIn(account: string): Promise<void>;
 
   /** A turn at the server for the doctor: lease, connection and slot like a message. */
   smtpTurn(account: string, owner: string): Promise<SmtpTurn>;
@@ -80,6 +84,7 @@ export function createOutbound(doors: Doors): Outbound {
     remove: (which) => operate('remove', which, doors),
     pause: (which) => pauseSending(which, doors),
     resume: (which) => resumeSending(which, doors),
+    signedIn: (account) => trySignedIn(account, doors),
     smtpTurn: (account, owner) => takeSmtpTurn(account, owner, doors),
     accounts: () => listAccounts(doors),
     forecast: (account) => forecastAccount(account, doors),
