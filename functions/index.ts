@@ -5,6 +5,7 @@ import './connectMailbox.ts';
 import './fetchMail.ts';
 import './pruneOutbox.ts';
 import './refreshTokens.ts';
+import './runDoctor.ts';
 import './sendMail.ts';
 import './settlePoison.ts';
 import './sweepOutbound.ts';

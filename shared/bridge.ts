@@ -13,10 +13,15 @@ import { SmtpRelay } from './exchange/smtpRelay.ts';
 import { createInbound } from './inbound/fetchMail.ts';
 import { inboundNumbers } from './inbound/room.ts';
 import { StorageTime } from './limits/storageTime.ts';
+import { accountKey } from './mail/accountKey.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
 import type { WebAnswer, WebRequest } from './oauth/connectPages.ts';
 import { createSignIn } from './oauth/signIn.ts';
 import { tableSignInRows } from './oauth/tableSignInRows.ts';
+import { examine } from './ops/doctor.ts';
+import type { Diagnosis } from './ops/doctor.ts';
+import { guardedRoutes } from './ops/guardedRoutes.ts';
+import { createRunDoctor } from './ops/runDoctor.ts';
 import { checkTag, lookUpSent, tellBounce } from './outbound/bounced.ts';
 import type { Doors } from './outbound/doors.ts';
 import { defaultNumbers } from './outbound/numbers.ts';
@@ -56,6 +61,9 @@ export interface Bridge {
   refreshTokens(invocation: Invocation): Promise<void>;
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** The same examination, for the command line. */
+  examine(address: string, invocation: Invocation): Promise<Diagnosis>;
 }
 
 /** What the bridge uses of the library's HttpRequest. */
@@ -74,7 +82,7 @@ let assembled: Bridge | undefined;
 /** The program of this worker. A failed assembly is tried again by the next call: a setting may be mended. */
 export function bridge(): Promise<Bridge> {
   return new Promise((resolve) => {
-    resolve((assembled ??= assemble(settingsOf(readSettings(platformEnvironment())))));
+    resolve((assembled ??= openBridge(settingsOf(readSettings(platformEnvironment())))));
   });
 }
 
@@ -83,7 +91,8 @@ function settingsOf(answer: SettingsAnswer): Settings {
   throw new Error(`The settings need mending (docs/settings.md):\n${describeProblems(answer)}`);
 }
 
-function assemble(settings: Settings): Bridge {
+/** The program on these settings; for the functions `bridge()` keeps one. No I/O. */
+export function openBridge(settings: Settings): Bridge {
   const invocations = new AsyncLocalStorage<Invocation>();
   const log: Log = (event) => {
     // A method call: the library's context keeps its state in private fields.
@@ -151,12 +160,35 @@ function assemble(settings: Settings): Bridge {
     settings.mailboxes,
   );
   const outbound = createOutbound(doors);
+  const redirectUri = redirectUriOf(settings);
+  const access = { role: administratorRole, authenticationOn: isAuthenticationOn() };
   const pages = signIn.connectPages({
+    ...access,
     mailboxes: settings.mailboxes,
-    redirectUri: redirectUriOf(settings),
-    role: administratorRole,
-    authenticationOn: isAuthenticationOn(),
+    redirectUri,
+    onConnected: ({ smtpUser }) => outbound.signedIn(accountKey(smtpUser)),
   });
+  const examineAs = (owner: string, address: string): Promise<Diagnosis> =>
+    examine(address, {
+      mailboxes: settings.mailboxes,
+      accounts: settings.accounts,
+      tenant: settings.signIn.tenant,
+      ...signIn,
+      imap: createImapMailboxes(login),
+      sentItems: doors.sentItems,
+      relay: doors.relay,
+      smtpTurn: ({ key }) => outbound.smtpTurn(key, owner),
+      ...(settings.publicUrl === undefined
+        ? {}
+        : { outside: { base: settings.publicUrl, routes: guardedRoutes } }),
+      clock: systemClock,
+    });
+  const runDoctor = (owner: string): ((request: WebRequest) => Promise<WebAnswer>) =>
+    createRunDoctor({
+      ...access,
+      origin: new URL(redirectUri).origin,
+      examine: (address) => examineAs(owner, address),
+    });
   const run = async (invocation: Invocation, act: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, act);
   };
@@ -176,6 +208,10 @@ function assemble(settings: Settings): Bridge {
       invocations.run(invocation, () => pages.connectMailbox(webRequest(request))),
     connectCallback: (request, invocation) =>
       invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
+    runDoctor: (request, invocation) =>
+      invocations.run(invocation, () => runDoctor(invocation.invocationId)(webRequest(request))),
+    examine: (address, invocation) =>
+      invocations.run(invocation, () => examineAs(invocation.invocationId, address)),
   };
 }
 

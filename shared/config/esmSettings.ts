@@ -58,6 +58,25 @@ export function readEsmSettings(pasted: string, problems: Problems): EsmSettings
   return problems.found.length === before ? found : undefined;
 }
 
+/** The four lines for an ESM that signs in by itself, as its manual prints them: commas, and no `offline_access`. */
+export function writeEsmSettings({
+  authorizeEndpoint,
+  clientId,
+  scopes,
+}: {
+  readonly authorizeEndpoint: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+}): string {
+  const values: Readonly<Record<Name, string>> = {
+    'mail.oauth.enabled': 'true',
+    'mail.oauth.authorize.endpoint': authorizeEndpoint,
+    'mail.oauth.client.id': clientId,
+    'mail.oauth.scopes': scopes.filter((scope) => scope !== 'offline_access').join(','),
+  };
+  return names.map((name) => `${name} = ${values[name]}`).join('\n');
+}
+
 function complain(problems: Problems, name: string, words: string): void {
   problems.add('ESM_MAIL_SETTINGS', words, `ESM_MAIL_SETTINGS: ${name}`);
 }

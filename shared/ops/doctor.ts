@@ -59,8 +59,8 @@ export interface DoctorParts {
   readonly tenant: string;
   readonly tokens: AccessTokens;
   readonly grants: Grants;
-  /** Asks the vault for something that every installation has; rejects where it does not answer. */
-  readonly tagKey: () => Promise<Uint8Array>;
+  /** Asks the vault itself, not a memory of it; rejects where it does not answer. */
+  readonly askVault: () => Promise<unknown>;
   readonly imap: Mailboxes;
   readonly sentItems: SentItems;
   readonly relay: Relay;
@@ -71,6 +71,27 @@ export interface DoctorParts {
 }
 
 const IMAP_MS = 60_000;
+
+/** What is said where the settings cannot be used: the first step is the last. */
+export function settingsDiagnosis(
+  address: string,
+  problems: readonly { readonly setting: string; readonly words: string }[],
+  ms: number,
+): Diagnosis {
+  return {
+    mailbox: address,
+    ok: false,
+    steps: [{ step: 'settings', ok: false, ms: Math.round(ms) }],
+    causes: problems.map(({ setting, words }) => {
+      const at = words.search(/[;:] /);
+      return {
+        cause: at === -1 ? words : words.slice(0, at),
+        cure: at === -1 ? 'See docs/settings.md.' : words.slice(at + 2),
+        evidence: setting,
+      };
+    }),
+  };
+}
 
 /** Examines one mailbox. Never throws for what is wrong with it. */
 export async function examine(address: string, parts: DoctorParts): Promise<Diagnosis> {
@@ -104,12 +125,13 @@ export async function examine(address: string, parts: DoctorParts): Promise<Diag
   }
 
   since = clock.monotonic();
-  const vault = await vaultTrouble(parts.tagKey);
+  const vault = await vaultTrouble(parts.askVault);
   note('vault', since, vault === undefined ? true : undefined);
   if (vault !== undefined) causes.push(vault);
 
   since = clock.monotonic();
-  const answer = await parts.tokens.get(mailbox, 'imap');
+  // Not the token in memory: what was revoked or disabled minutes ago shows in a new one only.
+  const answer = await parts.tokens.get(mailbox, 'imap', { renew: true });
   const claims = answer.kind === 'token' ? readClaims(answer.token) : undefined;
   const tokenCauses =
     answer.kind === 'token'
@@ -134,9 +156,7 @@ export async function examine(address: string, parts: DoctorParts): Promise<Diag
   const open = parts.outside === undefined ? [] : await tryOutside(parts.outside, parts, note);
   if (imap !== undefined && imap !== 'ok') causes.push(...imapCauses(imap, { ...known, ...worked(smtp) }));
   if (smtp !== undefined && smtp !== 'ok') {
-    causes.push(
-      ...('busy' in smtp ? [busyCause(smtp.busy)] : smtpCauses(smtp, { ...known, ...worked(imap) })),
-    );
+    causes.push(...('cause' in smtp ? [smtp] : smtpCauses(smtp, { ...known, ...worked(imap) })));
   }
   causes.push(...open);
   return end();
@@ -200,14 +220,14 @@ async function trySmtp(
   mailbox: Mailbox,
   parts: DoctorParts,
   note: Note,
-): Promise<'ok' | RelayFailure | { readonly busy: string } | undefined> {
+): Promise<'ok' | RelayFailure | Cause | undefined> {
   const account = accountOf(mailbox, parts);
   if (account === undefined) return undefined;
   let since = parts.clock.monotonic();
-  const turn = await parts.smtpTurn(account);
-  if (turn.kind === 'busy') {
+  const turn = await parts.smtpTurn(account).catch(storeCause);
+  if (!('kind' in turn) || turn.kind === 'busy') {
     note('smtpLogin', since, undefined);
-    return { busy: turn.words };
+    return 'kind' in turn ? busyCause(turn.words) : turn;
   }
   try {
     const connected = await parts.relay.connect(account, turn.budget);
@@ -225,7 +245,8 @@ async function trySmtp(
     await connected.connection.close();
     return probed.kind === 'ok' ? 'ok' : probed.failure;
   } finally {
-    await turn.release();
+    // A lease that cannot be given back runs out by itself.
+    await turn.release().catch(() => undefined);
   }
 }
 
@@ -251,9 +272,9 @@ function timeLeft(clock: Clock): Budget {
   return { remainingMs: () => endsAt - clock.monotonic() };
 }
 
-async function vaultTrouble(tagKey: DoctorParts['tagKey']): Promise<Cause | undefined> {
+async function vaultTrouble(askVault: DoctorParts['askVault']): Promise<Cause | undefined> {
   try {
-    await tagKey();
+    await askVault();
     return undefined;
   } catch (error) {
     const words = error instanceof Error ? error.message : 'The key vault does not answer.';
@@ -270,6 +291,14 @@ function sentencesAsCause(words: string): Cause {
   const [, cause = words, rest = ''] = /^(.+?[.;:])\s+(.+)$/.exec(words) ?? [];
   const reference = /\(([^()]+)\)\s*$/.exec(rest)?.[1];
   return { cause, cure: rest === '' ? 'Try again in some minutes.' : rest, evidence: reference ?? words };
+}
+
+function storeCause(): Cause {
+  return {
+    cause: 'The storage account does not answer, or lets the program not in.',
+    cure: 'Check MailStore, the identity’s role Storage Table Data Contributor (Storage account → Access control) and the account’s firewall (Networking).',
+    evidence: 'The account’s row could not be read or written.',
+  };
 }
 
 function busyCause(words: string): Cause {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { writeEsmSettings } from '../../shared/config/esmSettings.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 
 const tenant = '11111111-2222-3333-4444-555555555555';
@@ -94,4 +95,10 @@ describe('a paste', () => {
       expect(answer.kind).toBe('problems');
     }
   });
+});
+
+test('the four lines that are printed back are read as they were', () => {
+  const answer = readSettings({ ...base, ESM_MAIL_SETTINGS: lines(' = ', '\n') });
+  if (answer.kind !== 'ok') throw new Error(JSON.stringify(answer.problems));
+  expect(writeEsmSettings(answer.settings.signIn)).toBe(lines(' = ', '\n'));
 });

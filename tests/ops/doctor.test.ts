@@ -78,7 +78,7 @@ interface Changes {
 }
 
 async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> {
-  const { tokens, grants, tagKey } = world.worker({
+  const { tokens, grants, askVault } = world.worker({
     ...(changes.settings && { settings: changes.settings }),
   });
   const clock = { ...systemClock, now: () => world.clock.now() };
@@ -95,7 +95,7 @@ async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> 
     tenant: world.settings.tenant,
     tokens,
     grants,
-    tagKey,
+    askVault,
     imap: createImapMailboxes(login),
     sentItems: createImapSentItems(login),
     relay: new SmtpRelay({

@@ -1,0 +1,9 @@
+import { app } from '@azure/functions';
+import { bridge } from '../shared/bridge.ts';
+
+app.http('runDoctor', {
+  methods: ['POST'],
+  route: 'ops/doctor',
+  authLevel: 'anonymous',
+  handler: async (request, context) => (await bridge()).runDoctor(request, context),
+});

@@ -1,0 +1,89 @@
+// npm run doctor: walks the way that one mailbox's mail takes, sends nothing, and says what is wrong and what to do.
+//   --mailbox ADDRESS   one of MAILBOXES
+//   --json              one JSON object and nothing else
+// Exit status 1 where a step failed. It uses the settings of its environment, or of the running local stack.
+import { readFileSync } from 'node:fs';
+import tls from 'node:tls';
+import { parseArgs } from 'node:util';
+import { openBridge } from '../../shared/bridge.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { readSettings } from '../../shared/config/readSettings.ts';
+import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
+import { commandEnvironment } from '../commandSettings.ts';
+import { table } from '../table.ts';
+
+const stepWords: Readonly<Record<StepName, string>> = {
+  settings: 'settings',
+  vault: 'key vault',
+  token: 'access token',
+  imapLogin: 'IMAP login',
+  folder: 'folder',
+  sentItems: 'Sent Items',
+  smtpLogin: 'SMTP login',
+  envelope: 'MAIL FROM, RCPT TO, then RSET',
+  outside: 'the app’s address, as a stranger',
+};
+
+const { values: flags } = parseArgs({
+  options: { mailbox: { type: 'string' }, json: { type: 'boolean', default: false } },
+});
+
+if (flags.mailbox === undefined) {
+  console.error('Which mailbox? npm run doctor -- --mailbox ADDRESS [--json]');
+  process.exitCode = 2;
+} else {
+  const diagnosis = await diagnose(flags.mailbox);
+  console.log(flags.json ? JSON.stringify(diagnosis) : words(diagnosis));
+  // Idle connections of the client libraries would keep the process for minutes.
+  process.exit(diagnosis.ok ? 0 : 1);
+}
+
+async function diagnose(address: string): Promise<Diagnosis> {
+  const since = systemClock.monotonic();
+  const problem = (setting: string, text: string): Diagnosis =>
+    settingsDiagnosis(address, [{ setting, words: text }], systemClock.monotonic() - since);
+  let environment: ReturnType<typeof commandEnvironment>;
+  try {
+    environment = commandEnvironment();
+  } catch (error) {
+    return problem('environment', error instanceof Error ? error.message : String(error));
+  }
+  takeOver(environment);
+  const answer = readSettings(environment);
+  if (answer.kind === 'problems') {
+    return settingsDiagnosis(address, answer.problems, systemClock.monotonic() - since);
+  }
+  return openBridge(answer.settings).examine(address, {
+    invocationId: `doctor-${systemRandom.id()}`,
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: () => undefined,
+  });
+}
+
+/** What client libraries read from the process itself: the identity's endpoint, and whom TLS trusts. */
+function takeOver(environment: ReturnType<typeof commandEnvironment>): void {
+  for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
+  const authority = environment['NODE_EXTRA_CA_CERTS'];
+  if (authority !== undefined) {
+    tls.setDefaultCACertificates([...tls.getCACertificates('default'), readFileSync(authority, 'utf8')]);
+  }
+}
+
+function words({ mailbox, ok, steps, causes }: Diagnosis): string {
+  const walked = table(
+    ['', 'step', 'ms'],
+    steps.map((step) => [step.ok ? 'ok' : 'FAILED', stepWords[step.step], String(step.ms)]),
+  );
+  const found = causes.map(
+    ({ cause, cure, evidence }, index) =>
+      `${String(index + 1)}. ${cause}\n   What to do: ${cure}\n   Seen: ${evidence}`,
+  );
+  return [
+    `${mailbox}: ${ok ? 'all is well' : 'not well'}`,
+    walked,
+    ...(found.length > 1 ? ['The likeliest first:'] : []),
+    ...found,
+  ].join('\n\n');
+}

@@ -1,0 +1,13 @@
+import type { GuardedRoute } from './outside.ts';
+
+/**
+ * Every route that needs a key or a role; the doctor tries them from outside with neither. The way back from
+ * Entra is not among them: there the browser's cookie and the state decide. A test compares this with functions/.
+ */
+export const guardedRoutes: readonly GuardedRoute[] = [
+  { method: 'GET', path: '/api/oauth/connect' },
+  { method: 'POST', path: '/api/oauth/connect' },
+  { method: 'POST', path: '/api/ops/doctor' },
+  // The platform's own: needs the master key.
+  { method: 'GET', path: '/admin/host/status' },
+];

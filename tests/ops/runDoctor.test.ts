@@ -1,0 +1,113 @@
+import { expect, test } from '@jest/globals';
+import type { WebAnswer, WebRequest } from '../../shared/oauth/connectPages.ts';
+import { settingsDiagnosis } from '../../shared/ops/doctor.ts';
+import { createRunDoctor } from '../../shared/ops/runDoctor.ts';
+
+const ROLE = 'MailBridge.Administrator';
+const origin = 'https://bridge.example';
+const examined: string[] = [];
+
+const principal = (...roles: readonly string[]): Readonly<Record<string, string>> => ({
+  'x-ms-client-principal-idp': 'aad',
+  'x-ms-client-principal': Buffer.from(
+    JSON.stringify({ claims: [{ typ: 'oid', val: 'a1' }, ...roles.map((val) => ({ typ: 'roles', val }))] }),
+  ).toString('base64'),
+});
+
+async function ask(
+  headers: Readonly<Record<string, string>>,
+  {
+    on = true,
+    form = { mailbox: 'support@example.test' } as Readonly<Record<string, string>> | null,
+  } = {},
+): Promise<WebAnswer> {
+  examined.length = 0;
+  const runDoctor = createRunDoctor({
+    origin,
+    role: ROLE,
+    authenticationOn: on,
+    examine: (address) => {
+      examined.push(address);
+      return Promise.resolve({ mailbox: address, ok: true, steps: [], causes: [] });
+    },
+  });
+  const request: WebRequest = {
+    method: 'POST',
+    url: `${origin}/api/ops/doctor`,
+    header: (name) => headers[name],
+    form: () => Promise.resolve(form === null ? undefined : new URLSearchParams(form)),
+  };
+  return runDoctor(request);
+}
+
+test('an administrator on our own page gets the diagnosis as JSON, kept by no cache', async () => {
+  const answer = await ask({ ...principal(ROLE), origin });
+  expect(answer.status).toBe(200);
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  expect(JSON.parse(answer.body)).toEqual({
+    mailbox: 'support@example.test',
+    ok: true,
+    steps: [],
+    causes: [],
+  });
+});
+
+test.each([
+  { named: 'nobody', headers: { origin }, status: 401 },
+  { named: 'another role', headers: { ...principal('Reader'), origin }, status: 403 },
+  {
+    named: 'a principal while authentication is off',
+    headers: { ...principal(ROLE), origin },
+    on: false,
+    status: 401,
+  },
+  {
+    named: 'a form on another site',
+    headers: { ...principal(ROLE), origin: 'https://evil.test' },
+    status: 403,
+  },
+  { named: 'no origin', headers: principal(ROLE), status: 403 },
+  { named: 'no form', headers: { ...principal(ROLE), origin }, form: null, status: 400 },
+  { named: 'no mailbox', headers: { ...principal(ROLE), origin }, form: { mailbox: '' }, status: 400 },
+  {
+    named: 'an address without end',
+    headers: { ...principal(ROLE), origin },
+    form: { mailbox: 'x'.repeat(321) },
+    status: 400,
+  },
+])('refused, and nothing examined: $named', async ({ headers, status, ...more }) => {
+  const answer = await ask(headers, more);
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });
+  expect(examined).toEqual([]);
+});
+
+test('settings that cannot be used are the first step, each problem with its cure', () => {
+  expect(
+    settingsDiagnosis(
+      'support@example.test',
+      [
+        { setting: 'KEY_VAULT_URL', words: 'KEY_VAULT_URL is missing; write https://NAME.vault.azure.net.' },
+        { setting: 'SMTP_SERVER', words: 'SMTP_SERVER names port 465: write port 587.' },
+        { setting: 'X', words: 'X is odd.' },
+      ],
+      1.4,
+    ),
+  ).toEqual({
+    mailbox: 'support@example.test',
+    ok: false,
+    steps: [{ step: 'settings', ok: false, ms: 1 }],
+    causes: [
+      {
+        cause: 'KEY_VAULT_URL is missing',
+        cure: 'write https://NAME.vault.azure.net.',
+        evidence: 'KEY_VAULT_URL',
+      },
+      { cause: 'SMTP_SERVER names port 465', cure: 'write port 587.', evidence: 'SMTP_SERVER' },
+      { cause: 'X is odd.', cure: 'See docs/settings.md.', evidence: 'X' },
+    ],
+  });
+});
