@@ -10,7 +10,7 @@ import { makeStoreClients, ensureStore, type StoreClients } from '../shared/stor
 import { grantName, grantValue } from '../shared/oauth/grants.ts';
 import type { Clock } from '../shared/clock.ts';
 import { startAzurite, type Azurite } from './azurite.ts';
-import { makeCertificates } from './certificates.ts';
+import { makeCertificates, type Certificates } from './certificates.ts';
 import { startEntra, type EntraStandIn } from './entra/entra.ts';
 import type { AccountOptions } from './exchange/accounts.ts';
 import { startExchange, type Exchange, type ExchangeOptions } from './exchange/exchange.ts';
@@ -45,6 +45,10 @@ export interface StackOptions {
   /** Consents that are there from the start; true unless set. */
   readonly connected?: boolean;
   readonly accessTokenMs?: number;
+  /** Those of whoever stands in front of the host; made where none are given. */
+  readonly certificates?: Certificates;
+  /** Where browsers reach the app: its PUBLIC_URL, and what is registered with Entra. */
+  readonly publicUrl?: string;
 }
 
 export interface Stack {
@@ -70,10 +74,8 @@ export interface HostStart {
 }
 
 const root = dirname(import.meta.dirname);
-/** Where a running stack says how it is reached; git-ignored. */
+/** For what a run leaves in files; git-ignored. */
 const localFolder = join(root, '.local');
-/** Names and texts: the environment for commands that are started beside a running stack. */
-export const runningSettingsFile = join(localFolder, 'settings.json');
 
 const tenant = '5f2f2a1e-7c0a-4c58-9b7e-2f6d1c3b9a10';
 const appClientId = '0c9a54f7-3b1d-4f7e-8a86-6a3f2f7d4e21';
@@ -107,7 +109,7 @@ async function assemble(
     rmSync(folder, { recursive: true, force: true });
     return Promise.resolve();
   });
-  const { ca, cert, key } = await makeCertificates();
+  const { ca, cert, key } = options.certificates ?? (await makeCertificates());
   const caFile = join(folder, 'authority.pem');
   writeFileSync(caFile, ca);
 
@@ -131,7 +133,7 @@ async function assemble(
     apps: [
       {
         clientId: appClientId,
-        redirectUris: ['https://localhost/api/oauth/callback'],
+        redirectUris: [`${options.publicUrl ?? 'https://localhost'}/api/oauth/callback`],
         federated: [{ subject: identityPrincipalId }],
         roles: ['IMAP.AccessAsApp', 'SMTP.SendAsApp'],
       },
@@ -181,6 +183,7 @@ async function assemble(
     ...identity.env,
     // Trust in the stand-ins' certificates; Node reads it at the start of a process.
     NODE_EXTRA_CA_CERTS: caFile,
+    ...(options.publicUrl === undefined ? {} : { PUBLIC_URL: options.publicUrl }),
     ...options.settings,
   };
   if (options.connected ?? true) connect(mailboxes, { entra, vault, clock });
