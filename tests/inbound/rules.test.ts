@@ -1,0 +1,285 @@
+// The small rules that the room is built of, as tables.
+import { describe, expect, test } from '@jest/globals';
+import { judgeImap, type ImapFailure } from '../../shared/exchange/imapTrouble.ts';
+import { sentFolders } from '../../shared/exchange/imapSentItems.ts';
+import { codesIn } from '../../shared/inbound/bounceCodes.ts';
+import type { Bounce, Classification } from '../../shared/inbound/classification.ts';
+import { mailText, messageIds, readHeaders } from '../../shared/inbound/headers.ts';
+import { dateOf } from '../../shared/inbound/mailDate.ts';
+import { decodedField } from '../../shared/inbound/mimeTree.ts';
+import { asciiJson } from '../../shared/mail/asciiJson.ts';
+import { pauseAfter } from '../../shared/inbound/pauses.ts';
+import { senderLimit } from '../../shared/inbound/relate.ts';
+import { identify } from '../../shared/inbound/stableId.ts';
+import { InOrder, inParallel, Turns } from '../../shared/inbound/turns.ts';
+
+describe('header fields', () => {
+  test.each<[string, string, readonly (readonly [string, string])[]]>([
+    [
+      'CRLF',
+      'A: 1\r\nB: 2\r\n\r\nbody',
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+    ],
+    [
+      'LF',
+      'A: 1\nB: 2\n\nbody',
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+    ],
+    [
+      'CR',
+      'A: 1\rB: 2\r\rbody',
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+    ],
+    [
+      'CR CR LF',
+      'A: 1\r\r\nB: 2\r\r\n\r\r\nbody',
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+    ],
+    ['folded', 'A: 1\r\n\t2\r\n 3\r\n\r\n', [['a', '1 2 3']]],
+    ['an mbox line first', 'From a@b Thu Apr 29\nA: 1\n\n', [['a', '1']]],
+    ['a space before the colon', 'A : 1\n\n', [['a', '1']]],
+    ['no empty line before the body', 'A: 1\nthis is the body\nB: 2\n', [['a', '1']]],
+    [
+      'a parameter on a line of its own',
+      'Content-Type: a/b;\nboundary="x"\nB: 2\n\n',
+      [
+        ['content-type', 'a/b; boundary="x"'],
+        ['b', '2'],
+      ],
+    ],
+    ['nothing', '', []],
+  ])('%s', (_name, text, fields) => {
+    const found = readHeaders(mailText(Buffer.from(text)));
+    expect(found.fields.map(({ name, value }) => [name, value])).toEqual(fields);
+  });
+
+  test.each([
+    ['=?utf-8?Q?K=C3=A4yt=C3=B6s?=', 'Käytös'],
+    ['=?iso-8859-1?q?K=E4?= =?utf-8?B?w7Y=?=', 'Käö'],
+    ['a =?unknown?q?x=E4?= b', 'a xä b'],
+    ['=?utf-8?q?a_b?=', 'a b'],
+    ['plain', 'plain'],
+    ['=?broken', '=?broken'],
+  ])('%s is read as %s', (value, text) => {
+    expect(decodedField(value)).toBe(text);
+  });
+
+  test.each([
+    ['Wed, 25 Nov 2026 09:00:00 +0200', Date.UTC(2026, 10, 25, 7)],
+    ['Wed, 25 Nov 2026 09:00:00 +0200 (EET)', Date.UTC(2026, 10, 25, 7)],
+    ['yesterday', undefined],
+    ['Wed, 25 Nov 3026 09:00:00 +0200', undefined],
+    ['', undefined],
+  ])('the date %s', (value, at) => {
+    expect(dateOf(value)).toBe(at);
+  });
+
+  test('ids in angle brackets, each once', () => {
+    expect(messageIds('<a@b> text <c@d>\t<a@b> <no id>')).toEqual(['<a@b>', '<c@d>']);
+  });
+});
+
+describe('identity', () => {
+  const idOf = (text: string, key = 'desk'): string =>
+    identify(key, readHeaders(mailText(Buffer.from(text))), Buffer.from(text)).baseId;
+  const base = 'Received: from b\r\nMessage-ID: <a@b>\r\nDate: today\r\nSubject: x\r\n\r\n';
+
+  test.each<[string, string, boolean]>([
+    ['another hop on top', `Received: from c\r\n${base}`, true],
+    ['other folding', base.replace('from b', 'from\r\n\tb'), true],
+    ['another subject', base.replace('x\r\n', 'y\r\n'), true],
+    ['another first hop', base.replace('from b', 'from c'), false],
+    ['another Message-ID', base.replace('a@b', 'c@b'), false],
+    ['another Date', base.replace('today', 'tomorrow'), false],
+  ])('%s: the same id? %#', (_name, other, same) => {
+    expect(idOf(other) === idOf(base)).toBe(same);
+  });
+
+  test('is of one mailbox, hexadecimal and short', () => {
+    expect(idOf(base)).toMatch(/^[0-9a-f]{32}$/);
+    expect(idOf(base, 'other')).not.toBe(idOf(base));
+  });
+});
+
+describe('codes in running text', () => {
+  test.each([
+    ['550 5.1.1 User unknown', '5.1.1', '550'],
+    ['550-5.7.26 a\n550 5.7.26 b', '5.7.26', '550'],
+    ['Sorry. (#5.1.1)', '5.1.1', ''],
+    ["550-'5.7.1 <x>... Access denied'", '5.7.1', '550'],
+    ['554 5.0.0 failed; 552 5.2.2 full', '5.2.2', '552'],
+    ['554 4.4.7 expired <421 4.4.2 Connection timed out>', '4.4.2', '421'],
+    ['host 192.0.2.5 said nothing', '', ''],
+    ['host mx[5.1.1.9] and version 5.1.1.2', '', ''],
+    ['250 2.0.0 ok', '', ''],
+    ['ERROR_CODE :550, mailbox unavailable', '', '550'],
+  ])('%s', (text, status, replyCode) => {
+    expect(codesIn(text)).toEqual({ status, replyCode });
+  });
+});
+
+describe('what an IMAP failure means', () => {
+  test.each<[string, Omit<ImapFailure, 'message'>, string]>([
+    [
+      'throttled',
+      { responseText: 'Request is throttled. Suggested Backoff Time: 92415 milliseconds' },
+      'throttled',
+    ],
+    [
+      'not connected',
+      { responseText: 'User is authenticated but not connected.', authenticationFailed: true },
+      'notConnected',
+    ],
+    ['refused', { responseText: 'AUTHENTICATE failed.', authenticationFailed: true }, 'refused'],
+    [
+      'the server is down at login',
+      { responseText: 'Internal error', authenticationFailed: true, serverResponseCode: 'UNAVAILABLE' },
+      'unavailable',
+    ],
+    ['the token ran out', { reason: 'Session invalidated - AccessTokenExpired' }, 'tokenExpired'],
+    ['cut', { code: 'NoConnection' }, 'unavailable'],
+  ])('%s', (_name, failure, kind) => {
+    expect(judgeImap({ message: 'Command failed', ...failure }).kind).toBe(kind);
+  });
+
+  test('the pause that the server asks for, within an hour', () => {
+    const asked = (ms: number): number | undefined =>
+      judgeImap({ message: `Request is throttled. Suggested Backoff Time: ${ms} milliseconds` }).retryAfterMs;
+    expect([asked(92_415), asked(999_999_999)]).toEqual([92_415, 3_600_000]);
+  });
+
+  test('a server cannot write into our lines', () => {
+    const { words } = judgeImap({
+      message: 'x',
+      responseText: `a\r\nFAKE LINE\u001b[2J${'y'.repeat(2_000)}`,
+    });
+    expect(words).not.toMatch(/[\r\n\u001b]/);
+    expect(words.length).toBeLessThan(400);
+  });
+});
+
+describe('pauses', () => {
+  const numbers = { firstPauseMs: 60_000, longestPauseMs: 1_800_000 };
+
+  test.each([
+    [1, undefined, 60_000],
+    [3, undefined, 240_000],
+    [50, undefined, 1_800_000],
+    [1, 250_000, 250_000],
+    [6, 250_000, 1_800_000],
+  ])('after %s failures, %s asked for', (failures, retryAfterMs, pause) => {
+    const trouble = {
+      kind: 'throttled',
+      words: '',
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    } as const;
+    expect(pauseAfter(trouble, failures, numbers)).toBe(pause);
+  });
+});
+
+describe('limits of the sending side', () => {
+  test.each([
+    ['5.1.90', '', 'recipientsPerDay'],
+    ['5.2.0', 'STOREDRV.Submission.Exception:SubmissionQuotaExceededException', 'recipientsPerDay'],
+    ['5.7.233', '', 'tenantLimit'],
+    ['5.7.708', '', 'senderBlocked'],
+    ['5.1.8', 'Access denied, bad outbound sender AS(42003)', 'senderBlocked'],
+    ['5.1.8', 'Bad sender address', undefined],
+    ['5.1.1', 'User unknown', undefined],
+  ])('%s %s', (status, diagnostic, limit) => {
+    const recipient = {
+      address: 'a@b',
+      status,
+      replyCode: '550',
+      hard: false,
+      reason: 'undefined',
+      action: 'failed',
+      diagnostic,
+    } as const;
+    const bounce: Bounce = { severity: 'soft', recipients: [recipient] };
+    const found: Classification = {
+      kind: 'bounce',
+      list: false,
+      bounce,
+      returned: {},
+      loopGuard: { mayAnswer: false, reasons: [] },
+      because: '',
+    };
+    expect(senderLimit(found)).toBe(limit);
+  });
+});
+
+test('Sent Items by its mark, else by its name in many languages', () => {
+  const folder = (name: string, specialUse = ''): { path: string; name: string; specialUse: string } => ({
+    path: name,
+    name,
+    specialUse,
+  });
+  expect(
+    sentFolders([folder('INBOX'), folder('Lähetetyt'), folder('Sentimental')]).map(({ name }) => name),
+  ).toEqual(['Lähetetyt']);
+  expect(
+    sentFolders([folder('Sent Items'), folder('Correspondence', '\\Sent')]).map(({ name }) => name),
+  ).toEqual(['Correspondence']);
+});
+
+test('JSON in printable ASCII means the same', () => {
+  const value = { text: 'ä\u0001\ud800\u2028"\\', '\u00fc': [1, null] };
+  const text = asciiJson(value);
+  expect(text).toMatch(/^[\x20-\x7e]*$/);
+  expect(JSON.parse(text)).toEqual(value);
+});
+
+describe('several things at once', () => {
+  test('no more than allowed, results in order', async () => {
+    let running = 0;
+    let most = 0;
+    const results = await inParallel([5, 1, 4, 2, 3], 2, async (item) => {
+      running += 1;
+      most = Math.max(most, running);
+      for (let n = 0; n < item; n += 1) await Promise.resolve();
+      running -= 1;
+      return item * 10;
+    });
+    expect([results, most]).toEqual([[50, 10, 40, 20, 30], 2]);
+  });
+
+  test('one key, one at a time, also after a failure', async () => {
+    const turns = new Turns();
+    const seen: string[] = [];
+    const task = (name: string) => async (): Promise<void> => {
+      seen.push(`${name} begins`);
+      await Promise.resolve();
+      seen.push(`${name} ends`);
+      if (name === 'a') throw new Error('a failed');
+    };
+    await Promise.allSettled([turns.run('k', task('a')), turns.run('k', task('b'))]);
+    expect(seen).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
+  });
+
+  test('the order of beginning is kept at the one point', async () => {
+    const order = new InOrder();
+    const seen: number[] = [];
+    const task = async (n: number): Promise<void> => {
+      const { turn, done } = order.begin();
+      for (let wait = 5 - n; wait > 0; wait -= 1) await Promise.resolve();
+      await turn;
+      seen.push(n);
+      done();
+    };
+    await Promise.all([0, 1, 2, 3, 4].map(task));
+    expect(seen).toEqual([0, 1, 2, 3, 4]);
+  });
+});
