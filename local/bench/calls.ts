@@ -122,7 +122,7 @@ async function countBacklog(
   held.delete(account);
   await until(
     `a backlog of ${String(count)}`,
-    1_200_000,
+    2_400_000,
     () =>
       arrivalsOf(stack, name).length >= count &&
       toldCount(esm, name, { ...range, type: 'mail.sent' }) === count,

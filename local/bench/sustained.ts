@@ -95,7 +95,7 @@ async function measure(part: Part, rig: Rig, size: SustainedSize): Promise<Susta
   await submitMany(esm, 'steady', { from: 1, to });
   part.say(`${String(to + spare)} submissions are on the queue`);
   const accepted = { from: 1, to, type: 'mail.accepted' };
-  await until('the backlog is accepted', 900_000, () => toldCount(esm, 'steady', accepted) === to, 2_000);
+  await until('the backlog is accepted', 1_800_000, () => toldCount(esm, 'steady', accepted) === to, 2_000);
   part.say(`all accepted; ${String(arrivalsOf(stack, 'steady').length)} of them sent meanwhile`);
   const [urgentStartMs, pickUpMs] = await Promise.all([
     startUrgent(rig, urgentCount),

@@ -48,7 +48,7 @@ const sizes = flags.quick
       requeue: [100],
     }
   : {
-      sustained: { minutes: 15, backlogCount: 10_000, urgentCount: 8, pickUpCount: 110 },
+      sustained: { minutes: 15, backlogCount: 10_000, urgentCount: 8, pickUpCount: 100 },
       calls: [100, 1_000, 10_000],
       foresight: { backlogCount: 1_000, dayMessageCount: 80 },
       requeue: [100, 1_000],
@@ -68,7 +68,17 @@ if (wanted.length === 0) {
 }
 await buildPackage(appFolder);
 try {
-  const parts = await Promise.all(wanted.map(([name, run]) => run(partOf(name))));
+  const failed: string[] = [];
+  const parts = await Promise.all(
+    wanted.map(([name, run]) =>
+      // A part that breaks off does not take the figures of the others with it.
+      run(partOf(name)).catch((error: unknown): Partial<Parts> => {
+        failed.push(name);
+        partOf(name).say(`broke off: ${error instanceof Error ? error.message : String(error)}`);
+        return {};
+      }),
+    ),
+  );
   const report = reportOf(Object.assign({}, ...parts) as Partial<Parts>);
   if (!flags.json) {
     console.log(`\n${table(['what', 'how', 'figure', 'should be', ''], report.rows)}`);
@@ -76,7 +86,7 @@ try {
     console.log(`\nThe whole took ${minutes().trim()} minutes.`);
   }
   console.log(JSON.stringify(report.json));
-  process.exitCode = report.ok ? 0 : 1;
+  process.exitCode = report.ok && failed.length === 0 ? 0 : 1;
 } finally {
   rmSync(appFolder, { recursive: true, force: true });
 }

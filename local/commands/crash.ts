@@ -2,7 +2,7 @@
 //
 //   --repeats R    how often each point is played; 1 unless given. Later repeats let some messages go by first.
 //   --lanes N      stacks beside each other; 3
-//   --only TEXT    only points whose name has this
+//   --only TEXT    only what has this in its words: `stop before`, `claimed`, `answer lost`
 //   --json         ends with one JSON object on the last line
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

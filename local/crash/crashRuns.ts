@@ -11,7 +11,7 @@ export interface CrashOptions {
   readonly repeats: number;
   /** Stacks beside each other. */
   readonly laneCount: number;
-  /** Only points and faults whose name has this. */
+  /** Only points and faults in whose row of the table this stands: `stop before`, `claimed`. */
   readonly only?: string;
   readonly say?: (words: string) => void;
 }
@@ -53,8 +53,8 @@ interface Played {
 
 export async function crashRuns(options: CrashOptions): Promise<CrashReport> {
   const { repeats, laneCount, only = '' } = options;
-  const wanted = points.filter(({ name }) => name.includes(only));
-  const wantedFaults = faults.filter((fault) => nameOfFault(fault).includes(only));
+  const wanted = points.filter(({ name, does, when }) => `${does} ${when} ${name}`.includes(only));
+  const wantedFaults = faults.filter((fault) => `${fault.kind} ${nameOfFault(fault)}`.includes(only));
   const played: Played[] = [];
   for (let repeat = 1; repeat <= repeats; repeat += 1) {
     const queue = [...wanted];

@@ -50,7 +50,7 @@ export const hideMs = 2_000;
 const schedules = { SWEEP_SCHEDULE: '*/1 * * * * *', FETCH_SCHEDULE: '0 0 * * * *' };
 
 /** A host that is stopped stays so for this long: longer than any lease. */
-const stopMs = crashNumbers.leaseMs + 3_000;
+const stopMs = crashNumbers.leaseMs + 2_000;
 const reachMs = 60_000;
 const restMs = 120_000;
 
