@@ -6,10 +6,11 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { upkeepEvents } from '../telemetry/outboundEvents.ts';
 import { Desk, readMessage } from './desk.ts';
 import type { Doors } from './doors.ts';
+import { idAtEnd, servedUnder } from './keys.ts';
 import { placeHold } from './holds.ts';
 import type { HoldJudgement } from './judgement.ts';
 import type { Message } from './message.ts';
-import { submissionOf } from './messageIds.ts';
+import { isExchangeId, submissionOf } from './messageIds.ts';
 import { noteBounce } from './moves.ts';
 import type { BouncedRecipient } from './told.ts';
 import { writeMove } from './writeMoves.ts';
@@ -70,8 +71,10 @@ export async function lookUpSent(
   }
   for (const messageId of by.messageIds) {
     const named = submissionOf(messageId);
-    if (named === undefined) continue;
-    const found = await findMessage(named, doors, (message) => message.messageId === messageId);
+    const found =
+      named === undefined
+        ? await findServed(messageId, doors)
+        : await findMessage(named, doors, (message) => message.messageId === messageId);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -93,6 +96,17 @@ async function findMessage(
         correlation: message.correlation ?? null,
       };
     }
+  }
+  return undefined;
+}
+
+/** Exchange may have put an id of its own in the place of ours; its 250 said which. */
+async function findServed(messageId: string, doors: Doors): Promise<SentMessage | undefined> {
+  if (!isExchangeId(messageId)) return undefined;
+  for (const { key } of doors.accounts) {
+    const [row] = await doors.rows.query(key, { ...servedUnder(messageId), limit: 1 });
+    if (row === undefined) continue;
+    return findMessage(idAtEnd(row.key), doors, ({ serverMessageId }) => serverMessageId === messageId);
   }
   return undefined;
 }

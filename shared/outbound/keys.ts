@@ -1,5 +1,6 @@
 // The names of rows. Everything that is listed in order is named so that the order of names is that order:
 // times as 15 digits of UTC milliseconds, sequences as 6 digits.
+import { createHash } from 'node:crypto';
 import type { Priority } from './submission.ts';
 
 /** One lane per priority: 0 high, 1 normal, 2 bulk. */
@@ -29,6 +30,14 @@ export const messageKey = (id: string): string => `msg|${id}`;
 export const dueKey = (lane: Lane, at: number, id: string): string => `due|${lane}|${time(at)}|${id}`;
 export const doubtKey = (lookAt: number, id: string): string => `doubt|${time(lookAt)}|${id}`;
 export const eventKey = (id: string, sequence: number): string => `event|${id}|${digits(sequence, 6)}`;
+
+/** Leads from the id that the server gave in its 250 back to the submission: it may be the only one a reply names. */
+export const servedKey = (serverMessageId: string, id: string): string =>
+  `${servedPrefix(serverMessageId)}|${id}`;
+export const servedUnder = (serverMessageId: string): Range => under(servedPrefix(serverMessageId));
+export const servedRange = under('served');
+const servedPrefix = (serverMessageId: string): string =>
+  `served|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
 
 /** Messages that wait for a person (`failed`, `doubt`) or for the end of their mailbox's hold. */
 export type AsideGroup = 'failed' | 'doubt' | { readonly mailbox: string };

@@ -12,3 +12,7 @@ export function submissionOf(messageId: string): string | undefined {
   const name = /^<[0-9a-f]{32}\.([A-Za-z0-9_-]{1,172})@[^@<>]+>$/.exec(messageId)?.[1];
   return name === undefined ? undefined : Buffer.from(name, 'base64url').toString();
 }
+
+/** Ids that Exchange Online gives end with the name of the server that made them; with others nothing is replaced. */
+export const isExchangeId = (messageId: string): boolean =>
+  /\.(?:outlook\.(?:com|cn)|office365\.us)>$/i.test(messageId);

@@ -6,7 +6,7 @@
 import { upkeepEvents } from '../telemetry/outboundEvents.ts';
 import { getText } from './chunks.ts';
 import type { Doors } from './doors.ts';
-import { after, messageRange, rejectedPartition } from './keys.ts';
+import { after, messageRange, rejectedPartition, servedRange } from './keys.ts';
 import type { Range } from './keys.ts';
 import type { Fields, Operation, Row } from './ports.ts';
 import { listAccounts } from './sweep.ts';
@@ -28,11 +28,12 @@ export async function prune(doors: Doors): Promise<PruneReport> {
   let rowCount = 0;
   for (const account of await listAccounts(doors)) {
     const count = await pruneRows(account, messageRange, isOld(doors), named, doors);
+    await pruneRows(account, servedRange, isOldNote(doors), named, doors);
     doors.log(upkeepEvents.pruned({ account, rows: count }));
     rowCount += count;
   }
   const all = { from: '!', to: '~' };
-  rowCount += await pruneRows(rejectedPartition, all, isOldRejection(doors), named, doors);
+  rowCount += await pruneRows(rejectedPartition, all, isOldNote(doors), named, doors);
   const blobCount = named.size > mostNames ? 0 : await pruneBlobs(named, doors);
   doors.log(upkeepEvents.blobsPruned({ blobs: blobCount, kept: named.size }));
   return { rowCount, blobCount };
@@ -45,7 +46,7 @@ const isOld =
     typeof changedAt === 'number' &&
     changedAt + numbers.retentionMs < time.early();
 
-const isOldRejection =
+const isOldNote =
   ({ time, numbers }: Doors) =>
   ({ at }: Fields): boolean =>
     typeof at === 'number' && at + numbers.retentionMs < time.early();

@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import { putText } from './chunks.ts';
 import type { Doors } from './doors.ts';
-import { eventKey, messageKey } from './keys.ts';
+import { eventKey, messageKey, servedKey } from './keys.ts';
 import { encodeMessage, encodeProgress, encodeRecipients, fieldBytes, placeRow } from './message.ts';
 import type { Message } from './message.ts';
+import { isExchangeId } from './messageIds.ts';
 import type { Move } from './moves.ts';
 import { omit } from './omit.ts';
 import type { Fields, Operation } from './ports.ts';
@@ -34,7 +35,7 @@ export async function writeAccepted(
   ];
 }
 
-/** At most four operations. */
+/** At most five operations. */
 export async function writeMove({ before, after, told }: Move, shelf: Shelf): Promise<readonly Operation[]> {
   const from = placeRow(before);
   const to = after === undefined ? undefined : placeRow(after);
@@ -50,7 +51,16 @@ export async function writeMove({ before, after, told }: Move, shelf: Shelf): Pr
     ...(from === undefined || stays ? [] : [{ kind: 'delete', key: from.key } as const]),
     ...(to === undefined || stays ? [] : [{ kind: 'insert', ...to } as const]),
     ...(told === undefined ? [] : [await writeEvent(told, shelf)]),
+    ...served(before, after),
   ];
+}
+
+/** The server has given the message an id of its own: whoever answers it may know no other. */
+function served(before: Message, after: Message | undefined): readonly Operation[] {
+  const given = after?.serverMessageId;
+  if (after === undefined || given === undefined || given === before.serverMessageId) return [];
+  if (!isExchangeId(given)) return [];
+  return [{ kind: 'insert', key: servedKey(given, after.id), fields: { at: after.changedAt } }];
 }
 
 async function shelveRecipients(message: Message, { contents, numbers }: Shelf): Promise<string> {

@@ -59,6 +59,8 @@ export class ModelServer {
   readonly refusals: { readonly at: number; readonly phase: Phase }[] = [];
   readonly connects: number[] = [];
   readonly probes: number[] = [];
+  /** The host in the ids that it gives; Exchange's names end in .outlook.com. */
+  name = 'server';
   openCount = 0;
   mostOpenCount = 0;
   /** Asked for every message; the default accepts after 1.5 s and files the copy at once. */
@@ -159,7 +161,7 @@ export class ModelConnection implements RelayConnection {
       this.destroy();
       return this.#fail(true, recipients, { phase: 'dot', words: 'out of time' });
     }
-    const serverMessageId = `<${bridgeId}@server>`;
+    const serverMessageId = `<${bridgeId}@${this.#server.name}>`;
     return {
       kind: 'accepted',
       dotSent: true,
