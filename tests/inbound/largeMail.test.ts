@@ -2,7 +2,7 @@
 // blobs, raw bytes identical and the attachment too.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
@@ -63,7 +63,7 @@ test('150 MB, in less than 300 MB of memory', async () => {
   };
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [join(import.meta.dirname, 'fetchingProcess.ts'), JSON.stringify(order)],
+    [fileURLToPath(new URL('./fetchingProcess.ts', import.meta.url)), JSON.stringify(order)],
     { env: { ...process.env, NODE_OPTIONS: '' } },
   );
   const report = z.object({ outcome: z.string(), peakBytes: z.number() }).parse(JSON.parse(stdout));

