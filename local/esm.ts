@@ -15,6 +15,8 @@ export interface Received {
 
 /** Messages taken at one time; the queue service's most. */
 const pageCount = 32;
+/** In a row; then the store is not just slow. */
+const mostFailures = 30;
 
 export class Esm {
   /** Status events by submission, repeats left out, in the order of their sequence. */
@@ -103,16 +105,25 @@ export class Esm {
 
   async #take(queueName: string, note: (event: Received) => void): Promise<void> {
     const queue = this.#store.queues.getQueueClient(queueName);
+    let failures = 0;
     while (!this.#ended) {
-      const { receivedMessageItems } = await queue.receiveMessages({
-        numberOfMessages: pageCount,
-        visibilityTimeout: 60,
-      });
-      for (const { messageText, messageId, popReceipt } of receivedMessageItems) {
-        note(JSON.parse(messageText) as Received);
-        await queue.deleteMessage(messageId, popReceipt);
+      try {
+        const { receivedMessageItems } = await queue.receiveMessages({
+          numberOfMessages: pageCount,
+          visibilityTimeout: 60,
+        });
+        for (const { messageText, messageId, popReceipt } of receivedMessageItems) {
+          note(JSON.parse(messageText) as Received);
+          await queue.deleteMessage(messageId, popReceipt);
+        }
+        failures = 0;
+        if (receivedMessageItems.length === 0) await pause(150);
+      } catch (error) {
+        // A busy emulator may not answer in time; what was not deleted comes again, and is known by its id.
+        failures += 1;
+        if (failures === mostFailures) throw error;
+        await pause(1_000);
       }
-      if (receivedMessageItems.length === 0) await pause(150);
     }
   }
 }

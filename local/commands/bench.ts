@@ -66,6 +66,8 @@ if (wanted.length === 0) {
   console.error(`There is no part ${String(flags.only)}; there are ${Object.keys(runs).join(', ')}.`);
   process.exit(2);
 }
+// An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await buildPackage(appFolder);
 try {
   const failed: string[] = [];

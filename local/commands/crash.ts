@@ -22,6 +22,8 @@ const { values: flags } = parseArgs({
 const repeats = countOf('repeats', flags.repeats, 1_000);
 const laneCount = countOf('lanes', flags.lanes, 16);
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `crash-package-${String(process.pid)}`);
+// An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await buildPackage(appFolder);
 const startedAt = performance.now();
 try {

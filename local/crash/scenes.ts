@@ -47,7 +47,7 @@ export function sceneOf(name: SceneName, mailbox: string, run: string): Scene {
   switch (name) {
     case 'usual':
       return {
-        uploads: { [report]: `The report of ${run}.` },
+        uploads: { [report]: `The report of ${run} for ${mailbox}.` },
         planned: [...usual, submit(4, ['sent', 'doubt'], { attachments: [attached] })],
         prepare: () => nothing,
       };
