@@ -23,7 +23,6 @@ var containerNames = {
   outboundContent: 'outbound-content'
   outboundUploads: 'outbound-uploads'
   inboundContent: 'inbound-content'
-  rejected: 'rejected'
 }
 
 @export()

@@ -23,12 +23,10 @@ export const tableNames = {
 
 /** Blob containers. */
 export const containerNames = {
-  /** Contents too large for a row, named by their SHA-256. */
+  /** Contents too large for a row, refused ones too, named by their SHA-256. */
   outboundContent: 'outbound-content',
   /** Where ESM puts the blobs that its submissions refer to. We only read it. */
   outboundUploads: 'outbound-uploads',
   /** Raw messages and their parts. */
   inboundContent: 'inbound-content',
-  /** The bytes of what could not be accepted. */
-  rejected: 'rejected',
 } as const;

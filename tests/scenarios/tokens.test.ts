@@ -282,13 +282,13 @@ test('no token is in a line of the log, a row, a blob, a queue message or an err
 
   // And the search finds what is there: every form of one of them, planted in a blob of its own.
   const [canary = ''] = secrets;
-  const container = rig.stack.store.blobs.getContainerClient(containerNames.rejected);
+  const container = rig.stack.store.blobs.getContainerClient(containerNames.outboundUploads);
   const planted = formsOf(canary);
   for (const [index, form] of planted.entries()) {
     const content = Buffer.concat([Buffer.from('before '), form, Buffer.from(' after')]);
     await container.getBlockBlobClient(`canary-${String(index)}`).uploadData(content);
   }
   expect(new Set(findIn(await everythingIn(rig.stack.store), [canary]))).toEqual(
-    new Set(planted.map((_form, index) => `${containerNames.rejected}/canary-${String(index)}`)),
+    new Set(planted.map((_form, index) => `${containerNames.outboundUploads}/canary-${String(index)}`)),
   );
 }, 120_000);

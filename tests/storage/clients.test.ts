@@ -35,7 +35,7 @@ describe('against the emulator', () => {
           .table(tableNames.outbox)
           .submitTransaction([['create', { partitionKey: 'batch', rowKey: 'one' }]]),
     ],
-    ['blob', () => emulator.clients.blobs.getContainerClient(containerNames.rejected).getProperties()],
+    ['blob', () => emulator.clients.blobs.getContainerClient(containerNames.inboundContent).getProperties()],
     ['queue', () => emulator.clients.queues.getQueueClient(queueNames.mailStatus).getProperties()],
   ])('each answer of the %s service is witnessed once, refusals too', async (_name, call) => {
     const from = emulator.observations.length;
@@ -92,7 +92,7 @@ describe('against a server of our own', () => {
           const clients = clientsOf(port, observations);
           const call = {
             table: () => clients.table('outbox').getEntity('a', 'b'),
-            blob: () => clients.blobs.getContainerClient('rejected').getProperties(),
+            blob: () => clients.blobs.getContainerClient(containerNames.inboundContent).getProperties(),
             queue: () => clients.queues.getQueueClient('mail-status').getProperties(),
           }[service];
           await expect(call()).rejects.toMatchObject({ statusCode: 404 });
@@ -120,7 +120,7 @@ describe('against a server of our own', () => {
           const clients = clientsOf(port, []);
           const call = {
             table: () => clients.table('outbox').getEntity('a', 'b'),
-            blob: () => clients.blobs.getContainerClient('rejected').getProperties(),
+            blob: () => clients.blobs.getContainerClient(containerNames.inboundContent).getProperties(),
             queue: () => clients.queues.getQueueClient('mail-status').getProperties(),
           }[service];
           await expect(call()).rejects.toMatchObject({ statusCode: 503 });
@@ -138,7 +138,7 @@ describe('against a server of our own', () => {
           const clients = clientsOf(port, [], 100);
           const call = {
             table: () => clients.table('outbox').getEntity('a', 'b'),
-            blob: () => clients.blobs.getContainerClient('rejected').getProperties(),
+            blob: () => clients.blobs.getContainerClient(containerNames.inboundContent).getProperties(),
             queue: () => clients.queues.getQueueClient('mail-status').getProperties(),
           }[service];
           await expect(call()).rejects.toThrow();
