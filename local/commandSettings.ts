@@ -1,27 +1,35 @@
 // Where a command learns how the store and the rest are reached: its own environment, else the file that a
 // running `npm start` keeps.
-import { readFileSync } from 'node:fs';
 import { describeProblems, readSettings } from '../shared/config/readSettings.ts';
 import type { Settings } from '../shared/config/settings.ts';
-import { runningSettingsFile } from './stack.ts';
+import { isRunning, readRunning, runningSettingsFile } from './runningStack.ts';
 
-/** The environment for a command; says in words where there is none. */
-export function commandEnvironment(): Readonly<Record<string, string | undefined>> {
+const ownSettings = 'MailStore and the other settings of docs/settings.md in the environment';
+
+/** The environment for a command; says in words where there is none. `file` is another than that of `npm start`. */
+export function commandEnvironment(
+  file: string = runningSettingsFile,
+): Readonly<Record<string, string | undefined>> {
   const { env } = process;
-  if (env['MailStore'] !== undefined || env['MailStore__queueServiceUri'] !== undefined) return env;
-  try {
-    const running = JSON.parse(readFileSync(runningSettingsFile, 'utf8')) as Record<string, string>;
-    return { ...running, ...env };
-  } catch {
-    throw new Error(
-      'No settings: start the local stack with `npm start`, or set MailStore and the other settings of docs/settings.md in the environment.',
-    );
-  }
+  if (isSet(env)) return env;
+  const running = readRunning(file);
+  if (running !== undefined) return { ...running, ...env };
+  throw new Error(`No settings: start the local stack with \`npm start\`, or set ${ownSettings}.`);
 }
 
 /** The settings of that environment; every problem in one error. */
-export function commandSettings(): Settings {
-  const answer = readSettings(commandEnvironment());
+export function commandSettings(file?: string): Settings {
+  const answer = readSettings(commandEnvironment(file));
   if (answer.kind === 'ok') return answer.settings;
   throw new Error(describeProblems(answer));
 }
+
+/** What went wrong in a command, for a person: a stack that has ended, where that is the reason. */
+export async function commandTrouble(error: unknown, file: string = runningSettingsFile): Promise<string> {
+  const words = error instanceof Error ? error.message : String(error);
+  if (isSet(process.env) || readRunning(file) === undefined || (await isRunning(file))) return words;
+  return `The local stack does not answer any more: start it again with \`npm start\`, or set ${ownSettings}.`;
+}
+
+const isSet = (env: NodeJS.ProcessEnv): boolean =>
+  env['MailStore'] !== undefined || env['MailStore__queueServiceUri'] !== undefined;

@@ -1,14 +1,17 @@
 // npm run quota: for each account that sends, what of its limits is used, what waits and when it will have left.
 //   --json   ends with one JSON object on the last line
+//   --settings-file FILE   of a stack that was started with it
 import { parseArgs } from 'node:util';
-import { commandSettings } from '../commandSettings.ts';
+import { commandSettings, commandTrouble } from '../commandSettings.ts';
 import { forecastReader } from '../forecasts.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
+});
 
 try {
-  const forecasts = await forecastReader(commandSettings())();
+  const forecasts = await forecastReader(commandSettings(flags['settings-file']))();
   console.log(
     table(
       [
@@ -35,7 +38,7 @@ try {
   );
   if (flags.json) console.log(JSON.stringify({ accounts: forecasts }));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(await commandTrouble(error, flags['settings-file']));
   process.exitCode = 1;
 }
 

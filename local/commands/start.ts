@@ -1,10 +1,11 @@
 // npm start: the local stack, kept running until Ctrl+C, with the true numbers (a minute is a minute). Says where
 // everything is, and keeps what other commands need to know in .local/settings.json while it runs.
 //
-//   --port N      the host's port; 7071
-//   --quick       the shortened numbers of the demo
+//   --port N               the host's port; 7071, or 0 for any that is free
+//   --quick                the shortened numbers of the demo
+//   --settings-file FILE   instead of .local/settings.json, for a second stack beside the first
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { buildPackage } from '../build.ts';
@@ -12,14 +13,27 @@ import { domain, mailboxes, manners, reportBlob, reportBytes } from '../demo/sce
 import { Esm } from '../esm.ts';
 import type { HostProcess, HostProcessLine } from '../host/hostProcess.ts';
 import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
-import { runningSettingsFile, startStack } from '../stack.ts';
+import { isRunning, runningSettingsFile } from '../runningStack.ts';
+import { startStack } from '../stack.ts';
 import { table } from '../table.ts';
 
 const { values: flags } = parseArgs({
-  options: { port: { type: 'string', default: '7071' }, quick: { type: 'boolean', default: false } },
+  options: {
+    port: { type: 'string', default: '7071' },
+    quick: { type: 'boolean', default: false },
+    'settings-file': { type: 'string', default: runningSettingsFile },
+  },
 });
+const settingsFile = resolve(flags['settings-file']);
 
-const appFolder = join(dirname(runningSettingsFile), 'running-package');
+if (await isRunning(settingsFile)) {
+  console.error(
+    `A stack is running already, as ${settingsFile} says. End it with Ctrl+C, or start this one beside it: npm start -- --port 0 --settings-file FILE`,
+  );
+  process.exit(1);
+}
+
+const appFolder = join(dirname(runningSettingsFile), `running-package-${String(process.pid)}`);
 await buildPackage(appFolder);
 const stack = await startStack({
   clock: systemClock,
@@ -35,10 +49,12 @@ try {
   await new Esm(stack.store).upload(reportBlob, Buffer.alloc(reportBytes, '%PDF-1.7 service report\n'));
 } catch (error) {
   await stack.close();
-  throw error;
+  rmSync(appFolder, { recursive: true, force: true });
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
 }
-mkdirSync(dirname(runningSettingsFile), { recursive: true });
-writeFileSync(runningSettingsFile, JSON.stringify(stack.settings, undefined, 2), { mode: 0o600 });
+mkdirSync(dirname(settingsFile), { recursive: true });
+writeFileSync(settingsFile, JSON.stringify(stack.settings, undefined, 2), { mode: 0o600 });
 
 console.log(
   table(
@@ -57,23 +73,29 @@ console.log(
       ['IMAP (TLS)', `127.0.0.1:${String(stack.exchange.imapPort)}`],
       ['Entra', stack.entra.origin],
       ['Key Vault', stack.vault.url],
-      ['settings for commands', runningSettingsFile],
+      ['settings for commands', settingsFile],
       ['mailboxes', mailboxes.map(({ address, signIn }) => `${address} (${signIn})`).join(', ')],
     ],
   ),
 );
+const beside = settingsFile === runningSettingsFile ? '' : ` --settings-file ${settingsFile}`;
 console.log(`
-Submit the samples:  npm run submit -- local/samples/*.json --watch
+Submit the samples:  npm run submit -- local/samples/*.json --watch${beside}
 Anybody at ${domain} can write to a mailbox. Ctrl+C ends it.
 `);
 
-let ending = false;
+/** Ctrl+C reaches every process of a terminal, and the launcher passes it on: both are one key stroke. */
+const oneStrokeMs = 1_000;
+let endingSince: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end());
 
 async function end(): Promise<void> {
-  if (ending) process.exit(130);
-  ending = true;
-  rmSync(runningSettingsFile, { force: true });
+  if (endingSince !== undefined) {
+    if (performance.now() - endingSince > oneStrokeMs) process.exit(130);
+    return;
+  }
+  endingSince = performance.now();
+  rmSync(settingsFile, { force: true });
   await host.stop();
   await stack.close();
   rmSync(appFolder, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 //
 //   --watch   follows each of them and tells its story, until nothing more happens to it by itself
 //   --json    ends with one JSON object on the last line
+//   --settings-file FILE   of a stack that was started with it
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,14 +12,18 @@ import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
-import { commandSettings } from '../commandSettings.ts';
+import { commandSettings, commandTrouble } from '../commandSettings.ts';
 import { Esm } from '../esm.ts';
 import { Stories } from '../stories.ts';
 import { table } from '../table.ts';
 
 const { values: flags, positionals: files } = parseArgs({
   allowPositionals: true,
-  options: { watch: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  options: {
+    watch: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    'settings-file': { type: 'string' },
+  },
 });
 
 interface Put {
@@ -33,12 +38,12 @@ try {
   if (files.length === 0) throw new Error('Name the files: npm run submit -- local/samples/*.json --watch');
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(await commandTrouble(error, flags['settings-file']));
   process.exitCode = 1;
 }
 
 async function run(): Promise<boolean> {
-  const settings = commandSettings();
+  const settings = commandSettings(flags['settings-file']);
   const store = makeStoreClients(settings.store, {
     clock: systemClock,
     witness: new StorageTime(systemClock),

@@ -1,0 +1,176 @@
+// `npm start`, and beside it `npm run submit` and `npm run quota`, as a person types them: processes of their own,
+// their words read off their output, ended with Ctrl+C.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { plannedSamples } from '../../../local/demo/scenario.ts';
+import { isRunning } from '../../../local/runningStack.ts';
+import { until } from '../../scenarios/rig.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const samples = join(root, 'local', 'samples');
+
+interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly ended: Promise<Ended>;
+}
+
+/** The command as its script in package.json runs it, in a process group of its own, as in a terminal. */
+function start(script: string, ...args: readonly string[]): Started {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+  const [, ...words] = (scripts[script] ?? '').split(' ');
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [...words, ...args], {
+    cwd: root,
+    env: { PATH, HOME },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (status) => {
+      resolve({ status, output, errors });
+    });
+  });
+  return { child, output: () => output, ended };
+}
+
+const run = (script: string, ...args: readonly string[]): Promise<Ended> => start(script, ...args).ended;
+
+const lastLine = (output: string): unknown => JSON.parse(output.trim().split('\n').at(-1) ?? '');
+
+let folder: string;
+let settingsFile: string;
+let stack: Started;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'commands-'));
+  settingsFile = join(folder, 'settings.json');
+  stack = start('start', '--port', '0', '--quick', '--settings-file', settingsFile);
+  await until(
+    'npm start is ready',
+    () => stack.output().includes('Submit the samples') || stack.child.exitCode !== null,
+  );
+}, 120_000);
+
+afterAll(async () => {
+  if (stack.child.exitCode === null && stack.child.signalCode === null) pressCtrlC(stack);
+  await stack.ended;
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** A terminal gives the signal to every process of the group. */
+function pressCtrlC({ child }: Started): void {
+  if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+}
+
+test('npm start says where everything is, and keeps the settings for the other commands to itself', () => {
+  const words = stack.output();
+  for (const what of ['Functions host', 'master key', 'SMTP', 'IMAP', 'Entra', 'Key Vault', 'mailboxes'])
+    expect(words).toContain(what);
+  expect(words).toContain(settingsFile);
+  expect(words).toMatch(/Submit the samples: {2}npm run submit -- local\/samples\/\*\.json --watch/);
+  const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as Record<string, unknown>;
+  expect(settings).toMatchObject({ MailStore: expect.stringContaining('127.0.0.1') as unknown });
+  expect(statSync(settingsFile).mode & 0o077).toBe(0);
+});
+
+test('a second one over the same settings is told so, and leaves them alone', async () => {
+  const before = readFileSync(settingsFile, 'utf8');
+  const { status, errors } = await run('start', '--port', '0', '--settings-file', settingsFile);
+  expect(status).toBe(1);
+  expect(errors).toContain('A stack is running already');
+  expect(errors).toContain('--settings-file FILE');
+  expect(readFileSync(settingsFile, 'utf8')).toBe(before);
+}, 60_000);
+
+test('npm run submit --watch tells each story; npm run quota says meanwhile what is used', async () => {
+  const planned = plannedSamples();
+  const files = (await readdir(samples)).sort().map((name) => join(samples, name));
+  const submitted = start('submit', ...files, '--watch', '--json', '--settings-file', settingsFile);
+  await until('one is sent', () => submitted.output().includes('accepted → sent'));
+  const quota = await run('quota', '--json', '--settings-file', settingsFile);
+  const { status, output, errors } = await submitted.ended;
+
+  expect([status, errors]).toEqual([0, '']);
+  const lines = output.split('\n');
+  expect(lines[0]).toBe(`${String(planned.length)} put on outbound-mail`);
+  const { ends } = lastLine(output) as { readonly ends: readonly Record<string, unknown>[] };
+  expect(ends.map(({ id, state }) => [id, state])).toEqual(planned.map(({ id, end }) => [id, end]));
+  for (const { id, end } of planned) {
+    const told = end === 'sent' ? /^accepted → .*sent/ : /^rejected$/;
+    const own = lines.filter((line) => line.startsWith(`${id}: `)).map((line) => line.slice(id.length + 2));
+    expect(own.at(-1)).toMatch(told);
+    // The closing table has each once more.
+    expect(lines.filter((line) => line.includes(`.json`) && line.includes(` ${id} `))).toHaveLength(1);
+  }
+  expect(output).toContain('txt');
+
+  expect([quota.status, quota.errors]).toEqual([0, '']);
+  const { accounts } = lastLine(quota.output) as { readonly accounts: readonly Record<string, unknown>[] };
+  const [desk, alerts] = accounts;
+  expect(desk).toMatchObject({
+    account: 'palvelupiste@kaupunki.example',
+    messagesPerMinute: 30,
+    recipientsPerDay: 10_000,
+  });
+  expect(Number(desk?.['slotsInUse'])).toBeGreaterThan(0);
+  expect(Number(desk?.['recipientsToday'])).toBeGreaterThan(0);
+  expect(alerts).toMatchObject({ account: 'halytykset@kaupunki.example' });
+  expect(quota.output).toMatch(/palvelupiste@kaupunki\.example +\d+ of 30 +\d+ of 10000 +\d+/);
+}, 120_000);
+
+test('npm run submit says what is wrong with its files', async () => {
+  const none = await run('submit', '--settings-file', settingsFile);
+  expect([none.status, none.errors.trim()]).toEqual([
+    1,
+    'Name the files: npm run submit -- local/samples/*.json --watch',
+  ]);
+  const missing = await run('submit', join(folder, 'nothing.json'), '--settings-file', settingsFile);
+  expect(missing.status).toBe(1);
+  expect(missing.errors).toContain('nothing.json');
+  expect(missing.output).toBe('');
+}, 60_000);
+
+// It comes twice, from the terminal and from the launcher, and the second one used to end it at once, with status 130.
+test('Ctrl+C ends npm start in order: status 0, nothing left running, the settings gone', async () => {
+  const left = readFileSync(settingsFile, 'utf8');
+  pressCtrlC(stack);
+  const { status, errors } = await stack.ended;
+  expect([status, errors]).toEqual([0, '']);
+  expect(existsSync(settingsFile)).toBe(false);
+  writeFileSync(settingsFile, left);
+  expect(await isRunning(settingsFile)).toBe(false);
+}, 60_000);
+
+test('without a running stack the commands say so, and what to do', async () => {
+  // After a kill the file would be left behind.
+  expect(existsSync(settingsFile)).toBe(true);
+  const sample = join(samples, '09-urgent.json');
+  for (const [script, ...args] of [['quota'], ['submit', sample]] as const) {
+    const stale = await run(script, ...args, '--settings-file', settingsFile);
+    expect([stale.status, stale.output]).toEqual([1, '']);
+    expect(stale.errors).toContain('The local stack does not answer any more');
+    const never = await run(script, ...args, '--settings-file', join(folder, 'never.json'));
+    expect([never.status, never.output]).toEqual([1, '']);
+    expect(never.errors.trim()).toBe(
+      'No settings: start the local stack with `npm start`, or set MailStore and the other settings of docs/settings.md in the environment.',
+    );
+  }
+}, 120_000);
