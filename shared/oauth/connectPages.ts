@@ -61,7 +61,8 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': `default-src 'none'; form-action 'self' ${new URL(parts.authorityHost).origin}; frame-ancestors 'none'; base-uri 'none'`,
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      // Not "no-referrer": browsers then send "Origin: null" with the form, which begin() must refuse.
+      'referrer-policy': 'same-origin',
       'x-content-type-options': 'nosniff',
       ...more,
     },
@@ -87,7 +88,11 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
     async connectCallback(request) {
       const ended = await consent.finish({ url: request.url, cookies: request.header('cookie') });
       const stays = ended.kind === 'refused' && ended.cookieStays === true;
-      const end = stays ? {} : { 'set-cookie': consent.endCookie };
+      const end = {
+        // This page's own address holds a code.
+        'referrer-policy': 'no-referrer',
+        ...(stays ? {} : { 'set-cookie': consent.endCookie }),
+      };
       if (ended.kind === 'connected') await goOn(ended.mailbox);
       return ended.kind === 'connected'
         ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>`, end)

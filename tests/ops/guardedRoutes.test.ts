@@ -15,7 +15,7 @@ function registeredRoutes(): readonly string[] {
     if (!text.includes('app.http(')) return [];
     const route = /route: '([^']+)'/.exec(text)?.[1];
     const methods = /methods: \[([^\]]+)\]/.exec(text)?.[1]?.match(/[A-Z]+/g);
-    if (route === undefined || methods === undefined) throw new Error(`${file} names no route or no methods`);
+    if (route === undefined || !methods) throw new Error(`${file} names no route or no methods`);
     return methods.map((method) => `${method} /api/${route.replaceAll(/\{[^}]*\}/g, 'x')}`);
   });
 }
