@@ -2,6 +2,7 @@
 // sign-in ended. The start is for administrators (principal and app role, failing closed); the way back is
 // anonymous, because whoever signs in as the mailbox is rarely the administrator: there the browser's cookie and
 // the state decide. Everything shown is escaped; the pages run no script and load nothing.
+import { createHash } from 'node:crypto';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Consent } from './consent.ts';
 import { grantName } from './grants.ts';
@@ -46,6 +47,17 @@ export interface ConnectPagesParts {
 /** A path of our own, fixed: nothing that a request says becomes a target. */
 const START_PATH = '/api/oauth/connect';
 
+/** The only style that a page may have: the policy names its hash. */
+const STYLE = `body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;background:#f4f5f7;margin:0}
+main{max-width:46rem;margin:2rem auto;padding:1.5rem 2rem;background:#fff;border:1px solid #d8dbe0;border-radius:.5rem}
+h1{font-size:1.5rem;margin:0 0 1rem}ul{list-style:none;margin:0;padding:0}
+li{padding:1rem 0;border-top:1px solid #e4e6ea}p{margin:.5rem 0}
+button{font:inherit;padding:.35rem .8rem;border:1px solid #1f5fa8;border-radius:.3rem;background:#1f5fa8;color:#fff}
+[role=alert]{border-left:.3rem solid #b3261e;padding-left:.8rem}[role=status]{border-left:.3rem solid #1a7f37;padding-left:.8rem}
+a{color:#1f5fa8}:focus-visible{outline:3px solid #f5a623;outline-offset:2px}`;
+const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
+const BACK = `<p><a href="${START_PATH}">All mailboxes</a></p>`;
+
 export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
   const { consent, grants, authenticationOn, role } = parts;
   const origin = new URL(parts.redirectUri).origin;
@@ -59,14 +71,14 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; form-action 'self' ${new URL(parts.authorityHost).origin}; frame-ancestors 'none'; base-uri 'none'`,
+      'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; form-action 'self' ${new URL(parts.authorityHost).origin}; frame-ancestors 'none'; base-uri 'none'`,
       'cache-control': 'no-store',
       // Not "no-referrer": browsers then send "Origin: null" with the form, which begin() must refuse.
       'referrer-policy': 'same-origin',
       'x-content-type-options': 'nosniff',
       ...more,
     },
-    body: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title></head><body><main><h1>${escape(title)}</h1>${content}</main></body></html>`,
+    body: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>${STYLE}</style></head><body><main><h1>${escape(title)}</h1>${content}</main></body></html>`,
   });
 
   return {
@@ -95,8 +107,8 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
       };
       if (ended.kind === 'connected') await goOn(ended.mailbox);
       return ended.kind === 'connected'
-        ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>`, end)
-        : page(400, 'Not connected', `<p role="alert">${escape(ended.words)}</p>`, end);
+        ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>${BACK}`, end)
+        : page(400, 'Not connected', `<p role="alert">${escape(ended.words)}</p>${BACK}`, end);
     },
   };
 
@@ -117,7 +129,7 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
     const started = await consent.start((await request.form())?.get('mailbox') ?? '');
     return started.kind === 'redirect'
       ? redirect(started.location, { 'set-cookie': started.cookie })
-      : page(400, 'Not started', `<p role="alert">${escape(started.words)}</p>`);
+      : page(400, 'Not started', `<p role="alert">${escape(started.words)}</p>${BACK}`);
   }
 
   async function list(): Promise<string> {
@@ -132,8 +144,9 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
           : state.refused === undefined
             ? `Connected as ${state.account} since ${new Date(state.consentedAt).toISOString().slice(0, 10)}.`
             : state.refused.words;
+      const mark = state?.refused === undefined ? '' : ' role="alert"';
       items.push(
-        `<li><form method="post" action="${START_PATH}"><input type="hidden" name="mailbox" value="${escape(address)}"><strong>${escape(address)}</strong> <button>Connect as ${escape(smtpUser)}</button><p>${escape(words)}</p></form></li>`,
+        `<li><form method="post" action="${START_PATH}"><input type="hidden" name="mailbox" value="${escape(address)}"><strong>${escape(address)}</strong> <button>Connect as ${escape(smtpUser)}</button><p${mark}>${escape(words)}</p></form></li>`,
       );
     }
     return `<ul>${items.join('')}</ul>`;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { grantName } from '../../shared/oauth/grants.ts';
 import type { ConnectPages, WebAnswer, WebRequest } from '../../shared/oauth/connectPages.ts';
 import { REDIRECT_URI, mailbox, robot, startWorld, support } from './world.ts';
@@ -133,8 +134,51 @@ test('what is shown is escaped, and the policy lets nothing run or load', async 
   expect(body).toContain('&lt;script&gt;');
   expect(body).not.toMatch(/<(?:script|img)/);
   expect(headers['content-security-policy']).toContain("default-src 'none'");
+  const style = /<style>([\s\S]*)<\/style>/.exec(body)?.[1] ?? '';
+  const hash = createHash('sha256').update(style).digest('base64');
+  expect(headers['content-security-policy']).toContain(`style-src 'sha256-${hash}'`);
+  // With "no-referrer" a browser sends "Origin: null" with the form, and nobody could start.
+  expect(headers['referrer-policy']).toBe('same-origin');
   const back = await pages.connectCallback(
     request(`${REDIRECT_URI}?state=x&error=<img>&error_description=<script>`, {}),
   );
   expect([back.status, /<(?:script|img)/.test(back.body)]).toEqual([400, false]);
+});
+
+test('what stood still for the mailbox is told of the sign-in, and trouble there spoils nothing', async () => {
+  const told: string[] = [];
+  const withHook = world.worker().connectPages({
+    mailboxes: [support],
+    redirectUri: REDIRECT_URI,
+    role: ROLE,
+    authenticationOn: true,
+    onConnected: ({ address }) => {
+      told.push(address);
+      return Promise.reject(new Error('the store is down'));
+    },
+  });
+  const started = await withHook.connectMailbox(
+    request(START, {
+      method: 'POST',
+      headers: { ...principal(ROLE), ...ours },
+      form: { mailbox: support.address },
+    }),
+  );
+  const login = await fetch(started.headers['location'] ?? '', {
+    method: 'POST',
+    body: new URLSearchParams({ account: support.address, decision: 'accept' }),
+    redirect: 'manual',
+  });
+  const callback = (): Promise<WebAnswer> =>
+    withHook.connectCallback(
+      request(login.headers.get('location') ?? '', {
+        headers: { cookie: started.headers['set-cookie']?.split(';')[0] ?? '' },
+      }),
+    );
+  expect((await callback()).status).toBe(200);
+  expect(told).toEqual([support.address]);
+  // The same answer again is refused, tells nobody, and leaves the cookie to whatever is under way by now.
+  const again = await callback();
+  expect([again.status, again.headers['set-cookie']]).toEqual([400, undefined]);
+  expect(told).toEqual([support.address]);
 });
