@@ -5,9 +5,10 @@
 //   --hosts H        processes in each world (default 3)
 //   --processes P    worlds that run at a time, each in a process of its own (default 2)
 //   --world SEED     only the one world of that seed, as a failing run names it, in this process
+//   --backlog N      instead: what a message costs behind a backlog of N, and behind one of 1,000
 //   --json           nothing but the last line
 import { parseArgs } from 'node:util';
-import { run, runWorld, worldCount } from '../../tests/simulation/run.ts';
+import { costUnderBacklog, run, runWorld, worldCount } from '../../tests/simulation/run.ts';
 import type { Failure } from '../../tests/simulation/run.ts';
 
 const { values: flags } = parseArgs({
@@ -17,13 +18,15 @@ const { values: flags } = parseArgs({
     hosts: { type: 'string', default: '3' },
     processes: { type: 'string', default: '2' },
     world: { type: 'string' },
+    backlog: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
 try {
   const hosts = wholeNumber('hosts', flags.hosts, 100);
-  if (flags.world === undefined) await runAll(hosts);
+  if (flags.backlog !== undefined) await compareBacklogs(wholeNumber('backlog', flags.backlog, 1_000_000));
+  else if (flags.world === undefined) await runAll(hosts);
   else await runOne(wholeNumber('world', flags.world, 2 ** 32), hosts);
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
@@ -79,6 +82,16 @@ async function runOne(seed: number, hosts: number): Promise<void> {
       traceHash,
     }),
   );
+}
+
+async function compareBacklogs(backlog: number): Promise<void> {
+  const two = (value: number): number => Math.round(100 * value) / 100;
+  const costs = [];
+  for (const size of [1_000, backlog]) {
+    const { drain, sweep } = await costUnderBacklog(size);
+    costs.push({ backlog: size, callsPerSubmission: two(drain), sweepCallsPerSubmission: two(sweep) });
+  }
+  console.log(JSON.stringify({ costs }));
 }
 
 function show(failures: readonly Failure[]): void {

@@ -4,6 +4,7 @@
 import { climates } from '../simulation/climate.ts';
 import type { ClimateName } from '../simulation/climate.ts';
 import { simulate } from '../simulation/simulate.ts';
+import type { Outcome } from '../simulation/simulate.ts';
 
 export interface Findings {
   readonly violations: readonly string[];
@@ -20,20 +21,29 @@ const isClimate = (name: string): name is ClimateName => name in climates;
 
 const [name = '', count = '0', ...seeds] = process.argv.slice(2);
 if (!isClimate(name)) throw new Error(`There is no climate ${name}.`);
-const outcomes = [];
-for (const seed of seeds.map(Number)) outcomes.push(await simulate(climates[name](seed, Number(count)), seed));
+const outcomes: Outcome[] = [];
+for (const seed of seeds.map(Number))
+  outcomes.push(await simulate(climates[name](seed, Number(count)), seed));
 
-const sum = (of: (outcome: (typeof outcomes)[number]) => number): number =>
-  outcomes.reduce((total, one) => total + of(one), 0);
+const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, one) => total + of(one), 0);
 const secondsAt = (rank: number, delays: readonly number[]): number => {
   const sorted = delays.toSorted((one, other) => one - other);
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(rank * sorted.length))] ?? 0) / 1_000;
 };
 const findings: Findings = {
   violations: outcomes.flatMap(({ violations }) => violations),
-  startSeconds: secondsAt(0.99, outcomes.flatMap(({ delays }) => delays)),
-  medianSeconds: secondsAt(0.5, outcomes.flatMap(({ delays }) => delays)),
-  urgentSeconds: secondsAt(0.9, outcomes.flatMap(({ highDelays }) => highDelays)),
+  startSeconds: secondsAt(
+    0.99,
+    outcomes.flatMap(({ delays }) => delays),
+  ),
+  medianSeconds: secondsAt(
+    0.5,
+    outcomes.flatMap(({ delays }) => delays),
+  ),
+  urgentSeconds: secondsAt(
+    0.9,
+    outcomes.flatMap(({ highDelays }) => highDelays),
+  ),
   callsPerSubmission: sum(({ calls }) => calls) / sum(({ submissions }) => submissions),
   doubts: sum(({ doubtsTold }) => doubtsTold),
   bells: sum(({ bells }) => bells),

@@ -241,6 +241,11 @@ export const climates = {
       server: { ...calm.server, death: 0.005 },
     };
   },
+  /** A message now and then on an account with one connection, whose owners die. */
+  oneConnection: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 30_000, { connections: 1 });
+    return { ...calm, calls: { ...calm.calls, death: 0.001 } };
+  },
   /** Answers get lost, and little else. */
   lostAnswers: (_seed: number, count: number) => {
     const calm = calmClimate(count, count * 2_000);
@@ -301,7 +306,10 @@ export const climates = {
   /** 4xx storms, outages, quotas and refused sign-ins, one after the other. */
   stormy: (_seed: number, count: number) => {
     const calm = calmClimate(count, count * 6_000);
-    return { ...calm, server: { ...calm.server, troublesPerHour: 6, refusedForNow: 0.05 } };
+    return {
+      ...calm,
+      server: { ...calm.server, troublesPerHour: 6, refusedForNow: 0.05, cutBeforeDot: 0.1 },
+    };
   },
 } as const satisfies Readonly<Record<string, (seed: number, count: number) => Climate>>;
 

@@ -3,9 +3,9 @@
 // hash of all traces, is the same whatever the order was.
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { roughClimate } from './climate.ts';
+import { climates, roughClimate } from './climate.ts';
 import { Scheduler } from './scheduler.ts';
-import { simulate } from './simulate.ts';
+import { simulate, Simulation } from './simulate.ts';
 import type { Outcome } from './simulate.ts';
 
 /** Small enough that a failing one is read with patience, large enough for a backlog of a quarter of an hour. */
@@ -60,7 +60,13 @@ export interface RunReport {
 export const runWorld = ({ seed, count, hosts }: Order): Promise<Outcome> =>
   simulate(roughClimate(new Scheduler(seed, 0), count, hosts), seed);
 
-export function ordersOf({ messages, seed, hosts }: RunRequest): readonly Order[] {
+/** What each of 300 messages costs that leave from behind so many, where nothing goes wrong. */
+export const costUnderBacklog = (
+  backlog: number,
+): Promise<{ readonly drain: number; readonly sweep: number }> =>
+  new Simulation(climates.backlog(1, backlog), 1).costUnderBacklog(300);
+
+function ordersOf({ messages, seed, hosts }: RunRequest): readonly Order[] {
   return Array.from({ length: Math.ceil(messages / worldCount) }, (_, index) => ({
     seed: createHash('sha256').update(`${seed}/${index}`).digest().readUInt32BE(),
     count: Math.min(worldCount, messages - index * worldCount),

@@ -247,8 +247,31 @@ export class Simulation {
     });
   }
 
-  /** Lives through it all. */
-  async run(): Promise<Outcome> {
+  /**
+   * What each of the next `count` messages costs once all submissions are accepted and stand as a backlog: the
+   * drain's calls, and the sweep's in the same time.
+   */
+  async costUnderBacklog(count: number): Promise<{ readonly drain: number; readonly sweep: number }> {
+    const { scheduler, server } = this;
+    this.#begin();
+    for (let minute = 0; minute < 24 * 60 && this.#isComing(); minute += 1)
+      await scheduler.runUntil(scheduler.now + minuteMs);
+    const before = { ...this.#calls, arrivals: server.arrivals.length };
+    for (let second = 0; second < 86_400 && server.arrivals.length < before.arrivals + count; second += 10)
+      await scheduler.runUntil(scheduler.now + 10_000);
+    const sent = server.arrivals.length - before.arrivals;
+    return {
+      drain: (this.#calls.work - before.work) / sent,
+      sweep: (this.#calls.sweep - before.sweep) / sent,
+    };
+  }
+
+  #isComing(): boolean {
+    const { now } = this.scheduler;
+    return this.#mail.length > 0 || this.#submitted.some(({ startsAt: at }) => at >= now);
+  }
+
+  #begin(): void {
     const { scheduler } = this;
     const { traffic } = this.#climate;
     this.#submitted = plan(traffic, this.accounts, scheduler, {
@@ -260,6 +283,12 @@ export class Simulation {
       },
     });
     this.#sweepEachMinute();
+  }
+
+  /** Lives through it all. */
+  async run(): Promise<Outcome> {
+    const { scheduler } = this;
+    this.#begin();
     const lastAt = this.#submitted.reduce((latest, one) => Math.max(latest, one.startsAt), startsAt);
     const roughUntil = lastAt + 20 * minuteMs;
     this.server.troubles = this.#troubles(startsAt, roughUntil);
@@ -296,7 +325,7 @@ export class Simulation {
       copyNever > 0 || copyMostMs > this.#numbers.doubtSettleMs,
     );
     // A doubt has a cause: somebody died or stood still with messages in the air, or no reply came to a dot.
-    const causes = 2 * (this.#deaths + this.#pauses) + leftInDoubt;
+    const causes = 2 * (this.#deaths + this.#pauses + leftInDoubt);
     if (verdict.doubtsTold > causes)
       this.#oracle.say(`doubts: ${verdict.doubtsTold} doubts have only ${causes} causes`);
     return {
@@ -321,7 +350,7 @@ export class Simulation {
     const words: string[] = [];
     for (const { key, limits } of this.accounts) {
       const rows = this.table.all(key);
-      const left = rows.find((row) => !/^(box$|msg\||aside\|(doubt|failed)\|)/.test(row.key));
+      const left = rows.find((row) => !/^(box$|msg\||served\||aside\|(doubt|failed)\|)/.test(row.key));
       if (left !== undefined) words.push(`stuck: ${key} still lists ${left.key}`);
       const box = rows.find((row) => row.key === 'box');
       if (box === undefined) continue;
@@ -356,7 +385,8 @@ export class Simulation {
       const mine = this.#submitted.filter(({ account }) => account === key);
       const recipients = mine.reduce((sum, { contents }) => sum + (contents[0]?.recipients.length ?? 0), 0);
       const minutes = mine.length / (0.5 * limits.messagesPerMinute);
-      const days = Math.floor((1.5 * recipients) / limits.recipientsPerDay);
+      // What is refused stays charged: in a stormy day most of it may be.
+      const days = Math.floor((4 * recipients) / limits.recipientsPerDay);
       return minutes * minuteMs + days * (numbers.dayMs + numbers.longestSleepMs);
     });
     return (

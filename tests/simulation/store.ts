@@ -68,6 +68,10 @@ export class SimulatedContents implements Contents {
     this.#now = now;
   }
 
+  reference(name: string): string {
+    return `outbound-content/${name}`;
+  }
+
   put(name: string, bytes: Uint8Array): Promise<void> {
     return this.#wire.ask(`put ${name}`, () => {
       this.#blobs.set(name, { bytes, putAt: this.#now() });

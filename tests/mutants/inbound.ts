@@ -1,0 +1,217 @@
+// Planted bugs of the inbound side: each rule of a pass, of identity and of the ledger switched off in turn.
+import type { Check, Edit, Mutant } from './mutant.ts';
+
+const edit = (file: string, find: string, replace: string): Edit => ({
+  file: `shared/${file}.ts`,
+  find,
+  replace,
+});
+const passes = (name: string): Check => ({ by: 'test', file: 'tests/inbound/fetchMail.test.ts', name });
+const ledger = (name: string): Check => ({ by: 'test', file: 'tests/storage/tableLedger.test.ts', name });
+
+export const inboundMutants: readonly Mutant[] = [
+  {
+    name: 'cursorPassesNothing',
+    what: 'the cursor stays where it was',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        'lastUid: Math.max(this.cursor.lastUid, ...batch.uids),',
+        'lastUid: this.cursor.lastUid,',
+      ),
+    ],
+    caughtBy: passes('a message that cannot be fetched'),
+  },
+  {
+    name: 'unansweredIsForgotten',
+    what: 'a message that the server did not answer for is passed by and not owed',
+    edits: [edit('inbound/fetchPass', 'owed.set(uid, { uid, tries });', '')],
+    caughtBy: passes('a message that cannot be fetched'),
+  },
+  {
+    name: 'sameGenerationAlways',
+    what: 'a change of UIDVALIDITY is not noticed',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        'if (uidValidity === session.uidValidity && uidValidity !== 0) return false;',
+        'if (lastUid > 0) return false;',
+      ),
+    ],
+    caughtBy: passes('a new generation of UIDs'),
+  },
+  {
+    name: 'zeroIsAGeneration',
+    what: 'UIDVALIDITY 0 is taken for a generation like any other',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        'uidValidity === session.uidValidity && uidValidity !== 0',
+        'uidValidity === session.uidValidity',
+      ),
+    ],
+    caughtBy: passes('a server without UIDs'),
+  },
+  {
+    name: 'oldUidsActedOn',
+    what: 'actions owed under an old UIDVALIDITY are done on the new UIDs',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        'uidValidity !== session.uidValidity || uidValidity === 0',
+        'uidValidity < 0',
+      ),
+    ],
+    caughtBy: passes('actions owed under old UIDs'),
+  },
+  {
+    name: 'actsBeforeItIsWritten',
+    what: 'messages are moved or deleted before row and cursor are written',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        '    const answer = await this.doors.ledger.advance(',
+        '    if (act) await this.act(session, handled);\n    const answer = await this.doors.ledger.advance(',
+      ),
+    ],
+    caughtBy: passes('a pass that lost its lease'),
+  },
+  {
+    name: 'lostLeaseGoesOn',
+    what: 'a pass whose lease went to another goes on',
+    edits: [
+      edit(
+        'inbound/fetchPass',
+        "if (answer.kind === 'lost') throw new LeaseLost();",
+        "if (answer.kind === 'lost') return this.act(session, handled);",
+      ),
+    ],
+    caughtBy: passes('a pass that lost its lease'),
+  },
+  {
+    name: 'nothingPending',
+    what: 'an action that is due is not noted before it is done',
+    edits: [edit('inbound/fetchPass', 'pending: act ? handled : [],', 'pending: [],')],
+    caughtBy: passes('crashes'),
+  },
+  {
+    name: 'oneMailForEachId',
+    what: 'two mails with one identity are taken for one',
+    edits: [
+      edit(
+        'inbound/handOff',
+        'if (known.headerPrint !== arrival.identity.headerPrint) return false;',
+        'return true;',
+      ),
+    ],
+    caughtBy: passes('two different mails'),
+  },
+  {
+    name: 'bytesAreTheIdentity',
+    what: 'a mail whose MIME was built anew is taken for another',
+    edits: [
+      edit(
+        'inbound/handOff',
+        'return known.contentPrint === contentPrintOf(await arrival.parse());',
+        'return false;',
+      ),
+    ],
+    caughtBy: passes('a server that rebuilds MIME'),
+  },
+  {
+    name: 'newestHopCounts',
+    what: 'the newest Received is part of the identity',
+    edits: [
+      edit(
+        'inbound/stableId',
+        "fieldsNamed(block, 'received').at(-1)",
+        "fieldsNamed(block, 'received').at(0)",
+      ),
+    ],
+    caughtBy: passes('delivered again'),
+  },
+  {
+    name: 'toldWhenKnown',
+    what: 'a mail that was announced is told again',
+    edits: [
+      edit(
+        'inbound/handOff',
+        "if (known?.state === 'announced' || place.told.has(id)) {",
+        'if (place.told.has(id)) {',
+      ),
+    ],
+    caughtBy: passes('delivered again'),
+  },
+  {
+    name: 'noticeBeforeBlob',
+    what: 'the raw blob is not stored',
+    edits: [
+      edit(
+        'inbound/handOff',
+        "if ((await doors.blobs.create(name, mail.raw, 'message/rfc822')) === 'created') return mail;",
+        'if (name !== id) return mail;',
+      ),
+    ],
+    caughtBy: passes('tells each message once'),
+  },
+  {
+    name: 'forgedTagCounts',
+    what: 'the keyed tag of a returned message is not checked',
+    edits: [
+      edit(
+        'inbound/relate',
+        'if (bridgeTag !== undefined && (await sent.checkTag(bridgeId, bridgeTag))) {',
+        'if (bridgeTag !== undefined) {',
+      ),
+    ],
+    caughtBy: passes('a forged one'),
+  },
+  {
+    name: 'halfADownloadIsAMessage',
+    what: 'the beginning of a long message is taken for the whole',
+    edits: [edit('exchange/imapMailbox', 'whole: source.length < headBytes', 'whole: true')],
+    caughtBy: passes('a long message is streamed'),
+  },
+  {
+    name: 'refusedAllIsNone',
+    what: 'one message that is refused hides its neighbours',
+    edits: [
+      edit(
+        'exchange/imapMailbox',
+        'if (together.trouble.refusal !== true) return together;',
+        "if (together.trouble.refusal === true) return { kind: 'ok', rows: [] };",
+      ),
+    ],
+    caughtBy: passes('a message that cannot be fetched'),
+  },
+  {
+    name: 'lastMessageAgain',
+    what: '`n:*` names the last message although it is below n',
+    edits: [edit('exchange/imapMailbox', 'answer.uids.filter((one) => one > uid)', 'answer.uids')],
+    caughtBy: passes('tells each message once'),
+  },
+  {
+    name: 'leaseForEverybody',
+    what: 'a live lease is not respected',
+    edits: [
+      edit(
+        'storage/tableLedger',
+        "if (row !== undefined && row.tag !== '' && row.until > claim.now) {",
+        'if (row !== undefined && row.until < 0) {',
+      ),
+    ],
+    caughtBy: ledger('a lease is taken once'),
+  },
+  {
+    name: 'cursorWithoutETag',
+    what: 'the cursor is written whoever wrote it last',
+    edits: [edit('storage/tableLedger', "'Merge', { etag: lease.version }]", "'Merge', { etag: '*' }]")],
+    caughtBy: ledger('who lost the lease'),
+  },
+  {
+    name: 'entryOverwritten',
+    what: 'another mail under a used id replaces the first',
+    edits: [edit('storage/tableLedger', '?.rawSha256 === entry.rawSha256', ' !== undefined')],
+    caughtBy: ledger('an entry is kept once'),
+  },
+];
