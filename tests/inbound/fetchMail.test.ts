@@ -70,7 +70,7 @@ describe('a pass', () => {
     deliver(exchange, one, mail({ 'Message-ID': '<two@x>', Subject: '=?utf-8?q?P=C3=A4iv=C3=A4?=' }, 'Hyvä'));
     const [report] = await rig.inbound.fetchAll(run);
     expect(report).toMatchObject({ outcome: 'fetched', announcedCount: 2, leftover: false });
-    await rig.inbound.fetchAll(run);
+    expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 0, duplicateCount: 0 }]);
     const [first, second] = rig.mails();
     expect(rig.notices()).toHaveLength(2);
     expect(first).toMatchObject({ mailbox: DESK, uid: 1, messageId: '<one@x>', kind: 'message' });
@@ -263,6 +263,38 @@ describe('a new generation of UIDs', () => {
       [1, rig.mails()[0]?.uidValidity, '<one@x>'],
       [1, 4_711, '<other@x>'],
     ]);
+  });
+
+  test('a server without UIDs (0 each time): every pass looks at everything', async () => {
+    const { exchange, rig } = await worldWith({ kind: 'seen' });
+    const folder = exchange.store.mailbox(DESK).folder('INBOX');
+    folder?.renumber(0);
+    deliver(exchange, mail({ 'Message-ID': '<one@x>' }), mail({ 'Message-ID': '<two@x>' }));
+    await rig.inbound.fetchAll(run);
+    // The first goes; the second and a new one are numbered from 1 again.
+    folder?.remove(1);
+    deliver(exchange, mail({ 'Message-ID': '<three@x>' }));
+    folder?.renumber(0);
+    expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 1, duplicateCount: 1 }]);
+    expect(rig.notices()).toHaveLength(3);
+  });
+
+  test('actions owed under old UIDs are not done on the mail that has them now', async () => {
+    const { exchange, rig, again } = await worldWith({ kind: 'delete' }, { numbers: { leaseMs: 0 } });
+    deliver(exchange, mail({ 'Message-ID': '<one@x>' }), mail({ 'Message-ID': '<two@x>' }));
+    rig.ledger.hook = (step, when) => {
+      if (step === 'advance' && when === 'after') throw new Error('the end');
+    };
+    await rig.inbound.fetchAll(run);
+    const folder = exchange.store.mailbox(DESK).folder('INBOX');
+    folder?.remove(1);
+    folder?.remove(2);
+    folder?.renumber(4_711);
+    exchange.store.mailbox(DESK).deliver(mail({ 'Message-ID': '<other@x>' }), { unreadable: 'refused' });
+    rig.ledger.hook = () => undefined;
+    await again().inbound.fetchOne(DESK, run);
+    expect(inbox(exchange)).toEqual([1]);
+    expect(rig.ledger.pending.size).toBe(0);
   });
 
   test('twins are both known again by their headers', async () => {
