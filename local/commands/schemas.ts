@@ -78,7 +78,7 @@ function settingsPage(): string {
     ]);
   return `# Settings
 
-Written by \`node local/start.mjs local/commands/schemas.ts\` from the tables that the parser uses (shared/config/); a test says when it is stale.
+Written by \`npm run schemas\` from the tables that the parser uses (shared/config/); a test says when it is stale.
 
 Settings are environment variables: app settings in Azure, \`local.settings.json\` on a developer's machine. They are read once, at
 the first call of a function; everything wrong with them is reported at once, each with its name and its cure. Blank counts as
@@ -146,7 +146,7 @@ function repliesPage(): string {
   );
   return `# Replies of the SMTP server, and what is done about them
 
-Written by \`node local/start.mjs local/commands/schemas.ts\` from shared/outbound/replyTable.ts; a test says when it is stale. The first row that
+Written by \`npm run schemas\` from shared/outbound/replyTable.ts; a test says when it is stale. The first row that
 fits decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
 
 - **retry**: the message is deferred, with growing delays; its own deferrals add up, and past the give-up age it fails.

@@ -65,6 +65,8 @@ export interface TimeWitness {
  * retention lists it and removes what no row of the outbox names. Throws StorageTrouble.
  */
 export interface Contents {
+  /** `container/name`, as events carry it. */
+  reference(name: string): string;
   /** Idempotent: the name is the content's hash. Putting again renews the age that removeIfOlder judges. */
   put(name: string, bytes: Uint8Array): Promise<void>;
   get(name: string): Promise<Uint8Array | undefined>;

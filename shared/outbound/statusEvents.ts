@@ -34,7 +34,10 @@ const recipient = z.strictObject({
 });
 
 const whole = z
-  .strictObject({ blob: z.string(), sizeBytes: z.int() })
+  .strictObject({
+    blob: z.string().describe('container/name in the storage account of the bridge'),
+    sizeBytes: z.int(),
+  })
   .describe('where the whole event lies when it is too long for a queue message; recipients are only there');
 
 const explained = {

@@ -81,9 +81,10 @@ export async function eventText(told: Told, { contents, numbers }: Shelf): Promi
   const text = toCloudEvent(told);
   if (text.length <= numbers.eventInRowBytes) return text;
   const bytes = Buffer.from(text);
-  const blob = sha256(bytes);
-  await contents.put(blob, bytes);
-  return toCloudEvent({ ...omit(told, 'recipients'), whole: { blob, sizeBytes: bytes.length } });
+  const name = sha256(bytes);
+  await contents.put(name, bytes);
+  const whole = { blob: contents.reference(name), sizeBytes: bytes.length };
+  return toCloudEvent({ ...omit(told, 'recipients'), whole });
 }
 
 /** What the operations weigh, about: a transaction has an upper bound. */

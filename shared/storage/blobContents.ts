@@ -33,6 +33,10 @@ export class BlobContents implements Contents {
     this.#uploads = uploads;
   }
 
+  reference(name: string): string {
+    return `${this.#content.containerName}/${name}`;
+  }
+
   async put(name: string, bytes: Uint8Array): Promise<void> {
     if (name !== createHash('sha256').update(bytes).digest('hex')) {
       throw new Error('a content is named by the SHA-256 of its bytes');

@@ -22,6 +22,10 @@ export class MemoryContents implements Contents {
     this.#world = world;
   }
 
+  reference(name: string): string {
+    return `outbound-content/${name}`;
+  }
+
   put(name: string, bytes: Uint8Array): Promise<void> {
     return this.#put(() => {
       this.#blobs.stored.set(name, { bytes, putAt: this.#world.now });

@@ -234,9 +234,11 @@ describe('an event', () => {
     const event = parsed({
       ...all['mail.sent'],
       recipients: [],
-      whole: { blob: 'ab'.repeat(32), sizeBytes: 60_000 },
+      whole: { blob: `outbound-content/${'ab'.repeat(32)}`, sizeBytes: 60_000 },
     });
-    expect(event['data']).toMatchObject({ whole: { blob: 'ab'.repeat(32), sizeBytes: 60_000 } });
+    expect(event['data']).toMatchObject({
+      whole: { blob: `outbound-content/${'ab'.repeat(32)}`, sizeBytes: 60_000 },
+    });
     expect(eventSchema('mail.sent').safeParse(event).success).toBe(true);
   });
 
