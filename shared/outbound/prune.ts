@@ -103,7 +103,7 @@ function namesIn({ key, fields }: Row, partition: string): readonly string[] {
   );
 }
 
-/** An event told by reference is a blob that no row names: its age keeps it as long as the retention says. */
+/** An event told by reference is a blob that no row names: it lasts `blobAgeMs`, as docs/contract.md says. */
 async function pruneBlobs(named: ReadonlySet<string>, { contents, numbers }: Doors): Promise<number> {
   let count = 0;
   let last: string | undefined;
