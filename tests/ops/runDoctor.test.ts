@@ -16,7 +16,7 @@ const principal = (...roles: readonly string[]): Readonly<Record<string, string>
 
 async function ask(
   headers: Readonly<Record<string, string>>,
-  { on = true, form = { mailbox: 'support@example.test' } as Readonly<Record<string, string>> | null } = {},
+  { on = true, form = { mailbox: 'support@example.test' } } = {},
 ): Promise<WebAnswer> {
   examined.length = 0;
   const runDoctor = createRunDoctor({
