@@ -16,8 +16,9 @@ const principal = (...roles: readonly string[]): Readonly<Record<string, string>
 
 async function ask(
   headers: Readonly<Record<string, string>>,
-  { on = true, form = { mailbox: 'support@example.test' } } = {},
+  options: { readonly on?: boolean; readonly form?: Readonly<Record<string, string>> | null } = {},
 ): Promise<WebAnswer> {
+  const { on = true, form = { mailbox: 'support@example.test' } } = options;
   examined.length = 0;
   const runDoctor = createRunDoctor({
     origin,
