@@ -7,14 +7,7 @@ import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
 import { classifyMail } from '../inbound/classify.ts';
-import {
-  field,
-  fieldsNamed,
-  mailText,
-  messageIds,
-  readHeaders,
-  type HeaderBlock,
-} from '../inbound/headers.ts';
+import { field, fieldsNamed, mailText, readHeaders, threadOf, type HeaderBlock } from '../inbound/headers.ts';
 import { digest } from '../inbound/stableId.ts';
 import { dateOf } from '../inbound/mailDate.ts';
 import type { MailAddress, MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
@@ -75,9 +68,7 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
     }
   }
   const mail = {
-    messageId: messageIds(field(block, 'message-id'))[0] ?? '',
-    inReplyTo: messageIds(field(block, 'in-reply-to')),
-    references: messageIds(fieldsNamed(block, 'references').join(' ')),
+    ...threadOf(block),
     from: addresses(headers, 'from'),
     sender: addresses(headers, 'sender'),
     replyTo: addresses(headers, 'reply-to'),

@@ -81,6 +81,19 @@ export function fieldsNamed(
   return block.fields.filter((one) => one.name === name).map((one) => one.value);
 }
 
+/** Which message it is and which it answers; the same whether its body could be parsed or not. */
+export function threadOf(block: { readonly fields: readonly HeaderField[] }): {
+  readonly messageId: string;
+  readonly inReplyTo: readonly string[];
+  readonly references: readonly string[];
+} {
+  return {
+    messageId: messageIds(field(block, 'message-id'))[0] ?? '',
+    inReplyTo: messageIds(field(block, 'in-reply-to')),
+    references: messageIds(fieldsNamed(block, 'references').join(' ')),
+  };
+}
+
 /** Ids in angle brackets, in order, each once, at most 100. */
 export function messageIds(value: string): readonly string[] {
   const found = new Set<string>();

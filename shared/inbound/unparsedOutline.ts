@@ -1,5 +1,5 @@
 // What can be said of a message that could not be parsed: its header block, read leniently.
-import { field, fieldsNamed, mailText, messageIds, readHeaders, type HeaderBlock } from './headers.ts';
+import { field, mailText, readHeaders, threadOf, type HeaderBlock } from './headers.ts';
 import { dateOf } from './mailDate.ts';
 import { decodedField } from './mimeTree.ts';
 import type { MailAddress, ParsedMail } from './parsedMail.ts';
@@ -9,9 +9,7 @@ export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentPrint
 export function outlineOf(head: Uint8Array): Outline {
   const block = readHeaders(mailText(head));
   return {
-    messageId: messageIds(field(block, 'message-id'))[0] ?? '',
-    inReplyTo: messageIds(field(block, 'in-reply-to')),
-    references: messageIds(fieldsNamed(block, 'references').join(' ')),
+    ...threadOf(block),
     from: addressesIn(block, 'from'),
     sender: addressesIn(block, 'sender'),
     replyTo: addressesIn(block, 'reply-to'),
