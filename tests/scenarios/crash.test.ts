@@ -96,7 +96,8 @@ describe('killed in the middle of a burst', () => {
     expect(rig.last(openId)?.data).toMatchObject({ reason: 'notFound' });
     const figures = rig.stack.exchange.figures();
     expect(figures.violations).toEqual([]);
-    expect(figures.mostMessages).toBe(limit);
+    expect(figures.mostMessages).toBeLessThanOrEqual(limit);
+    expect(rig.events('outbound.waits')).not.toEqual([]);
     expect(figures.mostConnections).toBeLessThanOrEqual(3);
     expect(rig.esm.rejections).toEqual([]);
   }, 240_000);

@@ -34,7 +34,7 @@ let rig: Rig;
 beforeAll(async () => {
   rig = await startRig({
     mailboxes: [
-      ...['later', 'parts', 'dead', 'found', 'lost', 'expires', 'cancels', 'refuses', 'storm'],
+      ...['later', 'parts', 'dead', 'found', 'lost', 'expires', 'cancels', 'refuses', 'storm', 'paused'],
       ...['hangs', 'lively', 'unsigned', 'authoff', ...holds.map(([name]) => name)],
     ]
       .map((name) => applicationMailbox(name))
@@ -161,22 +161,55 @@ test.concurrent(
 );
 
 test.concurrent(
-  'in doubt: cut after the final dot, in Sent Items at neither look; held for a person, replayed, sent',
+  'in doubt: cut after the final dot, in Sent Items at neither look; held for a person, who replays or marks as sent',
   async () => {
-    const cut = { protocol: 'smtp', at: 'dot', times: 1, does: { kind: 'cut' } } as const;
+    const cut = { protocol: 'smtp', at: 'dot', times: 2, does: { kind: 'cut' } } as const;
     rig.stack.exchange.misbehave({ ...cut, account: box('lost') });
-    await put('lost-1', 'lost');
-    await told('lost-1', 'held');
-    expect(rig.told('lost-1')).toEqual(['accepted', 'inDoubt', 'held']);
-    expect(rig.last('lost-1')?.data).toMatchObject({ reason: 'notFound' });
-    expect(String(rig.last('lost-1')?.data['cure'])).toContain('Ask a recipient');
-    expect(rig.events('outbound.looked').filter(({ account }) => account === box('lost'))).toHaveLength(2);
-    expect(arrivals('lost-1')).toBe(0);
-    expect(await rig.desk.replay({ account: box('lost'), id: 'lost-1', by: 'Aino' })).toEqual({
-      kind: 'done',
-    });
-    await told('lost-1', 'sent');
+    for (const id of ['lost-1', 'lost-2']) await put(id, 'lost');
+    for (const id of ['lost-1', 'lost-2']) {
+      await told(id, 'held');
+      expect(rig.told(id)).toEqual(['accepted', 'inDoubt', 'held']);
+      expect(rig.last(id)?.data).toMatchObject({ reason: 'notFound' });
+      expect(String(rig.last(id)?.data['cure'])).toContain('Ask a recipient');
+      expect(arrivals(id)).toBe(0);
+    }
+    // Two looks for each.
+    const looks = rig.events('outbound.looked').filter(({ account }) => account === box('lost'));
+    expect(looks.reduce((sum, { wanted }) => sum + Number(wanted), 0)).toBe(4);
+    const doubtful = await rig.desk.forPerson(box('lost'), 'doubtful', 10);
+    expect(new Set(doubtful.map(({ id }) => id))).toEqual(new Set(['lost-1', 'lost-2']));
+
+    const by = { account: box('lost'), by: 'Aino' };
+    expect(await rig.desk.replay({ ...by, id: 'lost-1' })).toEqual({ kind: 'done' });
+    expect(await rig.desk.markSent({ ...by, id: 'lost-2' })).toEqual({ kind: 'done' });
+    for (const id of ['lost-1', 'lost-2']) await told(id, 'sent');
+    // The replay is another attempt; what was marked is not sent.
     expect(rig.stack.exchange.log.messagesOf('lost-1').map(({ bridgeId }) => bridgeId)).toEqual(['lost-1.2']);
+    expect(rig.last('lost-2')?.data).toMatchObject({ reason: 'markedSent' });
+    expect(arrivals('lost-2')).toBe(0);
+  },
+  120_000,
+);
+
+test.concurrent(
+  'paused by a person: nothing is tried, however often the sweep comes by; resumed, sent',
+  async () => {
+    const pausedBy = { account: box('paused'), by: 'Aino' };
+    await rig.desk.pause(pausedBy);
+    await put('paused-1', 'paused');
+    await told('paused-1', 'accepted');
+    const sweeps = (): number =>
+      rig.lines.filter((line) => line['function'] === 'sweepOutbound' && line['event'] === 'succeeded')
+        .length;
+    const from = sweeps();
+    await until('the sweep came by three times', () => sweeps() >= from + 3);
+    expect(await stateOf('paused', 'paused-1')).toBe('waiting');
+    expect(arrivals('paused-1')).toBe(0);
+    const connections = rig.stack.exchange.log.connections.filter(({ account }) => account === box('paused'));
+    expect(connections).toEqual([]);
+    await rig.desk.resume(pausedBy);
+    await told('paused-1', 'sent');
+    expect(rig.told('paused-1')).toEqual(['accepted', 'sent']);
   },
   120_000,
 );
@@ -185,7 +218,7 @@ test.concurrent(
   'expired: deferred until its expiresAt, then no more',
   async () => {
     rig.stack.exchange.recipient('never@expires.example', { kind: 'defer' });
-    const expiresAt = new Date(Date.now() + 5_000).toISOString();
+    const expiresAt = new Date(Date.now() + 10_000).toISOString();
     await put('expires-1', 'expires', { to: ['never@expires.example'], expiresAt });
     await told('expires-1', 'expired');
     expect(rig.told('expires-1').slice(0, 2)).toEqual(['accepted', 'deferred']);
@@ -403,7 +436,10 @@ test.concurrent(
     for (const id of ids) await put(id, id.slice(0, 3));
     for (const id of ids) await told(id, 'sent');
     const figures = rig.stack.exchange.figures().accounts[box('one')];
-    expect(figures).toMatchObject({ messages: ids.length, mostMessages: limitOfTwo });
+    expect(figures?.messages).toBe(ids.length);
+    expect(figures?.mostMessages).toBeLessThanOrEqual(limitOfTwo);
+    // It bit, or this would show nothing.
+    expect(rig.events('outbound.waits').some(({ account }) => account === box('one'))).toBe(true);
     expect(figures?.mostConnections).toBeLessThanOrEqual(3);
     const senders = rig.stack.exchange.log.messages.filter(({ account }) => account === box('one'));
     expect(new Set(senders.map(({ from }) => from))).toEqual(new Set([box('one'), box('two')]));
