@@ -50,11 +50,52 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
     case 'refused':
       return [...tooNew(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
     case 'tokenExpired':
+      return [
+        {
+          cause: 'The access token ended in the middle of the session.',
+          cure: 'Nothing needs doing: the next connection gets a new one.',
+          evidence,
+        },
+      ];
     case 'needsConsent':
     case 'configuration':
+      return [
+        {
+          cause: 'There was no access token for IMAP.',
+          cure: 'See the step "token"; run the doctor once more if that went well.',
+          evidence,
+        },
+      ];
     case 'unavailable':
-      return [unreachable('IMAP_SERVER', evidence)];
+      return [passing(trouble)];
   }
+}
+
+/** Nothing that the settings could mend, unless the server was never reached. */
+function passing({ words, refusal }: ImapTrouble): Cause {
+  const evidence = words;
+  if (refusal === true) {
+    return {
+      cause: 'The mail server refuses a command of the bridge.',
+      cure: 'Nothing in the settings mends it: the fetch is tried again. If it stays, report the server’s words as a bug of the bridge.',
+      evidence,
+    };
+  }
+  if (/not available/i.test(words)) {
+    return {
+      cause: 'The mail server has a passing fault of its own.',
+      cure: 'Nothing needs doing: it is tried again. See https://status.cloud.microsoft if it lasts.',
+      evidence,
+    };
+  }
+  if (/connection (?:is )?closed/i.test(words)) {
+    return {
+      cause: 'The mail server ended the connection.',
+      cure: 'Nothing needs doing: the next fetch connects anew. If it stays, look for other programs that read the mailbox.',
+      evidence,
+    };
+  }
+  return unreachable('IMAP_SERVER', evidence);
 }
 
 function notConnectedCauses(known: Circumstances, evidence: string): readonly Cause[] {

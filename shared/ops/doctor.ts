@@ -12,6 +12,7 @@ import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import { grantName } from '../oauth/grants.ts';
 import type { Grants } from '../oauth/grants.ts';
+import { TagKeyTrouble } from '../oauth/tagKey.ts';
 import type { Budget, Relay, RelayFailure, SentItems } from '../outbound/ports.ts';
 import type { Cause } from './cause.ts';
 import { imapCauses, smtpCauses } from './causes.ts';
@@ -156,7 +157,9 @@ export async function examine(address: string, parts: DoctorParts): Promise<Diag
   const open = parts.outside === undefined ? [] : await tryOutside(parts.outside, parts, note);
   if (imap !== undefined && imap !== 'ok') causes.push(...imapCauses(imap, { ...known, ...worked(smtp) }));
   if (smtp !== undefined && smtp !== 'ok') {
-    causes.push(...('cause' in smtp ? [smtp] : smtpCauses(smtp, { ...known, ...worked(imap) })));
+    const found = 'cause' in smtp ? [smtp] : smtpCauses(smtp, { ...known, ...worked(imap) });
+    // A store that does not answer was met at the vault's row already.
+    causes.push(...found.filter(({ cause }) => !causes.some((one) => one.cause === cause)));
   }
   causes.push(...open);
   return end();
@@ -277,8 +280,8 @@ async function vaultTrouble(askVault: DoctorParts['askVault']): Promise<Cause | 
     await askVault();
     return undefined;
   } catch (error) {
-    const words = error instanceof Error ? error.message : 'The key vault does not answer.';
-    return sentencesAsCause(words);
+    // Which version counts is in a row: what is not the vault's trouble is the store's.
+    return error instanceof TagKeyTrouble ? sentencesAsCause(error.message) : storeCause();
   }
 }
 

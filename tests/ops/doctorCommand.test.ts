@@ -115,7 +115,12 @@ test('the store is not reached: named, and not taken for the mail server', async
   });
   expect(status).toBe(1);
   expect(JSON.parse(out)).toMatchObject({
-    causes: expect.arrayContaining([expect.objectContaining({ cure: expect.stringContaining('MailStore') })]),
+    causes: [
+      {
+        cause: 'The storage account does not answer, or lets the program not in.',
+        cure: expect.stringContaining('MailStore'),
+      },
+    ],
   });
 }, 120_000);
 
