@@ -58,7 +58,7 @@ export interface ImapFolder {
 
 /** Beginnings up to this size are fetched with their neighbours in one command; longer messages are streamed. */
 const headBytes = 256 * 1024;
-const streamChunkBytes = 1024 * 1024;
+const streamChunkBytes = 256 * 1024;
 const connectMs = 20_000;
 const greetingMs = 16_000;
 /** The library waits at most half of this for a throttled command before it says so. */
@@ -144,7 +144,7 @@ class Wire {
       greetingTimeout: greetingMs,
       socketTimeout: socketMs,
       // A FETCH of 20 beginnings is read one message at a time; nothing larger than a literal of these is expected.
-      maxLiteralSize: 8 * streamChunkBytes,
+      maxLiteralSize: 8 * 1024 * 1024,
       logger: {
         debug: () => undefined,
         info: () => undefined,

@@ -38,7 +38,11 @@ export function createMimeParser(options: MimeParserOptions): Parser {
 
   const start = (): Worker => {
     const worker = new Worker(options.worker, {
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memoryBytes / 1024 / 1024), stackSizeMb: 4 },
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.ceil(memoryBytes / 1024 / 1024),
+        maxYoungGenerationSizeMb: 16,
+        stackSizeMb: 4,
+      },
       // Nothing that the environment says is the worker's business.
       env: {},
       execArgv: [],

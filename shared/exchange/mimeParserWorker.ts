@@ -144,7 +144,7 @@ async function drained(
     await file?.close();
   }
   const sha256 = hash.digest('hex');
-  if (file !== undefined) return { content: { kind: 'file', path, sizeBytes }, sizeBytes, sha256 };
+  if (file !== undefined) return { content: { kind: 'file', path, sizeBytes, sha256 }, sizeBytes, sha256 };
   room.bytes -= sizeBytes;
   return { content: { kind: 'bytes', bytes: new Uint8Array(Buffer.concat(kept)) }, sizeBytes, sha256 };
 }

@@ -7,7 +7,12 @@ export interface MailAddress {
 /** Where the decoded bytes of a part are: in memory when small, else in a file of the pass's folder. */
 export type PartContent =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number };
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly sizeBytes: number;
+      readonly sha256: string;
+    };
 
 export interface MailPart {
   /** By RFC 2231 and RFC 2047; '' where there is none. */

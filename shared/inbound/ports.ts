@@ -91,7 +91,13 @@ export interface Mailboxes {
 /** The raw message, in memory when small, else in a temporary file that the pass removes. */
 export type RawMail =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number };
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly sizeBytes: number;
+      /** Where it is known already: nobody then reads the file again for it. */
+      readonly sha256?: string;
+    };
 
 export type ParseAnswer =
   | { readonly kind: 'parsed'; readonly mail: ParsedMail; readonly classification: Classification }

@@ -70,10 +70,11 @@ export class Spool {
     } finally {
       await file.close();
     }
+    const sha256 = hash.digest('hex');
     return {
-      raw: { kind: 'file', path, sizeBytes },
+      raw: { kind: 'file', path, sizeBytes, sha256 },
       head: await headOf(path),
-      sha256: hash.digest('hex'),
+      sha256,
       sizeBytes,
     };
   }

@@ -8,7 +8,7 @@ import { callSignal } from './clients.ts';
 import { asTrouble, statusOf } from './trouble.ts';
 
 /** Large files go up in blocks; nobody sees the blob before the list of blocks is committed. */
-const blockBytes = 4 * 1024 * 1024;
+const blockBytes = 2 * 1024 * 1024;
 /** 150 MB on a slow line. */
 const largeCallMs = 240_000;
 
@@ -78,11 +78,12 @@ export class ContainerInboundBlobs implements InboundBlobs {
 }
 
 async function sha256(content: RawMail): Promise<string> {
+  if (content.kind === 'file' && content.sha256 !== undefined) return content.sha256;
   const hash = createHash('sha256');
   if (content.kind === 'bytes') return hash.update(content.bytes).digest('hex');
   const file = await open(content.path);
   try {
-    for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024 }))
+    for await (const chunk of file.createReadStream({ highWaterMark: 64 * 1024 }))
       hash.update(bytesOf(chunk));
   } finally {
     await file.close();
