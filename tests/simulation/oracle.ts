@@ -120,10 +120,11 @@ export class Oracle {
     return { id, type };
   }
 
-  #fetch(name: string): readonly Outcome[] {
-    const bytes = this.#blobs.get(name)?.bytes;
+  /** `reference` is `container/name`, as ESM would read it. */
+  #fetch(reference: string): readonly Outcome[] {
+    const bytes = this.#blobs.get(reference.slice(reference.indexOf('/') + 1))?.bytes;
     if (bytes === undefined) {
-      this.say(`untold: an event names the blob ${name}, which is not there`);
+      this.say(`untold: an event names the blob ${reference}, which is not there`);
       return [];
     }
     const event = JSON.parse(Buffer.from(bytes).toString()) as {
