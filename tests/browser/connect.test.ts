@@ -2,12 +2,14 @@
 // App Service played by local/frontEnd.ts, and the Entra stand-in. Everything runs over TLS, so that the
 // `__Host-` cookie is what it is in production. With BROWSER_SHOTS=FOLDER the pages are kept as pictures.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createHash, createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { makeCertificates } from '../../local/certificates.ts';
 import { startFrontEnd, type FrontEnd } from '../../local/frontEnd.ts';
 import type { HostProcess } from '../../local/host/hostProcess.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
+import { everythingIn, findIn } from '../scenarios/canaries.ts';
 import { never, scenarioNumbers, startRig, submission, until, type Rig } from '../scenarios/rig.ts';
 
 const domain = 'kunta.example';
@@ -25,6 +27,10 @@ let browser: Browser;
 let context: BrowserContext | undefined;
 /** What the browser's console complained of; a breach of the content security policy is among it. */
 let complaints: string[] = [];
+/** What no log line, row, blob or queue message may hold: codes, verifiers, cookies, states and every token. */
+const secrets = new Set<string>();
+/** What the doctor answered. */
+const diagnoses: string[] = [];
 
 beforeAll(async () => {
   const certificates = await makeCertificates();
@@ -44,6 +50,13 @@ beforeAll(async () => {
     settings: { WEBSITE_AUTH_ENABLED: 'True', REFRESH_SCHEDULE: never },
   });
   rig.stack.entra.setAccount({ upn: admin.name });
+  const sign = rig.stack.entra.sign.bind(rig.stack.entra);
+  const checkToken = rig.stack.entra.checkToken.bind(rig.stack.entra);
+  Object.assign(rig.stack.entra, {
+    // Assertions of the managed identity, and the access tokens that mail servers are shown.
+    sign: async (...claims: Parameters<typeof sign>) => noted(await sign(...claims)),
+    checkToken: (token: string) => checkToken(noted(token)),
+  });
   host = await rig.startHost();
   frontEnd.serve(host.url);
   // Root has no sandbox in Chromium.
@@ -81,8 +94,17 @@ async function tab(): Promise<Page> {
     if ((message.type() === 'error' || message.type() === 'warning') && !told)
       complaints.push(message.text());
   });
+  page.on('request', (request) => {
+    const code = new URL(request.url()).searchParams.get('code');
+    if (code !== null && request.url().startsWith(frontEnd.url)) noted(code);
+  });
   page.on('pageerror', (error) => complaints.push(error.message));
   return page;
+}
+
+function noted(secret: string): string {
+  secrets.add(secret);
+  return secret;
 }
 
 const connectUrl = (): string => `${frontEnd.url}/api/oauth/connect`;
@@ -94,6 +116,15 @@ async function begin(page: Page, address: string): Promise<void> {
   await page.goto(connectUrl());
   await row(page, address).getByRole('button').click();
   await page.waitForURL(`${rig.stack.entra.origin}/**`);
+  const cookies = (await context?.cookies()) ?? [];
+  const binder = cookies.find(({ name }) => name === '__Host-connect')?.value ?? '';
+  const state = new URL(page.url()).searchParams.get('state') ?? '';
+  const verifier = createHmac('sha256', binder).update(`verifier|${state}`).digest('base64url');
+  // So it is the verifier: its hash is what Entra was shown.
+  expect(createHash('sha256').update(verifier).digest('base64url')).toBe(
+    new URL(page.url()).searchParams.get('code_challenge'),
+  );
+  [binder, state, verifier].forEach(noted);
 }
 
 /** On Entra's page, and back at the bridge. */
@@ -222,6 +253,7 @@ describe('what follows from a sign-in', () => {
     const answered = await ask({ origin: frontEnd.url });
     expect(answered.status()).toBe(200);
     const diagnosis: unknown = await answered.json();
+    diagnoses.push(JSON.stringify(diagnosis));
     expect(diagnosis).toMatchObject({ mailbox: desk, ok: true, causes: [] });
     expect(diagnosis).toMatchObject({
       steps: [
@@ -278,3 +310,28 @@ describe('what follows from a sign-in', () => {
     expect(rig.events('oauth.grantsKeptAlive').at(-1)).toMatchObject({ refreshedCount: 2, failedCount: 1 });
   });
 });
+
+test('no code, verifier, cookie, state, assertion or token is in what was logged, answered or stored beside the vault', async () => {
+  const { store } = rig.stack.vault;
+  for (const name of store.names()) {
+    for (const { value } of store.versions(name)) noted(/"refreshToken":"([^"]+)"/.exec(value)?.[1] ?? value);
+  }
+  // Of each sign-in a code, a verifier, a cookie and a state; assertions, access tokens, refresh tokens, the key.
+  expect(secrets.size).toBeGreaterThan(25);
+  expect(rig.lines.length).toBeGreaterThan(30);
+  const places = [
+    ...rig.lines.map((line, index) => ({
+      name: `line ${String(index)}`,
+      content: Buffer.from(JSON.stringify(line)),
+    })),
+    { name: 'the doctor', content: Buffer.from(diagnoses.join('\n')) },
+    { name: 'the vault’s log', content: Buffer.from(JSON.stringify(rig.stack.vault.calls)) },
+    ...(await everythingIn(rig.stack.store)),
+  ];
+  expect(findIn(places, secrets)).toEqual([]);
+  // The search finds what is there.
+  const [one = ''] = secrets;
+  expect(findIn([{ name: 'x', content: Buffer.from(`a ${encodeURIComponent(one)} b`) }], secrets)).toEqual([
+    'x',
+  ]);
+}, 120_000);

@@ -434,6 +434,10 @@ describe('the vault', () => {
       world.clock.pass(5 * MINUTE_MS);
       story.push((await tokens.get(support, 'smtp')).kind);
     }
+    const sends = story.filter((kind) => kind === 'token').length * 5;
+    console.log(
+      `120 minutes of outage: sends for ${sends}, pauses for ${120 - sends}, then goes on by itself`,
+    );
     expect(story.slice(0, 14)).toEqual(Array.from({ length: 14 }, () => 'token'));
     expect(new Set(story.slice(14))).toEqual(new Set(['unavailable']));
     world.vault.fault({ kind: 'none' });

@@ -512,6 +512,16 @@ describe(`${cases.length} misconfigurations, each named first`, () => {
   });
 });
 
+test('what was revoked a minute ago shows, although the token that the workers share is good for an hour', async () => {
+  const workers = world.worker();
+  expect((await workers.tokens.get(support, 'smtp')).kind).toBe('token');
+  world.clock.pass(2 * MINUTE_MS);
+  world.entra.revokeSessions(support.address);
+  expect((await world.worker().tokens.get(support, 'smtp')).kind).toBe('token');
+  const diagnosis = await diagnose(support);
+  expect(diagnosis.causes[0]?.cause).toContain('sessions were revoked');
+});
+
 test('an address that is not in MAILBOXES ends at the first step', async () => {
   const { mailboxes, ...rest } = { mailboxes: [support], accounts: [] };
   const parts = { ...rest, mailboxes } as unknown as DoctorParts;
