@@ -1,0 +1,58 @@
+import { expect, test } from '@jest/globals';
+import type { ConnectResult } from '../../shared/outbound/ports.ts';
+import { World } from '../models/world.ts';
+
+const unsigned = {
+  connect: (): Promise<ConnectResult> =>
+    Promise.resolve({
+      kind: 'failed',
+      failure: { phase: 'token', token: 'needsConsent', words: 'The sessions were revoked.' },
+    }),
+};
+
+async function held(): Promise<World> {
+  const world = new World();
+  const without = world.host({ relay: unsigned });
+  await world.submit(without, 'a');
+  await world.answerRings(without);
+  expect((await world.run(without.outbound.watch(world.account))).box.holds).toMatchObject([
+    { reason: 'consent' },
+  ]);
+  return world;
+}
+
+test('after a sign-in the hold is tried at once, and ends', async () => {
+  const world = await held();
+  const host = world.host();
+  // Without it the first try comes a quarter of an hour later.
+  await world.minutes(host, 2);
+  expect(world.story('a')).not.toContain('sent');
+  await world.run(host.outbound.signedIn(world.account));
+  await world.answerRings(host);
+  expect(world.story('a').at(-1)).toBe('sent');
+  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+});
+
+test('a sign-in that helps nothing ends nothing', async () => {
+  const world = await held();
+  const without = world.host({ relay: unsigned });
+  await world.run(without.outbound.signedIn(world.account));
+  await world.answerRings(without);
+  expect(world.story('a')).not.toContain('sent');
+  expect((await world.run(without.outbound.watch(world.account))).box.holds).toMatchObject([
+    { reason: 'consent' },
+  ]);
+});
+
+test('what a person paused stays paused, and where nothing is held nobody is rung', async () => {
+  const world = new World();
+  const host = world.host();
+  await world.run(host.outbound.pause({ account: world.account, by: 'a person' }));
+  await world.answerRings(host);
+  world.queue.rung.length = 0;
+  await world.run(host.outbound.signedIn(world.account));
+  expect(world.queue.rung).toEqual([]);
+  expect((await world.run(host.outbound.watch(world.account))).box.holds).toMatchObject([
+    { reason: 'paused' },
+  ]);
+});
