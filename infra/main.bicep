@@ -202,7 +202,7 @@ module workbook 'modules/workbook.bicep' = {
 }
 
 output appName string = appName
-output pageUrl string = 'https://${hostName}/api/ops'
+output connectUrl string = 'https://${hostName}/api/oauth/connect'
 output storageName string = storageName
 output vaultName string = vaultName
 output clientId string = entra.?outputs.clientId ?? existingClientId

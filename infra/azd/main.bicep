@@ -48,4 +48,4 @@ output AZURE_FUNCTION_APP_NAME string = bridge.outputs.appName
 output CLIENT_ID string = bridge.outputs.clientId
 output ENTERPRISE_APP_OBJECT_ID string = bridge.outputs.enterpriseAppObjectId
 output ADMIN_CONSENT_URL string = bridge.outputs.adminConsentUrl
-output PAGE_URL string = bridge.outputs.pageUrl
+output CONNECT_URL string = bridge.outputs.connectUrl

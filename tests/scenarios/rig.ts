@@ -6,21 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { buildPackage } from '../../local/build.ts';
+import { openDesk } from '../../local/desk.ts';
 import { Esm, type Received } from '../../local/esm.ts';
 import type { HostProcess, HostProcessLine } from '../../local/host/hostProcess.ts';
 import { quickNumbers } from '../../local/quick.ts';
 import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack.ts';
-import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
-import { MimeComposer } from '../../shared/exchange/mimeComposer.ts';
-import { StorageTime } from '../../shared/limits/storageTime.ts';
-import { defaultNumbers } from '../../shared/outbound/numbers.ts';
-import { createOutbound, type Outbound } from '../../shared/outbound/outbound.ts';
-import { BlobContents } from '../../shared/storage/blobContents.ts';
-import { makeStoreClients } from '../../shared/storage/clients.ts';
-import { containerNames, tableNames } from '../../shared/storage/names.ts';
-import { StorageQueues } from '../../shared/storage/storageQueues.ts';
-import { TableRows } from '../../shared/storage/tableRows.ts';
+import type { Settings } from '../../shared/config/settings.ts';
+import type { Outbound } from '../../shared/outbound/outbound.ts';
 
 /** A machine that is busy with other things may take this long for what takes a second on an idle one. */
 const patienceMs = 90_000;
@@ -96,7 +90,7 @@ export async function startRig({ queues, ...options }: RigOptions): Promise<Rig>
       hosts.push(host);
       return host;
     },
-    desk: openDesk(stack),
+    desk: openDesk(settingsOf(stack)),
     events: (name) => lines.flatMap(eventOf).filter(({ event }) => event === name),
     told,
     last: (id) => esm.eventsOf(id).at(-1),
@@ -115,37 +109,10 @@ function changeQueueNumbers(file: string, queues: Readonly<Record<string, unknow
   writeFileSync(file, JSON.stringify(host));
 }
 
-function openDesk({ settings: environment }: Stack): Outbound {
-  const answer = readSettings(environment);
+function settingsOf({ settings }: Stack): Settings {
+  const answer = readSettings(settings);
   if (answer.kind !== 'ok') throw new Error('The bridge would refuse these settings');
-  const { settings } = answer;
-  const time = new StorageTime(systemClock);
-  const store = makeStoreClients(settings.store, { clock: systemClock, witness: time });
-  const composer = new MimeComposer(settings.submissions);
-  return createOutbound({
-    rows: new TableRows(store.table(tableNames.outbox)),
-    contents: new BlobContents(
-      store.blobs.getContainerClient(containerNames.outboundContent),
-      store.blobs.getContainerClient(settings.uploadContainer),
-    ),
-    queues: new StorageQueues(store.queues),
-    relay: { connect: () => Promise.reject(new Error('the desk does not send')) },
-    sentItems: { look: () => Promise.reject(new Error('the desk does not look')) },
-    composer,
-    rawMessages: composer,
-    time,
-    clock: systemClock,
-    random: systemRandom,
-    numbers: { ...defaultNumbers, ...settings.outbound },
-    accounts: settings.accounts,
-    submissions: {
-      mailboxes: settings.mailboxes,
-      maxima: settings.submissions,
-      uploadContainer: settings.uploadContainer,
-    },
-    tagKey: () => Promise.reject(new Error('the desk does not send')),
-    log: () => undefined,
-  });
+  return answer.settings;
 }
 
 function eventOf({ kind, message, at }: HostProcessLine): readonly Readonly<Record<string, unknown>>[] {

@@ -136,6 +136,33 @@ test('npm run submit --watch tells each story; npm run quota says meanwhile what
   expect(quota.output).toMatch(/palvelupiste@kaupunki\.example +\d+ of 30 +\d+ of 10000 +\d+/);
 }, 120_000);
 
+test('npm run outbox shows what is there, stops and resumes an account, and says what it cannot do', async () => {
+  const account = 'palvelupiste@kaupunki.example';
+  const outbox = (...args: readonly string[]): ReturnType<typeof run> =>
+    run('outbox', ...args, '--json', '--settings-file', settingsFile);
+  const listed = lastLine((await outbox('list', account)).output) as {
+    readonly messages: readonly unknown[];
+  };
+  expect(listed.messages).toContainEqual(expect.objectContaining({ id: 'MAJ-0007.alarm', state: 'sent' }));
+  expect((await outbox('pause', account)).status).toBe(0);
+  const paused = await outbox();
+  expect(paused.output).toContain('all: paused. Paused by npm run outbox.');
+  expect((await outbox('resume', account)).status).toBe(0);
+  expect((await outbox()).output).not.toContain('paused');
+  const late = await outbox('cancel', account, 'MAJ-0007.alarm');
+  expect([late.status, late.output]).toEqual([
+    1,
+    expect.stringContaining("It is sent; that can't be done any more."),
+  ]);
+  const nobody = await outbox('replay', account, 'nobody');
+  expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('There is no such message.')]);
+  const wrong = await outbox('fly');
+  expect([wrong.status, wrong.errors]).toEqual([
+    1,
+    expect.stringContaining('fly is nothing that can be done'),
+  ]);
+}, 120_000);
+
 test('npm run submit says what is wrong with its files', async () => {
   const none = await run('submit', '--settings-file', settingsFile);
   expect([none.status, none.errors.trim()]).toEqual([
