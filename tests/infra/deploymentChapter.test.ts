@@ -1,5 +1,5 @@
-// The deployment chapter, held against what it talks of: every command is taken out of docs/deployment.md (and out
-// of the GitHub workflow), and its names, parameters and outputs are looked for in template, scripts and package.
+// The deployment chapter, held against what it talks of: every command is taken out of the README and of
+// docs/deployment.md (and out of the GitHub workflow), and its names, parameters and outputs are looked for in template, scripts and package.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -16,7 +16,9 @@ afterAll(() => {
 });
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const chapter = read('docs/deployment.md');
+const readme = read('README.md');
+const short = readme.slice(readme.indexOf('## Putting it to work'), readme.indexOf('## Reading on'));
+const chapter = `${short}\n${read('docs/deployment.md')}`;
 const workflow = read('.github/workflows/deploy.yml');
 const script = read('infra/exchange/grantMailboxAccess.ps1');
 const blocks = [...chapter.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map((match) => match[1] ?? '');
@@ -39,7 +41,7 @@ const deployments = everything.filter((line) => line.includes('az deployment gro
 const templateOf = (line: string): keyof typeof templates =>
   line.includes('--template-file infra/entra.bicep') ? 'entra' : 'main';
 
-describe('docs/deployment.md', () => {
+describe('the README’s chapter and docs/deployment.md', () => {
   test('holds the commands of a deployment', () => {
     expect(commands.length).toBeGreaterThan(25);
     expect(deployments.length).toBeGreaterThanOrEqual(6);
