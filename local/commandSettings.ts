@@ -13,7 +13,11 @@ export function commandEnvironment(
   const { env } = process;
   if (isSet(env)) return env;
   const running = readRunning(file);
-  if (running !== undefined) return { ...running, ...env };
+  // A machine may trust an authority of its own by this name; the running stack's servers have another.
+  const authority = running?.['NODE_EXTRA_CA_CERTS'];
+  if (running !== undefined) {
+    return { ...running, ...env, ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority }) };
+  }
   throw new Error(`No settings: start the local stack with \`npm start\`, or set ${ownSettings}.`);
 }
 

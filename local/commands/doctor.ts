@@ -2,8 +2,7 @@
 //   --mailbox ADDRESS   one of MAILBOXES
 //   --json              one JSON object and nothing else
 // Exit status 1 where a step failed. It uses the settings of its environment, or of the running local stack.
-import { readFileSync } from 'node:fs';
-import tls from 'node:tls';
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { openBridge } from '../../shared/bridge.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
@@ -62,13 +61,20 @@ async function diagnose(address: string): Promise<Diagnosis> {
   });
 }
 
-/** What client libraries read from the process itself: the identity's endpoint, and whom TLS trusts. */
+/**
+ * What client libraries read from the process itself: the identity's endpoint, and whom TLS trusts. Node reads the
+ * latter at its start alone, so where the running stack has an authority of its own the command starts once more.
+ */
 function takeOver(environment: ReturnType<typeof commandEnvironment>): void {
-  for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
   const authority = environment['NODE_EXTRA_CA_CERTS'];
-  if (authority !== undefined) {
-    tls.setDefaultCACertificates([...tls.getCACertificates('default'), readFileSync(authority, 'utf8')]);
+  if (authority !== undefined && process.env['NODE_EXTRA_CA_CERTS'] !== authority) {
+    const { status } = spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+      stdio: 'inherit',
+      env: { ...environment, ...process.env, NODE_EXTRA_CA_CERTS: authority },
+    });
+    process.exit(status ?? 1);
   }
+  for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
 }
 
 function words({ mailbox, ok, steps, causes }: Diagnosis): string {
