@@ -9,6 +9,7 @@ import {
   arrivalsOf,
   domain,
   idOf,
+  put,
   sender,
   startRig,
   submission,
@@ -87,7 +88,7 @@ async function countIdle({ esm, calls }: Rig): Promise<CallTally> {
   for (let number = 0; number <= idleCount; number += 1) {
     await pause(2_000);
     calls.reset();
-    await esm.submit(submission('idle', idOf('idle', number)));
+    await put(esm, submission('idle', idOf('idle', number)));
     await until('a message on an idle account', 60_000, () => isTold({ esm }, 'idle', number));
     await pause(2_000);
     tallies.push(calls.tally());
@@ -110,7 +111,7 @@ async function countBacklog(
   const account = `${name}@${domain}`;
   const hold = { reached: false };
   held.set(account, hold);
-  await esm.submit(submission(name, idOf(name, 1)));
+  await put(esm, submission(name, idOf(name, 1)));
   await until('a first message at the server', 60_000, () => hold.reached);
   calls.reset();
   const startedAt = performance.now();

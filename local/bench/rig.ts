@@ -91,6 +91,21 @@ export function submission(
 
 export const idOf = (name: string, number: number): string => `${name}-${String(number).padStart(5, '0')}`;
 
+const putTries = 5;
+
+/** Puts one; again where a busy emulator did not answer in time, since the id makes two of them one. */
+export async function put(esm: Esm, one: Readonly<Record<string, unknown>>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await esm.submit(one);
+      return;
+    } catch (error) {
+      if (tries === putTries) throw error;
+      await pause(1_000);
+    }
+  }
+}
+
 /** The emulator scans a queue at every look, so a deep one would measure the emulator. */
 const mostAhead = 500;
 
@@ -108,7 +123,7 @@ export async function submitMany(
       () => first - from - toldCount(esm, name, { from, to: first - 1, type: 'mail.accepted' }) < mostAhead,
     );
     const some = Array.from({ length: Math.min(atOnce, to - first + 1) }, (_, at) => first + at);
-    await Promise.all(some.map((number) => esm.submit(submission(name, idOf(name, number), more))));
+    await Promise.all(some.map((number) => put(esm, submission(name, idOf(name, number), more))));
   }
 }
 

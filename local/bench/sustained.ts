@@ -13,6 +13,7 @@ import {
   arrivalsOf,
   domain,
   idOf,
+  put,
   sender,
   startRig,
   submission,
@@ -144,7 +145,7 @@ async function startUrgent({ stack, esm }: Rig, count: number): Promise<readonly
     await pause(20_000 + 40_000 * systemRandom.uniform());
     const id = `urgent-${String(number)}`;
     const putAt = stack.exchange.log.nowNs();
-    await esm.submit(submission('steady', id, { priority: 'high' }));
+    await put(esm, submission('steady', id, { priority: 'high' }));
     await until('an urgent message', 300_000, () => stack.exchange.log.messagesOf(id).length > 0);
     taken.push(((stack.exchange.log.messagesOf(id)[0]?.mailNs ?? 0) - putAt) / 1e6);
   }
@@ -157,7 +158,7 @@ async function pickUps({ stack, esm }: Rig, count: number): Promise<readonly num
   for (let number = 1; number <= count; number += 1) {
     const id = idOf('quick', number);
     const putAt = stack.exchange.log.nowNs();
-    await esm.submit(submission('quick', id));
+    await put(esm, submission('quick', id));
     await until('a pick-up', 120_000, () => esm.eventsOf(id).some(({ type }) => type === 'mail.sent'));
     taken.push(((stack.exchange.log.messagesOf(id)[0]?.mailNs ?? 0) - putAt) / 1e6);
     await pause(1_500 + 2_000 * systemRandom.uniform());
