@@ -124,7 +124,7 @@ export const outboundMutants: readonly Mutant[] = [
         'box: { ...box, slots: [], open: box.open.filter((open) => !late.includes(open)) },',
       ),
     ],
-    caughtBy: violation('limit', 'lateServer', 400, 1, 2),
+    caughtBy: violation('limit', 'lateServer', 400, 1, 2, 3, 4),
   },
   {
     name: 'oneMoreThanTheLimit',
@@ -142,7 +142,7 @@ export const outboundMutants: readonly Mutant[] = [
         'this.#clock.monotonic() + bounds.atLeast)',
       ),
     ],
-    caughtBy: violation('limit', 'slowStore', 400, 1, 2),
+    caughtBy: violation('limit', 'slowStore', 150, 1, 2),
   },
   {
     name: 'earlyAndLateSwapped',
@@ -164,7 +164,7 @@ export const outboundMutants: readonly Mutant[] = [
         'this.#clock.monotonic() + bounds.atLeast)',
       ),
     ],
-    caughtBy: violation('limit', 'slowStore', 400, 1, 2),
+    caughtBy: violation('limit', 'slowStore', 150, 1, 2),
   },
   {
     name: 'dayChargedAtClaim',
@@ -200,7 +200,7 @@ export const outboundMutants: readonly Mutant[] = [
           [second, index < all.length - 1 ? count : Math.max(0, count - end.recipients.length)] as const) }),`,
       ),
     ],
-    caughtBy: violation('counter', 'shortDay', 100, 1, 2),
+    caughtBy: violation('counter', 'stormy', 200),
   },
   // ---- the lease and the connections
   {
@@ -249,7 +249,7 @@ export const outboundMutants: readonly Mutant[] = [
         'return undefined',
       ),
     ],
-    caughtBy: violation('', 'deadly', 300, 1, 2),
+    caughtBy: figure('startSeconds', 800, 'lonely', 100),
   },
   {
     name: 'noLastLook',
@@ -273,12 +273,12 @@ export const outboundMutants: readonly Mutant[] = [
         'Math.min(Math.max(asleep.get(lane) ?? 0, ...asleep.values()), latest)',
       ),
     ],
-    caughtBy: figure('urgentSeconds', 60, 'urgentBehindBulk', 24),
+    caughtBy: figure('urgentSeconds', 15, 'urgentBehindBulk', 24),
   },
   {
     name: 'urgentNotLookedFor',
     what: 'while others are known the urgent lane is not read again',
-    edits: [room('heads', 'hasHead ? aged && lane === 0', 'hasHead ? false')],
+    edits: [room('heads', 'aged || !page.complete', '(aged && lane !== 0) || !page.complete')],
     caughtBy: test('outbound/lifecycle', 'an urgent message behind a backlog'),
   },
   // ---- one attempt

@@ -32,6 +32,8 @@ export interface CallRates {
   readonly slow: number;
   /** The usual way there and back takes up to this long. */
   readonly latencyMs: number;
+  /** Processes whose answers, all of them, come four to nine seconds late. */
+  readonly farAway: number;
   /** Queue messages that are handed out twice. */
   readonly duplicate: number;
 }
@@ -41,8 +43,11 @@ export interface ServerRates {
   readonly tail: boolean;
   readonly cutBeforeDot: number;
   readonly cutAfterDot: number;
-  /** Accepts up to ten minutes after the dot, and the client has given up by then. */
+  /** Of those cut after the dot, the share that the server drops. */
+  readonly dropped: number;
+  /** Accepts up to ten minutes after the dot; the client may have given up by then. So may those that were cut off. */
   readonly acceptsLate: number;
+  readonly latestLeastMs: number;
   readonly refusedForNow: number;
   readonly refusedForGood: number;
   readonly recipientForNow: number;
@@ -51,6 +56,7 @@ export interface ServerRates {
   /** Hours with trouble of a kind: storms, outages, quotas, sign-in. */
   readonly troublesPerHour: number;
   readonly copyNever: number;
+  readonly copyLeastMs: number;
   readonly copyMostMs: number;
   readonly lookNotMade: number;
 }
@@ -87,13 +93,16 @@ const noFaults: CallRates = {
   pause: 0,
   slow: 0,
   latencyMs: 10,
+  farAway: 0,
   duplicate: 0,
 };
 const goodServer: ServerRates = {
   tail: false,
   cutBeforeDot: 0,
   cutAfterDot: 0,
+  dropped: 0.5,
   acceptsLate: 0,
+  latestLeastMs: 0,
   refusedForNow: 0,
   refusedForGood: 0,
   recipientForNow: 0,
@@ -101,6 +110,7 @@ const goodServer: ServerRates = {
   death: 0,
   troublesPerHour: 0,
   copyNever: 0,
+  copyLeastMs: 0,
   copyMostMs: 60_000,
   lookNotMade: 0,
 };
@@ -151,13 +161,16 @@ export function roughClimate(chance: Scheduler, count: number, hosts: number): C
       pause: 0.0003,
       slow: 0.003,
       latencyMs: chance.chance(0.2) ? 400 : 40,
+      farAway: chance.chance(0.1) ? 0.3 : 0,
       duplicate: 0.05,
     },
     server: {
       tail: chance.chance(0.5),
       cutBeforeDot: 0.01,
       cutAfterDot: 0.01,
+      dropped: 0.5,
       acceptsLate: 0.005,
+      latestLeastMs: 0,
       refusedForNow: 0.01,
       refusedForGood: 0.005,
       recipientForNow: 0.01,
@@ -165,6 +178,7 @@ export function roughClimate(chance: Scheduler, count: number, hosts: number): C
       death: 0.0005,
       troublesPerHour: chance.chance(0.5) ? 1.5 : 0,
       copyNever: chance.chance(0.5) ? 0.3 : 0,
+      copyLeastMs: 0,
       copyMostMs: chance.chance(0.2) ? 30 * minuteMs : minuteMs,
       lookNotMade: 0.1,
     },
@@ -218,17 +232,17 @@ export const climates = {
     const calm = calmClimate(count, 0);
     return {
       ...calm,
-      calls: { ...calm.calls, death: 0.002 },
-      server: { ...calm.server, tail: true, acceptsLate: 0.15, cutAfterDot: 0.05, death: 0.02 },
+      server: { ...calm.server, cutAfterDot: 0.3, dropped: 0, death: 0.01 },
       traffic: { ...calm.traffic, burst: true },
     };
   },
-  /** Every answer of the store takes seconds, at full rate. */
+  /** Some processes hear the store's answers seconds late, others at once, and they take turns at full rate. */
   slowStore: (_seed: number, count: number) => {
-    const calm = calmClimate(count, 0);
+    const calm = calmClimate(count, 0, { messagesPerMinute: 5 });
     return {
       ...calm,
-      calls: { ...calm.calls, slow: 0.3, latencyMs: 400 },
+      numbers: { drainBudgetMs: minuteMs },
+      calls: { ...calm.calls, farAway: 0.5 },
       traffic: { ...calm.traffic, burst: true },
     };
   },
@@ -241,6 +255,11 @@ export const climates = {
       server: { ...calm.server, death: 0.005 },
     };
   },
+  /** A message in ten minutes, and processes that die over it. */
+  lonely: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 10 * minuteMs);
+    return { ...calm, calls: { ...calm.calls, death: 0.01 } };
+  },
   /** A message now and then on an account with one connection, whose owners die. */
   oneConnection: (_seed: number, count: number) => {
     const calm = calmClimate(count, count * 30_000, { connections: 1 });
@@ -251,7 +270,7 @@ export const climates = {
     const calm = calmClimate(count, count * 2_000);
     return { ...calm, calls: { ...calm.calls, lost: 0.05, refused: 0.02 } };
   },
-  /** No reply to many a dot; the copy shows within a minute, and the policy sends again what has none. */
+  /** No reply to many a dot; the message is taken late and its copy shows late, but in time, and the policy sends again what has none. */
   doubtful: (_seed: number, count: number) => {
     const calm = calmClimate(count, count * 3_000);
     return {
@@ -260,8 +279,9 @@ export const climates = {
       server: {
         ...calm.server,
         cutAfterDot: 0.2,
-        acceptsLate: 0.1,
-        copyMostMs: 4 * minuteMs,
+        latestLeastMs: 9.5 * minuteMs,
+        copyLeastMs: 4.9 * minuteMs,
+        copyMostMs: 5 * minuteMs,
         lookNotMade: 0.3,
       },
     };

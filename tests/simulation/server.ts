@@ -126,7 +126,8 @@ export class Server {
       : this.happens(rates.cutAfterDot)
         ? 'afterDot'
         : undefined;
-    const late = cut === undefined && this.happens(rates.acceptsLate);
+    const late =
+      cut === 'afterDot' ? chance.chance(0.5) : cut === undefined && this.happens(rates.acceptsLate);
     return {
       envelopeMs: totalMs * (first ?? 0),
       bodyMs: totalMs * ((second ?? 0) - (first ?? 0)),
@@ -134,8 +135,8 @@ export class Server {
       rcpt,
       ...(refuse === undefined ? {} : { refuse }),
       ...(cut === undefined ? {} : { cut }),
-      dropped: cut === 'afterDot' && chance.chance(0.5),
-      ...(late ? { acceptsAfterMs: chance.between(0, 600_000) } : {}),
+      dropped: cut === 'afterDot' && chance.chance(rates.dropped),
+      ...(late ? { acceptsAfterMs: chance.between(rates.latestLeastMs, 600_000) } : {}),
     };
   }
 
@@ -184,7 +185,7 @@ export class Server {
       if (this.#scheduler.chance(this.#rates.copyNever)) return;
       this.#copies.set(
         `${message.account} ${message.id}.${message.attempt}`,
-        at + this.#scheduler.between(0, this.#rates.copyMostMs),
+        at + this.#scheduler.between(this.#rates.copyLeastMs, this.#rates.copyMostMs),
       );
     });
   }

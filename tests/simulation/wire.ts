@@ -18,6 +18,8 @@ export class Wire {
   readonly #machine: Machine;
   readonly #witness: TimeWitness;
   readonly #weather: Weather;
+  /** By which every answer comes later than others' do. */
+  readonly #farMs: number;
   readonly #count: (what: 'call' | 'pause') => void;
 
   constructor(
@@ -32,6 +34,7 @@ export class Wire {
     this.#witness = witness;
     this.#weather = weather;
     this.#count = count;
+    this.#farMs = scheduler.chance(weather.calls.farAway) ? scheduler.between(4_000, 9_000) : 0;
   }
 
   /** `apply` is the service's side, and may happen twice. Rejects with StorageTrouble. */
@@ -45,7 +48,7 @@ export class Wire {
       const rough = scheduler.now < this.#weather.faultsStopAt;
       const happens = (rate: number): boolean => rough && scheduler.chance(rate);
       const thereMs = this.#way(happens);
-      const backMs = this.#way(happens);
+      const backMs = this.#farMs + this.#way(happens);
       const sentAt = machine.clock.monotonic();
       const answer = (value: T, dateMs: number): void => {
         machine.after(backMs, () => {
