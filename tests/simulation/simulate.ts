@@ -325,7 +325,8 @@ export class Simulation {
       copyNever > 0 || copyMostMs > this.#numbers.doubtSettleMs,
     );
     // A doubt has a cause: somebody died or stood still with messages in the air, or no reply came to a dot.
-    const causes = 2 * (this.#deaths + this.#pauses + leftInDoubt);
+    // For each account it worked for, it had two connections.
+    const causes = 2 * this.accounts.length * (this.#deaths + this.#pauses) + 2 * leftInDoubt;
     if (verdict.doubtsTold > causes)
       this.#oracle.say(`doubts: ${verdict.doubtsTold} doubts have only ${causes} causes`);
     return {
