@@ -42,7 +42,8 @@ export async function drain(account: string, owner: string, doors: Doors): Promi
     if (because !== 'leaseLost') await leave(shift, asleep);
     doors.log(drainEvents.left({ account, owner, because, settled: settledCount }));
     if (because === 'leaseLost' || because === 'hold') return { ended: because, settledCount };
-    if (!(await isMoreDue(shift))) return { ended: because, settledCount };
+    const isUntold = because === 'timeOver' && shift.teller.owes;
+    if (!isUntold && !(await isMoreDue(shift))) return { ended: because, settledCount };
     if (doors.clock.monotonic() >= endsAt) break;
   }
   await doors.queues.ring(account);

@@ -21,6 +21,7 @@ export class Teller implements Rider {
   readonly #told = new Set<string>();
   #expected = true;
   #busy = false;
+  #closing = false;
   #finishedAt = Number.NEGATIVE_INFINITY;
 
   /** `mayTell`: still the owner; a later owner tells the same events again. */
@@ -36,9 +37,19 @@ export class Teller implements Rider {
     this.#expected = true;
   }
 
-  /** Nothing is being told, and nothing is known to be left. */
+  /** Nothing is being told, and nothing is known to be left (or what is left is left to the next owner). */
   get quiet(): boolean {
-    return !this.#busy && !this.#expected;
+    return !this.#busy && (this.#closing || !this.#expected);
+  }
+
+  /** Events are known to be left. */
+  get owes(): boolean {
+    return this.#expected;
+  }
+
+  /** Ends after the event in hand. While submissions keep coming there is always one more to tell. */
+  close(): void {
+    this.#closing = true;
   }
 
   /** So many told rows wait for a transaction to take them along. */
@@ -50,7 +61,7 @@ export class Teller implements Rider {
   start(hurry: boolean): void {
     const { clock, numbers } = this.#doors;
     const restedMs = clock.monotonic() - this.#finishedAt;
-    if (this.#busy || !this.#mayTell()) return;
+    if (this.#busy || this.#closing || !this.#mayTell()) return;
     const due = this.#expected ? hurry || restedMs >= numbers.tellPauseMs : restedMs >= numbers.tellEveryMs;
     if (!due) return;
     this.#busy = true;
@@ -72,7 +83,7 @@ export class Teller implements Rider {
         const rows = await this.#doors.rows.query(this.#account, { ...range, limit });
         for (const row of rows) {
           if (this.#told.has(row.key)) continue;
-          if (!this.#mayTell()) return false;
+          if (this.#closing || !this.#mayTell()) return false;
           await this.#doors.queues.tell(getText(row.fields, 'text') ?? '');
           this.#told.add(row.key);
         }

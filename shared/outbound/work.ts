@@ -89,13 +89,17 @@ export class Work {
     return turn === 'again' || !('leave' in turn) ? turn : this.#whenFinished(turn);
   }
 
-  /** Leaving waits for what flies, connects, is looked for or is still to be told. */
-  #whenFinished(turn: Turn): Turn {
+  /**
+   * Leaving waits for what flies, connects or is looked for, and for what is still to be told; but where time is
+   * over the next drain is rung at once, and tells it.
+   */
+  #whenFinished(turn: Extract<Turn, { readonly leave: LeaveReason }>): Turn {
     const { numbers, clock } = this.#shift.doors;
     const pending = this.#flights.count > 0 || this.#looking || this.#sending.connecting;
     if (pending) return { waitMs: numbers.turnMs };
     const { teller } = this.#shift;
-    teller.start(true);
+    if (turn.leave === 'timeOver') teller.close();
+    else teller.start(true);
     const patienceMs = clock.monotonic() - this.#endsAt;
     if (!teller.quiet && patienceMs < numbers.leaseMs) return { waitMs: numbers.tellPauseMs };
     return turn;
