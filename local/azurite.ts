@@ -14,6 +14,11 @@ export interface AzuriteOptions {
   readonly location?: string;
   /** Queues in a process of their own, apart from tables and blobs. */
   readonly separate?: boolean;
+  /**
+   * Keep the queues alone in this folder, where they are apart. In memory the emulator stands still every minute to
+   * clear away what was deleted; after some ten thousand messages that is longer than a client waits.
+   */
+  readonly queuesLocation?: string;
   /** Files of a certificate and its key: https, and tokens of an identity are taken as well. */
   readonly https?: { readonly cert: string; readonly key: string };
 }
@@ -45,12 +50,13 @@ const stopLimitMs = 5_000;
 
 /** Starts the emulator and waits until every service listens. */
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
-  const { location, separate = false, https } = options;
+  const { location, separate = false, queuesLocation, https } = options;
   // The whole emulator names its real ports even for port 0 (the table service's own entry does not), so it is
   // the second process too; its queue service is then left alone.
   const starts = [startProcess('whole', location, https)];
   if (separate) {
-    starts.push(startProcess('queues', location === undefined ? undefined : join(location, 'queues'), https));
+    const queues = queuesLocation ?? (location === undefined ? undefined : join(location, 'queues'));
+    starts.push(startProcess('queues', queues, https));
   }
   const results = await Promise.allSettled(starts);
   const running = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

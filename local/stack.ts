@@ -116,6 +116,7 @@ async function assemble(
   const azurite = await startAzurite({
     ...(options.storeFolder === undefined ? {} : { location: options.storeFolder }),
     separate: options.separateQueues ?? false,
+    ...(options.storeFolder === undefined ? { queuesLocation: join(folder, 'queues') } : {}),
   });
   closers.push(() => azurite.stop());
   const store = makeStoreClients(
