@@ -166,7 +166,9 @@ export function openBridge(settings: Settings): Bridge {
     ...access,
     mailboxes: settings.mailboxes,
     redirectUri,
-    onConnected: ({ smtpUser }) => outbound.signedIn(accountKey(smtpUser)),
+    onConnected: async ({ address, smtpUser }) => {
+      await Promise.all([outbound.signedIn(accountKey(smtpUser)), inbound.signedIn(address)]);
+    },
   });
   const examineAs = (owner: string, address: string): Promise<Diagnosis> =>
     examine(address, {

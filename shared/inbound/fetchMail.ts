@@ -14,6 +14,8 @@ export interface Inbound {
   fetchAll(run: { readonly invocationId: string }): Promise<readonly PassReport[]>;
   /** One mailbox now, whatever its pause; undefined for an address that is not served or not received. */
   fetchOne(address: string, run: { readonly invocationId: string }): Promise<PassReport | undefined>;
+  /** A person has signed the mailbox in: the next pass takes it, whatever pause it is in. Throws when the store does not answer. */
+  signedIn(address: string): Promise<void>;
   /** Where each mailbox that receives stands, for the page. */
   states(): Promise<readonly InboundState[]>;
   /** Ends the parser's threads. */
@@ -35,6 +37,8 @@ export function createInbound(doors: InboundDoors, mailboxes: readonly Mailbox[]
       mailbox: box.mailbox,
       cursor: await doors.ledger.cursor(box.key),
     }));
+  const boxAt = (address: string): Box | undefined =>
+    boxes.find(({ mailbox }) => mailbox.address.toLowerCase() === address.toLowerCase());
   return {
     async fetchAll(run) {
       const time = deadline(doors, doors.numbers.passBudgetMs);
@@ -48,12 +52,16 @@ export function createInbound(doors: InboundDoors, mailboxes: readonly Mailbox[]
       return [...reports, ...paused.map(({ box, cursor }) => pausedReport(box, cursor))];
     },
     async fetchOne(address, run) {
-      const box = boxes.find(({ mailbox }) => mailbox.address.toLowerCase() === address.toLowerCase());
+      const box = boxAt(address);
       if (box === undefined) return undefined;
       return passWithin(doors, box, {
         owner: run.invocationId,
         time: deadline(doors, doors.numbers.mailboxBudgetMs),
       });
+    },
+    async signedIn(address) {
+      const box = boxAt(address);
+      if (box !== undefined) await endPause(doors, box);
     },
     async states() {
       return (await states()).map(({ mailbox, cursor }) => ({ mailbox, cursor }));
@@ -65,6 +73,16 @@ export function createInbound(doors: InboundDoors, mailboxes: readonly Mailbox[]
 export function boxOf(mailbox: Mailbox): Box {
   const key = accountKey(mailbox.address);
   return { mailbox, key, hash: createHash('sha256').update(key).digest('hex').slice(0, 16) };
+}
+
+/** A pass that is at work, or takes over meanwhile, has the mailbox already: there is no pause to end. */
+async function endPause({ ledger, clock, random, numbers }: InboundDoors, box: Box): Promise<void> {
+  const now = clock.now();
+  if (((await ledger.cursor(box.key))?.pausedUntil ?? 0) <= now) return;
+  const claim = { owner: random.id(), now, untilMs: now + numbers.leaseMs };
+  const begun = await ledger.begin(box.key, claim);
+  if (begun.kind === 'begun' && begun.cursor !== undefined)
+    await ledger.end(begun.lease, { ...begun.cursor, failureCount: 0, pausedUntil: 0 });
 }
 
 /** A mailbox's share of the whole pass. What is left undone for want of time comes first next time. */
