@@ -36,20 +36,19 @@ try {
 async function runAll(hosts: number): Promise<void> {
   const startedAt = performance.now();
   const messages = wholeNumber('messages', flags.messages === '' ? '20000' : flags.messages, 100_000_000);
-  const { summary, worlds, deaths, pauses, leftInDoubt, forgottenRefusals, virtualDays, failures } =
-    await run({
-      messages,
-      seed: wholeNumber('seed', flags.seed, Number.MAX_SAFE_INTEGER),
-      hosts,
-      processes: wholeNumber('processes', flags.processes, 64),
-      progress: (done, of) => {
-        if (!flags.json && (done % 100 === 0 || done === of)) console.log(`${done} of ${of} worlds`);
-      },
-    });
+  const { summary, worlds, deaths, pauses, leftInDoubt, virtualDays, failures } = await run({
+    messages,
+    seed: wholeNumber('seed', flags.seed, Number.MAX_SAFE_INTEGER),
+    hosts,
+    processes: wholeNumber('processes', flags.processes, 64),
+    progress: (done, of) => {
+      if (!flags.json && (done % 100 === 0 || done === of)) console.log(`${done} of ${of} worlds`);
+    },
+  });
   if (!flags.json) {
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     console.log(
-      `${worlds} worlds, ${virtualDays} virtual days, ${deaths} processes died, ${pauses} stood still, ${leftInDoubt} messages got no reply after the dot, ${forgottenRefusals} recipients' refusals died with their process; ${seconds} s`,
+      `${worlds} worlds, ${virtualDays} virtual days, ${deaths} processes died, ${pauses} stood still, ${leftInDoubt} messages got no reply after the dot; ${seconds} s`,
     );
   }
   show(failures);

@@ -4,8 +4,8 @@ import type { Budget } from '../outbound/ports.ts';
 const chunkBytes = 65_536;
 
 export interface ContentNotes {
-  /** The receiving stream was attached: the server said go ahead. */
-  readonly begins: () => void;
+  /** The receiving stream was attached: the server said go ahead. False: nothing is given, and it ends elsewhere. */
+  readonly begins: () => Promise<boolean>;
   /** The receiver has passed on everything that it was given and its own ending, the final dot. */
   readonly ended: () => void;
   /** The budget ended before the content did. */
@@ -22,6 +22,7 @@ export class ContentSource extends Readable {
   readonly #content: Buffer;
   readonly #budget: Budget;
   readonly #notes: ContentNotes;
+  #mayBegin: Promise<boolean> = Promise.resolve(false);
   #at = 0;
 
   constructor(content: Uint8Array, budget: Budget, notes: ContentNotes) {
@@ -35,12 +36,17 @@ export class ContentSource extends Readable {
     destination: Destination,
     options?: { readonly end?: boolean },
   ): Destination {
-    this.#notes.begins();
+    this.#mayBegin = this.#notes.begins();
     destination.once('end', this.#notes.ended);
     return super.pipe(destination, options);
   }
 
   override _read(): void {
+    void this.#give();
+  }
+
+  async #give(): Promise<void> {
+    if (!(await this.#mayBegin)) return;
     if (this.#budget.remainingMs() <= 0) {
       this.#notes.over();
       return;

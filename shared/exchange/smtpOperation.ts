@@ -10,6 +10,8 @@ export type Unfinished =
   /** The library's error; the connection may go on. */
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'nonsense'; readonly phase: Phase }
+  /** Some recipients were refused, and whoever sends could not write down which. */
+  | { readonly kind: 'unnoted' }
   | { readonly kind: 'over' | 'closed' };
 
 /** Begins an operation; `done` ends it, `over` ends it and cuts the connection. */

@@ -8,8 +8,10 @@
 // Sending, on a connection that stays open:
 //   1. a message larger than the server's SIZE is refused here, before MAIL, in the words of RFC 1870 6.1; so is
 //      one with 8-bit bytes where the server takes none (RFC 6152 3); what the bridge composes has none
-//   2. MAIL, RCPT, DATA; the content in chunks, the budget asked before MAIL and before each chunk; the dot
-//   3. the wait for the reply. It and everything before it end with the budget: then the socket is destroyed
+//   2. MAIL, RCPT, DATA. Where some recipients are refused and others taken, the sender writes that down before the
+//      content goes (with PIPELINING, RFC 2920, DATA is out by then; without the content it means nothing)
+//   3. the content in chunks, the budget asked before MAIL and before each chunk; the dot
+//   4. the wait for the reply. It and everything before it end with the budget: then the socket is destroyed
 // After a refusal the transaction is reset (RSET) and the connection is used again; after 421, after a reply that
 // says the session is not authenticated, and after anything that was no SMTP reply, it is not.
 //

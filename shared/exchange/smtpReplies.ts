@@ -4,6 +4,8 @@ import type { Reply } from '../mail/reply.ts';
 import type { Envelope, Phase, RelayFailure } from '../outbound/ports.ts';
 
 export const noReply = 'the server said something that is no SMTP reply';
+export const unnotedWords =
+  'Some of the recipients were refused, and that could not be written down, so the message was not given.';
 
 /** The library names the command that was refused; with PIPELINING the dialog is further on by then. */
 export function phaseOfCommand(error: unknown): Phase | undefined {

@@ -9,6 +9,7 @@ import type {
   Phase,
   RelayConnection,
   RelayFailure,
+  Sender,
   SendResult,
 } from '../outbound/ports.ts';
 import { ContentSource } from './contentSource.ts';
@@ -22,6 +23,7 @@ import {
   phaseOfCommand,
   redact,
   tooLarge,
+  unnotedWords,
 } from './smtpReplies.ts';
 import { listenerOf, SmtpTranscript, type LibraryListener } from './smtpTranscript.ts';
 import { causeOf, failureWords } from './smtpWords.ts';
@@ -148,7 +150,7 @@ export class SmtpSession implements RelayConnection {
     return failed(`the server refused the token${challengeWords(seen.said[0], secrets)}`);
   }
 
-  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+  async send(envelope: Envelope, content: Uint8Array, sender: Sender): Promise<SendResult> {
     checkEnvelope(envelope);
     this.#transcript.begin();
     const unsent = (failure: RelayFailure): SendResult => ({
@@ -162,17 +164,24 @@ export class SmtpSession implements RelayConnection {
     }
     const use8BitMime = !isAscii(content);
     if (use8BitMime && !this.#takesEightBit) return unsent(eightBit);
-    if (budget.remainingMs() <= 0) return unsent(this.#failure({ kind: 'over' }));
+    if (sender.remainingMs() <= 0) return unsent(this.#failure({ kind: 'over' }));
     const note: { dotSent: boolean } = { dotSent: false };
-    const ended = await this.#run<string>(budget, (done, over) => {
-      const source = new ContentSource(content, budget, {
-        begins: () => {
+    const ended = await this.#run<string>(sender, (done, over) => {
+      const refuse = (why: Unfinished): false => {
+        done(why);
+        this.destroy();
+        return false;
+      };
+      const source = new ContentSource(content, sender, {
+        begins: async () => {
           // The library takes anything that begins with a 2 for yes; a message is not given for that.
-          if (this.#transcript.nonsenseAt !== undefined) {
-            done({ kind: 'nonsense', phase: this.#transcript.nonsenseAt });
-            this.destroy();
-          }
+          const { nonsenseAt } = this.#transcript;
+          if (nonsenseAt !== undefined) return refuse({ kind: 'nonsense', phase: nonsenseAt });
+          const answered = this.#recipients(envelope);
+          const isRefused = answered.some(({ reply }) => reply.code >= 300);
+          if (isRefused && !(await sender.noteRefusals(answered))) return refuse({ kind: 'unnoted' });
           this.#transcript.bodyBegins();
+          return true;
         },
         ended: () => {
           note.dotSent = true;
@@ -195,7 +204,7 @@ export class SmtpSession implements RelayConnection {
       return { kind: 'accepted', dotSent: true, recipients, reply, ...named };
     }
     const failure = ended.kind === 'done' ? this.#untimely(reply) : this.#failure(ended);
-    await this.#recover(failure, budget);
+    await this.#recover(failure, sender);
     return { kind: 'failed', dotSent, recipients, failure };
   }
 
@@ -294,6 +303,7 @@ export class SmtpSession implements RelayConnection {
   #failure(ended: Unfinished): RelayFailure {
     if (ended.kind === 'nonsense') return { phase: ended.phase, words: failureWords(ended.phase, noReply) };
     const { phase } = this.#transcript;
+    if (ended.kind === 'unnoted') return { phase, words: unnotedWords };
     if (ended.kind !== 'error') {
       const cause = ended.kind === 'over' ? 'the time for this attempt is over' : 'ECONNECTION';
       return { phase, words: failureWords(phase, cause) };

@@ -60,10 +60,19 @@ export function judgeAttempt(message: Message, attempt: number, landing: Landing
 
 type Judged = ReadonlyMap<string, RecipientJudgement>;
 
-function judgeRecipients(result: SendResult): Judged {
-  return new Map(
-    result.recipients.map(({ address, reply }) => [address, quote(judgeRecipient(reply), reply)]),
-  );
+/**
+ * Those that the server refused, under the number of this attempt: what was said of them is their outcome, whatever
+ * becomes of the message. The others share its fate and are left as they were.
+ */
+export const refusedAtRcpt = (
+  message: Message,
+  attempt: number,
+  recipients: SendResult['recipients'],
+): readonly RecipientOutcome[] =>
+  settleRecipients(message, attempt, judgeRecipients(recipients), 'pending', { code: 0, words: '' });
+
+function judgeRecipients(recipients: SendResult['recipients']): Judged {
+  return new Map(recipients.map(({ address, reply }) => [address, quote(judgeRecipient(reply), reply)]));
 }
 
 /** What it means in our words, and what the server said in its own. */
@@ -78,7 +87,7 @@ function accepted(
   attempt: number,
   result: SendResult & { readonly kind: 'accepted' },
 ): AttemptEnd {
-  const judged = judgeRecipients(result);
+  const judged = judgeRecipients(result.recipients);
   const why = { code: result.reply.code, words: result.reply.text };
   return {
     verdict: 'accepted',
@@ -100,7 +109,7 @@ function failed(
   result: SendResult & { readonly kind: 'failed' },
 ): AttemptEnd {
   const { failure, dotSent } = result;
-  const judged = judgeRecipients(result);
+  const judged = judgeRecipients(result.recipients);
   const judgement = isRefusedByRecipients(message, judged)
     ? undefined
     : quote(judgeFailure(failure, dotSent), failure.reply);
@@ -189,9 +198,11 @@ function settleRecipients(
         return outcome(recipient.address, 'failed', attempt, own);
       case 'hold':
       case 'configuration':
-        return recipient;
+        return outcome(recipient.address, recipient.state, attempt, own);
       case 'accepted':
       case undefined:
+        // Of a dialog that nobody saw end, the refusals were noted.
+        if (fate === 'inDoubt' && recipient.attempt === attempt) return recipient;
         return fate === 'pending' ? recipient : outcome(recipient.address, fate, attempt, why);
     }
   });

@@ -6,16 +6,18 @@ import type { Landing } from './attemptEnd.ts';
 import type { Doors } from './doors.ts';
 import type { Line } from './lines.ts';
 import type { Message } from './message.ts';
-import type { Envelope } from './ports.ts';
+import type { Envelope, SendResult } from './ports.ts';
 
 export interface Flight {
   readonly open: Open;
-  /** As it was when claimed; absent where only the claim is known. */
-  readonly message?: Message;
+  /** As it was when claimed, and whom RCPT refused since; absent where only the claim is known. */
+  message?: Message;
   /** Of the desk then: under another one, the row may have learned something since (a bounce of an earlier attempt). */
-  readonly generation: number;
+  generation: number;
   readonly tries: readonly Hold[];
   readonly claimedAt: number;
+  /** Its server refused some of the recipients, and gets nothing more until that is written down. */
+  asking?: { readonly recipients: SendResult['recipients']; readonly answer: (noted: boolean) => void };
   landing?: Landing;
   /** By the late bound. */
   landedAt: number;
@@ -44,6 +46,10 @@ export class Flights {
     return this.#flights.has(tag);
   }
 
+  asking(): readonly Flight[] {
+    return [...this.#flights.values()].filter(({ asking }) => asking !== undefined);
+  }
+
   landed(): readonly Flight[] {
     return [...this.#flights.values()].filter(({ landing }) => landing !== undefined);
   }
@@ -69,13 +75,28 @@ export class Flights {
 
   async #fly(flight: Flight, line: Line, envelope: Envelope, bytes: Uint8Array): Promise<void> {
     const remainingMs = (): number => flight.open.deadline - this.#doors.time.late();
+    const noteRefusals = (recipients: SendResult['recipients']): Promise<boolean> =>
+      this.#ask(flight, recipients);
     try {
-      this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs }));
+      this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs, noteRefusals }));
     } catch (error) {
       // A fault of ours; how far the dialog came is not known.
       line.connection.destroy();
       this.#land(flight, { kind: 'silent', words: error instanceof Error ? error.name : 'unknown trouble' });
     }
+  }
+
+  /** Only the loop writes; it answers, at the latest when the attempt lands. */
+  #ask(flight: Flight, recipients: SendResult['recipients']): Promise<boolean> {
+    if (flight.landing !== undefined) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const answer = (noted: boolean): void => {
+        delete flight.asking;
+        resolve(noted);
+      };
+      flight.asking = { recipients, answer };
+      this.#bell.ring();
+    });
   }
 
   /** A claim of ours that never became an attempt: its answer was lost, and the time had passed. */
@@ -105,6 +126,7 @@ export class Flights {
     if (flight.landing !== undefined) return;
     flight.landing = landing;
     flight.landedAt = this.#doors.time.late();
+    flight.asking?.answer(false);
     const line = this.#lines.get(flight);
     this.#lines.delete(flight);
     if (line !== undefined) line.busy = false;

@@ -101,7 +101,7 @@ export function settleAttempt(before: Message, end: AttemptEnd, settling: Settli
     recipients: end.recipients,
     ...(end.serverMessageId === undefined ? {} : { serverMessageId: end.serverMessageId }),
     // An attempt that was given up for doubtful is charged already.
-    charged: before.charged + (attempt > before.attempt ? before.recipients.filter(isOpen).length : 0),
+    charged: before.charged + (attempt > before.attempt ? triedIn(before, attempt) : 0),
     chargedAt: deadline + numbers.graceMs,
   };
   const reply = end.reply === undefined ? {} : { reply: end.reply };
@@ -129,6 +129,10 @@ export function settleAttempt(before: Message, end: AttemptEnd, settling: Settli
 }
 
 const isOpen = ({ state }: RecipientOutcome): boolean => state === 'pending' || state === 'deferred';
+
+/** Recipients that the attempt was made for; those that it refused may be noted already. */
+const triedIn = ({ recipients }: Message, attempt: number): number =>
+  recipients.filter((recipient) => isOpen(recipient) || recipient.attempt === attempt).length;
 
 /** Its due row stays as it is; or it gets one now, where it had been given up for doubtful. */
 const asBefore = (before: Message, at: At): Place =>
@@ -231,7 +235,7 @@ function doubt(
   });
 }
 
-/** Nobody settled the attempt by its deadline: its host died or stood still. */
+/** Nobody settled the attempt by its deadline: its host died or stood still. Whom RCPT refused was noted. */
 export function doubtAbandoned(
   before: Message,
   open: { readonly attempt: number; readonly deadline: number },
@@ -241,10 +245,12 @@ export function doubtAbandoned(
   const ended: Message = {
     ...before,
     attempt: open.attempt,
-    recipients: restate(before, ['pending', 'deferred'], 'inDoubt').map((recipient) =>
-      recipient.state === 'inDoubt' ? { ...recipient, attempt: open.attempt } : recipient,
+    recipients: before.recipients.map((recipient) =>
+      isOpen(recipient) && recipient.attempt !== open.attempt
+        ? { ...recipient, state: 'inDoubt', attempt: open.attempt }
+        : recipient,
     ),
-    charged: before.charged + before.recipients.filter(isOpen).length,
+    charged: before.charged + triedIn(before, open.attempt),
     chargedAt: open.deadline + numbers.graceMs,
   };
   const words = 'the attempt was not settled by its deadline, so nobody knows how far it came.';
@@ -366,12 +372,21 @@ export function replay(before: Message, at: At, by: string): Move {
   return tell(before, after, 'mail.deferred', { retryAt: at });
 }
 
+/**
+ * Of a doubtful one, those in doubt have it: whom the server refused is as if its copy had been found. Of any other,
+ * whoever is left.
+ */
 export function markSent(before: Message, at: At, by: string): Move {
+  const isDoubtful = before.recipients.some(({ state }) => state === 'inDoubt');
   const known = {
     ...before,
-    recipients: restate(before, ['inDoubt', 'failed', 'pending', 'deferred'], 'sent'),
+    recipients: restate(before, isDoubtful ? ['inDoubt'] : ['failed', 'pending', 'deferred'], 'sent'),
   };
   const words = `Marked as sent by ${by}.`;
+  if (known.recipients.some(isOpen)) {
+    const waiting = { state: 'waiting', place: due(at, before), reason: 'markedSent', words } as const;
+    return tell(before, arrive(known, at, waiting), 'mail.deferred', { retryAt: at });
+  }
   const after = arrive(known, at, { state: 'sent', place: nowhere, reason: 'markedSent', words });
   return tell(before, after, 'mail.sent');
 }

@@ -144,10 +144,20 @@ export type SendResult = {
   | { readonly kind: 'failed'; readonly failure: RelayFailure }
 );
 
+/** What a connection asks of whoever sends a message on it. */
+export interface Sender extends Budget {
+  /**
+   * Asked once, when the server has refused some of the recipients and taken others, before any of the content is
+   * given: the copy in Sent Items will not tell who was refused. False, never thrown: it could not be written down,
+   * nothing of the content is given, and the connection is cut.
+   */
+  noteRefusals(recipients: SendResult['recipients']): Promise<boolean>;
+}
+
 export interface RelayConnection {
   /** False once the socket is gone or the server said it will close. */
   readonly usable: boolean;
-  send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult>;
+  send(envelope: Envelope, content: Uint8Array, sender: Sender): Promise<SendResult>;
   /** MAIL FROM, RCPT TO, RSET: what a probe and the doctor do. Nothing is sent. */
   probe(
     envelope: Envelope,

@@ -7,6 +7,7 @@ import { Flights } from './flights.ts';
 import type { Lane } from './keys.ts';
 import { keepLease } from './lease.ts';
 import { returnParked } from './parking.ts';
+import { noteRefusals } from './noteRefusals.ts';
 import { StorageTrouble } from './ports.ts';
 import { Sending } from './sending.ts';
 import type { LeaveReason, Turn } from './sending.ts';
@@ -74,6 +75,7 @@ export class Work {
   async #turn(): Promise<Turn> {
     const shift = this.#shift;
     const { numbers, clock } = shift.doors;
+    if (await noteRefusals(this.#flights.asking(), shift)) return 'again';
     if (await this.#settleLanded()) return 'again';
     this.#noticeOthers();
     if (!shift.holdsLease) return this.#withoutLease();

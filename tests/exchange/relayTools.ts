@@ -3,7 +3,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { SmtpRelay } from '../../shared/exchange/smtpRelay.ts';
 import type { AccessTokens, TokenAnswer } from '../../shared/mail/accessToken.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
-import type { Budget, Envelope, RelayConnection } from '../../shared/outbound/ports.ts';
+import type { Envelope, RelayConnection, Sender } from '../../shared/outbound/ports.ts';
 import { makeCertificates, type Certificates } from '../../local/certificates.ts';
 
 let made: Promise<Certificates> | undefined;
@@ -30,10 +30,13 @@ export const account: Account = {
 export const envelope: Envelope = { from: 'desk@example.com', to: ['user@example.net'] };
 export const content = Buffer.from('Subject: hello\r\n\r\nHello.\r\n');
 
-/** A budget that is plenty, or ends after so many milliseconds. */
-export function budget(ms = 60_000): Budget {
+/** A budget that is plenty, or ends after so many milliseconds, of one who writes everything down. */
+export function budget(ms = 60_000): Sender {
   const endsAt = systemClock.monotonic() + ms;
-  return { remainingMs: () => endsAt - systemClock.monotonic() };
+  return {
+    remainingMs: () => endsAt - systemClock.monotonic(),
+    noteRefusals: () => Promise.resolve(true),
+  };
 }
 
 /** Gives the tokens in order, the last one for ever, and keeps what it was asked. */

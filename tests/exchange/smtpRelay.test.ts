@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
-import type { Phase } from '../../shared/outbound/ports.ts';
+import type { Phase, Sender } from '../../shared/outbound/ports.ts';
 import {
   ScriptedTokens,
   account,
@@ -175,7 +175,7 @@ describe('time', () => {
     let asked = 0;
     const large = Buffer.from(`Subject: x\r\n\r\n${'y'.repeat(998)}\r\n`.repeat(4_000));
     // Positive for a while, then over: storage's time has jumped.
-    const jumping = { remainingMs: () => ((asked += 1) > 20 ? -1 : 60_000) };
+    const jumping = { ...budget(), remainingMs: () => ((asked += 1) > 20 ? -1 : 60_000) };
     expect(await connection.send(envelope, large, jumping)).toMatchObject({
       kind: 'failed',
       dotSent: false,
@@ -236,6 +236,41 @@ describe('refusals', () => {
         ['b@example.net', 250, '2.1.5'],
       ]);
       connection.destroy();
+    }
+  });
+
+  test('who was refused is written down before any of the content goes; if it is not, none of it does', async () => {
+    for (const extensions of [[], ['PIPELINING']]) {
+      for (const noted of [true, false]) {
+        const server = await start({
+          ehlo: secureEhlo(...extensions),
+          rcpt: (line) => (line.includes('gone') ? '550 5.1.1 Gone' : '250 2.1.5 OK'),
+        });
+        const connection = await connected(server.port);
+        const asked: unknown[] = [];
+        const noteRefusals: Sender['noteRefusals'] = async (recipients) => {
+          asked.push(recipients.map(({ address, reply }) => `${address} ${String(reply.code)}`));
+          // Long enough for the content to arrive, were it on its way.
+          await systemClock.sleep(50);
+          asked.push(server.messages.length);
+          return noted;
+        };
+        const sender = { ...budget(), noteRefusals };
+        const to = ['gone@example.net', 'a@example.net'];
+        const result = await connection.send({ ...envelope, to }, content, sender);
+        expect(asked).toEqual([['gone@example.net 550', 'a@example.net 250'], 0]);
+        expect(server.messages).toHaveLength(noted ? 1 : 0);
+        expect(connection.usable).toBe(noted);
+        expect(result).toMatchObject(
+          noted ? { kind: 'accepted' } : { kind: 'failed', dotSent: false, failure: { phase: 'data' } },
+        );
+        expect(result.recipients.map(({ reply }) => reply.code)).toEqual([550, 250]);
+        // Nobody is asked where nobody was refused, or everybody.
+        const again = noted ? connection : await connected(server.port);
+        for (const one of to) await again.send({ ...envelope, to: [one] }, content, sender);
+        expect(asked).toHaveLength(2);
+        again.destroy();
+      }
     }
   });
 

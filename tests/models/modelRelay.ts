@@ -11,6 +11,7 @@ import type {
   Relay,
   RelayConnection,
   RelayFailure,
+  Sender,
   SendResult,
 } from '../../shared/outbound/ports.ts';
 import type { VirtualClock } from './virtualClock.ts';
@@ -111,7 +112,7 @@ export class ModelConnection implements RelayConnection {
     this.#isDead = isDead;
   }
 
-  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+  async send(envelope: Envelope, content: Uint8Array, budget: Sender): Promise<SendResult> {
     const text = Buffer.from(content).toString();
     const bridgeId = /^X-Mail-Bridge-Id: (.*)$/m.exec(text)?.[1] ?? '';
     const messageId = /^Message-ID: (.*)$/m.exec(text)?.[1] ?? '';
@@ -134,6 +135,10 @@ export class ModelConnection implements RelayConnection {
         words: 'no recipient accepted',
         ...(reply === undefined ? {} : { reply }),
       });
+    }
+    if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
+      this.destroy();
+      return this.#fail(false, recipients, { phase: 'data', words: 'the refusals could not be noted' });
     }
     await this.#pause(latencyMs / 3, budget);
     if (manner.cut === 'beforeDot') {

@@ -282,8 +282,8 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       room(
         'flights',
-        'this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs }));',
-        `const sending = line.connection.send(envelope, bytes, { remainingMs });
+        'this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs, noteRefusals }));',
+        `const sending = line.connection.send(envelope, bytes, { remainingMs, noteRefusals });
       this.#land(flight, { kind: 'accepted', dotSent: true, recipients: [], reply: { code: 250, text: 'OK' } });
       await sending;`,
       ),
@@ -336,6 +336,36 @@ export const outboundMutants: readonly Mutant[] = [
       ),
     ],
     caughtBy: test('outbound/holds', 'quota by the server'),
+  },
+  {
+    name: 'refusalsNotNoted',
+    what: 'whom RCPT refused is not written down before the content goes',
+    edits: [
+      room(
+        'noteRefusals',
+        'const noted = await note(flight, recipients, shift);',
+        'const noted = flight.message;',
+      ),
+    ],
+    caughtBy: violation('lost', 'refusing', 100),
+  },
+  {
+    name: 'refusalsNotRead',
+    what: 'an attempt that nobody settled is in doubt for those too whom RCPT refused',
+    edits: [room('moves', 'isOpen(recipient) && recipient.attempt !== open.attempt', 'isOpen(recipient)')],
+    caughtBy: violation('lost', 'refusing', 100),
+  },
+  {
+    name: 'contentBeforeNote',
+    what: 'the content is given although the refusals could not be written down',
+    edits: [
+      {
+        file: 'shared/exchange/smtpSession.ts',
+        find: 'if (isRefused && !(await sender.noteRefusals(answered)))',
+        replace: 'if (isRefused && !(await sender.noteRefusals(answered)) && false)',
+      },
+    ],
+    caughtBy: test('exchange/smtpRelay', 'who was refused is written down'),
   },
   // ---- doubts
   {

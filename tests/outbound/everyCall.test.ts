@@ -86,10 +86,16 @@ function expectSound(world: World, at: number): void {
     const story = world.story(id);
     expect([at, id, world.sequences(id)]).toEqual([at, id, story.map((_, index) => index + 1)]);
     const doubted = story.includes('inDoubt');
+    const told = (world.about(id).at(-1)?.data['recipients'] ?? []) as readonly {
+      readonly address: string;
+      readonly outcome: string;
+    }[];
     for (const address of addresses) {
       const count = arrivals.filter((other) => other === address).length;
       expect([at, address, count <= 1]).toEqual([at, address, true]);
       if (!doubted) expect([at, address, count]).toEqual([at, address, 1]);
+      const isToldSent = told.some((one) => one.address === address && one.outcome === 'sent');
+      if (isToldSent) expect([at, address, count]).toEqual([at, address, 1]);
     }
     expect([at, id, ['sent', 'held'].includes(story.at(-1) ?? '')]).toEqual([at, id, true]);
   }

@@ -296,6 +296,16 @@ export const climates = {
       traffic: { ...calm.traffic, manyRecipients: 1, mostRecipients: 3 },
     };
   },
+  /** Some recipients of many a message are refused, and processes die around the dot. */
+  refusing: (_seed: number, count: number) => {
+    const calm = calmClimate(count, count * 20_000);
+    return {
+      ...calm,
+      calls: { ...calm.calls, refused: 0.02, lost: 0.02 },
+      server: { ...calm.server, recipientForNow: 0.1, recipientForGood: 0.1, death: 0.05 },
+      traffic: { ...calm.traffic, manyRecipients: 1, mostRecipients: 5 },
+    };
+  },
   /** The day's recipients are used up again and again, by messages of any length, under a server that is late. */
   shortDay: (_seed: number, count: number) => {
     const calm = calmClimate(count, count * 240_000, { recipientsPerDay: 120 });

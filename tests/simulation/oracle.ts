@@ -31,11 +31,6 @@ export interface Verdict {
   readonly doubtsTold: number;
   /** Ids that end waiting for a person. */
   readonly held: number;
-  /**
-   * Recipients refused at RCPT in an attempt whose process died, so that nobody was left who knew it; the copy in
-   * Sent Items proved the message.
-   */
-  readonly forgottenRefusals: number;
   readonly mostInAnyPeriod: number;
   readonly mostRecipientsInAnyDay: number;
   readonly delays: readonly number[];
@@ -147,18 +142,16 @@ export class Oracle {
       else known.push(arrival);
     }
     let lost = 0;
-    let forgottenRefusals = 0;
     let unexplainedDuplicates = 0;
     for (const one of submitted) {
       const mine = byId.get(one.id) ?? [];
       const story = this.#stories.get(one.id);
       byId.delete(one.id);
-      const { found, forgotten } = judgeOne(one, mine, story, {
+      const found = judgeOne(one, mine, story, {
         rejected: this.#rejected,
         refused,
         mayRepeat,
       });
-      forgottenRefusals += forgotten;
       for (const violation of found) this.say(violation);
       if (found.some((words) => words.startsWith('lost:'))) lost += 1;
       if (found.some((words) => words.startsWith('duplicate:'))) unexplainedDuplicates += 1;
@@ -181,7 +174,6 @@ export class Oracle {
       inDoubt: stories.filter(({ doubts }) => doubts > 0).length,
       doubtsTold: stories.reduce((sum, { doubts }) => sum + doubts, 0),
       held: stories.filter(({ type }) => type === 'held').length,
-      forgottenRefusals,
       ...most,
       delays: submitted.flatMap((one) => delayOf(one, first)),
       highDelays: submitted.filter(({ high }) => high).flatMap((one) => delayOf(one, first)),
@@ -205,10 +197,9 @@ function judgeOne(
   arrivals: readonly Arrival[],
   story: Story | undefined,
   { rejected, refused, mayRepeat }: Known,
-): { readonly found: readonly string[]; readonly forgotten: number } {
-  if (story === undefined) return { found: [`lost: ${id} was never told to be accepted`], forgotten: 0 };
+): readonly string[] {
+  if (story === undefined) return [`lost: ${id} was never told to be accepted`];
   const found: string[] = [];
-  let forgotten = 0;
   const doubted = story.doubts > 0;
   const told = story.types.join(', ');
   const standing = contents.filter(({ sha256 }) => !rejected.has(sha256));
@@ -229,12 +220,13 @@ function judgeOne(
   if (!isEnd(story.type, story.reason)) {
     const kind = arrivals.length === 0 && !doubted ? 'lost' : 'stuck';
     found.push(`${kind}: ${id} has no end after all faults are over (${told} ${story.reason})`);
-    return { found, forgotten };
+    return found;
   }
   for (const address of content?.recipients ?? []) {
     const outcome = story.outcomes.find((one) => one.address === address)?.outcome;
     const count = counts.get(address) ?? 0;
-    if (outcome === 'sent' && count === 0 && doubted && refused.has(`${id} ${address}`)) forgotten += 1;
+    if (outcome === 'sent' && count === 0 && arrivals.length > 0 && refused.has(`${id} ${address}`))
+      found.push(`lost: a recipient of ${id} was refused and is told sent (${told})`);
     else if (outcome === 'sent' && count === 0)
       found.push(`lost: ${id} is told sent and did not arrive (${told})`);
     else if (outcome !== 'sent' && count > 0 && !doubted)
@@ -243,7 +235,7 @@ function judgeOne(
       found.push(`lost: a recipient of ${id} is forgotten as ${outcome ?? 'nothing'} (${told})`);
   }
   if (story.type === 'held' && !doubted) found.push(`stuck: ${id} is held and never was in doubt`);
-  return { found, forgotten };
+  return found;
 }
 
 const periodMs = 60_000;

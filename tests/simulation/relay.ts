@@ -9,6 +9,7 @@ import type {
   Relay,
   RelayConnection,
   RelayFailure,
+  Sender,
   SendResult,
   SentItems,
   Wanted,
@@ -92,7 +93,7 @@ class SimulatedConnection implements RelayConnection {
     return this.#destroyed || !this.#end.open;
   }
 
-  async send(envelope: Envelope, content: Uint8Array, budget: Budget): Promise<SendResult> {
+  async send(envelope: Envelope, content: Uint8Array, budget: Sender): Promise<SendResult> {
     const { machine, server, rates, scheduler } = this.#ends;
     if (machine.dead) return never();
     const message = this.#read(envelope, content);
@@ -114,6 +115,10 @@ class SimulatedConnection implements RelayConnection {
     if (accepted.length === 0) {
       const reply = refused === undefined ? {} : { reply: refused.reply };
       return failed(false, recipients, { phase: 'rcpt', ...reply, words: 'No recipient was accepted.' });
+    }
+    if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
+      this.destroy();
+      return failed(false, recipients, { phase: 'data', words: 'The refusals could not be noted.' });
     }
     const leftInBody = await this.#step(manner.bodyMs, budget);
     if (leftInBody !== undefined) return failed(false, recipients, { phase: 'body', words: leftInBody });

@@ -52,7 +52,6 @@ export interface RunReport {
   readonly deaths: number;
   readonly pauses: number;
   readonly leftInDoubt: number;
-  readonly forgottenRefusals: number;
   readonly virtualDays: number;
   readonly failures: readonly Failure[];
 }
@@ -167,7 +166,6 @@ function report(
     deaths: sum((one) => one.deaths),
     pauses: sum((one) => one.pauses),
     leftInDoubt: sum((one) => one.leftInDoubt),
-    forgottenRefusals: sum((one) => one.forgottenRefusals),
     virtualDays: Math.round(sum((one) => one.virtualMs) / dayMs),
     failures: orders.flatMap((order, index) => {
       const violations = outcomes[index]?.violations ?? [];

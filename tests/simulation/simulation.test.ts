@@ -51,6 +51,13 @@ describe('no reply to every fourth message, and the policy sends again what has 
   });
 });
 
+test('where recipients are refused and processes die over the rest, whoever was refused is not told sent', async () => {
+  const outcome = await simulate(climates.refusing(1, 300), 1);
+  expect(outcome).toMatchObject({ violations: [], lost: 0, unexplainedDuplicates: 0 });
+  expect(outcome.deaths).toBeGreaterThan(10);
+  expect(outcome.inDoubt).toBeGreaterThan(20);
+});
+
 test('one now and then on an idle account: 99 of 100 start within 8 s, the median within 3', async () => {
   const { delays, violations } = await simulate(climates.quiet(1, 300), 1);
   expect(violations).toEqual([]);
