@@ -4,7 +4,7 @@
 //  2  login and SELECT; UIDVALIDITY changed or 0: everything is looked at again, known mail is recognised
 //  3  actions still owed from before (a crash left their marks)
 //  4  UIDs owed, then those above the cursor, in batches:
-//       beginnings of all in one FETCH, each handed off (handOff.ts)
+//       beginnings of all in one FETCH, each handed off (handOff.ts); the next batch is fetched meanwhile
 //       one transaction: rows announced, actions noted as pending, cursor moved, lease extended
 //       the after-fetch action, then its marks removed
 //  5  the cursor row gives the lease back and says how it went
@@ -87,6 +87,16 @@ export async function fetchPass(
     doors.log(events.passYielded({ mailbox: box.hash }));
   }
   return result;
+}
+
+/** Messages of one transaction, as far as they were read. */
+interface Batch {
+  readonly uids: readonly number[];
+  /** Announced in an earlier generation of UIDs, by id. */
+  readonly known: ReadonlyMap<number, string>;
+  /** Ascending. */
+  readonly heads: readonly FetchedHead[];
+  readonly gone: readonly number[];
 }
 
 /** The lease went to somebody else: unwinds to the pass, which stops. */
@@ -252,25 +262,40 @@ class Pass {
     const owed = this.cursor.owed.filter((one) => this.isDue(one)).map(({ uid }) => uid);
     const todo = [...owed, ...fresh.uids.filter((uid) => !owed.includes(uid))];
     const { batchCount } = this.doors.numbers;
+    let next: Promise<Batch> | undefined;
     for (let at = 0; at < todo.length; at += batchCount) {
       if (!this.timeFor()) {
         this.cursor = { ...this.cursor, leftover: true };
         return;
       }
-      await this.takeBatch(session, todo.slice(at, at + batchCount), rescan);
+      const batch = await (next ?? this.readBatch(session, todo.slice(0, batchCount), rescan));
+      next = this.readBatch(session, todo.slice(at + batchCount, at + 2 * batchCount), rescan);
+      await this.takeBatch(session, batch, next);
     }
     this.cursor = { ...this.cursor, leftover: false };
   }
 
-  private async takeBatch(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<void> {
+  /** What goes wrong is told when it is awaited, which may be never. */
+  private readBatch(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<Batch> {
+    const reading = this.read(session, uids, rescan);
+    reading.catch(() => undefined);
+    return reading;
+  }
+
+  private async read(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<Batch> {
     const known =
-      rescan && this.mayTrustHeaders(session)
+      rescan && uids.length > 0 && this.mayTrustHeaders(session)
         ? await this.recognise(session, uids)
         : new Map<number, string>();
     const wanted = uids.filter((uid) => !known.has(uid));
-    const { heads: unsorted, gone } =
+    const { heads, gone } =
       wanted.length === 0 ? { heads: [], gone: [] } : ok(await session.readHeads(wanted));
-    const heads = unsorted.toSorted((one, other) => one.uid - other.uid);
+    return { uids, known, heads: heads.toSorted((one, other) => one.uid - other.uid), gone };
+  }
+
+  /** `next` is being read over the same connection: no other command is given before it is there. */
+  private async takeBatch(session: MailboxSession, batch: Batch, next: Promise<Batch>): Promise<void> {
+    const { heads } = batch;
     const place: Place = {
       box: this.box,
       session,
@@ -279,7 +304,6 @@ class Pass {
       turns: this.turns,
       order: new InOrder(),
     };
-    // Long messages are streamed over the one connection, so they go one after another, after the short ones.
     const outcomes = new Map<number, HandedOff | ImapTrouble>();
     const take = async (head: FetchedHead): Promise<void> => {
       outcomes.set(head.uid, await this.tryHandOff(place, head));
@@ -289,8 +313,11 @@ class Pass {
       this.doors.numbers.messagesAtOnce,
       take,
     );
-    for (const head of heads) if (!head.whole) await take(head);
-    await this.write(session, { uids, gone, known, outcomes });
+    // Long messages are streamed over the one connection, so they go one after another, after the short ones.
+    const long = heads.filter(({ whole }) => !whole);
+    if (long.length > 0) await next.catch(() => undefined);
+    for (const head of long) await take(head);
+    await this.write(session, { ...batch, outcomes }, next);
   }
 
   /** A stream that ends early is this message's trouble alone; everything else ends the pass. */
@@ -305,12 +332,8 @@ class Pass {
 
   private async write(
     session: MailboxSession,
-    batch: {
-      readonly uids: readonly number[];
-      readonly gone: readonly number[];
-      readonly known: ReadonlyMap<number, string>;
-      readonly outcomes: ReadonlyMap<number, HandedOff | ImapTrouble>;
-    },
+    batch: Batch & { readonly outcomes: ReadonlyMap<number, HandedOff | ImapTrouble> },
+    next: Promise<Batch>,
   ): Promise<void> {
     const announced = new Set<string>();
     const handled: PendingAction[] = [];
@@ -363,7 +386,11 @@ class Pass {
     if (answer.kind === 'lost') throw new LeaseLost();
     this.lease = answer.lease;
     this.cursor = cursor;
-    if (act) await this.act(session, handled);
+    if (act) {
+      // Where the connection is gone already, its reason is the one to tell; the actions stay pending.
+      await next;
+      await this.act(session, handled);
+    }
     // A cut connection fails every later command as well: say the first reason.
     if (worst !== undefined && worst.kind !== 'unavailable') throw new SessionOver(worst);
   }
@@ -412,6 +439,8 @@ class Pass {
       const { baseId, headerPrint } = identify(this.box.key, readHeaders(mailText(bytes)), bytes);
       const seen = this.recognised.get(headerPrint) ?? 0;
       const id = seen === 0 ? baseId : `${baseId}-${seen + 1}`;
+      // Two mails of one pass may agree in their headers: only what was told in an earlier one is taken on trust.
+      if (this.told.has(id)) continue;
       const entry = await this.doors.ledger.find(this.box.key, id);
       if (entry?.state !== 'announced' || entry.headerPrint !== headerPrint) continue;
       this.recognised.set(headerPrint, seen + 1);

@@ -34,19 +34,30 @@ export class InOrder {
   }
 }
 
-/** Runs the task for every item, at most `atOnce` together; results in the order of the items. */
+/**
+ * Runs the task for every item, at most `atOnce` together; results in the order of the items. After a failure nothing new
+ * is begun, and it is thrown when what was begun has ended: nothing goes on behind the caller's back.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
   atOnce: number,
   task: (item: T) => Promise<R>,
 ): Promise<readonly R[]> {
   const results: R[] = [];
-  const queue = [...items.entries()];
+  const failures: unknown[] = [];
+  const queue = items.entries();
   const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      results[next[0]] = await task(next[1]);
+    // All take from the one queue.
+    for (const [at, item] of queue) {
+      try {
+        results[at] = await task(item);
+      } catch (error) {
+        failures.push(error);
+      }
+      if (failures.length > 0) return;
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+  if (failures.length > 0) throw failures[0];
   return results;
 }

@@ -256,6 +256,24 @@ describe('several things at once', () => {
     expect([results, most]).toEqual([[50, 10, 40, 20, 30], 2]);
   });
 
+  test('after a failure nothing is begun, and what was begun has ended when it is thrown', async () => {
+    const seen: string[] = [];
+    const { promise: held, resolve: release } = Promise.withResolvers<undefined>();
+    const all = inParallel(['slow', 'bad', 'never'], 2, async (item) => {
+      seen.push(item);
+      if (item === 'bad') throw new Error('bad');
+      await held;
+      seen.push(`${item} ended`);
+    }).catch((error: unknown) => {
+      seen.push(String(error));
+    });
+    // More turns of the engine than the failure needs to be heard.
+    for (let n = 0; n < 20; n += 1) await Promise.resolve();
+    release(undefined);
+    await all;
+    expect(seen).toEqual(['slow', 'bad', 'slow ended', 'Error: bad']);
+  });
+
   test('one key, one at a time, also after a failure', async () => {
     const turns = new Turns();
     const seen: string[] = [];

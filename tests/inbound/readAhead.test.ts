@@ -1,0 +1,152 @@
+// While one batch is handed off the next is fetched, over the same connection and never two commands at a time.
+import { afterAll, afterEach, expect, test } from '@jest/globals';
+import type { Exchange } from '../../local/exchange/exchange.ts';
+import type { AfterFetch } from '../../shared/mail/mailbox.ts';
+import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
+import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
+import { closeParser, DESK, imapAt, mail, mailboxOf, rigOf, TestTokens, type Rig } from './rig.ts';
+
+afterEach(closeAll);
+afterAll(closeParser);
+
+const run = { invocationId: 'test' };
+
+/** A session's commands as they begin and end. */
+class Commands {
+  readonly log: string[] = [];
+  underWay = 0;
+  mostAtOnce = 0;
+
+  begin(name: string): void {
+    this.log.push(name);
+    this.underWay += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.underWay);
+  }
+
+  async during<T>(name: string, command: () => Promise<T>): Promise<T> {
+    this.begin(name);
+    try {
+      return await command();
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  seenBy(session: MailboxSession): MailboxSession {
+    const during = this.during.bind(this);
+    const begin = this.begin.bind(this);
+    const end = (): void => void (this.underWay -= 1);
+    return {
+      uidValidity: session.uidValidity,
+      uidNext: session.uidNext,
+      listAbove: (uid) => during('list', () => session.listAbove(uid)),
+      stillThere: (uids) => during('there', () => session.stillThere(uids)),
+      readHeads: (uids) => during(`heads ${uids.join(',')}`, () => session.readHeads(uids)),
+      readHeaders: (uids) => during('headers', () => session.readHeaders(uids)),
+      async *stream(uid) {
+        begin('stream');
+        try {
+          yield* session.stream(uid);
+        } finally {
+          end();
+        }
+      },
+      act: (uids, action) => during(`act ${uids.join(',')}`, () => session.act(uids, action)),
+      close: () => session.close(),
+    };
+  }
+}
+
+async function worldWith(
+  afterFetch: AfterFetch,
+): Promise<{ exchange: Exchange; rig: Rig; commands: Commands }> {
+  const exchange = await exchangeWith();
+  const { ca } = await certificates();
+  const imap = imapAt(exchange.imapPort, ca, new TestTokens((user) => tokenFor(user)));
+  const commands = new Commands();
+  const mailboxes: Mailboxes = {
+    async open(mailbox, time) {
+      const answer = await imap.open(mailbox, time);
+      return answer.kind === 'failed' ? answer : { kind: 'ok', session: commands.seenBy(answer.session) };
+    },
+  };
+  const rig = rigOf({
+    mailboxes: [mailboxOf(DESK, { afterFetch })],
+    imap: mailboxes,
+    numbers: { batchCount: 2, messagesAtOnce: 2 },
+  });
+  return { exchange, rig, commands };
+}
+
+function deliver(exchange: Exchange, ...mails: readonly string[]): void {
+  for (const one of mails) exchange.store.mailbox(DESK).deliver(one);
+}
+
+const numbered = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_one, at) => mail({ 'Message-ID': `<${at + 1}@x>` }));
+
+test('the next batch is asked for before the first mail of this one is told', async () => {
+  const { exchange, rig, commands } = await worldWith({ kind: 'none' });
+  deliver(exchange, ...numbered(5));
+  const whenTold: string[][] = [];
+  rig.ledger.hook = (step, when) => {
+    if (step === 'keep' && when === 'before')
+      whenTold.push(commands.log.filter((name) => name.startsWith('heads')));
+  };
+  expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, leftover: false }]);
+  expect(whenTold[0]).toEqual(['heads 1,2', 'heads 3,4']);
+  expect(whenTold.at(-1)).toEqual(['heads 1,2', 'heads 3,4', 'heads 5']);
+});
+
+test('commands never overlap, whatever is streamed or moved in between', async () => {
+  const { exchange, rig, commands } = await worldWith({ kind: 'move', folder: 'Fetched' });
+  const long = mail({ 'Message-ID': '<long@x>' }, 'A line of text.\r\n'.repeat(40_000));
+  const [first = '', ...others] = numbered(4);
+  deliver(exchange, first, long, ...others);
+  expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, actedCount: 5 }]);
+  expect(commands.mostAtOnce).toBe(1);
+  expect(commands.log).toContain('stream');
+  // Nothing of a batch is moved before the next one is there: one command at a time, and no mail is fetched twice.
+  expect(commands.log.filter((name) => /^(heads|act)/.test(name))).toEqual([
+    'heads 1,2',
+    'heads 3,4',
+    'act 1,2',
+    'heads 5',
+    'act 3,4',
+    'act 5',
+  ]);
+});
+
+test('a connection that is lost while reading ahead: what was read is told and written, its actions stay owed', async () => {
+  const { exchange, rig } = await worldWith({ kind: 'delete' });
+  deliver(exchange, ...numbered(4));
+  exchange.misbehave({
+    protocol: 'imap',
+    at: 'UID FETCH',
+    skip: 1,
+    times: 1,
+    does: { kind: 'throttle', backoffMs: 60_000 },
+  });
+  const report = await rig.inbound.fetchOne(DESK, run);
+  expect(report).toMatchObject({ outcome: 'failed', announcedCount: 2, actedCount: 0 });
+  expect(report?.words).toContain('Exchange asks for a pause');
+  expect(rig.ledger.pending.size).toBe(2);
+  expect(await rig.inbound.fetchOne(DESK, run)).toMatchObject({ announcedCount: 2, actedCount: 4 });
+  expect(rig.notices()).toHaveLength(4);
+  expect(exchange.store.mailbox(DESK).folder('INBOX')?.size).toBe(0);
+});
+
+test('a server without UIDs: two mails of one pass that agree in their headers are both told', async () => {
+  const { exchange, rig } = await worldWith({ kind: 'none' });
+  const folder = exchange.store.mailbox(DESK).folder('INBOX');
+  folder?.renumber(0);
+  deliver(exchange, mail({ 'Message-ID': '<known@x>' }));
+  await rig.inbound.fetchAll(run);
+  // In different batches of the next pass, which recognises known mail by its headers.
+  const twin = (text: string): string => mail({ 'Message-ID': '<twin@x>' }, text);
+  deliver(exchange, twin('One.'), mail({ 'Message-ID': '<between@x>' }), mail({ 'Message-ID': '<more@x>' }));
+  deliver(exchange, mail({ 'Message-ID': '<most@x>' }), twin('Another.'));
+  folder?.renumber(0);
+  expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, duplicateCount: 1 }]);
+  expect(new Set(rig.notices().map(({ id }) => id)).size).toBe(6);
+});
