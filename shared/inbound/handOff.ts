@@ -13,7 +13,7 @@
 // Identity: two mails may share an id (same Message-ID, Date, first hop). They are the same mail when their bytes
 // agree, or their lasting fields and what they say (a server rebuilds MIME on each fetch); else the second gets a
 // suffix.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { asciiJson } from '../mail/asciiJson.ts';
 import * as events from '../telemetry/inboundEvents.ts';
 import { mailText, readHeaders } from './headers.ts';
@@ -25,12 +25,13 @@ import {
   type NoticePart,
   type WholeNotice,
 } from './notice.ts';
+import type { MailPart } from './parsedMail.ts';
 import type { Entry, FetchedHead, MailboxSession, ParseAnswer } from './ports.ts';
 import { fileOf, headOf, type Spool, type SpooledMail } from './rawMail.ts';
 import { relate, senderLimit } from './relate.ts';
 import type { Box, InboundDoors } from './room.ts';
 import { identify, type Identity } from './stableId.ts';
-import type { InOrder, Turns } from './turns.ts';
+import { inParallel, type InOrder, type Turns } from './turns.ts';
 import { outlineOf, type Outline } from './unparsedOutline.ts';
 
 export type HandedOff =
@@ -40,6 +41,9 @@ export type HandedOff =
 
 /** So many mails with one identity are kept apart. */
 const sharedIdLimit = 50;
+
+/** Parts of one message that are stored at the same time. */
+const partsAtOnce = 4;
 
 export interface Place {
   readonly box: Box;
@@ -275,14 +279,21 @@ async function storeParts(
             contentType: `text/${name === 'text' ? 'plain' : 'html'}; charset=utf-8`,
           }),
         };
-  const parts: NoticePart[] = [];
-  for (const { content, ...part } of mail.parts) {
-    const name = blobName(box, id, `part-${part.sha256.slice(0, 24)}`);
+  const part = async ({ content, ...about }: MailPart): Promise<NoticePart> => {
+    const name = blobName(box, id, `part-${about.sha256.slice(0, 24)}`);
     // The type is the sender's word: a browser is never to act on it.
-    await doors.blobs.create(name, content, 'application/octet-stream');
-    parts.push({ blob: doors.blobs.reference(name), ...part });
-  }
-  return { ...(await body('text', mail.text)), ...(await body('html', mail.html)), parts };
+    await doors.blobs.create(name, { ...content, sha256: about.sha256 }, 'application/octet-stream');
+    return { blob: doors.blobs.reference(name), ...about };
+  };
+  const storing = [
+    body('text', mail.text),
+    body('html', mail.html),
+    inParallel(mail.parts, partsAtOnce, part),
+  ] as const;
+  // Where one fails the others still read files that are removed afterwards.
+  await Promise.allSettled(storing);
+  const [text, html, parts] = await Promise.all(storing);
+  return { ...text, ...html, parts: [...parts] };
 }
 
 async function storeBytes(
@@ -291,9 +302,9 @@ async function storeBytes(
   id: string,
   content: { readonly bytes: Uint8Array; readonly name: string; readonly contentType: string },
 ): Promise<NoticeBlob> {
-  const sha256 = createHash('sha256').update(content.bytes).digest('hex');
+  const sha256 = hash('sha256', content.bytes);
   const name = blobName(box, id, `${content.name}-${sha256.slice(0, 24)}`);
-  await doors.blobs.create(name, { kind: 'bytes', bytes: content.bytes }, content.contentType);
+  await doors.blobs.create(name, { kind: 'bytes', bytes: content.bytes, sha256 }, content.contentType);
   return { blob: doors.blobs.reference(name), sizeBytes: content.bytes.byteLength, sha256 };
 }
 

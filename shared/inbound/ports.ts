@@ -90,12 +90,16 @@ export interface Mailboxes {
 
 /** The raw message, in memory when small, else in a temporary file that the pass removes. */
 export type RawMail =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'bytes';
+      readonly bytes: Uint8Array;
+      /** Where it is known already: nobody then goes over the bytes again for it. */
+      readonly sha256?: string;
+    }
   | {
       readonly kind: 'file';
       readonly path: string;
       readonly sizeBytes: number;
-      /** Where it is known already: nobody then reads the file again for it. */
       readonly sha256?: string;
     };
 

@@ -1,5 +1,5 @@
 // A message on its way through the pass: in memory while small, else in a file of the pass's own folder.
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,27 +50,28 @@ export class Spool {
   ): Promise<SpooledMail> {
     if (!head.whole || head.bytes.byteLength > inMemoryBytes) await this.ready();
     if (head.whole) {
+      const sha256 = hash('sha256', head.bytes);
       return {
-        raw: { kind: 'bytes', bytes: head.bytes },
+        raw: { kind: 'bytes', bytes: head.bytes, sha256 },
         head: head.bytes.subarray(0, headLimitBytes),
-        sha256: createHash('sha256').update(head.bytes).digest('hex'),
+        sha256,
         sizeBytes: head.bytes.byteLength,
       };
     }
     const path = `${prefix}raw`;
-    const hash = createHash('sha256');
+    const running = createHash('sha256');
     let sizeBytes = 0;
     const file = await open(path, 'wx');
     try {
       for await (const chunk of stream(head.uid)) {
-        hash.update(chunk);
+        running.update(chunk);
         sizeBytes += chunk.byteLength;
         await file.writeFile(chunk);
       }
     } finally {
       await file.close();
     }
-    const sha256 = hash.digest('hex');
+    const sha256 = running.digest('hex');
     return {
       raw: { kind: 'file', path, sizeBytes, sha256 },
       head: await headOf(path),

@@ -78,7 +78,7 @@ export class ContainerInboundBlobs implements InboundBlobs {
 }
 
 async function sha256(content: RawMail): Promise<string> {
-  if (content.kind === 'file' && content.sha256 !== undefined) return content.sha256;
+  if (content.sha256 !== undefined) return content.sha256;
   const hash = createHash('sha256');
   if (content.kind === 'bytes') return hash.update(content.bytes).digest('hex');
   const file = await open(content.path);
