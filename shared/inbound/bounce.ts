@@ -5,10 +5,11 @@
 import { readReport, type ReportedRecipient } from './bounceFields.ts';
 import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
 import { isDead, reasonOf } from './bounceReason.ts';
+import { bounceSign, bounceSubject, daemonLike, isDelayNotice } from './bounceSigns.ts';
 import { commandIn, noticeOfText, recipientsInText, type TextRecipient } from './bounceText.ts';
 import type { Bounce, BounceRecipient } from './classification.ts';
 import { field, fieldsNamed, type HeaderBlock } from './headers.ts';
-import { decodedField, decodedText, walk, type MimePart } from './mimeTree.ts';
+import { decodedText, walk, type MimePart } from './mimeTree.ts';
 
 /** A bounce, or a report that everything arrived (`delivered`), with the sign that decided. */
 export interface BounceVerdict {
@@ -263,61 +264,6 @@ function ownAddresses(root: MimePart): ReadonlySet<string> {
   return new Set([...found].map(([address]) => address.toLowerCase()));
 }
 
-// ---- is it a bounce at all -------------------------------------------------------------------------------
-
-const daemon =
-  /mailer-?daemon|mail ?delivery (?:system|subsystem|service)|post_?master|mail[- ]?daemon|mail administrator|delivery subsystem|mail\.delivery\.system|system administrator|mta@|microsoft exchange|interscan/i;
-
-function daemonLike(root: MimePart): boolean {
-  const from = fieldsNamed(root, 'from').join(' ');
-  const path = fieldsNamed(root, 'return-path').join(' ').trim();
-  return daemon.test(from) || path === '<>' || /mailer-daemon|postmaster/i.test(path) || from.trim() === '<>';
-}
-
-const subjects =
-  /undeliver(?:ed|able)|delivery (?:status )?(?:notification|failure|failed|has failed|error|problem|report)|returned (?:mail|to sender)|fail(?:ure|ed) (?:notice|delivery)|mail (?:delivery )?(?:failed|failure|error|system error)|delivery (?:unsuccessful|temporarily)|message (?:delivery has failed|could not be delivered|undeliverable|not delivered)|non[- ]?(?:delivery|remis)|nondeliverable|not delivered|could not be delivered|unzustellbar|ritornata|rejected mail|mail could not|warning: (?:message|could not send)|permanent delivery failure|error (?:sending|in) your mail|delivery to .{0,80} failed|échec|n'a pu être|не доставлено|配信|配送|送信(?:でき|エラー)|エラー通知/i;
-
-function bounceSubject(root: MimePart): boolean {
-  return subjects.test(field(root, 'subject')) || subjects.test(decodedSubject(root));
-}
-
-const phrases =
-  /could(?:n't| not) (?:be )?deliver|(?:was|were|is|be|been) (?:not |un)(?:able|deliver)|unable to deliver|undeliverable|delivery .{0,60}(?:fail|error|delayed|aborted)|fail\w* .{0,40}deliver|permanent (?:fatal )?error|had (?:permanent|transient|delivery)|did not reach|(?:has )?not (?:yet )?been delivered|following addresses|error message below|recipient\(?s?\)? (?:was|were|is|are|did|returned|address rejected)|user(?:'s)? (?:unknown|mailbox|account)|mailbox .{0,30}full|we had trouble delivering|error(?:s)? from|session follows|failure reasons|送信できませんでした|配信できませ|配送/i;
-
-/** Said so plainly that with the returned message beside it nothing else is needed. */
-const outright =
-  /could not be delivered to:|was not delivered to|undeliverable (?:message|mail)|unable to deliver (?:your )?message to|delivery to the following|following (?:recipients?|address(?:es)?).{0,60}(?:fail|not|could)/i;
-
-/** Which sign tells that it is a bounce, undefined for none. One sign alone is not enough. */
-function bounceSign(root: MimePart, notice: string): string | undefined {
-  const type = field(root, 'content-type').toLowerCase();
-  if (fieldsNamed(root, 'x-failed-recipients').length > 0) return 'X-Failed-Recipients';
-  const fromDaemon = daemonLike(root);
-  const subject = bounceSubject(root);
-  const says = phrases.test(notice.slice(0, 20_000));
-  if (type.includes('report-type') && type.includes('delivery-status') && (fromDaemon || subject))
-    return 'report without its part';
-  if (fromDaemon && subject) return 'sender and subject';
-  if (/^loop alert:/i.test(field(root, 'subject')) && /duplicated message-id/i.test(notice))
-    return 'list server';
-  if (fromDaemon && says && /[45]\.\d\.\d|\b5\d\d\b|<?\S+@\S+>?/.test(notice)) return 'sender and text';
-  const attached = [...walk(root)].some((part) => part !== root && part.contentType === 'message/rfc822');
-  if (attached && outright.test(notice.slice(0, 2_000))) return 'text and returned message';
-  if (subject && says && codesIn(notice).status !== '') return 'subject, text and status';
-  return undefined;
-}
-
-function isDelayNotice(root: MimePart, notice: string): boolean {
-  const subject = decodedSubject(root);
-  if (
-    /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|temporarily/i.test(subject)
-  )
-    return true;
-  return /warning message only|has not yet been delivered|has been delayed|delivery attempts will continue|is only a temporary|will (?:be retried|keep trying|continue to try)|you do not need to resend/i.test(
-    notice.slice(0, 5_000),
-  );
-}
-
 function bounceOf(recipients: readonly BounceRecipient[]): Bounce {
   const severity = recipients.some(({ hard }) => hard)
     ? 'hard'
@@ -333,8 +279,4 @@ function same(one: string, other: string): boolean {
 
 function squeezed(text: string): string {
   return text.replace(/\s+/g, ' ').trim().slice(0, 500);
-}
-
-function decodedSubject(root: MimePart): string {
-  return decodedField(field(root, 'subject'));
 }

@@ -160,25 +160,59 @@ function saysNothing(words: string): boolean {
   return words.replace(bare, '').replace(/[^a-z0-9\u0080-\uffff]+/gi, '').length < 12;
 }
 
+export type Moment = 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | '';
+
+/** How servers tell which command was refused; the last mention counts, because it stands beside the refusal. */
+const moments: readonly RegExp[] = [
+  // sendmail, Courier: `>>> DATA`; MDaemon: `--> RCPT To:`; Exim: `after pipelined RCPT TO`; Postfix: `in reply to end of DATA`.
+  /(?:>>> |--> ?|after |sent: |command:? |in reply to |following |to )(?:the )?(?:pipelined )?(?:end of |sending )?(data|rcpt|mail|helo|ehlo)\b/g,
+  // IMail.
+  /\b(data|rcpt|mail|helo|ehlo|body)(?: to| from| of message)? generated (?:the )?following response/g,
+  // Yahoo, X3, m-FILTER.
+  /(?:\[|smtp:)(rcpt|mail|data|body)(?:_to|_from)?\b/g,
+  /-smtp command\s+(data|rcpt|mail)/g,
+  /\bour (rcpt|mail)\b/g,
+  // X6: `refused to accept your message (DATA)`.
+  /refused to accept your message \((data|rcpt|mail)/g,
+];
+
+/** The same in words, without the command's name. */
+const momentsInWords: readonly (readonly [RegExp, Moment])[] = [
+  [/initial connection|greeting failed|refused to talk to me|initial server greeting/g, 'connect'],
+  // qmail.
+  [/my name was rejected/g, 'helo'],
+  [/(?:but )?sender was rejected/g, 'mail'],
+  [/does not like recipient/g, 'rcpt'],
+  [/end of data|failed after i sent the message|failed on data|final data/g, 'data'],
+  // Gmail's states of its own dialog, before 2016.
+  [/\(state 14\)/g, 'rcpt'],
+  [/\(state 1[5-8]\)/g, 'data'],
+];
+
 /** Where the dialog stood, from the words around the refusal. */
-export function commandIn(text: string): 'connect' | 'helo' | 'mail' | 'rcpt' | 'data' | '' {
+export function commandIn(text: string): Moment {
   const lower = text.slice(0, 8_000).toLowerCase();
-  const found = [
-    ...lower.matchAll(
-      /(?:>>> |after |command:? |in reply to |following |to )(?:the )?(?:end of )?(data|rcpt|mail|helo|ehlo)\b|(initial connection)|(end of data|failed after i sent the message|final data)|(does not like recipient|smtp:rcpt|\[rcpt_to\]|our rcpt)|-smtp command\s+(data|rcpt|mail)/g,
-    ),
-  ].at(-1);
-  if (found === undefined) return '';
-  if (found[2] !== undefined) return 'connect';
-  if (found[3] !== undefined) return 'data';
-  if (found[4] !== undefined) return 'rcpt';
-  switch (found[1] ?? found[5]) {
+  const found: { readonly at: number; readonly moment: Moment }[] = [];
+  for (const pattern of moments) {
+    for (const match of lower.matchAll(pattern)) found.push({ at: match.index, moment: momentOf(match[1]) });
+  }
+  for (const [pattern, moment] of momentsInWords) {
+    for (const match of lower.matchAll(pattern)) found.push({ at: match.index, moment });
+  }
+  return found.reduce<(typeof found)[number]>((last, one) => (one.at >= last.at ? one : last), {
+    at: -1,
+    moment: '',
+  }).moment;
+}
+
+function momentOf(command: string | undefined): Moment {
+  switch (command) {
     case 'data':
+    case 'body':
       return 'data';
     case 'rcpt':
-      return 'rcpt';
     case 'mail':
-      return 'mail';
+      return command;
     case 'helo':
     case 'ehlo':
       return 'helo';

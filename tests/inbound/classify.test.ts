@@ -5,9 +5,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { codesIn } from '../../shared/inbound/bounceCodes.ts';
+import { isDead, reasonOf } from '../../shared/inbound/bounceReason.ts';
 import type { Classification } from '../../shared/inbound/classification.ts';
 import { classifyMail } from '../../shared/inbound/classify.ts';
 import { mailText } from '../../shared/inbound/headers.ts';
+import { refusals } from './fixtures/refusals.ts';
 
 interface Made {
   readonly from?: string;
@@ -164,6 +167,15 @@ const texts: readonly (readonly [string, Made, readonly Row[]])[] = [
     [['kim@fabrikam.test', '', '', 'mailboxfull', 'alive']],
   ],
 ];
+
+test.each(refusals)(
+  '%s says %j after %s: %s, the address is %s',
+  (_server, words, command, reason, address) => {
+    const codes = codesIn(words);
+    const found = reasonOf({ text: words, ...codes, command });
+    expect([found, isDead(found, codes.status) ? 'dead' : 'alive']).toEqual([reason, address]);
+  },
+);
 
 const rowsOf = ({ bounce }: Classification): readonly Row[] =>
   (bounce?.recipients ?? []).map(({ address, status, replyCode, reason, hard }) => [
