@@ -1,5 +1,5 @@
 // A small row per account in the partition `accounts`: what the page shows without reading the outbox. The sweep
-// counts, from key-only pages with a bound; a drain that leaves notes what it knows anyway.
+// counts, from key-only pages with a bound, a deep backlog not each time; a drain that leaves notes what it knows anyway.
 import { recipientsInDay, slotsInUse } from '../limits/window.ts';
 import type { Box } from './box.ts';
 import type { Doors } from './doors.ts';
@@ -23,7 +23,50 @@ export interface Backlog {
   readonly failed: Count;
 }
 
+export interface CountedBacklog extends Backlog {
+  /** UTC ms. */
+  readonly at: number;
+}
+
 const pageCount = 1_000;
+
+/** What the sweep needs of the row. */
+export const backlogFields = [
+  'countedAt',
+  'waitingCount',
+  'waitingMore',
+  'inDoubtCount',
+  'doubtfulCount',
+  'failedCount',
+] as const;
+
+export function fieldsOfBacklog({ at, waiting, inDoubt, doubtful, failed }: CountedBacklog): Fields {
+  return {
+    countedAt: at,
+    waitingCount: waiting.count,
+    waitingMore: waiting.more,
+    inDoubtCount: inDoubt.count,
+    doubtfulCount: doubtful.count,
+    failedCount: failed.count,
+  };
+}
+
+/** Undefined for an account that was never counted. */
+export function lastCount(fields: Fields): CountedBacklog | undefined {
+  const { countedAt, waitingMore } = fields;
+  if (typeof countedAt !== 'number') return undefined;
+  const count = (name: string, more: boolean): Count => {
+    const value = fields[name];
+    return { count: typeof value === 'number' ? value : 0, more };
+  };
+  return {
+    at: countedAt,
+    waiting: count('waitingCount', waitingMore === true),
+    inDoubt: count('inDoubtCount', false),
+    doubtful: count('doubtfulCount', false),
+    failed: count('failedCount', false),
+  };
+}
 
 /** Counts what is listed, up to the bound. Throws StorageTrouble. */
 export async function countBacklog(account: string, doors: Doors): Promise<Backlog> {

@@ -21,31 +21,46 @@ import {
 import type { Range } from './keys.ts';
 import { accountOf, lawOf } from './law.ts';
 import { freedMailbox } from './parking.ts';
-import { StorageTrouble } from './ports.ts';
-import { countBacklog, fieldsOfBox } from './summary.ts';
+import { StorageTrouble, type Row } from './ports.ts';
+import {
+  backlogFields,
+  countBacklog,
+  fieldsOfBacklog,
+  fieldsOfBox,
+  lastCount,
+  type CountedBacklog,
+} from './summary.ts';
 
 const pageCount = 1_000;
 const mostAccounts = 10_000;
+/** Counting a deep backlog each minute would cost as many calls as sending from it. */
+const recountMs = 5 * 60_000;
+
+type Summary = Pick<Row, 'key' | 'fields'>;
 
 /** Rings where needed; an account that can't be read does not keep the others waiting. */
 export async function sweep(doors: Doors): Promise<void> {
-  for (const account of await listAccounts(doors)) {
+  for (const summary of await summaries(doors)) {
     try {
-      await sweepAccount(account, doors);
+      await sweepAccount(summary, doors);
     } catch (error) {
       if (!(error instanceof StorageTrouble)) throw error;
-      doors.log(upkeepEvents.sweptNot({ account, words: error.message }));
+      doors.log(upkeepEvents.sweptNot({ account: summary.key, words: error.message }));
     }
   }
 }
 
 /** Every account that ever had a message, by its row. Throws StorageTrouble. */
-export async function listAccounts({ rows }: Pick<Doors, 'rows'>): Promise<readonly string[]> {
-  const accounts: string[] = [];
+export async function listAccounts(doors: Pick<Doors, 'rows'>): Promise<readonly string[]> {
+  return (await summaries(doors)).map(({ key }) => key);
+}
+
+async function summaries({ rows }: Pick<Doors, 'rows'>): Promise<readonly Summary[]> {
+  const accounts: Summary[] = [];
   let range: Range = { from: '!', to: '~' };
   while (accounts.length < mostAccounts) {
-    const page = await rows.query(accountsPartition, { ...range, limit: pageCount }, ['at']);
-    accounts.push(...page.map(({ key }) => key));
+    const page = await rows.query(accountsPartition, { ...range, limit: pageCount }, backlogFields);
+    accounts.push(...page);
     const last = page.at(-1);
     if (page.length < pageCount || last === undefined) break;
     range = after(range, last.key);
@@ -53,7 +68,7 @@ export async function listAccounts({ rows }: Pick<Doors, 'rows'>): Promise<reado
   return accounts;
 }
 
-async function sweepAccount(account: string, doors: Doors): Promise<void> {
+async function sweepAccount({ key: account, fields }: Summary, doors: Doors): Promise<void> {
   const row = await doors.rows.read(account, boxKey);
   const box = row === undefined ? emptyBox : decodeBox(row.fields);
   const because = await whyRing(account, box, doors);
@@ -61,7 +76,12 @@ async function sweepAccount(account: string, doors: Doors): Promise<void> {
     await doors.queues.ring(account);
     doors.log(upkeepEvents.rung({ account, because }));
   }
-  await noteBacklog(account, box, doors);
+  const early = doors.time.early();
+  const counted = lastCount(fields);
+  const stillHolds =
+    counted !== undefined && counted.waiting.count > pageCount && early - counted.at < recountMs;
+  const backlog = stillHolds ? counted : { ...(await countBacklog(account, doors)), at: early };
+  await noteBacklog(account, { box, backlog }, doors);
 }
 
 /** Undefined: nothing to do, or somebody does it. The cheap reasons first: they need no more reading. */
@@ -92,22 +112,14 @@ async function hasAny(account: string, range: Range, { rows }: Doors): Promise<b
 }
 
 /** The summary row; nobody's safety rests on it. */
-async function noteBacklog(account: string, box: Box, doors: Doors): Promise<void> {
-  const { waiting, inDoubt, doubtful, failed } = await countBacklog(account, doors);
-  await doors.rows.commit(accountsPartition, [
-    {
-      kind: 'merge',
-      key: account,
-      fields: {
-        ...fieldsOfBox(account, box, doors),
-        waitingCount: waiting.count,
-        waitingMore: waiting.more,
-        inDoubtCount: inDoubt.count,
-        doubtfulCount: doubtful.count,
-        failedCount: failed.count,
-      },
-    },
-  ]);
+async function noteBacklog(
+  account: string,
+  { box, backlog }: { readonly box: Box; readonly backlog: CountedBacklog },
+  doors: Doors,
+): Promise<void> {
+  const fields = { ...fieldsOfBox(account, box, doors), ...fieldsOfBacklog(backlog) };
+  await doors.rows.commit(accountsPartition, [{ kind: 'merge', key: account, fields }]);
+  const { waiting } = backlog;
   const law = lawOf(account, doors);
   const early = doors.time.early();
   doors.log(

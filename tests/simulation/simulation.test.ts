@@ -73,6 +73,8 @@ test(
     const large = await costUnderBacklog(20_000);
     expect(small.drain).toBeLessThanOrEqual(8);
     expect(Math.abs(large.drain - small.drain) / small.drain).toBeLessThan(0.05);
+    const both = ({ drain, sweep }: typeof small): number => drain + sweep;
+    expect(Math.abs(both(large) - both(small)) / both(small)).toBeLessThan(0.05);
   },
   3 * minuteMs,
 );

@@ -1,0 +1,42 @@
+// What the sweep says of a backlog, and how often it counts a deep one.
+import { expect, test } from '@jest/globals';
+import { accountsPartition } from '../../shared/outbound/keys.ts';
+import { World, type Host } from '../models/world.ts';
+
+const minuteMs = 60_000;
+
+/** Messages that wait and that nobody sends: only the sweep is at work. */
+async function waiting(count: number): Promise<{ readonly world: World; readonly host: Host }> {
+  const world = new World();
+  const host = world.host();
+  for (let number = 0; number < count; number += 1) await world.submit(host, `m${number}`);
+  return { world, host };
+}
+
+async function counted({ world, host }: { readonly world: World; readonly host: Host }): Promise<unknown> {
+  await world.run(host.outbound.sweep());
+  const row = world.table
+    .query(accountsPartition, { from: '!', to: '~', limit: 1 })
+    .find(({ key }) => key === world.account);
+  const said = world.log.findLast(({ name }) => name === 'outbound.backlog');
+  expect(said?.fields['waiting']).toBe(row?.fields['waitingCount']);
+  return row?.fields['waitingCount'];
+}
+
+test('a shallow backlog is counted at every sweep', async () => {
+  const some = await waiting(3);
+  expect(await counted(some)).toBe(3);
+  await some.world.submit(some.host, 'one-more');
+  await some.world.pass(minuteMs);
+  expect(await counted(some)).toBe(4);
+});
+
+test('a deep one is counted anew after five minutes; till then the last count stands', async () => {
+  const many = await waiting(1_200);
+  expect(await counted(many)).toBe(1_200);
+  await many.world.submit(many.host, 'one-more');
+  await many.world.pass(minuteMs);
+  expect(await counted(many)).toBe(1_200);
+  await many.world.pass(5 * minuteMs);
+  expect(await counted(many)).toBe(1_201);
+});
