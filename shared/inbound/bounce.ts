@@ -30,7 +30,7 @@ export function readBounce(root: MimePart, returned: HeaderBlock | undefined): B
 }
 
 /** The text for people, of all parts that are not the returned message. */
-function noticeText(root: MimePart): string {
+export function noticeText(root: MimePart): string {
   const texts: string[] = [];
   const visit = (part: MimePart, depth: number): void => {
     if (part.contentType.startsWith('message/') && depth > 0) return;

@@ -32,7 +32,9 @@ export function readReport(body: string): readonly ReportedRecipient[] {
     }
     found.push(...splitByRecipient(fields).map(recipientOf));
   }
-  return found;
+  // Some write an action for the whole message, too: that is nobody's.
+  const named = found.filter(({ final, original }) => final !== '' || original !== '');
+  return named.length > 0 ? named : found;
 }
 
 /** Some servers put several recipients into one group. */

@@ -90,6 +90,8 @@ const subjects: readonly RegExp[] = [
   /mail could not/i,
   /permanent delivery failure/i,
   /error (?:sending|in) your mail/i,
+  // XMail.
+  /error sending message/i,
   /rejected mail/i,
   /processing error$/i,
   // sendmail, Postfix and others, while they try.
@@ -144,6 +146,7 @@ const openings: readonly RegExp[] = [
   /please do not reply to this email.{0,200} an error has occurred/,
   /transcript of session follows/,
   /(?:non ?delivery|delivery failure|delivery error) (?:report|notification|notice)/,
+  /xmail bounce/,
   // NTMail, USA.NET, Blue Sky.
   /mail has been returned because/,
   /(?:email|mail|message) .{0,100}has been (?:postponed|returned|rejected)/,

@@ -72,7 +72,7 @@ interface Mark {
 type Shape = (line: string, lines: readonly string[], index: number) => string | undefined;
 
 const ownLine = new RegExp(
-  String.raw`^[ \t]{0,8}(?:[*>-]{1,4}[ \t]{1,4}|\d\.[ \t])?["'<]?(${address})["'>]?[ \t]*(?:<(?:mailto:)?${address}>)?[ \t]*[:.]?[ \t]*(?:\[[^\]]{1,200}\][ \t]*)?$`,
+  String.raw`^[ \t]{0,8}(?:[*>-]{1,4}[ \t]{1,4}|\d\.[ \t])?["'<]?(${address})["'>]?[ \t]*(?:<(?:mailto:)?${address}>)?[ \t]*[:.]?[ \t]*(?:\[[^\]]{1,200}\]|\([^()]{1,200}\))?[ \t]*$`,
   'i',
 );
 const colonLine = new RegExp(String.raw`^[ \t]{0,8}["'<]?(${address})["'>]?[ \t]*:[ \t]{1,4}\S`, 'i');
@@ -134,7 +134,8 @@ function withWords(lines: readonly string[], marks: readonly Mark[]): readonly T
       .slice(0, end)
       .filter((line, index) => (index < mark.line || index >= until) && line.includes(mark.address))
       .join('\n');
-    const listed = until - mark.line <= 1 && n < marks.length - 1 && !/[45]\d\d|:\s*\S.{5}/.test(mine);
+    const listed =
+      until - mark.line <= 1 && n < marks.length - 1 && !/[45]\d\d|:\s*\S.{5}|\([^()]{4}/.test(mine);
     const before = lines.slice(Math.max(0, mark.line - 6), mark.line).join('\n');
     const words = [mine, mentions, listed ? tail : '', saysNothing(mine) ? before : ''].filter(
       (one) => one !== '',

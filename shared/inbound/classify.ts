@@ -1,7 +1,7 @@
 // What a message is: complaint, delivery report, receipt, automatic reply, or a message. Standards first (RFC 5965,
 // 3464, 8098, 3834), then the customs of servers. Pure; takes the text of `mailText`.
-import { autoReplySign, isList, loopGuardOf } from './autoReply.ts';
-import { readBounce } from './bounce.ts';
+import { autoReplySign, faintAutoReplySign, isList, loopGuardOf } from './autoReply.ts';
+import { noticeText, readBounce } from './bounce.ts';
 import type { Bounce, BounceRecipient, Classification, Kind } from './classification.ts';
 import { readComplaint } from './complaint.ts';
 import { field } from './headers.ts';
@@ -41,17 +41,19 @@ function verdictOf(root: MimePart, returned: ReturnType<typeof returnedHeaders>)
       ? { kind: 'receipt', because: report.because, recipients: report.bounce.recipients }
       : { kind: 'bounce', because: report.because, bounce: report.bounce };
   }
-  if (sign !== undefined) return { kind: 'autoReply', because: sign };
+  const marked = sign ?? faintAutoReplySign(root, noticeText(root).slice(0, 1_000));
+  if (marked !== undefined) return { kind: 'autoReply', because: marked };
   return { kind: 'message', because: isList(root) ? 'list mail' : 'nothing else' };
 }
 
 /** RFC 8098: somebody's program says that the message was displayed, or deleted. */
 function isReadReceipt(root: MimePart): boolean {
   const type = field(root, 'content-type').toLowerCase();
-  if (type.includes('report-type') && type.includes('disposition-notification')) return true;
-  for (const part of walk(root)) {
-    if (part.contentType === 'message/rfc822') return false;
-    if (part.contentType === 'message/disposition-notification') return true;
-  }
-  return false;
+  const named = type.includes('report-type') && type.includes('disposition-notification');
+  const part = [...walk(root)].find(({ contentType }) =>
+    ['message/rfc822', 'message/disposition-notification'].includes(contentType),
+  );
+  if (!named && part?.contentType !== 'message/disposition-notification') return false;
+  // Dovecot tells in this form that a Sieve script or the quota refused the message.
+  return !/automatically rejected/i.test(`${field(root, 'subject')} ${noticeText(root).slice(0, 1_000)}`);
 }

@@ -373,6 +373,8 @@ export const refusalWords: readonly RefusalWords[] = [
       /mx records? point/,
       /recipient's? domain/,
       /domain name is invalid/,
+      // MailEnable.
+      /domain .{0,80}not (?:appear to be )?registered/,
       // Outlook.com.
       /domain is not reachable/,
       /(?<![\w@.-])[a-z0-9-]{1,60}\.[a-z0-9.-]{2,120} does not exist/,

@@ -10,6 +10,8 @@ import { isDead, reasonOf } from '../../shared/inbound/bounceReason.ts';
 import type { Classification } from '../../shared/inbound/classification.ts';
 import { classifyMail } from '../../shared/inbound/classify.ts';
 import { mailText } from '../../shared/inbound/headers.ts';
+import { answers } from './fixtures/autoReplies.ts';
+import { notices } from './fixtures/notices.ts';
 import { refusals } from './fixtures/refusals.ts';
 
 interface Made {
@@ -176,6 +178,26 @@ test.each(refusals)(
     expect([found, isDead(found, codes.status) ? 'dead' : 'alive']).toEqual([reason, address]);
   },
 );
+
+describe('bounces of further servers', () => {
+  test.each(notices)('$server', ({ from, subject, more, body, rows }) => {
+    const found = classified({ subject, body, ...(from && { from }), ...(more && { more }) });
+    expect(found.kind).toBe('bounce');
+    expect(
+      found.bounce?.recipients.map(({ address, status, replyCode, hard }) => [
+        address,
+        status,
+        replyCode,
+        hard ? 'dead' : 'alive',
+      ]),
+    ).toEqual(rows);
+  });
+});
+
+test.each(answers)('$program ($subject) is taken for: $kind', ({ from, subject, more, body, kind }) => {
+  const made = { from: from ?? 'Kim <kim@fabrikam.test>', subject, body: body ?? 'I am back soon.' };
+  expect(classified({ ...made, ...(more && { more }) }).kind).toBe(kind);
+});
 
 const rowsOf = ({ bounce }: Classification): readonly Row[] =>
   (bounce?.recipients ?? []).map(({ address, status, replyCode, reason, hard }) => [
