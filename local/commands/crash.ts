@@ -7,7 +7,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildPackage } from '../build.ts';
+import { buildCrashPackage } from '../crash/crashPackage.ts';
 import { crashRuns } from '../crash/crashRuns.ts';
 import { table } from '../table.ts';
 
@@ -24,7 +24,7 @@ const laneCount = countOf('lanes', flags.lanes, 16);
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `crash-package-${String(process.pid)}`);
 // An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-await buildPackage(appFolder);
+await buildCrashPackage(appFolder);
 const startedAt = performance.now();
 try {
   const report = await crashRuns({

@@ -1,4 +1,5 @@
 // The account of each submission, from what the server took and what ESM was told. The product is not asked.
+import { z } from 'zod';
 import type { Esm, Received } from '../esm.ts';
 import type { MessageRecord, ServerLog } from '../exchange/serverLog.ts';
 import type { End, Planned } from './scenes.ts';
@@ -54,15 +55,32 @@ function faultOf(
   events: readonly Received[],
   arrivals: readonly MessageRecord[],
 ): Fault | undefined {
-  // The policy is to hold: no attempt may follow a doubt, so nothing explains a second arrival.
-  if (arrivals.length > 1)
-    return { kind: 'duplicate', words: `the server took it ${String(arrivals.length)} times` };
+  // The policy is to hold: no attempt may follow a doubt, so nothing explains that anybody gets it twice.
+  const takenFor = arrivals.flatMap(({ to }) => to);
+  const most = Math.max(
+    0,
+    ...takenFor.map((address) => takenFor.filter((other) => other === address).length),
+  );
+  if (most > 1)
+    return { kind: 'duplicate', words: `the server took it ${String(most)} times for one recipient` };
   if (end === undefined) return { kind: 'lost', words: 'no end was told' };
   if (end === 'sent' && arrivals.length === 0)
     return { kind: 'lost', words: 'told as sent, and never taken' };
+  const toldAs = (outcome: string): readonly string[] => recipientsTold(events, outcome);
+  if (toldAs('sent').some((address) => !takenFor.includes(address)))
+    return { kind: 'lost', words: 'a recipient is told as sent, and it was not taken for that one' };
+  if (toldAs('failed').some((address) => takenFor.includes(address)))
+    return { kind: 'told', words: 'a recipient is told as failed, and it was taken for that one' };
   if (!ends.includes(end)) return { kind: 'lost', words: `ended as ${end}, should be ${ends.join(' or ')}` };
   if ((end === 'failed' || end === 'rejected') && arrivals.length > 0)
     return { kind: 'told', words: `told as ${end}, and taken` };
   const gap = events.findIndex(({ data }, at) => data['sequence'] !== at + 1);
   return gap === -1 ? undefined : { kind: 'told', words: `event ${String(gap + 1)} is missing` };
+}
+
+/** Recipients of which the last event says that. */
+function recipientsTold(events: readonly Received[], said: string): readonly string[] {
+  const told = z.array(z.object({ address: z.string(), outcome: z.string() }));
+  const { data: recipients = [] } = told.safeParse(events.at(-1)?.data['recipients']);
+  return recipients.filter(({ outcome }) => outcome === said).map(({ address }) => address);
 }

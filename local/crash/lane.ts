@@ -20,31 +20,10 @@ import {
   type StorageProxy,
 } from '../storageProxy/storageProxy.ts';
 import { endOf } from './account.ts';
+import { crashNumbers } from './numbers.ts';
 import type { Point } from './points.ts';
 import { address, sceneOf, type Planned, type Scene } from './scenes.ts';
 
-/** Short enough that a run takes seconds. The protocol is the same, and so is the order of everything. */
-export const crashNumbers = {
-  periodMs: 1_000,
-  guardMs: 100,
-  attemptMs: 3_000,
-  graceMs: 1_000,
-  leaseMs: 3_000,
-  leaseMarginMs: 500,
-  serverIdleMs: 500,
-  serverSlowMs: 500,
-  connectMs: 3_000,
-  turnMs: 250,
-  headsRefreshMs: 500,
-  tellEveryMs: 1_000,
-  tellPauseMs: 50,
-  firstLookMs: 500,
-  doubtSettleMs: 1_500,
-  lookPutOffMs: 1_000,
-  firstDeferralMs: 500,
-  longestDeferralMs: 1_000,
-  probeAtLeastMs: 1_000,
-} as const;
 /** How long the host hides a message in work; the real one's ten minutes are fixed. */
 export const hideMs = 2_000;
 const schedules = { SWEEP_SCHEDULE: '*/1 * * * * *', FETCH_SCHEDULE: '0 0 * * * *' };

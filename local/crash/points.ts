@@ -6,7 +6,8 @@
 import type { SmtpStep } from '../exchange/faults.ts';
 import type { SeenCall, StorageAnswer } from '../storageProxy/storageProxy.ts';
 
-export type SceneName = 'usual' | 'deferred' | 'refused' | 'malformed' | 'doubtFound' | 'doubtAbsent';
+export type SceneName =
+  'usual' | 'large' | 'deferred' | 'refused' | 'partlyRefused' | 'malformed' | 'doubtFound' | 'doubtAbsent';
 
 export interface StorePlace {
   readonly kind: 'store';
@@ -59,12 +60,14 @@ const steps: readonly Step[] = [
   },
   { name: 'account noted', scene: 'usual', call: 'insert account' },
   { name: 'attachment stored', scene: 'usual', call: 'put outbound-content' },
+  { name: 'large content stored', scene: 'large', call: 'put outbound-content' },
   { name: 'accepted', scene: 'usual', call: 'accept', recurs: true },
   { name: 'rung', scene: 'usual', call: 'put outbound-wake' },
   { name: 'submission deleted from its queue', scene: 'usual', call: 'delete outbound-mail', recurs: true },
   { name: 'bell taken', scene: 'usual', call: 'take outbound-wake', where: brings, onlyAfter: true },
   { name: 'lease taken', scene: 'usual', call: 'lease' },
   { name: 'claimed', scene: 'usual', call: 'claim', recurs: true },
+  { name: 'refusals noted', scene: 'partlyRefused', call: 'move' },
   { name: 'settled as sent', scene: 'usual', call: 'settle', recurs: true },
   {
     name: 'acceptance told',
@@ -96,7 +99,12 @@ const steps: readonly Step[] = [
   },
 ];
 
-const dialog: readonly (readonly [name: string, step: SmtpStep, serverGoesOn?: boolean])[] = [
+const dialog: readonly (readonly [
+  name: string,
+  step: SmtpStep,
+  serverGoesOn?: boolean,
+  scene?: SceneName,
+])[] = [
   ['connection opened', 'connect'],
   ['EHLO', 'ehlo'],
   ['STARTTLS', 'starttls'],
@@ -107,6 +115,7 @@ const dialog: readonly (readonly [name: string, step: SmtpStep, serverGoesOn?: b
   ['in the body', 'body'],
   ['final dot, the server loses it', 'dot', false],
   ['final dot, the server takes it', 'dot', true],
+  ['final dot after refusals, the server takes it', 'dot', true, 'partlyRefused'],
   ['reply on its way', 'reply', true],
 ];
 
@@ -123,13 +132,13 @@ const kills: readonly Point[] = [
       recurs,
     })),
   ),
-  ...dialog.map(([name, step, serverGoesOn = false]): Point => ({
+  ...dialog.map(([name, step, serverGoesOn = false, scene = 'usual']): Point => ({
     name,
     when: 'before',
     does: 'kill',
-    scene: 'usual',
+    scene,
     place: { kind: 'smtp', step, serverGoesOn },
-    recurs: eachMessage.has(step),
+    recurs: scene === 'usual' && eachMessage.has(step),
   })),
 ];
 

@@ -1,6 +1,7 @@
 // What is sent while the host is killed, how the server behaves meanwhile, and how each may end.
 import type { Exchange } from '../exchange/exchange.ts';
 import { containerNames } from '../../shared/storage/names.ts';
+import { crashNumbers } from './numbers.ts';
 import type { SceneName } from './points.ts';
 
 /** How a submission may end. `doubt`: told as in doubt, then held for a person, and taken at most once. */
@@ -23,6 +24,13 @@ export interface Scene {
 const domain = 'crash.example';
 
 export const address = (name: string): string => `${name}@${domain}`;
+
+/** Such a content stands in a blob of its own. */
+const tooLongForARow = (run: string, mailbox: string): string =>
+  `The whole report of ${run} for ${mailbox}.\r\n`.padEnd(
+    2 * crashNumbers.contentInRowBytes,
+    'And so on.\r\n',
+  );
 
 /** `run` makes the ids unlike those of any other run. */
 export function sceneOf(name: SceneName, mailbox: string, run: string): Scene {
@@ -51,6 +59,24 @@ export function sceneOf(name: SceneName, mailbox: string, run: string): Scene {
         planned: [...usual, submit(4, ['sent', 'doubt'], { attachments: [attached] })],
         prepare: () => nothing,
       };
+    case 'large':
+      return {
+        uploads: {},
+        planned: [submit(1, ['sent', 'doubt'], { text: tooLongForARow(run, mailbox) })],
+        prepare: () => nothing,
+      };
+    case 'partlyRefused': {
+      const [gone, later] = [`gone.${run}@${domain}`, `later.${run}@${domain}`];
+      return {
+        uploads: {},
+        planned: [submit(1, ['sent', 'doubt'], { to: [address('desk'), gone, later] })],
+        prepare: (exchange) => {
+          exchange.recipient(gone, { kind: 'refuse' });
+          exchange.recipient(later, { kind: 'defer', times: 1 });
+          return nothing;
+        },
+      };
+    }
     case 'deferred':
       return {
         uploads: {},

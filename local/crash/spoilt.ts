@@ -4,7 +4,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SmtpStep, StepInfo } from '../exchange/faults.ts';
 import type { AfterCall, BeforeCall, SeenCall } from '../storageProxy/storageProxy.ts';
-import { crashNumbers, type Lane, type Watch } from './lane.ts';
+import type { Lane, Watch } from './lane.ts';
+import { crashNumbers } from './numbers.ts';
+import type { SceneName } from './points.ts';
 import { address, sceneOf, type Planned } from './scenes.ts';
 
 export type Fault =
@@ -19,6 +21,7 @@ const calls = [
   'read due',
   'read msg',
   'claim',
+  'move',
   'settle',
   'put mail-status',
   'give back',
@@ -31,6 +34,12 @@ export const faults: readonly Fault[] = [
   ),
   ...cuts.map((step): Fault => ({ kind: 'cut', step })),
 ];
+
+/** Where what is usually sent never comes to the call. */
+const scenes: Readonly<Record<string, SceneName>> = {
+  'put outbound-content': 'large',
+  move: 'partlyRefused',
+};
 
 /** The client tries a call three times: so often that it gives up once. */
 const refusals = 4;
@@ -52,19 +61,22 @@ export async function spoil(
   repeat: number,
 ): Promise<{ readonly spoilt: readonly Spoilt[]; readonly rested: boolean }> {
   const spoilers = some.map((fault, at) => new Spoiler(fault, address(accountOfFault(at))));
-  const scenes = spoilers.map(({ account }) =>
-    sceneOf('usual', account, `${account.split('@')[0] ?? ''}.${String(repeat)}`),
-  );
+  const played = spoilers.map(({ account, fault }) => {
+    const name = fault.kind === 'cut' ? 'usual' : (scenes[fault.call] ?? 'usual');
+    return sceneOf(name, account, `${account.split('@')[0] ?? ''}.${String(repeat)}`);
+  });
+  const unprepare = played.map((scene) => scene.prepare(lane.stack.exchange));
   lane.watch(new Spoilers(spoilers));
   await lane.host();
-  for (const scene of scenes) await lane.submit(scene);
+  for (const scene of played) await lane.submit(scene);
   const rested = await lane.untilRest(
-    scenes.flatMap(({ planned }) => planned),
+    played.flatMap(({ planned }) => planned),
     spoilers.map(({ account }) => account),
   );
   lane.watch(undefined);
+  for (const end of unprepare) end();
   return {
-    spoilt: spoilers.map(({ fault, hits }, at) => ({ fault, hits, planned: scenes[at]?.planned ?? [] })),
+    spoilt: spoilers.map(({ fault, hits }, at) => ({ fault, hits, planned: played[at]?.planned ?? [] })),
     rested,
   };
 }

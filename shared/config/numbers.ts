@@ -36,6 +36,7 @@ export const adjustableNumbers: Readonly<Record<AdjustableNumber, readonly [leas
   longestDeferralMs: [10, 48 * hourMs],
   probeAtLeastMs: [10, 24 * hourMs],
   longestProbeMs: [10, 48 * hourMs],
+  contentInRowBytes: [1_000, 65_536],
   blobAgeMs: [1_000, 3_650 * 24 * hourMs],
   poisonDelayMs: [0, 7 * 24 * hourMs - 1_000],
 };

@@ -89,6 +89,7 @@ export type AdjustableNumber =
   | 'longestDeferralMs'
   | 'probeAtLeastMs'
   | 'longestProbeMs'
+  | 'contentInRowBytes'
   | 'blobAgeMs'
   | 'poisonDelayMs';
 

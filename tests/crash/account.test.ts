@@ -18,7 +18,7 @@ function draw(
   ends: Planned['ends'],
 ): ReturnType<typeof accountOf> {
   const esm = { rejections: [], eventsOf: () => told.map((type, at) => event(type, at + 1)) };
-  const log = { messagesOf: () => new Array<object>(arrivals).fill({}) };
+  const log = { messagesOf: () => new Array<object>(arrivals).fill({ to: ['desk'] }) };
   return accountOf({ id: 'm', submission: {}, ends }, esm as unknown as Esm, log as unknown as ServerLog);
 }
 
@@ -41,11 +41,33 @@ test.each<[string, readonly string[], number, Planned['ends'], string | undefine
 
 test('a gap in what was told is seen', () => {
   const esm = { rejections: [], eventsOf: () => [event('accepted', 1), event('sent', 3)] };
-  const log = { messagesOf: () => [{}] };
+  const log = { messagesOf: () => [{ to: ['desk'] }] };
   const account = accountOf(
     { id: 'm', submission: {}, ends: ['sent'] },
     esm as unknown as Esm,
     log as unknown as ServerLog,
   );
   expect(account.fault).toEqual({ kind: 'told', words: 'event 2 is missing' });
+});
+
+test.each<[string, string, readonly (readonly string[])[], string | undefined]>([
+  ['each as it was', 'sent', [['desk'], ['late']], undefined],
+  ['refused, and told as sent', 'sent', [['desk']], 'lost'],
+  ['refused, and told so', 'failed', [['desk']], undefined],
+  ['taken, and told as failed', 'failed', [['desk'], ['late']], 'told'],
+  ['taken twice for one of them', 'sent', [['desk', 'late'], ['late']], 'duplicate'],
+])('recipients are judged one by one: %s', (_what, late, arrivals, fault) => {
+  const recipients = [
+    { address: 'desk', outcome: 'sent' },
+    { address: 'late', outcome: late },
+  ];
+  const last = { ...event('sent', 2), data: { sequence: 2, recipients } };
+  const esm = { rejections: [], eventsOf: () => [event('accepted', 1), last] };
+  const log = { messagesOf: () => arrivals.map((to) => ({ to })) };
+  const account = accountOf(
+    { id: 'm', submission: {}, ends: ['sent'] },
+    esm as unknown as Esm,
+    log as unknown as ServerLog,
+  );
+  expect(account.fault?.kind).toBe(fault);
 });

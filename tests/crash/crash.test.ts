@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { buildPackage } from '../../local/build.ts';
+import { buildCrashPackage } from '../../local/crash/crashPackage.ts';
 import { crashRuns, type CrashReport } from '../../local/crash/crashRuns.ts';
 import { points } from '../../local/crash/points.ts';
 
@@ -11,7 +11,7 @@ let report: CrashReport;
 
 beforeAll(async () => {
   appFolder = join(mkdtempSync(join(tmpdir(), 'crash-')), 'package');
-  await buildPackage(appFolder);
+  await buildCrashPackage(appFolder);
   report = await crashRuns({ appFolder, repeats: 1, laneCount: 3 });
 }, 900_000);
 
