@@ -1,42 +1,99 @@
 // What the bridge takes a mail for, without a mailbox: the same parser and the same rules as in production.
-//   npm run inspect -- FILE… [--json]        files and folders of raw mails (.eml), any line ends
-// With --json one line per mail; without, an account for people. Thousands of files stream through.
+//   npm run inspect -- FILE… [--json]                  files and folders of raw mails (.eml), any line ends
+//   npm run inspect -- --mutated N [--seed S] [--json]   instead: N mails broken at random go through the parser
+// With --json one line per mail; without, an account for people. Thousands of files stream through. A file that can't be
+// read is told on the error output and the others are done; the status is 1 then.
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { once } from 'node:events';
+import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import type { BounceRecipient } from '../../shared/inbound/classification.ts';
 import type { ParseAnswer, Parser, RawMail } from '../../shared/inbound/ports.ts';
 import { outlineOf } from '../../shared/inbound/unparsedOutline.ts';
+import { parseMutated } from '../../tests/inbound/mutatedMails.ts';
 
 /** Mails at work at the same time; results keep the order of the files. */
 const atOnce = 4;
 /** Larger mails are parsed from the file, as the bridge does it. */
 const inMemoryBytes = 1024 * 1024;
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));
+const usage =
+  'npm run inspect -- FILE… [--json]: name at least one raw mail, or a folder of them.\n' +
+  'npm run inspect -- --mutated N [--seed S] [--json]: N mails broken at random.';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const json = argv.includes('--json');
-  const paths = argv.filter((one) => one !== '--json');
-  if (paths.length === 0) {
-    console.error('npm run inspect -- FILE… [--json]: name at least one raw mail, or a folder of them.');
+  const flags = flagsOf(argv);
+  if (flags === undefined) {
+    console.error(usage);
     return 2;
   }
+  if (flags.mutated !== undefined) return runMutated(flags.mutated, flags.seed, flags.json);
+  // Whoever reads our lines may have read enough (`| head`).
+  const reader = new AbortController();
+  process.stdout.on('error', () => {
+    reader.abort();
+  });
   let failed = false;
-  for await (const line of inspect(paths)) {
+  for await (const line of inspect(flags.paths)) {
+    if (reader.signal.aborted) break;
     if (line.kind === 'failed') {
       failed = true;
-      console.error(`${line.file}: ${line.words}`);
+      console.error(printable(`${line.file}: ${line.words}`));
       continue;
     }
-    const text = json ? JSON.stringify(line.report) : account(line.report);
-    if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+    const text = flags.json ? JSON.stringify(line.report) : account(line.report);
+    if (process.stdout.write(`${text}\n`)) continue;
+    await once(process.stdout, 'drain', { signal: reader.signal }).catch(() => undefined);
   }
   return failed ? 1 : 0;
+}
+
+interface Flags {
+  readonly paths: readonly string[];
+  readonly json: boolean;
+  readonly mutated: number | undefined;
+  readonly seed: number;
+}
+
+/** Undefined where nothing is named, or something that isn't known. */
+function flagsOf(argv: readonly string[]): Flags | undefined {
+  try {
+    const { values, positionals: paths } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        mutated: { type: 'string' },
+        seed: { type: 'string', default: '1' },
+      },
+    });
+    const whole = (text: string): boolean => /^\d{1,9}$/.test(text);
+    if (!whole(values.seed) || (values.mutated !== undefined && !whole(values.mutated))) return undefined;
+    if (values.mutated === undefined && paths.length === 0) return undefined;
+    const mutated = values.mutated === undefined ? undefined : Number(values.mutated);
+    return { paths, json: values.json, mutated, seed: Number(values.seed) };
+  } catch {
+    return undefined;
+  }
+}
+
+async function runMutated(count: number, seed: number, json: boolean): Promise<number> {
+  const startedAt = performance.now();
+  const result = await parseMutated({ count, seed });
+  const { parsed, unparsed, crashes, slow, slowestMs } = result;
+  if (!json) {
+    const tookS = Math.round((performance.now() - startedAt) / 1000);
+    console.log(
+      `${count} mails broken at random: ${parsed} parsed, ${unparsed} unparsed, ${crashes.length} crashes, ${slow} over 2 s, the slowest ${slowestMs} ms; ${tookS} s`,
+    );
+    for (const crash of crashes.slice(0, 20)) console.log(`  ${crash}`);
+  }
+  console.log(JSON.stringify({ seed, ...result, crashes: crashes.length }));
+  return crashes.length === 0 && slow === 0 ? 0 : 1;
 }
 
 /** One line of `--json`. */
@@ -75,9 +132,13 @@ export async function* inspect(paths: readonly string[]): AsyncIterable<InspectL
   const pending: Promise<InspectLine>[] = [];
   let sequence = 0;
   try {
-    for await (const file of filesOf(paths)) {
+    for await (const found of filesOf(paths)) {
       sequence += 1;
-      pending.push(inspectOne(parser, file, join(folder, `${sequence}-`)));
+      const line =
+        found.kind === 'failed'
+          ? Promise.resolve(found)
+          : inspectOne(parser, found.file, join(folder, String(sequence)));
+      pending.push(line);
       const ready = pending.length >= atOnce ? pending.shift() : undefined;
       if (ready !== undefined) yield await ready;
     }
@@ -89,30 +150,63 @@ export async function* inspect(paths: readonly string[]): AsyncIterable<InspectL
   }
 }
 
-async function* filesOf(paths: readonly string[]): AsyncIterable<string> {
+type Found = { readonly kind: 'file'; readonly file: string } | Extract<InspectLine, { kind: 'failed' }>;
+
+/** Inside a folder a link to a folder is left alone: it may lead back to where it is. */
+async function* filesOf(paths: readonly string[], inFolder = false): AsyncIterable<Found> {
   for (const path of paths) {
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isDirectory() !== true) {
-      yield path;
+    let names: readonly string[] | undefined;
+    try {
+      const found = await stat(path);
+      if (found.isDirectory()) {
+        if (inFolder && (await lstat(path)).isSymbolicLink()) continue;
+        names = (await readdir(path)).sort();
+      } else if (!found.isFile()) {
+        // Reading a pipe or a device may never end.
+        throw new Error('neither a file nor a folder');
+      }
+    } catch (error) {
+      yield { kind: 'failed', file: path, words: wordsOf(error) };
       continue;
     }
-    const names = (await readdir(path)).sort();
-    yield* filesOf(names.map((name) => join(path, name)));
+    if (names === undefined) yield { kind: 'file', file: path };
+    else
+      yield* filesOf(
+        names.map((name) => join(path, name)),
+        true,
+      );
   }
 }
 
-async function inspectOne(parser: Parser, file: string, prefix: string): Promise<InspectLine> {
+/** `workFolder` holds what the parser writes of this mail, and is gone afterwards. */
+async function inspectOne(parser: Parser, file: string, workFolder: string): Promise<InspectLine> {
   try {
     const { size } = await stat(file);
     const raw: RawMail =
       size <= inMemoryBytes
         ? { kind: 'bytes', bytes: await readFile(file) }
         : { kind: 'file', path: file, sizeBytes: size };
-    const answer = await parser.parse(raw, prefix);
+    await mkdir(workFolder);
+    const answer = await parser.parse(raw, `${workFolder}${sep}`);
     return { kind: 'report', report: reportOf(file, answer, await headOf(file)) };
   } catch (error) {
-    return { kind: 'failed', file, words: error instanceof Error ? error.message : String(error) };
+    return { kind: 'failed', file, words: wordsOf(error) };
+  } finally {
+    await rm(workFolder, { recursive: true, force: true });
   }
+}
+
+const knownFailures: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'it may not be read'],
+  ['EPERM', 'it may not be read'],
+  ['ELOOP', 'its links lead in a circle'],
+]);
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return knownFailures.get(code) ?? error.message;
 }
 
 async function headOf(file: string): Promise<Uint8Array> {
@@ -187,5 +281,14 @@ function account(report: InspectReport): string {
       : `  not to be answered automatically: ${report.loopGuard.reasons.join('; ')}`,
   );
   lines.push(...report.remarks.map((remark) => `  note: ${remark}`));
-  return lines.join('\n');
+  return lines.map(printable).join('\n');
+}
+
+/** A mail must not write to the terminal. */
+function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ');
+}
+
+if (process.argv[1] === import.meta.filename) {
+  process.exitCode = await main(process.argv.slice(2));
 }

@@ -21,7 +21,7 @@ export interface HeaderBlock {
 const fieldCountLimit = 2_000;
 const valueLimit = 65_536;
 
-/** The bytes as text with LF line ends, the mbox line before the header dropped. */
+/** The bytes as text with LF line ends; a byte order mark and the mbox line before the header are dropped. */
 export function mailText(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     .toString('latin1')
@@ -29,6 +29,11 @@ export function mailText(bytes: Uint8Array): string {
     .replaceAll('\r\n', '\n')
     .replaceAll('\r\n', '\n')
     .replaceAll('\r', '\n');
+  return withoutMark(text.startsWith('\u00ef\u00bb\u00bf') ? text.slice(3) : text);
+}
+
+/** Without the line that an mbox puts before each mail. */
+function withoutMark(text: string): string {
   const start = text.startsWith('From ') || text.startsWith('>From ') ? text.indexOf('\n') + 1 : 0;
   return start > 0 ? text.slice(start) : text;
 }

@@ -1,6 +1,6 @@
 // The command that says what a mail would be taken for, as a person or a script runs it.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -99,6 +99,57 @@ test('a file that is not there is said, and the others are done', async () => {
   expect(stdout).toContain('dead address');
 });
 
+test('what comes in front of a mail, and line ends of several kinds, change nothing', async () => {
+  const odd = join(folder, 'odd');
+  await mkdir(odd);
+  await writeFile(join(odd, 'a.eml'), `\u{feff}${bounce}`);
+  await writeFile(join(odd, 'b.eml'), `From MAILER-DAEMON Thu Apr 29 00:00:00 2021\n${bounce}`);
+  await writeFile(join(odd, 'c.eml'), `\u{feff}From a@b Thu Apr 29\r\n${bounce}`);
+  const lines = bounce.split('\r\n');
+  await writeFile(join(odd, 'd.eml'), lines.map((one, n) => one + (n % 2 === 0 ? '\n' : '\r\n')).join(''));
+  const { stdout } = await inspect(odd, '--json');
+  const dead = stdout
+    .trim()
+    .split('\n')
+    .map((text) => line.parse(JSON.parse(text)).bounce?.recipients[0]);
+  expect(dead.map((one) => [one?.address, one?.status, one?.hard])).toEqual(
+    ['a', 'b', 'c', 'd'].map(() => ['nobody@fabrikam.test', '5.1.1', true]),
+  );
+});
+
+test('an empty file is a message; a broken link is said; a link back is not followed', async () => {
+  const strange = join(folder, 'strange');
+  await mkdir(strange);
+  await writeFile(join(strange, 'empty.eml'), '');
+  await symlink('nowhere', join(strange, 'dangling.eml'));
+  await symlink('.', join(strange, 'loop'));
+  const { code, stdout, stderr } = await inspect(strange, '--json');
+  expect(code).toBe(1);
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((text) => line.parse(JSON.parse(text)).kind),
+  ).toEqual(['message']);
+  expect(stderr).toBe(`${join(strange, 'dangling.eml')}: there is no such file\n`);
+});
+
+test('the mail cannot write to the terminal', async () => {
+  await writeFile(join(folder, 'escape.eml'), 'From: a@b.test\r\nSubject: x\u001b[2Jy\r\n\r\nHi');
+  const { stdout } = await inspect(join(folder, 'escape.eml'));
+  expect(stdout).toContain('y');
+  expect(stdout).not.toContain('\u001b');
+});
+
+test('mails broken at random, as many as asked', async () => {
+  const { code, stdout } = await inspect('--mutated', '40', '--seed', '3', '--json');
+  expect([code, JSON.parse(stdout)]).toEqual([
+    0,
+    expect.objectContaining({ seed: 3, count: 40, crashes: 0, slow: 0 }),
+  ]);
+});
+
 test('nothing named is a usage error', async () => {
   expect((await inspect('--json')).code).toBe(2);
+  expect((await inspect('--no-such-flag', folder)).code).toBe(2);
 });

@@ -1,4 +1,4 @@
-// A part of what `node tests/inbound/mutatedMails.ts` tries.
+// A part of what `npm run inspect -- --mutated 50000` tries.
 import { expect, test } from '@jest/globals';
 import { parseMutated } from './mutatedMails.ts';
 

