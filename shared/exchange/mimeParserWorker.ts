@@ -56,9 +56,16 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
   parser.on('headers', (found: Headers) => {
     headers = found;
   });
-  const source = Readable.from(normalised(job.raw, head, job.memoryBytes));
-  source.on('error', (error) => parser.destroy(error));
-  source.pipe(parser);
+  const { raw, memoryBytes } = job;
+  const bareCr = head.includes(0x0d) && !head.includes(0x0a);
+  if (raw.kind === 'bytes' && raw.bytes.byteLength <= chunkBytes) {
+    // Most mail: streaming it in would cost a good part of what taking it apart does. Begun once somebody reads below.
+    queueMicrotask(() => parser.end(withLf(raw.bytes, bareCr)));
+  } else {
+    const source = Readable.from(normalised(raw, bareCr, memoryBytes));
+    source.on('error', (error) => parser.destroy(error));
+    source.pipe(parser);
+  }
   for await (const item of parser as AsyncIterable<AttachmentStream | MessageText>) {
     if (item.type === 'text') {
       body = item;
@@ -153,14 +160,15 @@ async function drained(
  * The raw bytes; where the mail knows only bare CR, with LF instead. The limits are kept here, between two chunks: the
  * engine's own limit on a thread's heap is the last resort, because beyond it one large allocation would end the process.
  */
-async function* normalised(raw: RawMail, head: Uint8Array, memoryBytes: number): AsyncIterable<Uint8Array> {
-  const bareCr = head.includes(0x0d) && !head.includes(0x0a);
+async function* normalised(raw: RawMail, bareCr: boolean, memoryBytes: number): AsyncIterable<Uint8Array> {
   let sizeBytes = 0;
   let lineCount = 0;
   for await (const original of chunksOf(raw)) {
-    const chunk = bareCr ? original.map((byte) => (byte === 0x0d ? 0x0a : byte)) : original;
-    // Asking costs a tenth of what a small mail does, and before the first chunk nothing was made of it yet.
-    if (sizeBytes > 0 && isOver(memoryBytes)) throw new Error('it needs more memory than it may have');
+    const chunk = withLf(original, bareCr);
+    const { arrayBuffers, heapUsed } = process.memoryUsage();
+    if (arrayBuffers > memoryBytes || heapUsed > memoryBytes / 2) {
+      throw new Error('it needs more memory than it may have');
+    }
     sizeBytes += chunk.byteLength;
     lineCount += linesIn(chunk);
     if (lineCount > lineCountLimit && sizeBytes / lineCount < shortLineBytes) {
@@ -170,9 +178,9 @@ async function* normalised(raw: RawMail, head: Uint8Array, memoryBytes: number):
   }
 }
 
-function isOver(memoryBytes: number): boolean {
-  const { arrayBuffers, heapUsed } = process.memoryUsage();
-  return arrayBuffers > memoryBytes || heapUsed > memoryBytes / 2;
+function withLf(bytes: Uint8Array, bareCr: boolean): Buffer {
+  const lines = bareCr ? bytes.map((byte) => (byte === 0x0d ? 0x0a : byte)) : bytes;
+  return Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
 }
 
 /** Every line costs the parser objects; base64 has 78 bytes in each, and text rarely fewer than ten. */

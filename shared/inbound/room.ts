@@ -29,7 +29,7 @@ export const inboundNumbers: InboundNumbers = {
   leaseMs: 3 * 60_000,
   mailboxesAtOnce: 6,
   batchCount: 20,
-  messagesAtOnce: 4,
+  messagesAtOnce: 8,
   firstPauseMs: 60_000,
   longestPauseMs: 30 * 60_000,
 };

@@ -210,6 +210,24 @@ describe('limits', () => {
     await small.close();
   });
 
+  test('a thread gets the bytes of its message and nothing of what lies beside them in memory', async () => {
+    const telling = `import { parentPort } from 'node:worker_threads';
+      parentPort.on('message', ({ raw }) => parentPort.postMessage({
+        kind: 'unparsed', words: Buffer.from(raw.bytes.buffer).toString('latin1') }));`;
+    const curious = createMimeParser({
+      worker: new URL(`data:text/javascript,${encodeURIComponent(telling)}`),
+      clock: systemClock,
+    });
+    const memory = Buffer.from('somebody else, a message, somebody else');
+    const bytes = memory.subarray(15, 24);
+    expect(await curious.parse({ kind: 'bytes', bytes }, prefix())).toEqual({
+      kind: 'unparsed',
+      words: 'a message',
+    });
+    expect(bytes.toString()).toBe('a message');
+    await curious.close();
+  });
+
   test('many at once share the threads and all are answered', async () => {
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_one, n) => parsed(mail({ Subject: `number ${n}` }))),
