@@ -57,7 +57,7 @@ try {
     for (const words of wrong) console.log(`${how}, ${name}: ${words}`);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
   console.log(
-    `\n${String(lines.length)} lines in ${seconds} s; ${report.ok ? 'all of it is as it should be.' : 'not all of it is as it should be.'}`,
+    `\nThe faults of a lane are played at the same time, and so have one duration.\n${String(crashPoints)} points and ${String(lines.length - crashPoints)} faults, ${String(repeats)} times each, in ${seconds} s; ${report.ok ? 'all of it is as it should be.' : 'not all of it is as it should be.'}`,
   );
   if (flags.json) console.log(JSON.stringify({ crashPoints, repeats, lost, unexplainedDuplicates }));
   process.exitCode = report.ok ? 0 : 1;

@@ -132,7 +132,11 @@ async function playLane(
 }
 
 function linesOf(played: readonly Played[]): readonly Line[] {
-  const keys = [...new Set(played.map(({ name, how }) => `${how}|${name}`))];
+  const order = [
+    ...points.map(({ name, does, when }) => `${does} ${when}|${name}`),
+    ...faults.map((fault) => `${fault.kind}|${nameOfFault(fault)}`),
+  ];
+  const keys = order.filter((key) => played.some(({ name, how }) => `${how}|${name}` === key));
   return keys.map((key) => {
     const own = played.filter(({ name, how }) => `${how}|${name}` === key);
     const accounts = own.flatMap((one) => one.accounts);
