@@ -5,7 +5,7 @@
 import { readReport, type ReportedRecipient } from './bounceFields.ts';
 import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
 import { isDead, reasonOf } from './bounceReason.ts';
-import { bounceSign, bounceSubject, daemonLike, isDelayNotice } from './bounceSigns.ts';
+import { bounceSign, bounceSubject, daemonLike, isDelayNotice, isSuccessNotice } from './bounceSigns.ts';
 import { commandIn, noticeOfText, recipientsInText, type TextRecipient } from './bounceText.ts';
 import type { Bounce, BounceRecipient } from './classification.ts';
 import { field, fieldsNamed, type HeaderBlock } from './headers.ts';
@@ -163,6 +163,7 @@ function fromText(
     value.split(',').map((one) => one.trim()),
   );
   const delayed = isDelayNotice(root, notice);
+  const arrived = isSuccessNotice(root);
   const known = failed
     .filter((one) => one !== '')
     .map((address) => ({
@@ -185,7 +186,7 @@ function fromText(
       // Where the words beside the address explain nothing, the rest of the notice may.
       const reason =
         first === 'onhold' || first === 'undefined' ? reasonOf({ text: notice, ...codes, command }) : first;
-      const action = delayed ? 'delayed' : 'failed';
+      const action = arrived ? 'delivered' : delayed ? 'delayed' : 'failed';
       return {
         address,
         ...codes,
@@ -196,7 +197,7 @@ function fromText(
       };
     },
   );
-  return { kind: 'bounce', bounce: bounceOf(recipients), because };
+  return { kind: arrived ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };
 }
 
 /** Amazon's notification service forwards the report of its mail service as JSON (its "SNS" message). */

@@ -26,7 +26,7 @@ export function reasonOf(refusal: Refusal): BounceReason {
   const text = readable(refusal.text);
   const telling = tellingStatus.get(refusal.status);
   if (telling !== undefined) return telling;
-  const addressCode = /^[45]\.1\.(?:1|10)$/.test(refusal.status);
+  const addressCode = /^(?:[45]\.1\.(?:1|10)|5\.1\.[23])$/.test(refusal.status);
   for (const { reason, outright, pattern } of rules) {
     // The code for "no such address" stands unless the words name another cause outright.
     if (addressCode && !outright) continue;

@@ -21,7 +21,10 @@ export function bounceSign(root: MimePart, notice: string): string | undefined {
   if (/^loop alert:/i.test(field(root, 'subject')) && /duplicated message-id/i.test(notice))
     return 'list server';
   const says = opening || failure.test(notice.slice(0, 20_000));
-  if (sender && says && /[45]\.\d\.\d|\b[45]\d\d\b|<?\S+@\S+>?/.test(notice)) return 'sender and text';
+  if (sender && says && /[45]\.\d\.\d|\b[45]\d\d\b|\S@\S/.test(notice)) return 'sender and text';
+  // Whatever its language: an address, and the code with its status.
+  if (sender && /\b[45]\d\d[ -][45]\.\d{1,3}\.\d/.test(notice) && notice.includes('@'))
+    return 'sender and codes';
   if (byAPerson(root)) return undefined;
   if (subject && opening) return 'subject and text';
   if (subject && says && codesIn(notice).status !== '') return 'subject, text and status';
@@ -201,6 +204,13 @@ const failure = new RegExp(
 /** An answer or a forwarded message: what it says of a bounce is a quotation. */
 function byAPerson(root: MimePart): boolean {
   return /^\s*(?:re|aw|sv|vs|antw|fwd?|wg|tr|vl|rv|vb|enc|doorst)\s*(?:\[\d+\])?\s*:/i.test(
+    decodedField(field(root, 'subject')),
+  );
+}
+
+/** Everything arrived, or went on to a server that reports nothing (sendmail, Postfix, Exchange). */
+export function isSuccessNotice(root: MimePart): boolean {
+  return /\(success\)|successful (?:mail )?delivery|^return receipt|^(?:delivered|relayed|expanded): /i.test(
     decodedField(field(root, 'subject')),
   );
 }

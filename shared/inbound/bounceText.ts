@@ -17,7 +17,7 @@ export interface TextRecipient {
 const recipientLimit = 200;
 /** A notice of more lines than these is none; what follows is the returned message in any case. */
 const noticeLineLimit = 3_000;
-const address = String.raw`[^\s<>()[\]:;,"'|\\@]{1,120}@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
+const address = String.raw`[^\s<>()[\]:;,"'|\\@（）：，。「」【】]{1,120}@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
 const bare = new RegExp(address, 'i');
 
 /** Where the returned message begins; the notice is what stands before. */

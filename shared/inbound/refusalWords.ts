@@ -365,6 +365,8 @@ export const refusalWords: readonly RefusalWords[] = [
       /dns (?:error|lookup failure)/,
       /name or service not known/,
       /nxdomain/,
+      // Postfix, sendmail.
+      /no data (?:record|known)/,
       // Exim.
       /unrout(?:e)?able (?:mail domain|address|domain)/,
       /all relevant mx/,
@@ -399,6 +401,8 @@ export const refusalWords: readonly RefusalWords[] = [
       /(?:not|never) (?:an? )?(?:valid|known|local|active|existing) (?:user|mail[ -]?box|recipient|address|account|e-?mail)/,
       /recip(?:ient)?notfound/,
       /not listed in/,
+      /mail[ -]?box (?:is )?(?:not available|unavailable)/,
+      /(?:address|recipient|mail[ -]?box) .{0,20}not deliverable/,
       /not our (?:customer|user)/,
       /local user only/,
       /(?:doesn't|does not) have (?:a|an) .{0,60}(?:account|delivery point)/,
@@ -440,7 +444,7 @@ export const refusalWords: readonly RefusalWords[] = [
       /smtp protocol/,
       // Exim, for RFC 7505.
       /no smtp/,
-      /host .{0,30}does not receive mail/,
+      /(?:host|domain|address|account) .{0,30}does not receive (?:any )?(?:e-?)?mail/,
       // sendmail, for RFC 7505.
       /name server: .{0,60}(?:host|domain) not found/,
       /mail (?:service|server) .{0,30}(?:not available|disabled)/,

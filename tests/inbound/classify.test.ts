@@ -12,7 +12,7 @@ import { classifyMail } from '../../shared/inbound/classify.ts';
 import { mailText } from '../../shared/inbound/headers.ts';
 import { answers } from './fixtures/autoReplies.ts';
 import { notices } from './fixtures/notices.ts';
-import { refusals } from './fixtures/refusals.ts';
+import { refusals, verdicts } from './fixtures/refusals.ts';
 
 interface Made {
   readonly from?: string;
@@ -179,6 +179,11 @@ test.each(refusals)(
   },
 );
 
+test.each(verdicts)('%j after %s: the address is %s', (words, command, address) => {
+  const codes = codesIn(words);
+  expect(isDead(reasonOf({ text: words, ...codes, command }), codes.status)).toBe(address === 'dead');
+});
+
 describe('bounces of further servers', () => {
   test.each(notices)('$server', ({ from, subject, more, body, rows }) => {
     const found = classified({ subject, body, ...(from && { from }), ...(more && { more }) });
@@ -273,6 +278,14 @@ describe('bounces with a status part (RFC 3464)', () => {
       bridgeId: 'ticket-1.2',
       bridgeTag: 'a'.repeat(64),
     });
+  });
+
+  test.each([
+    ['Successful Mail Delivery Report', 'receipt'],
+    ['Delivery Status Notification (Success)', 'receipt'],
+    ['Delivery Status Notification (Failure)', 'bounce'],
+  ])('%s without its part is a %s', (subject, kind) => {
+    expect(classified({ subject, body: 'Your message: see below.\n\nkim@fabrikam.test' }).kind).toBe(kind);
   });
 
   test.each(['delivered', 'relayed', 'expanded'])('%s is a receipt', (action) => {
