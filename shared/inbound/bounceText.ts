@@ -17,7 +17,7 @@ export interface TextRecipient {
 const recipientLimit = 200;
 /** A notice of more lines than these is none; what follows is the returned message in any case. */
 const noticeLineLimit = 3_000;
-const address = String.raw`[^\s<>()[\]:;,"'|\\@（）：，。「」【】]{1,120}@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
+const address = String.raw`(?:"[^"\s]{1,100}"|[^\s<>()[\]:;,"'|\\@（）：，。「」【】]{1,120})@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
 const bare = new RegExp(address, 'i');
 
 /** Where the returned message begins; the notice is what stands before. */
@@ -59,7 +59,9 @@ export function recipientsInText(notice: string, own: ReadonlySet<string>): read
     const found = marked(lines, shape, own);
     if (found.length > 0) return shape === transcript ? withDialog(lines, found) : withWords(lines, found);
   }
-  return [];
+  // Somebody wrote to himself.
+  const toOneself = marked(lines, alone, new Set());
+  return withWords(lines, toOneself);
 }
 
 interface Mark {
@@ -89,11 +91,12 @@ const toward = new RegExp(
 const dialog = new RegExp(String.raw`rcpt to:[ \t]*<?(${address})`, 'i');
 
 const transcript: Shape = (line) => sendmail.exec(line)?.[1];
+const alone: Shape = (line) =>
+  ownLine.exec(line)?.[1] ?? onDate.exec(line)?.[1] ?? colonLine.exec(line)?.[1] ?? dots.exec(line)?.[1];
 
 const shapes: readonly Shape[] = [
   transcript,
-  (line) =>
-    ownLine.exec(line)?.[1] ?? onDate.exec(line)?.[1] ?? colonLine.exec(line)?.[1] ?? dots.exec(line)?.[1],
+  alone,
   (line, lines, index) => toward.exec(line)?.[1] ?? toward.exec(`${line} ${lines[index + 1] ?? ''}`)?.[1],
   (line) => dialog.exec(line)?.[1],
   (line) => bare.exec(line)?.[0],
