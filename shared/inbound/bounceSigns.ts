@@ -20,7 +20,10 @@ export function bounceSign(root: MimePart, notice: string): string | undefined {
   // fml.
   if (/^loop alert:/i.test(field(root, 'subject')) && /duplicated message-id/i.test(notice))
     return 'list server';
-  const says = opening || failure.test(notice.slice(0, 20_000));
+  // What calls itself an automatic reply and comes from a person has to begin as a bounce does.
+  const answer = /^auto-replied/i.test(field(root, 'auto-submitted')) && !sentByADaemon(root);
+  const loose = !answer && failure.test(notice.slice(0, 20_000));
+  const says = opening || loose;
   if (sender && says && /[45]\.\d\.\d|\b[45]\d\d\b|\S@\S/.test(notice)) return 'sender and text';
   // Whatever its language: an address, and the code with its status.
   if (sender && /\b[45]\d\d[ -][45]\.\d{1,3}\.\d/.test(notice) && notice.includes('@'))
@@ -37,11 +40,14 @@ export function bounceSign(root: MimePart, notice: string): string | undefined {
 
 /** From or the reverse-path is a mail server's. */
 export function daemonLike(root: MimePart): boolean {
+  return sentByADaemon(root) || fieldsNamed(root, 'return-path').some((path) => path.trim() === '<>');
+}
+
+function sentByADaemon(root: MimePart): boolean {
   const from = fieldsNamed(root, 'from').join(' ');
-  const path = fieldsNamed(root, 'return-path').join(' ').trim();
+  const path = fieldsNamed(root, 'return-path').join(' ');
   return (
     daemons.some((one) => one.test(from)) ||
-    path === '<>' ||
     /mailer-daemon|postmaster/i.test(path) ||
     /(?:^|\s)<>$/.test(from.trim())
   );
