@@ -12,8 +12,7 @@ export function bounceSign(root: MimePart, notice: string): string | undefined {
   const sender = daemonLike(root);
   const subject = bounceSubject(root);
   const opening = opensLikeABounce(notice);
-  if (type.includes('report-type') && type.includes('delivery-status') && (sender || subject || opening))
-    return 'report without its part';
+  if (type.includes('report-type') && type.includes('delivery-status')) return 'report without its part';
   // A list passed it on to its readers: list mail, unless it is a report by its own part.
   if (field(root, 'list-id') !== '' || field(root, 'list-post') !== '') return undefined;
   if (sender && subject) return 'sender and subject';
