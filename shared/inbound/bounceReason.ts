@@ -49,8 +49,8 @@ export function reasonOf(refusal: Refusal): BounceReason {
 function unknownUser({ status, replyCode, command }: Refusal, text: string): BounceReason {
   if (command === 'mail') return 'rejected';
   if (/^[45]\.1\.(?:1|10)$/.test(status) || /doesn't have an? \S+ account/.test(text)) return 'userunknown';
-  // A code and "user unknown" with nothing between: the address was gone from the dialog already.
-  if (/\d{3}[\s:>-]{2,6}user unknown/.test(text) || text.includes('msexch:imc')) return 'filtered';
+  // `550 : User unknown`, from phones by au: the address was gone from the dialog already.
+  if (/\d{3}:? : user unknown/.test(text) || text.includes('msexch:imc')) return 'filtered';
   if (command === 'rcpt' || /^[45]\.1\./.test(status)) return 'userunknown';
   if (/\d{3}:? <\S{1,200}>: user unknown|adresse destinataire invalide/.test(text)) return 'userunknown';
   if (command === 'data' || /^[45]\.[237]\./.test(status)) return 'filtered';
