@@ -4,9 +4,11 @@
 //  2  login and SELECT; UIDVALIDITY changed or 0: everything is looked at again, known mail is recognised
 //  3  actions still owed from before (a crash left their marks)
 //  4  UIDs owed, then those above the cursor, in batches:
-//       beginnings of all in one FETCH, each handed off (handOff.ts); the next batch is fetched meanwhile
+//       beginnings of all in one FETCH, each handed off (handOff.ts)
 //       one transaction: rows announced, actions noted as pending, cursor moved, lease extended
 //       the after-fetch action, then its marks removed
+//     While one batch is handed off the next is fetched, and begun as soon as there is room; it is written after the one
+//     before it or not at all. Commands on the connection go one at a time.
 //  5  the cursor row gives the lease back and says how it went
 //
 // Nothing is moved, flagged or deleted before step 4's transaction. A UID that fails is passed by and owed. A pass that
@@ -29,7 +31,7 @@ import {
 import { Spool } from './rawMail.ts';
 import type { Box, InboundDoors } from './room.ts';
 import { identify } from './stableId.ts';
-import { InOrder, inParallel, Turns } from './turns.ts';
+import { Flow, InOrder, Turns } from './turns.ts';
 
 export interface PassReport {
   readonly mailbox: string;
@@ -99,6 +101,14 @@ interface Batch {
   readonly gone: readonly number[];
 }
 
+/** What became of the messages of a batch, each when it has ended. */
+type Outcomes = readonly Promise<Outcome>[];
+
+interface Outcome {
+  readonly uid: number;
+  readonly came: HandedOff | ImapTrouble;
+}
+
 /** The lease went to somebody else: unwinds to the pass, which stops. */
 class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
@@ -124,6 +134,9 @@ class Pass {
   private readonly spool: Spool;
   private readonly told = new Set<string>();
   private readonly turns = new Turns();
+  private readonly order = new InOrder();
+  /** Why the connection takes no more commands. */
+  private over: SessionOver | undefined;
   private readonly counts = { announcedCount: 0, duplicateCount: 0, unparsedCount: 0, actedCount: 0 };
   /** Why actions are not done any more in this pass; they stay pending. */
   private actionWords = '';
@@ -211,6 +224,7 @@ class Pass {
     const opened = await this.doors.mailboxes.open(this.box.mailbox, this.time);
     if (opened.kind === 'failed') return opened.trouble;
     const { session } = opened;
+    this.over = undefined;
     try {
       const rescan = this.meetGeneration(session);
       await this.settleOldActions(session);
@@ -261,23 +275,43 @@ class Pass {
     if (!rescan) this.noticeOthers(session, fresh.uids);
     const owed = this.cursor.owed.filter((one) => this.isDue(one)).map(({ uid }) => uid);
     const todo = [...owed, ...fresh.uids.filter((uid) => !owed.includes(uid))];
-    const { batchCount } = this.doors.numbers;
+    const { batchCount, messagesAtOnce } = this.doors.numbers;
+    const flow = new Flow(messagesAtOnce);
     let next: Promise<Batch> | undefined;
-    for (let at = 0; at < todo.length; at += batchCount) {
-      if (!this.timeFor()) {
-        this.cursor = { ...this.cursor, leftover: true };
-        return;
+    let written = Promise.resolve();
+    let at = 0;
+    try {
+      for (; at < todo.length && this.timeFor(); at += batchCount) {
+        const batch = await (next ?? this.readBatch(session, todo.slice(0, batchCount), rescan));
+        next = this.readBatch(session, todo.slice(at + batchCount, at + 2 * batchCount), rescan);
+        const outcomes = await this.begin(session, flow, batch, { before: written, next });
+        await written;
+        written = flow.watch(this.write(session, batch, outcomes));
       }
-      const batch = await (next ?? this.readBatch(session, todo.slice(0, batchCount), rescan));
-      next = this.readBatch(session, todo.slice(at + batchCount, at + 2 * batchCount), rescan);
-      await this.takeBatch(session, batch, next);
+      await written;
+    } finally {
+      await flow.idle();
+      await written.catch(() => undefined);
     }
-    this.cursor = { ...this.cursor, leftover: false };
+    this.cursor = { ...this.cursor, leftover: at < todo.length };
+  }
+
+  /** One at a time over the connection. A lost one fails every later command as well: all are told the first reason. */
+  private command<T>(task: () => Promise<T>): Promise<T> {
+    return this.turns.run('connection', async () => {
+      if (this.over !== undefined) throw this.over;
+      try {
+        return await task();
+      } catch (error) {
+        if (error instanceof SessionOver) this.over = error;
+        throw error;
+      }
+    });
   }
 
   /** What goes wrong is told when it is awaited, which may be never. */
   private readBatch(session: MailboxSession, uids: readonly number[], rescan: boolean): Promise<Batch> {
-    const reading = this.read(session, uids, rescan);
+    const reading = this.command(() => this.read(session, uids, rescan));
     reading.catch(() => undefined);
     return reading;
   }
@@ -293,60 +327,67 @@ class Pass {
     return { uids, known, heads: heads.toSorted((one, other) => one.uid - other.uid), gone };
   }
 
-  /** `next` is being read over the same connection: no other command is given before it is there. */
-  private async takeBatch(session: MailboxSession, batch: Batch, next: Promise<Batch>): Promise<void> {
-    const { heads } = batch;
+  /** Resolves when every message of the batch has begun; the outcomes are there when each has ended. */
+  private async begin(
+    session: MailboxSession,
+    flow: Flow,
+    batch: Batch,
+    around: { readonly before: Promise<void>; readonly next: Promise<Batch> },
+  ): Promise<Outcomes> {
     const place: Place = {
       box: this.box,
       session,
       spool: this.spool,
       told: this.told,
       turns: this.turns,
-      order: new InOrder(),
+      order: this.order,
     };
-    const outcomes = new Map<number, HandedOff | ImapTrouble>();
-    const take = async (head: FetchedHead): Promise<void> => {
-      outcomes.set(head.uid, await this.tryHandOff(place, head));
-    };
-    await inParallel(
-      heads.filter(({ whole }) => whole),
-      this.doors.numbers.messagesAtOnce,
-      take,
-    );
-    // Long messages are streamed over the one connection, so they go one after another, after the short ones.
-    const long = heads.filter(({ whole }) => !whole);
-    if (long.length > 0) await next.catch(() => undefined);
-    for (const head of long) await take(head);
-    await this.write(session, { ...batch, outcomes }, next);
+    const begun: Outcomes[number][] = [];
+    const long = batch.heads.filter(({ whole }) => !whole);
+    for (const head of batch.heads) {
+      if (long.includes(head)) continue;
+      await flow.room();
+      begun.push(flow.begin(() => this.tryHandOff(place, head)));
+    }
+    if (long.length === 0) return begun;
+    // Long messages are streamed over the one connection: one after another, when nothing else uses it.
+    await around.before;
+    await around.next.catch(() => undefined);
+    await Promise.all(begun);
+    for (const head of long) {
+      const outcome = this.tryHandOff(place, head);
+      begun.push(outcome);
+      await outcome;
+    }
+    return begun;
   }
 
   /** A stream that ends early is this message's trouble alone; everything else ends the pass. */
-  private async tryHandOff(place: Place, head: FetchedHead): Promise<HandedOff | ImapTrouble> {
+  private async tryHandOff(place: Place, head: FetchedHead): Promise<Outcome> {
     try {
-      return await handOff(this.doors, place, head);
+      return { uid: head.uid, came: await handOff(this.doors, place, head) };
     } catch (error) {
-      if (error instanceof ImapStreamTrouble) return error.trouble;
+      if (error instanceof ImapStreamTrouble) return { uid: head.uid, came: error.trouble };
       throw error;
     }
   }
 
-  private async write(
-    session: MailboxSession,
-    batch: Batch & { readonly outcomes: ReadonlyMap<number, HandedOff | ImapTrouble> },
-    next: Promise<Batch>,
-  ): Promise<void> {
+  /** The transaction of the batch once all of it is handed off, then its actions. */
+  private async write(session: MailboxSession, batch: Batch, begun: Outcomes): Promise<void> {
+    const outcomes = new Map((await Promise.all(begun)).map(({ uid, came }) => [uid, came]));
     const announced = new Set<string>();
     const handled: PendingAction[] = [];
     const owed = new Map(this.cursor.owed.map((one) => [one.uid, one]));
     let worst: ImapTrouble | undefined;
     for (const uid of batch.uids) {
-      const outcome = batch.outcomes.get(uid);
+      const outcome = outcomes.get(uid);
       const id = batch.known.get(uid) ?? (outcome !== undefined && 'id' in outcome ? outcome.id : undefined);
       if (id !== undefined) {
         owed.delete(uid);
         handled.push({ uidValidity: session.uidValidity, uid, id });
+        // Also where another copy was told: that one's batch, or its session, may have ended before it was written.
+        if (this.told.has(id)) announced.add(id);
         if (outcome?.kind === 'announced') {
-          announced.add(id);
           this.counts.announcedCount += 1;
           if (!outcome.parsed) this.counts.unparsedCount += 1;
         } else {
@@ -386,11 +427,7 @@ class Pass {
     if (answer.kind === 'lost') throw new LeaseLost();
     this.lease = answer.lease;
     this.cursor = cursor;
-    if (act) {
-      // Where the connection is gone already, its reason is the one to tell; the actions stay pending.
-      await next;
-      await this.act(session, handled);
-    }
+    if (act) await this.command(() => this.act(session, handled));
     // A cut connection fails every later command as well: say the first reason.
     if (worst !== undefined && worst.kind !== 'unavailable') throw new SessionOver(worst);
   }
@@ -408,12 +445,11 @@ class Pass {
       await this.doors.ledger.settle(this.box.key, due);
       return;
     }
-    this.actionWords = answer.trouble.words;
-    this.doors.log(
-      events.actionFailed({ mailbox: this.box.hash, action: afterFetch.kind, words: this.actionWords }),
-    );
+    const { words } = answer.trouble;
+    this.doors.log(events.actionFailed({ mailbox: this.box.hash, action: afterFetch.kind, words }));
     const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.refusal === true;
     if (!goesOn) throw new SessionOver(answer.trouble);
+    this.actionWords = words;
   }
 
   /**

@@ -34,6 +34,48 @@ export class InOrder {
   }
 }
 
+/** Tasks that are begun one by one and run several together. After a failure none is begun any more. */
+export class Flow {
+  private readonly atOnce: number;
+  private readonly running = new Set<Promise<unknown>>();
+  private readonly failures: unknown[] = [];
+
+  constructor(atOnce: number) {
+    this.atOnce = atOnce;
+  }
+
+  /** Resolves when one more may begin; throws what the first failed with. */
+  async room(): Promise<void> {
+    while (this.running.size >= this.atOnce && this.failures.length === 0) await Promise.race(this.running);
+    if (this.failures.length > 0) throw this.failures[0];
+  }
+
+  /** Call it when there is room. */
+  begin<T>(task: () => Promise<T>): Promise<T> {
+    const mine = this.watch(task());
+    const ended = mine
+      .catch(() => undefined)
+      .then(() => {
+        this.running.delete(ended);
+      });
+    this.running.add(ended);
+    return mine;
+  }
+
+  /** A failure of this ends the flow too; it takes no room. */
+  watch<T>(task: Promise<T>): Promise<T> {
+    task.catch((error: unknown) => {
+      this.failures.push(error);
+    });
+    return task;
+  }
+
+  /** Resolves when nothing runs any more, however it ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.running);
+  }
+}
+
 /**
  * Runs the task for every item, at most `atOnce` together; results in the order of the items. After a failure nothing new
  * is begun, and it is thrown when what was begun has ended: nothing goes on behind the caller's back.

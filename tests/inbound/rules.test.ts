@@ -11,7 +11,7 @@ import { asciiJson } from '../../shared/mail/asciiJson.ts';
 import { pauseAfter } from '../../shared/inbound/pauses.ts';
 import { senderLimit } from '../../shared/inbound/relate.ts';
 import { identify } from '../../shared/inbound/stableId.ts';
-import { InOrder, inParallel, Turns } from '../../shared/inbound/turns.ts';
+import { Flow, InOrder, inParallel, Turns } from '../../shared/inbound/turns.ts';
 
 describe('header fields', () => {
   test.each<[string, string, readonly (readonly [string, string])[]]>([
@@ -272,6 +272,30 @@ describe('several things at once', () => {
     release(undefined);
     await all;
     expect(seen).toEqual(['slow', 'bad', 'slow ended', 'Error: bad']);
+  });
+
+  test('a flow has room for so many, and none once something failed', async () => {
+    const flow = new Flow(2);
+    const ends: (() => void)[] = [];
+    const held = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
+    await flow.room();
+    void flow.begin(held);
+    await flow.room();
+    void flow.begin(held);
+    let hasRoom = false;
+    const room = flow.room().then(() => (hasRoom = true));
+    for (let n = 0; n < 20; n += 1) await Promise.resolve();
+    expect(hasRoom).toBe(false);
+    ends[1]?.();
+    await room;
+    await flow.watch(Promise.reject(new Error('elsewhere'))).catch(() => undefined);
+    await expect(flow.room()).rejects.toThrow('elsewhere');
+    let idle = false;
+    const end = flow.idle().then(() => (idle = true));
+    for (let n = 0; n < 20; n += 1) await Promise.resolve();
+    expect(idle).toBe(false);
+    ends[0]?.();
+    await end;
   });
 
   test('one key, one at a time, also after a failure', async () => {
