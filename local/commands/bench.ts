@@ -1,13 +1,18 @@
 // npm run bench -- outbound: what the outbound side gets through, and what it costs, on the local stack.
+// npm run bench -- inbound: how long a full mailbox takes, against plain imapflow, from real Dovecot.
 //
-//   --only NAME    sustained, calls, foresight or requeue: that part alone
+//   --only NAME    of outbound, that part alone: sustained, calls, foresight or requeue
 //   --quick        small sizes, to see that the bench works; its figures mean little
 //   --json         nothing changes but the table, which is left out: the last line is the JSON either way
+//
+// Ends with 0 only where every figure is as it should be.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { countCalls } from '../bench/calls.ts';
 import { foresight } from '../bench/foresight.ts';
+import { benchInbound } from '../bench/inbound.ts';
+import { inboundReport } from '../bench/inboundReport.ts';
 import { reportOf, type Parts } from '../bench/report.ts';
 import { requeue } from '../bench/requeue.ts';
 import type { Part } from '../bench/rig.ts';
@@ -23,9 +28,11 @@ const { values: flags, positionals } = parseArgs({
     only: { type: 'string' },
   },
 });
-if (positionals[0] !== 'outbound') {
+const [side] = positionals;
+if (side !== 'outbound' && side !== 'inbound') {
   console.error(
-    'Usage: npm run bench -- outbound [--only sustained|calls|foresight|requeue] [--quick] [--json]',
+    'Usage: npm run bench -- outbound [--only sustained|calls|foresight|requeue] [--quick] [--json]\n' +
+      '       npm run bench -- inbound [--quick] [--json]',
   );
   process.exit(2);
 }
@@ -39,6 +46,20 @@ const partOf = (name: string): Part => ({
     console.log(`${minutes()} min  ${name}: ${words}`);
   },
 });
+
+// An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+if (side === 'inbound') {
+  const size = flags.quick ? { messages: 500, rounds: 1 } : { messages: 10_000, rounds: 3 };
+  const report = inboundReport(await benchInbound(partOf(side).say, size));
+  if (!flags.json) {
+    console.log(`\n${table(['what', 'how', 'figure', 'should be', ''], report.rows)}`);
+    console.log(`\nThe whole took ${minutes().trim()} minutes.`);
+  }
+  console.log(JSON.stringify(report.json));
+  process.exit(report.ok ? 0 : 1);
+}
 
 const sizes = flags.quick
   ? {
@@ -70,8 +91,6 @@ if (wanted.length === 0) {
   console.error(`There is no part ${String(flags.only)}; there are ${Object.keys(runs).join(', ')}.`);
   process.exit(2);
 }
-// An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await buildPackage(appFolder);
 try {
   const failed: string[] = [];

@@ -43,6 +43,8 @@ export interface Dovecot {
   token(user: string, lifeMs?: number): string;
   /** Gives a folder another UIDVALIDITY, as a moved mailbox has. */
   setUidValidity(user: string, folder: string, uidValidity: number): Promise<void>;
+  /** Lays messages into the INBOX of a user who has none yet, without a delivery for each. */
+  fill(user: string, messages: readonly Uint8Array[]): void;
   /** The server's own log so far. */
   log(): string;
   close(): Promise<void>;
@@ -99,6 +101,9 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
       const words = ['-c', config, 'mailbox', 'update', '-u', user, '--uid-validity', `${uidValidity}`, name];
       await promisify(execFile)('doveadm', words);
     },
+    fill: (user, messages) => {
+      fillMaildir(join(folder, 'mail', user.toLowerCase()), messages);
+    },
     close: async () => {
       child.kill('SIGTERM');
       await ended;
@@ -136,6 +141,23 @@ function writeFiles(
       '',
     ].join('\n'),
   );
+}
+
+/** One file a message, named as Dovecot names them: time, a number, size. */
+function fillMaildir(home: string, messages: readonly Uint8Array[]): void {
+  const maildir = join(home, 'Maildir');
+  const own = (path: string): void => {
+    if (isRoot()) chownSync(path, userId('nobody'), groupId('nogroup'));
+  };
+  mkdirSync(home);
+  for (const path of [maildir, ...['cur', 'new', 'tmp'].map((name) => join(maildir, name))]) mkdirSync(path);
+  for (const [at, message] of messages.entries()) {
+    const name = `1700000000.M${String(at).padStart(6, '0')}P1.localhost,S=${String(message.byteLength)}`;
+    const path = join(maildir, 'new', name);
+    writeFileSync(path, message);
+    own(path);
+  }
+  for (const path of [home, maildir, ...['cur', 'new', 'tmp'].map((name) => join(maildir, name))]) own(path);
 }
 
 function isRoot(): boolean {

@@ -1,0 +1,104 @@
+// The figures of the inbound bench beside what they should be. Pure.
+
+export interface InboundFigures {
+  readonly messages: number;
+  readonly sizeBytes: number;
+  /** Plain imapflow: every message whole, in one FETCH. The quickest of some. */
+  readonly plainMs: number;
+  /** The same, each message taken apart by mailparser as it comes. */
+  readonly plainParsedMs: number;
+  /** Our passes, to the emulator's blobs, rows and queue. */
+  readonly wholeMs: number;
+  readonly passes: number;
+  /** Of it: at least one storage call is under way. */
+  readonly storageMs: number;
+  readonly storageCalls: number;
+  /** Our passes where the store answers at once. The quickest of some. */
+  readonly instantMs: number;
+}
+
+export interface InboundReport {
+  readonly ok: boolean;
+  readonly rows: readonly (readonly string[])[];
+  readonly json: Readonly<Record<string, number | boolean>>;
+}
+
+const mostOverPercent = 25;
+
+export function inboundReport(figures: InboundFigures): InboundReport {
+  const { messages, plainMs, plainParsedMs, wholeMs, passes, storageMs, storageCalls, instantMs } = figures;
+  const outsideMs = wholeMs - storageMs;
+  const over = percentOver(outsideMs, plainMs);
+  const instantOver = percentOver(instantMs, plainMs);
+  const instantOverParsed = percentOver(instantMs, plainParsedMs);
+  const ok = over <= mostOverPercent;
+  const each = `${messages.toLocaleString('en')} × ${figures.sizeBytes.toLocaleString('en')} bytes`;
+  return {
+    ok,
+    rows: [
+      ['plain imapflow: fetched, dropped', each, seconds(plainMs), '', ''],
+      ['plain imapflow and mailparser: fetched, taken apart, dropped', each, seconds(plainParsedMs), '', ''],
+      [
+        'the bridge, to blobs, rows and queue',
+        `${String(passes)} passes, ${String(storageCalls)} storage calls`,
+        seconds(wholeMs),
+        '',
+        '',
+      ],
+      ['  of it with a storage call under way', '', seconds(storageMs), '', ''],
+      ['  of it outside storage', 'no storage call under way', seconds(outsideMs), '', ''],
+      [
+        '  outside storage, over plain imapflow',
+        'the figure',
+        percent(over),
+        `≤ +${String(mostOverPercent)} %`,
+        ok ? 'ok' : 'NOT OK',
+      ],
+      ['the bridge, where the store answers at once', 'nothing to hide behind', seconds(instantMs), '', ''],
+      [
+        '  over plain imapflow and mailparser',
+        'one parse of our two',
+        percent(instantOverParsed),
+        'no goal',
+        '',
+      ],
+      ['  over plain imapflow', 'which understands nothing', percent(instantOver), 'no goal', ''],
+    ],
+    json: {
+      messages,
+      sizeBytes: figures.sizeBytes,
+      plainSeconds: inSeconds(plainMs),
+      plainParsedSeconds: inSeconds(plainParsedMs),
+      passes,
+      wholeSeconds: inSeconds(wholeMs),
+      storageSeconds: inSeconds(storageMs),
+      storageCalls,
+      outsideStorageSeconds: inSeconds(outsideMs),
+      overPlainPercent: rounded(over),
+      instantStorageSeconds: inSeconds(instantMs),
+      instantOverPlainPercent: rounded(instantOver),
+      instantOverPlainParsedPercent: rounded(instantOverParsed),
+      ok,
+    },
+  };
+}
+
+function percentOver(ms: number, plainMs: number): number {
+  return (ms / plainMs - 1) * 100;
+}
+
+function percent(value: number): string {
+  return `${value > 0 ? '+' : ''}${value.toFixed(0)} %`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(2)} s`;
+}
+
+function inSeconds(ms: number): number {
+  return Math.round(ms) / 1_000;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}

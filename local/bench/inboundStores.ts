@@ -1,0 +1,136 @@
+// The store as the bench sees it: a watch on how long any storage call is under way, and a store that answers at once.
+import type {
+  Cursor,
+  Entry,
+  InboundBlobs,
+  Ledger,
+  Notices,
+  PendingAction,
+} from '../../shared/inbound/ports.ts';
+
+export interface Stores {
+  readonly ledger: Ledger;
+  readonly blobs: InboundBlobs;
+  readonly notices: Notices;
+}
+
+/** Adds up the time in which at least one storage call is under way; those at the same time count once. */
+export class StorageWatch {
+  callCount = 0;
+  busyMs = 0;
+  readonly #now: () => number;
+  #underWay = 0;
+  #since = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  async during<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#underWay === 0) this.#since = this.#now();
+    this.#underWay += 1;
+    this.callCount += 1;
+    try {
+      return await call();
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.busyMs += this.#now() - this.#since;
+    }
+  }
+}
+
+/** The same doors; the watch sees every call. */
+export function watched({ ledger, blobs, notices }: Stores, watch: StorageWatch): Stores {
+  return {
+    ledger: {
+      begin: (...all) => watch.during(() => ledger.begin(...all)),
+      cursor: (...all) => watch.during(() => ledger.cursor(...all)),
+      find: (...all) => watch.during(() => ledger.find(...all)),
+      keep: (...all) => watch.during(() => ledger.keep(...all)),
+      advance: (...all) => watch.during(() => ledger.advance(...all)),
+      pendingActions: (...all) => watch.during(() => ledger.pendingActions(...all)),
+      settle: (...all) => watch.during(() => ledger.settle(...all)),
+      end: (...all) => watch.during(() => ledger.end(...all)),
+    },
+    blobs: {
+      reference: (name) => blobs.reference(name),
+      create: (...all) => watch.during(() => blobs.create(...all)),
+      sha256Of: (...all) => watch.during(() => blobs.sha256Of(...all)),
+      save: (...all) => watch.during(() => blobs.save(...all)),
+    },
+    notices: { tell: (text) => watch.during(() => notices.tell(text)) },
+  };
+}
+
+/**
+ * A store for one pass after another of one program, which answers at once: what is left of a fetch then is everything
+ * but storage, and nothing of it can hide behind a call that is waited for.
+ */
+export class InstantStores implements Stores {
+  readonly toldIds = new Set<string>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #pending = new Map<string, PendingAction>();
+  readonly #blobNames = new Set<string>();
+  #cursor: Cursor | undefined;
+  #version = 0;
+
+  readonly ledger: Ledger = {
+    begin: (mailboxKey, { owner }) =>
+      Promise.resolve({
+        kind: 'begun',
+        lease: { mailboxKey, tag: owner, version: this.#next() },
+        cursor: this.#cursor,
+      }),
+    cursor: () => Promise.resolve(this.#cursor),
+    find: (_mailboxKey, id) => Promise.resolve(this.#entries.get(id)),
+    keep: (_mailboxKey, entry) => {
+      const isNew = !this.#entries.has(entry.id);
+      if (isNew) this.#entries.set(entry.id, entry);
+      return Promise.resolve(isNew);
+    },
+    advance: (lease, { cursor, announced, pending }) => {
+      if (lease.version !== String(this.#version)) return Promise.resolve({ kind: 'lost' });
+      for (const id of announced) {
+        const entry = this.#entries.get(id);
+        if (entry === undefined) throw new Error('a mail was announced that was never kept');
+        this.#entries.set(id, { ...entry, state: 'announced' });
+      }
+      for (const action of pending) this.#pending.set(String(action.uid), action);
+      this.#cursor = cursor;
+      return Promise.resolve({ kind: 'ok', lease: { ...lease, version: this.#next() } });
+    },
+    pendingActions: (_mailboxKey, limit) => Promise.resolve([...this.#pending.values()].slice(0, limit)),
+    settle: (_mailboxKey, done) => {
+      for (const { uid } of done) this.#pending.delete(String(uid));
+      return Promise.resolve();
+    },
+    end: (_lease, cursor) => {
+      this.#cursor = cursor;
+      return Promise.resolve({ kind: 'ok' });
+    },
+  };
+
+  readonly blobs: InboundBlobs = {
+    reference: (name) => `instant/${name}`,
+    create: (name) => {
+      const isNew = !this.#blobNames.has(name);
+      this.#blobNames.add(name);
+      return Promise.resolve(isNew ? 'created' : 'exists');
+    },
+    // Nothing is kept of a blob but its name: a fetch that finds one already there is not what is measured.
+    sha256Of: () => Promise.reject(new Error('a blob was there before')),
+    save: () => Promise.resolve(false),
+  };
+
+  readonly notices: Notices = {
+    tell: (text) => {
+      this.toldIds.add(/"id":"([^"]+)"/.exec(text)?.[1] ?? '');
+      return Promise.resolve();
+    },
+  };
+
+  #next(): string {
+    this.#version += 1;
+    return String(this.#version);
+  }
+}

@@ -1,0 +1,16 @@
+// The bench of the inbound side on a small folder: every run fetches all of it, or the bench throws.
+import { expect, test } from '@jest/globals';
+import { benchInbound } from '../../../local/bench/inbound.ts';
+import { inboundReport } from '../../../local/bench/inboundReport.ts';
+
+test('a folder fetched by plain imapflow, by our passes, and by our passes to the emulator', async () => {
+  const said: string[] = [];
+  const figures = await benchInbound((words) => said.push(words), { messages: 45, rounds: 1 });
+  expect(said).toHaveLength(2);
+  // A look-up, the raw mail, its row, its text, its HTML, its notice; and what begins, ends and advances a pass.
+  expect(figures.storageCalls).toBeGreaterThanOrEqual(45 * 6);
+  expect(figures.storageCalls).toBeLessThan(45 * 6 + 20);
+  expect(figures.storageMs).toBeGreaterThan(0);
+  expect(figures.storageMs).toBeLessThanOrEqual(figures.wholeMs);
+  expect(inboundReport(figures).json).toMatchObject({ messages: 45, sizeBytes: 5_000, passes: 1 });
+}, 120_000);
