@@ -6,12 +6,12 @@
 //   --json         ends with one JSON object on the last line
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { commandLine } from '../commandLine.ts';
 import { buildCrashPackage } from '../crash/crashPackage.ts';
 import { crashRuns } from '../crash/crashRuns.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: {
     repeats: { type: 'string', default: '1' },
     lanes: { type: 'string', default: '3' },

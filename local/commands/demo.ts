@@ -6,10 +6,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { buildPackage } from '../build.ts';
+import { commandLine } from '../commandLine.ts';
 import { fetchedStory, isSettled, storyOf, type FetchedStory, type Story } from '../demo/judge.ts';
 import { Progress } from '../demo/progress.ts';
 import {
@@ -34,7 +34,7 @@ import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
 import { startStack, type Stack } from '../stack.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: { 'real-time': { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
 });
 

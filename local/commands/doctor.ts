@@ -3,11 +3,11 @@
 //   --json              one JSON object and nothing else
 // Exit status 1 where a step failed. It uses the settings of its environment, or of the running local stack.
 import { spawnSync } from 'node:child_process';
-import { parseArgs } from 'node:util';
 import { openBridge } from '../../shared/bridge.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
+import { commandLine } from '../commandLine.ts';
 import { commandEnvironment } from '../commandSettings.ts';
 import { table } from '../table.ts';
 
@@ -23,7 +23,7 @@ const stepWords: Readonly<Record<StepName, string>> = {
   outside: 'the app’s address, as a stranger',
 };
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: { mailbox: { type: 'string' }, json: { type: 'boolean', default: false } },
 });
 

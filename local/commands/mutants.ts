@@ -3,12 +3,12 @@
 //   --only NAME      one of them; may be given more than once
 //   --at-a-time N    copies that are checked at the same time (default 2)
 //   --json           ends with one JSON object on the last line
-import { parseArgs } from 'node:util';
 import { ask, mutants, planted, plantIn } from '../../tests/mutants/plant.ts';
 import type { Mutant } from '../../tests/mutants/mutant.ts';
+import { commandLine } from '../commandLine.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: {
     only: { type: 'string', multiple: true, default: [] },
     'at-a-time': { type: 'string', default: '2' },

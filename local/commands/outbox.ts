@@ -8,13 +8,13 @@
 //
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   another file than that of `npm start`
-import { parseArgs } from 'node:util';
 import type { Outbound } from '../../shared/outbound/outbound.ts';
+import { commandLine } from '../commandLine.ts';
 import { commandSettings, commandTrouble } from '../commandSettings.ts';
 import { openDesk } from '../desk.ts';
 import { table } from '../table.ts';
 
-const { values: flags, positionals } = parseArgs({
+const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
 });

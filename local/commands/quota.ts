@@ -1,12 +1,12 @@
 // npm run quota: for each account that sends, what of its limits is used, what waits and when it will have left.
 //   --json   ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { parseArgs } from 'node:util';
+import { commandLine } from '../commandLine.ts';
 import { commandSettings, commandTrouble } from '../commandSettings.ts';
 import { forecastReader } from '../forecasts.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
 });
 

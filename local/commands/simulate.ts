@@ -7,11 +7,11 @@
 //   --world SEED     only the one world of that seed, as a failing run names it, in this process
 //   --backlog N      instead: what a message costs behind a backlog of N, and behind one of 1,000
 //   --json           nothing but the last line
-import { parseArgs } from 'node:util';
 import { costUnderBacklog, run, runWorld, worldCount } from '../../tests/simulation/run.ts';
+import { commandLine } from '../commandLine.ts';
 import type { Failure } from '../../tests/simulation/run.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: {
     messages: { type: 'string', default: '' },
     seed: { type: 'string', default: '1' },

@@ -6,9 +6,9 @@
 //   --settings-file FILE   instead of .local/settings.json, for a second stack beside the first
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { buildPackage } from '../build.ts';
+import { commandLine } from '../commandLine.ts';
 import { domain, mailboxes, manners, reportBlob, reportBytes } from '../demo/scenario.ts';
 import { Esm } from '../esm.ts';
 import type { HostProcess, HostProcessLine } from '../host/hostProcess.ts';
@@ -17,7 +17,7 @@ import { isRunning, runningSettingsFile } from '../runningStack.ts';
 import { startStack } from '../stack.ts';
 import { table } from '../table.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags } = commandLine(import.meta.filename, {
   options: {
     port: { type: 'string', default: '7071' },
     quick: { type: 'boolean', default: false },

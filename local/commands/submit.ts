@@ -6,18 +6,18 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
+import { commandLine } from '../commandLine.ts';
 import { commandSettings, commandTrouble } from '../commandSettings.ts';
 import { Esm } from '../esm.ts';
 import { Stories } from '../stories.ts';
 import { table } from '../table.ts';
 
-const { values: flags, positionals: files } = parseArgs({
+const { values: flags, positionals: files } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: {
     watch: { type: 'boolean', default: false },

@@ -201,3 +201,12 @@ test('without a running stack the commands say so, and what to do', async () => 
     );
   }
 }, 120_000);
+
+test('--help shows what stands at the top of the command; a flag that it does not know is named, with the same', async () => {
+  const help = await run('quota', '--help');
+  expect(help.status).toBe(0);
+  expect(help.output).toMatch(/^npm run quota: for each account.*\n {2}--json /s);
+  const wrong = await run('quota', '--jsn');
+  expect(wrong).toMatchObject({ status: 2, output: '' });
+  expect(wrong.errors).toBe(`Unknown option '--jsn'\n\n${help.output}`);
+});
