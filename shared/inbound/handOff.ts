@@ -1,10 +1,11 @@
 // One message, from its bytes to its notice.
 //
 //  1  raw bytes to a blob, created only if it is absent: from here on the message is safe
-//  2  parsed and classified; text, HTML and attachments to blobs of their own, named by their hash
+//  2  parsed and classified
 //  3  a row in the ledger, `stored`
-//  4  where it is a bounce of ours, the sending side is told
-//  5  the notice on the queue
+//  4  text, HTML and attachments to blobs of their own, named by their hash
+//  5  where it is a bounce of ours, the sending side is told
+//  6  the notice on the queue
 //
 // Then the pass marks the row announced. A crash anywhere leaves the message in the mailbox and above the cursor:
 // the next pass comes by again, finds blob and row under the same identity, and repeats what is missing. The notice
