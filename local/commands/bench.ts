@@ -52,7 +52,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 if (side === 'inbound') {
   const size = flags.quick ? { messages: 500, rounds: 1 } : { messages: 10_000, rounds: 3 };
-  const report = inboundReport(await benchInbound(partOf(side).say, size));
+  const figures = await benchInbound(partOf(side).say, size).catch((error: unknown) => {
+    console.error(`It broke off: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(1);
+  });
+  const report = inboundReport(figures);
   if (!flags.json) {
     console.log(`\n${table(['what', 'how', 'figure', 'should be', ''], report.rows)}`);
     console.log(`\nThe whole took ${minutes().trim()} minutes.`);
