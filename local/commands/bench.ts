@@ -8,7 +8,6 @@
 // Ends with 0 only where every figure is as it should be.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { countCalls } from '../bench/calls.ts';
 import { foresight } from '../bench/foresight.ts';
 import { benchInbound } from '../bench/inbound.ts';
@@ -18,9 +17,10 @@ import { requeue } from '../bench/requeue.ts';
 import type { Part } from '../bench/rig.ts';
 import { sustained } from '../bench/sustained.ts';
 import { buildPackage } from '../build.ts';
+import { commandLine } from '../commandLine.ts';
 import { table } from '../table.ts';
 
-const { values: flags, positionals } = parseArgs({
+const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
