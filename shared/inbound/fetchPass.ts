@@ -344,8 +344,7 @@ class Pass {
     };
     const begun: Outcomes[number][] = [];
     const long = batch.heads.filter(({ whole }) => !whole);
-    for (const head of batch.heads) {
-      if (long.includes(head)) continue;
+    for (const head of batch.heads.filter(({ whole }) => whole)) {
       await flow.room();
       begun.push(flow.begin(() => this.tryHandOff(place, head)));
     }
