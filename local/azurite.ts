@@ -141,11 +141,11 @@ function listeningPorts(child: Child, services: readonly string[]): Promise<Read
       clearTimeout(late);
       reject(new Error(`the emulator ended with status ${String(code)} before it listened`));
     });
-    let words = '';
+    let detail = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       if (ports.size === services.length) return;
-      words += chunk;
-      for (const match of words.matchAll(listeningWords)) {
+      detail += chunk;
+      for (const match of detail.matchAll(listeningWords)) {
         ports.set(match[1] ?? '', Number(match[2]));
       }
       if (ports.size === services.length) {

@@ -46,18 +46,19 @@ function restoredPath(): string | undefined {
 
 /** Restores the CLI from NuGet into .local/bicep/; the words say why where it could not. */
 function restoreBicep():
-  { readonly kind: 'restored'; readonly path: string } | { readonly kind: 'failed'; readonly words: string } {
+  | { readonly kind: 'restored'; readonly path: string }
+  | { readonly kind: 'failed'; readonly detail: string } {
   const name = packageName();
   const path = restoredPath();
   if (name === undefined || path === undefined) {
-    return { kind: 'failed', words: `there is no package of it for ${process.platform}-${process.arch}` };
+    return { kind: 'failed', detail: `there is no package of it for ${process.platform}-${process.arch}` };
   }
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'bicep.csproj'), project(name));
   const { status, error, stdout, stderr } = spawnSync('dotnet', ['restore', folder], { encoding: 'utf8' });
-  if (error !== undefined) return { kind: 'failed', words: `the .NET SDK is not here (${error.message})` };
-  if (status !== 0) return { kind: 'failed', words: `dotnet restore failed:\n${stdout}${stderr}` };
-  if (!existsSync(path)) return { kind: 'failed', words: `dotnet restore left nothing at ${path}` };
+  if (error !== undefined) return { kind: 'failed', detail: `the .NET SDK is not here (${error.message})` };
+  if (status !== 0) return { kind: 'failed', detail: `dotnet restore failed:\n${stdout}${stderr}` };
+  if (!existsSync(path)) return { kind: 'failed', detail: `dotnet restore left nothing at ${path}` };
   chmodSync(path, 0o755);
   return { kind: 'restored', path };
 }
@@ -83,7 +84,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const answer = restoreBicep();
     if (answer.kind === 'restored') console.log(answer.path);
     else {
-      console.error(`No Bicep CLI: ${answer.words}. "az bicep install" gives one too.`);
+      console.error(`No Bicep CLI: ${answer.detail}. "az bicep install" gives one too.`);
       process.exitCode = 1;
     }
   }

@@ -139,7 +139,7 @@ if (import.meta.main) {
     zippedBytes += gzipSync(readFileSync(join(folder, file))).length;
     console.log(`${file.padEnd(24)} ${kilobytes(sizeBytes)}`);
   }
-  const host = join(root, 'local', 'host', 'main.ts');
+  const host = join(root, 'local', 'functionsHost', 'main.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [host, '--list', '--app', folder]);
   const { functions, loadMs } = z
     .object({ functions: z.array(z.object({ name: z.string() })), loadMs: z.number() })

@@ -30,8 +30,8 @@ export function commandSettings(file?: string): Settings {
 
 /** What went wrong in a command, for a person: a stack that has ended, where that is the reason. */
 export async function commandTrouble(error: unknown, file: string = runningSettingsFile): Promise<string> {
-  const words = error instanceof Error ? error.message : String(error);
-  if (isSet(process.env) || readRunning(file) === undefined || (await isRunning(file))) return words;
+  const detail = error instanceof Error ? error.message : String(error);
+  if (isSet(process.env) || readRunning(file) === undefined || (await isRunning(file))) return detail;
   return `The local stack does not answer any more: start it again with \`npm start\`, or set ${ownSettings}.`;
 }
 

@@ -20,7 +20,7 @@ export interface CatalogueEvent {
   readonly levels: readonly string[];
   readonly fields: readonly CatalogueField[];
   /** The function's own comment, on one line. */
-  readonly words: string;
+  readonly detail: string;
   /** The file's name, without `.ts`. */
   readonly file: string;
 }
@@ -81,7 +81,7 @@ function readEvent(checker: ts.TypeChecker, symbol: ts.Symbol, file: string): Ca
     name: names[0],
     levels: constants(checker, property(literal, 'level'), made.given),
     fields: readFields(checker, symbol, property(literal, 'fields'), made.given.size > 0),
-    words: ts.displayPartsToString(symbol.getDocumentationComment(checker)).replace(/\s+/g, ' ').trim(),
+    detail: ts.displayPartsToString(symbol.getDocumentationComment(checker)).replace(/\s+/g, ' ').trim(),
     file,
   };
 }
@@ -223,7 +223,7 @@ export function eventsPage(events: readonly CatalogueEvent[]): string {
         (field) => `\`${field.name}\`${field.optional ? '?' : ''} ${field.type}`,
       );
       lines.push(
-        `- \`${event.name}\` (${event.levels.join(' or ')})${event.words === '' ? '' : `: ${event.words}`}`,
+        `- \`${event.name}\` (${event.levels.join(' or ')})${event.detail === '' ? '' : `: ${event.detail}`}`,
         `  ${fields.length === 0 ? 'No fields.' : `Fields: ${fields.join(', ')}.`}`,
       );
     }

@@ -3,7 +3,7 @@ import { systemClock } from '../shared/clock.ts';
 import type { Settings } from '../shared/config/settings.ts';
 import type { Forecast } from '../shared/limits/forecast.ts';
 import { StorageTime } from '../shared/limits/storageTime.ts';
-import { forecastAccount } from '../shared/outbound/forecastAccount.ts';
+import { forecastAccount } from '../shared/outbound/operator/forecastAccount.ts';
 import { defaultNumbers } from '../shared/outbound/numbers.ts';
 import { storeCredential } from '../shared/oauth/azureCredentials.ts';
 import { makeStoreClients } from '../shared/storage/clients.ts';

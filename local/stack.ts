@@ -11,12 +11,15 @@ import { grantName, grantValue } from '../shared/oauth/grants.ts';
 import type { Clock } from '../shared/clock.ts';
 import { startAzurite, type Azurite } from './azurite.ts';
 import { makeCertificates, type Certificates } from './certificates.ts';
-import { startEntra, type EntraStandIn } from './entra/entra.ts';
-import type { AccountOptions } from './exchange/accounts.ts';
-import { startExchange, type Exchange, type ExchangeOptions } from './exchange/exchange.ts';
-import { startHostProcess, type HostProcess, type HostProcessLine } from './host/hostProcess.ts';
-import { startManagedIdentity, type ManagedIdentityStandIn } from './managedIdentity/managedIdentity.ts';
-import { startVault, type VaultStandIn } from './vault/vault.ts';
+import { startEntra, type EntraStandIn } from './emulators/entra/entra.ts';
+import type { AccountOptions } from './emulators/exchange/accounts.ts';
+import { startExchange, type Exchange, type ExchangeOptions } from './emulators/exchange/exchange.ts';
+import { startHostProcess, type HostProcess, type HostProcessLine } from './functionsHost/hostProcess.ts';
+import {
+  startManagedIdentity,
+  type ManagedIdentityStandIn,
+} from './emulators/managedIdentity/managedIdentity.ts';
+import { startVault, type VaultStandIn } from './emulators/keyVault/vault.ts';
 
 /** A mailbox as MAILBOXES has it. */
 export type MailboxSetting = Readonly<Record<string, unknown>> & {

@@ -1,18 +1,18 @@
 // The story of a submission as its row tells it: for commands that follow what they put on the queue. The events
 // on `mail-status` are ESM's; reading rows takes nothing away from anybody.
 import type { Account } from '../shared/mail/mailbox.ts';
-import { getText } from '../shared/outbound/chunks.ts';
-import { messageKey, rejectedPartition } from '../shared/outbound/keys.ts';
-import { decodeMessage, isFinished } from '../shared/outbound/message.ts';
+import { getText } from '../shared/outbound/records/chunks.ts';
+import { messageKey, rejectedPartition } from '../shared/outbound/records/keys.ts';
+import { decodeMessage, isFinished } from '../shared/outbound/records/message.ts';
 import type { Rows } from '../shared/outbound/ports.ts';
-import type { SubmissionProblem } from '../shared/outbound/submission.ts';
+import type { SubmissionProblem } from '../shared/contract/submission.ts';
 
 export interface MessageStory {
   readonly id: string;
   readonly state: string;
   /** `accepted → sent`. */
   readonly told: string;
-  readonly words: string;
+  readonly detail: string;
   /** Nothing more happens to it by itself. */
   readonly resting: boolean;
 }
@@ -42,7 +42,7 @@ export class Stories {
       id,
       state: message.state,
       told: message.story.map(({ type }) => type.replace('mail.', '')).join(' → '),
-      words: message.words ?? '',
+      detail: message.detail ?? '',
       resting: isFinished(message.state) || message.state === 'held',
     };
   }
@@ -53,6 +53,6 @@ export class Stories {
     const row = rows.find(({ fields }) => fields['id'] === id);
     if (row === undefined) return undefined;
     const problems = JSON.parse(getText(row.fields, 'problems') ?? '[]') as readonly SubmissionProblem[];
-    return problems.map(({ field, words }) => `${field} ${words}`.trim()).join('; ');
+    return problems.map(({ field, detail }) => `${field} ${detail}`.trim()).join('; ');
   }
 }

@@ -11,7 +11,7 @@ import { createImapSentItems } from './exchange/imapSentItems.ts';
 import { createMimeParser } from './exchange/mimeParser.ts';
 import { SmtpRelay } from './exchange/smtpRelay.ts';
 import { createInbound } from './inbound/fetchMail.ts';
-import { inboundNumbers } from './inbound/room.ts';
+import { inboundNumbers } from './inbound/dependencies.ts';
 import { StorageTime } from './limits/storageTime.ts';
 import { accountKey } from './mail/accountKey.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
@@ -22,8 +22,8 @@ import { examine } from './ops/doctor.ts';
 import type { Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
-import { checkTag, lookUpSent, tellBounce } from './outbound/bounced.ts';
-import type { Doors } from './outbound/doors.ts';
+import { checkTag, lookUpSent, tellBounce } from './outbound/operator/bounced.ts';
+import type { Dependencies } from './outbound/dependencies.ts';
 import { defaultNumbers } from './outbound/numbers.ts';
 import { createOutbound } from './outbound/outbound.ts';
 import { BlobContents } from './storage/blobContents.ts';
@@ -113,7 +113,7 @@ export function openBridge(settings: Settings): Bridge {
   });
   const login = createImapLogin({ ...settings.imap, tokens: signIn.tokens, clock: systemClock });
   const composer = new MimeComposer(settings.submissions);
-  const doors: Doors = {
+  const doors: Dependencies = {
     rows,
     contents: new BlobContents(
       store.blobs.getContainerClient(containerNames.outboundContent),

@@ -9,7 +9,7 @@ export interface Part {
   readonly folder: string;
   present(): boolean;
   /** What to type to have it. */
-  readonly cure: string;
+  readonly remedy: string;
 }
 
 const debian = (packages: string): string =>
@@ -20,26 +20,26 @@ export const parts: readonly Part[] = [
     name: 'Dovecot',
     folder: 'tests/real/dovecot',
     present: () => onPath('dovecot'),
-    cure: debian('dovecot-imapd dovecot-lmtpd'),
+    remedy: debian('dovecot-imapd dovecot-lmtpd'),
   },
   {
     name: 'Postfix',
     folder: 'tests/real/postfix',
     // Postfix asks Dovecot about logins, and starts as root or not at all.
     present: () => onPath('postfix') && onPath('dovecot') && process.getuid?.() === 0,
-    cure: `${debian('postfix dovecot-imapd dovecot-lmtpd')}, and run the tests as root`,
+    remedy: `${debian('postfix dovecot-imapd dovecot-lmtpd')}, and run the tests as root`,
   },
   {
     name: 'Chromium',
     folder: 'tests/browser',
     present: () => onPath('chromium'),
-    cure: debian('chromium'),
+    remedy: debian('chromium'),
   },
   {
     name: 'Bicep CLI',
     folder: 'tests/infra',
     present: () => findBicep() !== undefined,
-    cure: 'Get it with: az bicep install, or (where the .NET SDK is) node local/start.mjs local/bicep.ts',
+    remedy: 'Get it with: az bicep install, or (where the .NET SDK is) node local/start.mjs local/bicep.ts',
   },
 ];
 

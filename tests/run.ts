@@ -59,10 +59,10 @@ async function runTests(wanted: readonly string[]): Promise<void> {
       account.push(`ran      ${part.name}: ${part.folder}`);
     } else if (inCi) {
       sum.failed++;
-      account.push(`FAILED   ${part.name} is missing, and CI must have it. ${part.cure}`);
+      account.push(`FAILED   ${part.name} is missing, and CI must have it. ${part.remedy}`);
     } else {
       sum.skipped++;
-      account.push(`skipped  ${part.name}: ${part.folder}. ${part.cure}`);
+      account.push(`skipped  ${part.name}: ${part.folder}. ${part.remedy}`);
     }
   }
 }

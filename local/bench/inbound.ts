@@ -22,7 +22,7 @@ import { createImapLogin, createImapMailboxes } from '../../shared/exchange/imap
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import { createInbound } from '../../shared/inbound/fetchMail.ts';
 import type { Parser } from '../../shared/inbound/ports.ts';
-import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import { ensureStore, makeStoreClients } from '../../shared/storage/clients.ts';
 import { ContainerInboundBlobs } from '../../shared/storage/inboundBlobs.ts';
@@ -62,7 +62,7 @@ interface Rig {
 
 /** Throws where a run did not fetch every message. */
 export async function benchInbound(
-  say: (words: string) => void,
+  say: (detail: string) => void,
   { messages, rounds }: { readonly messages: number; readonly rounds: number },
 ): Promise<InboundFigures> {
   const { ca, cert, key } = await makeCertificates();
@@ -173,7 +173,7 @@ async function fetched(
   let count = 0;
   for (let passes = 1; passes <= passLimit; passes += 1) {
     const report = await inbound.fetchOne(user, { invocationId: `bench-${String(passes)}` });
-    if (report?.outcome !== 'fetched') throw new Error(`a pass ended in trouble: ${report?.words ?? ''}`);
+    if (report?.outcome !== 'fetched') throw new Error(`a pass ended in trouble: ${report?.detail ?? ''}`);
     if (report.unparsedCount > 0) throw new Error(`${String(report.unparsedCount)} were not taken apart`);
     count += report.announcedCount;
     if (report.leftover) continue;

@@ -3,7 +3,7 @@
 
 export const mailBytes = 5_000;
 
-const words =
+const detail =
   'The printer on the second floor says that its tray is empty, although somebody filled it this morning, and then it ' +
   'stops until it is switched off. Could you please send somebody? R=C3=A4is=C3=A4nen knows where the key is. ';
 
@@ -31,7 +31,7 @@ export function benchMail(number: number): Uint8Array {
     'Content-Type: text/plain; charset=utf-8',
     'Content-Transfer-Encoding: quoted-printable',
     '',
-    lines(words.repeat(6)),
+    lines(detail.repeat(6)),
     '--=_part',
     'Content-Type: text/html; charset=utf-8',
     'Content-Transfer-Encoding: quoted-printable',
@@ -39,7 +39,7 @@ export function benchMail(number: number): Uint8Array {
     '<html><head><style>p { margin: 0 }</style></head><body>=\r\n',
   ].join('\r\n');
   const tail = '=\r\n</body></html>\r\n--=_part--\r\n';
-  const html = lines(`<p class=3D"MsoNormal">${words}</p>`.repeat(20));
+  const html = lines(`<p class=3D"MsoNormal">${detail}</p>`.repeat(20));
   const room = mailBytes - head.length - tail.length;
   // Cut before an escape, never within one.
   const body = html.slice(0, room).replace(/=[^\r]?$|=\r$/, (cut) => '.'.repeat(cut.length));

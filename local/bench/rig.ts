@@ -3,8 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../shared/clock.ts';
 import { Esm } from '../esm.ts';
-import type { MessageRecord } from '../exchange/serverLog.ts';
-import type { HostProcess } from '../host/hostProcess.ts';
+import type { MessageRecord } from '../emulators/exchange/serverLog.ts';
+import type { HostProcess } from '../functionsHost/hostProcess.ts';
 import { startStack, type Stack, type StackOptions } from '../stack.ts';
 import { startStorageProxy } from '../storageProxy/storageProxy.ts';
 import { CallCount } from './callCount.ts';
@@ -13,7 +13,7 @@ export interface Part {
   /** The package, built once for all parts. */
   readonly appFolder: string;
   /** Says how far it is. */
-  readonly say: (words: string) => void;
+  readonly say: (detail: string) => void;
 }
 
 export interface Rig {

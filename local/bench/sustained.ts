@@ -7,7 +7,7 @@
 // where it happens to begin.
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemRandom } from '../../shared/clock.ts';
-import type { MessageRecord } from '../exchange/serverLog.ts';
+import type { MessageRecord } from '../emulators/exchange/serverLog.ts';
 import { tailDeck } from './deck.ts';
 import {
   arrivalsOf,

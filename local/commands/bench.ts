@@ -42,8 +42,8 @@ const minutes = (): string => ((performance.now() - startedAt) / 60_000).toFixed
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `bench-package-${String(process.pid)}`);
 const partOf = (name: string): Part => ({
   appFolder,
-  say: (words) => {
-    console.log(`${minutes()} min  ${name}: ${words}`);
+  say: (detail) => {
+    console.log(`${minutes()} min  ${name}: ${detail}`);
   },
 });
 

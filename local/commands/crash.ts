@@ -32,8 +32,8 @@ try {
     repeats,
     laneCount,
     ...(flags.only === undefined ? {} : { only: flags.only }),
-    say: (words) => {
-      console.log(words);
+    say: (detail) => {
+      console.log(detail);
     },
   });
   const { lines, crashPoints, lost, unexplainedDuplicates } = report;
@@ -54,7 +54,7 @@ try {
     )}`,
   );
   for (const { name, how, wrong } of lines)
-    for (const words of wrong) console.log(`${how}, ${name}: ${words}`);
+    for (const detail of wrong) console.log(`${how}, ${name}: ${detail}`);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
   console.log(
     `\nThe faults of a lane are played at the same time, and so have one duration.\n${String(crashPoints)} points and ${String(lines.length - crashPoints)} faults, ${String(repeats)} times each, in ${seconds} s; ${report.ok ? 'all of it is as it should be.' : 'not all of it is as it should be.'}`,

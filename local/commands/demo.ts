@@ -29,7 +29,7 @@ import {
 import { Waits } from '../demo/waits.ts';
 import { Esm } from '../esm.ts';
 import { forecastReader, type AccountForecast } from '../forecasts.ts';
-import type { HostProcess } from '../host/hostProcess.ts';
+import type { HostProcess } from '../functionsHost/hostProcess.ts';
 import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
 import { startStack, type Stack } from '../stack.ts';
 import { table } from '../table.ts';

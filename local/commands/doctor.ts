@@ -32,7 +32,7 @@ if (flags.mailbox === undefined) {
   process.exitCode = 2;
 } else {
   const diagnosis = await diagnose(flags.mailbox);
-  console.log(flags.json ? JSON.stringify(diagnosis) : words(diagnosis));
+  console.log(flags.json ? JSON.stringify(diagnosis) : detail(diagnosis));
   // Idle connections of the client libraries would keep the process for minutes.
   process.exit(diagnosis.ok ? 0 : 1);
 }
@@ -40,7 +40,7 @@ if (flags.mailbox === undefined) {
 async function diagnose(address: string): Promise<Diagnosis> {
   const since = systemClock.monotonic();
   const problem = (setting: string, text: string): Diagnosis =>
-    settingsDiagnosis(address, [{ setting, words: text }], systemClock.monotonic() - since);
+    settingsDiagnosis(address, [{ setting, detail: text }], systemClock.monotonic() - since);
   let environment: ReturnType<typeof commandEnvironment>;
   try {
     environment = commandEnvironment();
@@ -77,14 +77,14 @@ function takeOver(environment: ReturnType<typeof commandEnvironment>): void {
   for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
 }
 
-function words({ mailbox, ok, steps, causes }: Diagnosis): string {
+function detail({ mailbox, ok, steps, causes }: Diagnosis): string {
   const walked = table(
     ['', 'step', 'ms'],
     steps.map((step) => [step.ok ? 'ok' : 'FAILED', stepWords[step.step], String(step.ms)]),
   );
   const found = causes.map(
-    ({ cause, cure, evidence }, index) =>
-      `${String(index + 1)}. ${cause}\n   What to do: ${cure}\n   Seen: ${evidence}`,
+    ({ cause, remedy, evidence }, index) =>
+      `${String(index + 1)}. ${cause}\n   What to do: ${remedy}\n   Seen: ${evidence}`,
   );
   return [
     `${mailbox}: ${ok ? 'all is well' : 'not well'}`,

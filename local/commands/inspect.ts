@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
-import type { BounceRecipient } from '../../shared/inbound/classification.ts';
+import type { BounceRecipient } from '../../shared/contract/classification.ts';
 import type { ParseAnswer, Parser, RawMail } from '../../shared/inbound/ports.ts';
 import { outlineOf } from '../../shared/inbound/unparsedOutline.ts';
 import { parseMutated } from '../../tests/inbound/mutatedMails.ts';
@@ -42,7 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (reader.signal.aborted) break;
     if (line.kind === 'failed') {
       failed = true;
-      console.error(printable(`${line.file}: ${line.words}`));
+      console.error(printable(`${line.file}: ${line.detail}`));
       continue;
     }
     const text = flags.json ? JSON.stringify(line.report) : account(line.report);
@@ -120,7 +120,7 @@ export interface InspectReport {
 
 export type InspectLine =
   | { readonly kind: 'report'; readonly report: InspectReport }
-  | { readonly kind: 'failed'; readonly file: string; readonly words: string };
+  | { readonly kind: 'failed'; readonly file: string; readonly detail: string };
 
 /** Reports in the order of the files; a folder is walked in the order of its names. */
 export async function* inspect(paths: readonly string[]): AsyncIterable<InspectLine> {
@@ -166,7 +166,7 @@ async function* filesOf(paths: readonly string[], inFolder = false): AsyncIterab
         throw new Error('neither a file nor a folder');
       }
     } catch (error) {
-      yield { kind: 'failed', file: path, words: wordsOf(error) };
+      yield { kind: 'failed', file: path, detail: wordsOf(error) };
       continue;
     }
     if (names === undefined) yield { kind: 'file', file: path };
@@ -190,7 +190,7 @@ async function inspectOne(parser: Parser, file: string, workFolder: string): Pro
     const answer = await parser.parse(raw, `${workFolder}${sep}`);
     return { kind: 'report', report: reportOf(file, answer, await headOf(file)) };
   } catch (error) {
-    return { kind: 'failed', file, words: wordsOf(error) };
+    return { kind: 'failed', file, detail: wordsOf(error) };
   } finally {
     await rm(workFolder, { recursive: true, force: true });
   }
@@ -223,7 +223,7 @@ function reportOf(file: string, answer: ParseAnswer, head: Uint8Array): InspectR
     from: mail.from.map(({ address }) => address),
     subject: mail.subject,
     messageId: mail.messageId,
-    remarks: answer.kind === 'parsed' ? mail.remarks : [answer.words],
+    remarks: answer.kind === 'parsed' ? mail.remarks : [answer.detail],
   };
   if (answer.kind === 'unparsed') {
     const loopGuard = { mayAnswer: false, reasons: ['it could not be parsed'] };
@@ -231,7 +231,7 @@ function reportOf(file: string, answer: ParseAnswer, head: Uint8Array): InspectR
       file,
       kind: 'unparsed',
       list: false,
-      because: answer.words,
+      because: answer.detail,
       ...about,
       returned: {},
       loopGuard,

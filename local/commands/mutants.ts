@@ -28,7 +28,7 @@ try {
   const unknown = flags.only.find((name) => !mutants.some((mutant) => mutant.name === name));
   if (unknown !== undefined) throw new Error(`There is no planted bug "${unknown}".`);
   const objections = await soundness(chosen);
-  for (const words of objections) console.error(`The tree as it stands does not pass: ${words}`);
+  for (const detail of objections) console.error(`The tree as it stands does not pass: ${detail}`);
   const results = await atATime(chosen, plant);
   if (!flags.json)
     console.log(
@@ -52,18 +52,18 @@ async function soundness(chosen: readonly Mutant[]): Promise<readonly string[]> 
   const checks = new Map(chosen.map(({ caughtBy }) => [JSON.stringify(caughtBy), caughtBy]));
   return planted([], async (copy) => {
     const said = await atATime([...checks.values()], (check) => ask(check, copy));
-    return said.filter(({ objects }) => objects).map(({ words }) => words);
+    return said.filter(({ objects }) => objects).map(({ detail }) => detail);
   });
 }
 
 async function plant({ name, what, edits, caughtBy }: Mutant): Promise<Result> {
   const misfits = await plantIn(edits);
-  const { objects, words } =
+  const { objects, detail } =
     misfits.length > 0
-      ? { objects: false, words: misfits.join('; ') }
+      ? { objects: false, detail: misfits.join('; ') }
       : await planted(edits, (copy) => ask(caughtBy, copy));
-  console.log(`${objects ? 'caught' : 'NOT CAUGHT'}  ${name}: ${words}`);
-  return { name, what, caught: objects, by: words };
+  console.log(`${objects ? 'caught' : 'NOT CAUGHT'}  ${name}: ${detail}`);
+  return { name, what, caught: objects, by: detail };
 }
 
 /** Some at a time, the answers in the order of the questions. */

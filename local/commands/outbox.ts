@@ -75,7 +75,7 @@ async function showAccounts(desk: Outbound): Promise<boolean> {
         counted(backlog.doubtful),
         counted(backlog.failed),
         box.holds
-          .map(({ mailbox, reason, words, cure }) => `${mailbox ?? 'all'}: ${reason}. ${words} ${cure}`)
+          .map(({ mailbox, reason, detail, remedy }) => `${mailbox ?? 'all'}: ${reason}. ${detail} ${remedy}`)
           .join(' | '),
       ]),
     ),
@@ -96,22 +96,22 @@ interface Shown {
   readonly state: string;
   readonly attempt: number;
   readonly changedAt: number;
-  readonly words?: string;
-  readonly cure?: string;
+  readonly detail?: string;
+  readonly remedy?: string;
 }
 
 function showMessages(messages: readonly Shown[]): boolean {
-  const shown = messages.map(({ id, mailbox, state, attempt, changedAt, words, cure }) => ({
+  const shown = messages.map(({ id, mailbox, state, attempt, changedAt, detail, remedy }) => ({
     id,
     mailbox,
     state,
     attempts: attempt,
     changed: new Date(changedAt).toISOString(),
-    words: [words, cure].filter((text) => text !== undefined).join(' '),
+    detail: [detail, remedy].filter((text) => text !== undefined).join(' '),
   }));
   console.log(
     table(
-      ['id', 'mailbox', 'state', 'attempts', 'changed', 'words'],
+      ['id', 'mailbox', 'state', 'attempts', 'changed', 'detail'],
       shown.map((one) => Object.values(one)),
     ),
   );
@@ -120,8 +120,8 @@ function showMessages(messages: readonly Shown[]): boolean {
 }
 
 function tell(answer: Awaited<ReturnType<Outbound['cancel']>>): boolean {
-  const words = { done: 'Done.', unknown: 'There is no such message.', refused: '' }[answer.kind];
-  console.log(answer.kind === 'refused' ? answer.words : words);
+  const detail = { done: 'Done.', unknown: 'There is no such message.', refused: '' }[answer.kind];
+  console.log(answer.kind === 'refused' ? answer.detail : detail);
   if (flags.json) console.log(JSON.stringify({ act, account, subject, ...answer }));
   return answer.kind === 'done';
 }

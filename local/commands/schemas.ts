@@ -8,13 +8,13 @@ import { z } from 'zod';
 import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
 import { mailboxFields } from '../../shared/config/mailboxes.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
-import { inboundNumbers } from '../../shared/inbound/room.ts';
-import { noticeSchema, noticeSchemaName } from '../../shared/inbound/notice.ts';
+import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
+import { noticeSchema, noticeSchemaName } from '../../shared/contract/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
-import { replyTable, type ReplyRow } from '../../shared/outbound/replyTable.ts';
-import { eventData, eventSchema, schemaName } from '../../shared/outbound/statusEvents.ts';
-import { submissionSchema } from '../../shared/outbound/submissionSchema.ts';
-import type { ToldType } from '../../shared/outbound/told.ts';
+import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
+import { eventData, eventSchema, schemaName } from '../../shared/contract/statusCloudEvent.ts';
+import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
+import type { ToldType } from '../../shared/contract/statusEvent.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -141,12 +141,13 @@ const decisions: Readonly<Record<ReplyRow['decision']['do'], string>> = {
 
 function repliesPage(): string {
   const rows = replyTable.map((row) => [row.name, `\`${row.sample}\``, criteria(row), decisionOf(row)]);
-  const words = replyTable.map(
-    (row) => `- **${row.name}** ${row.words}${'cure' in row.decision ? ` *Cure:* ${row.decision.cure}` : ''}`,
+  const detail = replyTable.map(
+    (row) =>
+      `- **${row.name}** ${row.detail}${'remedy' in row.decision ? ` *Cure:* ${row.decision.remedy}` : ''}`,
   );
   return `# Replies of the SMTP server, and what is done about them
 
-Written by \`npm run schemas\` from shared/outbound/replyTable.ts; a test says when it is stale. The first row that
+Written by \`npm run schemas\` from shared/outbound/policy/replyTable.ts; a test says when it is stale. The first row that
 fits decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
 
 - **retry**: the message is deferred, with growing delays; its own deferrals add up, and past the give-up age it fails.
@@ -162,7 +163,7 @@ ${table(['Name', 'Seen as', 'Fits', 'What is done'], rows)}
 
 In the words of the events and of the administrator's page.
 
-${words.join('\n')}
+${detail.join('\n')}
 
 ## What no row fits
 

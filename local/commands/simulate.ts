@@ -97,7 +97,7 @@ async function compareBacklogs(backlog: number): Promise<void> {
 function show(failures: readonly Failure[]): void {
   for (const { seed, count, hosts, violations } of failures) {
     console.error(`FAILED: npm run simulate -- --world ${seed} --messages ${count} --hosts ${hosts}`);
-    for (const words of violations) console.error(`  ${words}`);
+    for (const detail of violations) console.error(`  ${detail}`);
   }
   if (failures.length > 0) process.exitCode = 1;
 }

@@ -11,7 +11,7 @@ import { buildPackage } from '../build.ts';
 import { commandLine } from '../commandLine.ts';
 import { domain, mailboxes, manners, reportBlob, reportBytes } from '../demo/scenario.ts';
 import { Esm } from '../esm.ts';
-import type { HostProcess, HostProcessLine } from '../host/hostProcess.ts';
+import type { HostProcess, HostProcessLine } from '../functionsHost/hostProcess.ts';
 import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
 import { isRunning, runningSettingsFile } from '../runningStack.ts';
 import { startStack } from '../stack.ts';

@@ -67,8 +67,8 @@ async function run(): Promise<boolean> {
   console.log('');
   console.log(
     table(
-      ['file', 'submission', 'state', 'story', 'words'],
-      ends.map(({ file, id, state, told, words }) => [basename(file), id ?? '', state, told, words]),
+      ['file', 'submission', 'state', 'story', 'detail'],
+      ends.map(({ file, id, state, told, detail }) => [basename(file), id ?? '', state, told, detail]),
     ),
   );
   if (flags.json) console.log(JSON.stringify({ put: puts, ends }));
@@ -78,7 +78,7 @@ async function run(): Promise<boolean> {
 interface End extends Put {
   readonly state: string;
   readonly told: string;
-  readonly words: string;
+  readonly detail: string;
   /** Nothing more happens to it by itself. */
   readonly resting: boolean;
 }
@@ -86,7 +86,7 @@ interface End extends Put {
 /** Follows the rows, one line for each change, until every submission rests. */
 async function watch(puts: readonly Put[], stories: Stories): Promise<readonly End[]> {
   const ends = new Map<Put, End>(
-    puts.map((put) => [put, { ...put, state: 'unknown', told: '', words: '', resting: false }]),
+    puts.map((put) => [put, { ...put, state: 'unknown', told: '', detail: '', resting: false }]),
   );
   const until = performance.now() + watchLimitMs;
   while (performance.now() < until && [...ends.values()].some(({ resting }) => !resting)) {
@@ -103,12 +103,12 @@ async function watch(puts: readonly Put[], stories: Stories): Promise<readonly E
 
 async function endOf({ id, mailbox }: Put, stories: Stories): Promise<Omit<End, keyof Put>> {
   // Without an id there is nothing to follow it by; the event on mail-status has its bytes' hash.
-  if (id === undefined) return { state: 'rejected', told: 'rejected', words: 'it has no id', resting: true };
+  if (id === undefined) return { state: 'rejected', told: 'rejected', detail: 'it has no id', resting: true };
   const story = await stories.of(id, mailbox);
   if (story !== undefined) return story;
   const rejection = await stories.rejection(id);
-  if (rejection === undefined) return { state: 'unknown', told: '', words: '', resting: false };
-  return { state: 'rejected', told: 'rejected', words: rejection, resting: true };
+  if (rejection === undefined) return { state: 'unknown', told: '', detail: '', resting: false };
+  return { state: 'rejected', told: 'rejected', detail: rejection, resting: true };
 }
 
 function identityOf(text: string): { readonly id: string | undefined; readonly mailbox: string | undefined } {

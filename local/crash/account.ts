@@ -1,7 +1,7 @@
 // The account of each submission, from what the server took and what ESM was told. The product is not asked.
 import { z } from 'zod';
 import type { Esm, Received } from '../esm.ts';
-import type { MessageRecord, ServerLog } from '../exchange/serverLog.ts';
+import type { MessageRecord, ServerLog } from '../emulators/exchange/serverLog.ts';
 import type { End, Planned } from './scenes.ts';
 
 export interface Account {
@@ -14,11 +14,11 @@ export interface Account {
 
 export type Fault =
   /** No end was told of it, or one that the server's log gives the lie to. */
-  | { readonly kind: 'lost'; readonly words: string }
+  | { readonly kind: 'lost'; readonly detail: string }
   /** The server took it more than once, and nothing that was told explains it. */
-  | { readonly kind: 'duplicate'; readonly words: string }
+  | { readonly kind: 'duplicate'; readonly detail: string }
   /** It has an end, and something else is wrong with what was told. */
-  | { readonly kind: 'told'; readonly words: string };
+  | { readonly kind: 'told'; readonly detail: string };
 
 const word = ({ type }: Received): string => type.replace('mail.', '');
 
@@ -62,20 +62,20 @@ function faultOf(
     ...takenFor.map((address) => takenFor.filter((other) => other === address).length),
   );
   if (most > 1)
-    return { kind: 'duplicate', words: `the server took it ${String(most)} times for one recipient` };
-  if (end === undefined) return { kind: 'lost', words: 'no end was told' };
+    return { kind: 'duplicate', detail: `the server took it ${String(most)} times for one recipient` };
+  if (end === undefined) return { kind: 'lost', detail: 'no end was told' };
   if (end === 'sent' && arrivals.length === 0)
-    return { kind: 'lost', words: 'told as sent, and never taken' };
+    return { kind: 'lost', detail: 'told as sent, and never taken' };
   const toldAs = (outcome: string): readonly string[] => recipientsTold(events, outcome);
   if (toldAs('sent').some((address) => !takenFor.includes(address)))
-    return { kind: 'lost', words: 'a recipient is told as sent, and it was not taken for that one' };
+    return { kind: 'lost', detail: 'a recipient is told as sent, and it was not taken for that one' };
   if (toldAs('failed').some((address) => takenFor.includes(address)))
-    return { kind: 'told', words: 'a recipient is told as failed, and it was taken for that one' };
-  if (!ends.includes(end)) return { kind: 'lost', words: `ended as ${end}, should be ${ends.join(' or ')}` };
+    return { kind: 'told', detail: 'a recipient is told as failed, and it was taken for that one' };
+  if (!ends.includes(end)) return { kind: 'lost', detail: `ended as ${end}, should be ${ends.join(' or ')}` };
   if ((end === 'failed' || end === 'rejected') && arrivals.length > 0)
-    return { kind: 'told', words: `told as ${end}, and taken` };
+    return { kind: 'told', detail: `told as ${end}, and taken` };
   const gap = events.findIndex(({ data }, at) => data['sequence'] !== at + 1);
-  return gap === -1 ? undefined : { kind: 'told', words: `event ${String(gap + 1)} is missing` };
+  return gap === -1 ? undefined : { kind: 'told', detail: `event ${String(gap + 1)} is missing` };
 }
 
 /** Recipients of which the last event says that. */

@@ -13,7 +13,7 @@ export interface CrashOptions {
   readonly laneCount: number;
   /** Only points and faults in whose row of the table this stands: `stop before`, `claimed`. */
   readonly only?: string;
-  readonly say?: (words: string) => void;
+  readonly say?: (detail: string) => void;
 }
 
 /** One row of the table: a point or a fault, with all its repeats. */
@@ -141,8 +141,8 @@ function linesOf(played: readonly Played[]): readonly Line[] {
     const own = played.filter(({ name, how }) => `${how}|${name}` === key);
     const accounts = own.flatMap((one) => one.accounts);
     const count = (kind: string): number => accounts.filter(({ fault }) => fault?.kind === kind).length;
-    const words = accounts.flatMap(({ id, told, fault }) =>
-      fault === undefined ? [] : [`${id}: ${fault.words} (${told === '' ? 'nothing told' : told})`],
+    const detail = accounts.flatMap(({ id, told, fault }) =>
+      fault === undefined ? [] : [`${id}: ${fault.detail} (${told === '' ? 'nothing told' : told})`],
     );
     return {
       name: own[0]?.name ?? '',
@@ -153,7 +153,7 @@ function linesOf(played: readonly Played[]): readonly Line[] {
       doubts: accounts.filter(({ told }) => told.includes('inDoubt')).length,
       lost: count('lost'),
       duplicates: count('duplicate'),
-      wrong: [...new Set(own.flatMap(({ wrong }) => wrong)), ...words],
+      wrong: [...new Set(own.flatMap(({ wrong }) => wrong)), ...detail],
     };
   });
 }

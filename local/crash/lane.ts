@@ -3,13 +3,13 @@
 // may run beside each other.
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../shared/clock.ts';
-import { decodeBox } from '../../shared/outbound/box.ts';
-import { allDueRange, boxKey, doubtRange, eventRange } from '../../shared/outbound/keys.ts';
+import { decodeBox } from '../../shared/outbound/records/accountState.ts';
+import { allDueRange, boxKey, doubtRange, eventRange } from '../../shared/outbound/records/keys.ts';
 import { queueNames, tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
 import { Esm } from '../esm.ts';
-import type { ImapStep, SmtpStep, StepInfo } from '../exchange/faults.ts';
-import type { HostProcess } from '../host/hostProcess.ts';
+import type { ImapStep, SmtpStep, StepInfo } from '../emulators/exchange/faults.ts';
+import type { HostProcess } from '../functionsHost/hostProcess.ts';
 import { startStack, type Stack } from '../stack.ts';
 import {
   startStorageProxy,

@@ -3,7 +3,7 @@
 //
 // `before`: the host is gone when the step would have had its effect. `after`: the step has had its effect, and
 // the host is gone before it can know.
-import type { SmtpStep } from '../exchange/faults.ts';
+import type { SmtpStep } from '../emulators/exchange/faults.ts';
 import type { SeenCall, StorageAnswer } from '../storageProxy/storageProxy.ts';
 
 export type SceneName =

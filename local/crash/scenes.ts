@@ -1,5 +1,5 @@
 // What is sent while the host is killed, how the server behaves meanwhile, and how each may end.
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../emulators/exchange/exchange.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 import { crashNumbers } from './numbers.ts';
 import type { SceneName } from './points.ts';

@@ -2,7 +2,7 @@
 // answer is lost, calls that take longer than the lease, and connections that are cut at each step of the dialog.
 // Each fault has an account of its own, so that all of them can happen to one host at once.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SmtpStep, StepInfo } from '../exchange/faults.ts';
+import type { SmtpStep, StepInfo } from '../emulators/exchange/faults.ts';
 import type { AfterCall, BeforeCall, SeenCall } from '../storageProxy/storageProxy.ts';
 import type { Lane, Watch } from './lane.ts';
 import { crashNumbers } from './numbers.ts';

@@ -1,7 +1,7 @@
 // Joins what the servers saw with what ESM's queues hold, and says of each message whether all of it is as it
 // should be. Nothing here asks the bridge.
 import type { Esm, Received } from '../esm.ts';
-import type { MessageRecord, ServerLog } from '../exchange/serverLog.ts';
+import type { MessageRecord, ServerLog } from '../emulators/exchange/serverLog.ts';
 import type { Arriving, Planned } from './scenario.ts';
 
 /** One submission's account. */

@@ -25,9 +25,9 @@ export class Progress {
   }
 
   /** A line that stays. */
-  say(words: string): void {
+  say(detail: string): void {
     this.#erase();
-    console.log(`${this.#elapsed()}  ${words}`);
+    console.log(`${this.#elapsed()}  ${detail}`);
   }
 
   show(standings: readonly Standing[]): void {

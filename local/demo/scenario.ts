@@ -1,7 +1,7 @@
 // The demo's story: whose mailboxes, what is sent, what comes in meanwhile, and what should become of each.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { RecipientManner } from '../exchange/manners.ts';
+import type { RecipientManner } from '../emulators/exchange/manners.ts';
 import type { MailboxSetting } from '../stack.ts';
 
 export const domain = 'kaupunki.example';

@@ -1,7 +1,7 @@
 // What the host's log says of waiting: when the limiter said that the next message may start. Compared with the
 // server's log, it shows how promptly a message leaves that had to wait.
-import type { HostProcessLine } from '../host/hostProcess.ts';
-import type { ServerLog } from '../exchange/serverLog.ts';
+import type { HostProcessLine } from '../functionsHost/hostProcess.ts';
+import type { ServerLog } from '../emulators/exchange/serverLog.ts';
 
 interface Claimed {
   readonly bridgeId: string;

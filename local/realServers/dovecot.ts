@@ -98,8 +98,18 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
       return [...parts, signature].join('.');
     },
     setUidValidity: async (user, name, uidValidity) => {
-      const words = ['-c', config, 'mailbox', 'update', '-u', user, '--uid-validity', `${uidValidity}`, name];
-      await promisify(execFile)('doveadm', words);
+      const detail = [
+        '-c',
+        config,
+        'mailbox',
+        'update',
+        '-u',
+        user,
+        '--uid-validity',
+        `${uidValidity}`,
+        name,
+      ];
+      await promisify(execFile)('doveadm', detail);
     },
     fill: (user, messages) => {
       fillMaildir(join(folder, 'mail', user.toLowerCase()), messages);

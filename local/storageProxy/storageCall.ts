@@ -1,6 +1,6 @@
 // What a call of the storage service's wire is about, in words. Read from the outside: this knows how the REST
 // interface looks and how the outbox names its rows (docs), and asks the product nothing.
-import { accountsPartition, boxKey, rejectedPartition } from '../../shared/outbound/keys.ts';
+import { accountsPartition, boxKey, rejectedPartition } from '../../shared/outbound/records/keys.ts';
 
 export type StorageService = 'blob' | 'queue' | 'table';
 

@@ -77,8 +77,8 @@ export function writeEsmSettings({
   return names.map((name) => `${name} = ${values[name]}`).join('\n');
 }
 
-function complain(problems: Problems, name: string, words: string): void {
-  problems.add('ESM_MAIL_SETTINGS', words, `ESM_MAIL_SETTINGS: ${name}`);
+function complain(problems: Problems, name: string, detail: string): void {
+  problems.add('ESM_MAIL_SETTINGS', detail, `ESM_MAIL_SETTINGS: ${name}`);
 }
 
 /** Each `mail.oauth.…` begins an entry that ends where the next one begins. */

@@ -106,8 +106,8 @@ class Place {
     this.#path = path;
   }
 
-  add(field: string, words: string): void {
-    this.#problems.add(this.#setting, words, `${this.#path}${field}`);
+  add(field: string, detail: string): void {
+    this.#problems.add(this.#setting, detail, `${this.#path}${field}`);
   }
 }
 
@@ -174,7 +174,7 @@ function readUser(
   }
   const answer = parseAddress(value.trim());
   if (answer.kind === 'ok') return answer.address;
-  place.add(`.${field}`, answer.words);
+  place.add(`.${field}`, answer.detail);
   return undefined;
 }
 

@@ -6,9 +6,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class Problems {
   readonly #found: SettingProblem[] = [];
 
-  /** `words` go on where `subject` (the setting, or a place in it) stops. */
-  add(setting: string, words: string, subject = setting): void {
-    this.#found.push({ setting, words: `${subject} ${words}${/[.?]$/.test(words) ? '' : '.'}` });
+  /** `detail` go on where `subject` (the setting, or a place in it) stops. */
+  add(setting: string, detail: string, subject = setting): void {
+    this.#found.push({ setting, detail: `${subject} ${detail}${/[.?]$/.test(detail) ? '' : '.'}` });
   }
 
   get found(): readonly SettingProblem[] {
@@ -46,13 +46,14 @@ export function wholeNumber(
 export function oneOf<Word extends string>(
   environment: Environment,
   problems: Problems,
-  setting: { readonly name: string; readonly words: readonly Word[]; readonly otherwise: Word },
+  setting: { readonly name: string; readonly detail: readonly Word[]; readonly otherwise: Word },
 ): Word {
-  const { name, words, otherwise } = setting;
+  const { name, detail, otherwise } = setting;
   const text = textOf(environment, name)?.toLowerCase();
   if (text === undefined) return otherwise;
-  const found = words.find((word) => word === text);
-  if (found === undefined) problems.add(name, `must be ${words.join(' or ')}; leave it out for ${otherwise}`);
+  const found = detail.find((word) => word === text);
+  if (found === undefined)
+    problems.add(name, `must be ${detail.join(' or ')}; leave it out for ${otherwise}`);
   return found ?? otherwise;
 }
 

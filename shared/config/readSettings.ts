@@ -49,7 +49,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
       ...readOutboundNumbers(environment, problems),
       doubtPolicy: oneOf(environment, problems, {
         name: 'IN_DOUBT',
-        words: ['hold', 'resend'],
+        detail: ['hold', 'resend'],
         otherwise: 'hold',
       }),
       giveUpAfterMs:
@@ -95,7 +95,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
 
 /** The problems as a person reads them, one a line. */
 export function describeProblems(answer: SettingsAnswer & { readonly kind: 'problems' }): string {
-  return answer.problems.map(({ words }) => words).join('\n');
+  return answer.problems.map(({ detail }) => detail).join('\n');
 }
 
 function readVault(environment: Environment, problems: Problems): VaultSettings | undefined {
@@ -105,7 +105,7 @@ function readVault(environment: Environment, problems: Problems): VaultSettings 
   if (text === undefined) problems.add(name, `is missing; write ${example}`);
   const url = text === undefined ? undefined : httpsAddress(problems, name, text, example);
   const flag = (setting: string, otherwise: 'true' | 'false'): boolean =>
-    oneOf(environment, problems, { name: setting, words: ['true', 'false'], otherwise }) === 'true';
+    oneOf(environment, problems, { name: setting, detail: ['true', 'false'], otherwise }) === 'true';
   const checkChallenge = flag('KEY_VAULT_CHECK_CHALLENGE', 'true');
   const storeGrantsAtOnce = flag('STORE_GRANTS_AT_ONCE', 'false');
   return url === undefined ? undefined : { url, checkChallenge, storeGrantsAtOnce };

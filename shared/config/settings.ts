@@ -139,7 +139,7 @@ export interface Settings {
 export interface SettingProblem {
   readonly setting: string;
   /** What is wrong and what to write instead; never the value of a secret. */
-  readonly words: string;
+  readonly detail: string;
 }
 
 export type SettingsAnswer =

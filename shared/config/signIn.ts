@@ -138,8 +138,8 @@ function readScopes(
   problems: Problems,
   mailboxes: readonly Mailbox[],
 ): readonly string[] {
-  const refuse = (words: string): void => {
-    problems.add(setting, words, subject);
+  const refuse = (detail: string): void => {
+    problems.add(setting, detail, subject);
   };
   const parts = text.split(/[\s,;]+/).filter((part) => part !== '');
   if (parts.length > scopesCount)

@@ -81,7 +81,7 @@ export function createImapLogin(options: ImapOptions): ImapLogin {
       if (answer.kind !== 'token') {
         return failed({
           kind: answer.kind,
-          words: answer.words,
+          detail: answer.detail,
           ...(answer.kind === 'unavailable' && answer.retryAfterMs !== undefined
             ? { retryAfterMs: answer.retryAfterMs }
             : {}),
@@ -93,7 +93,7 @@ export function createImapLogin(options: ImapOptions): ImapLogin {
       if (trouble === undefined) return { kind: 'ok', connection: new Connection(wire) };
       if (trouble.kind !== 'refused' || renew) return failed(trouble);
     }
-    return failed({ kind: 'refused', words: 'The server refuses the sign-in.' });
+    return failed({ kind: 'refused', detail: 'The server refuses the sign-in.' });
   };
 }
 
@@ -195,7 +195,7 @@ class Wire {
       this.throttled ??
       this.refusal ?? {
         kind: 'unavailable',
-        words: `The server did not do as asked (${what}).`,
+        detail: `The server did not do as asked (${what}).`,
         refusal: true,
       }
     );
@@ -235,7 +235,7 @@ class Wire {
   }
 }
 
-const outOfTime: ImapTrouble = { kind: 'unavailable', words: 'The time for this pass was over.' };
+const outOfTime: ImapTrouble = { kind: 'unavailable', detail: 'The time for this pass was over.' };
 
 class Connection implements ImapConnection {
   private readonly wire: Wire;
@@ -262,7 +262,7 @@ class Connection implements ImapConnection {
       };
     }
     if (answer.trouble.refusal !== true) return answer;
-    return failed({ kind: 'folderMissing', words: `The folder cannot be opened: ${answer.trouble.words}` });
+    return failed({ kind: 'folderMissing', detail: `The folder cannot be opened: ${answer.trouble.detail}` });
   }
 
   async searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
@@ -345,7 +345,7 @@ class Session implements MailboxSession {
     const { content } = answer.value;
     // An empty object comes back for a message that is not there.
     if (content === undefined) {
-      throw new ImapStreamTrouble({ kind: 'unavailable', words: 'The message was not there to download.' });
+      throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The message was not there to download.' });
     }
     const chunks: AsyncIterator<Uint8Array> = content[Symbol.asyncIterator]();
     try {
@@ -391,7 +391,7 @@ class Session implements MailboxSession {
     if (created.kind === 'failed') {
       return failed({
         kind: 'folderMissing',
-        words: `Messages cannot be moved to the target folder, and it cannot be created: ${created.trouble.words}`,
+        detail: `Messages cannot be moved to the target folder, and it cannot be created: ${created.trouble.detail}`,
       });
     }
     return this.done('move', () => client.messageMove(range, folder, { uid: true }));

@@ -4,7 +4,7 @@
 // sender's). A header search is only a hint on several servers, so the private header of every candidate is
 // fetched and compared; the server is asked for dates only. A look counts as made only when the header of every
 // candidate in every folder was read: anything less says nothing about a copy that is not there.
-import { field, mailText, messageIds, readHeaders } from '../inbound/headers.ts';
+import { field, mailText, messageIds, readHeaders } from '../mail/headers.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Budget, LookResult, SentItems, Wanted } from '../outbound/ports.ts';
 import type { ImapConnection, ImapFolder, ImapLogin } from './imapMailbox.ts';
@@ -52,10 +52,10 @@ export function createImapSentItems(login: ImapLogin): SentItems {
       const found: Found = new Map();
       if (wanted.length === 0) return { kind: 'looked', found };
       for (const place of placesOf(account, mailbox)) {
-        const words = await lookInto(login, place, { wanted, found, budget });
+        const detail = await lookInto(login, place, { wanted, found, budget });
         // A copy that was found settles its message even when another mailbox could not be read.
         if (wanted.every(({ bridgeId }) => found.has(bridgeId))) break;
-        if (words !== undefined) return { kind: 'notMade', words } satisfies LookResult;
+        if (detail !== undefined) return { kind: 'notMade', detail } satisfies LookResult;
       }
       return { kind: 'looked', found };
     },
@@ -85,17 +85,17 @@ interface Look {
 
 async function lookInto(login: ImapLogin, place: Place, look: Look): Promise<NotMade> {
   const answer = await login(place.mailbox, place.user, look.budget);
-  if (answer.kind === 'failed') return answer.trouble.words;
+  if (answer.kind === 'failed') return answer.trouble.detail;
   const { connection } = answer;
   try {
     const listed = await connection.folders();
-    if (listed.kind === 'failed') return listed.trouble.words;
+    if (listed.kind === 'failed') return listed.trouble.detail;
     const folders = sentFolders(listed.folders);
     if (folders.length === 0)
       return 'No folder of this mailbox is called Sent Items in any language that is known.';
     for (const { path } of folders) {
-      const words = await lookThrough(connection, path, look);
-      if (words !== undefined) return words;
+      const detail = await lookThrough(connection, path, look);
+      if (detail !== undefined) return detail;
     }
     return undefined;
   } finally {
@@ -111,10 +111,10 @@ export function sentFolders(folders: readonly ImapFolder[]): readonly ImapFolder
 
 async function lookThrough(connection: ImapConnection, path: string, look: Look): Promise<NotMade> {
   const selected = await connection.select(path, true);
-  if (selected.kind === 'failed') return selected.trouble.words;
+  if (selected.kind === 'failed') return selected.trouble.detail;
   const oldest = Math.min(...look.wanted.map(({ notBefore }) => notBefore));
   const searched = await connection.searchSince(Math.max(0, oldest - clockSlackMs - daySlackMs));
-  if (searched.kind === 'failed') return searched.trouble.words;
+  if (searched.kind === 'failed') return searched.trouble.detail;
   // The newest first: the copy is most likely among them.
   const candidates = searched.uids.toReversed();
   if (candidates.length > candidateLimit) {
@@ -125,12 +125,12 @@ async function lookThrough(connection: ImapConnection, path: string, look: Look)
     if ([...ids].every((id) => look.found.has(id))) return undefined;
     const asked = candidates.slice(at, at + batchCount);
     const fetched = await connection.headerFields(asked, ['X-Mail-Bridge-Id', 'Message-ID']);
-    if (fetched.kind === 'failed') return fetched.trouble.words;
+    if (fetched.kind === 'failed') return fetched.trouble.detail;
     for (const block of fetched.blocks.values()) note(block, ids, look.found);
     const missing = asked.filter((uid) => !fetched.blocks.has(uid));
     if (missing.length > 0) {
       const there = await selected.session.stillThere(missing);
-      if (there.kind === 'failed') return there.trouble.words;
+      if (there.kind === 'failed') return there.trouble.detail;
       if (there.uids.length > 0)
         return `The server did not answer for ${there.uids.length} messages of Sent Items.`;
     }

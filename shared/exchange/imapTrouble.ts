@@ -28,29 +28,29 @@ export function judgeImap(failure: ImapFailure): ImapTrouble {
     const hint = failure.throttleReset ?? Number(/backoff time[:=\s]+(\d{1,9})/i.exec(all)?.[1] ?? 0);
     return {
       kind: 'throttled',
-      words: `Exchange asks for a pause: ${said}`,
+      detail: `Exchange asks for a pause: ${said}`,
       retryAfterMs: Math.min(hint > 0 ? hint : unknownBackOffMs, longestBackOffMs),
     };
   }
   if (/accesstokenexpired|session invalidated/i.test(all)) {
-    return { kind: 'tokenExpired', words: 'The access token ran out during the session.' };
+    return { kind: 'tokenExpired', detail: 'The access token ran out during the session.' };
   }
   if (/authenticated but not connected/i.test(all)) {
     return {
       kind: 'notConnected',
-      words:
+      detail:
         'The server accepts the sign-in but does not open the mailbox ("User is authenticated but not connected").',
     };
   }
   if (/server unavailable/i.test(all) || failure.serverResponseCode === 'UNAVAILABLE') {
-    return { kind: 'unavailable', words: `The mail server is not available: ${said}` };
+    return { kind: 'unavailable', detail: `The mail server is not available: ${said}` };
   }
   if (failure.authenticationFailed === true) {
-    return { kind: 'refused', words: `The server refuses the sign-in: ${said}` };
+    return { kind: 'refused', detail: `The server refuses the sign-in: ${said}` };
   }
   const refused = failure.responseStatus === 'NO' || failure.responseStatus === 'BAD';
-  if (refused) return { kind: 'unavailable', words: `The server refuses: ${said}`, refusal: true };
-  return { kind: 'unavailable', words: `${said} (${failure.code ?? 'no code'})` };
+  if (refused) return { kind: 'unavailable', detail: `The server refuses: ${said}`, refusal: true };
+  return { kind: 'unavailable', detail: `${said} (${failure.code ?? 'no code'})` };
 }
 
 /** One line of printable characters, bounded: a server's text is untrusted. */

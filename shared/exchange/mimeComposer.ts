@@ -11,7 +11,7 @@
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Composer, RawMessages, Stamp } from '../outbound/ports.ts';
-import { recipientsOf, type Attachment, type Person, type Submission } from '../outbound/submission.ts';
+import { recipientsOf, type Attachment, type Person, type Submission } from '../contract/submission.ts';
 import { wireTrouble } from './mimeChecks.ts';
 import {
   rawMessageId,
@@ -58,14 +58,14 @@ export class MimeComposer implements Composer, RawMessages {
 
   #inspect(submission: Submission & { readonly kind: 'raw' }, bytes: Uint8Array): Inspected {
     const read = readRawMessage(bytes);
-    if (read.kind === 'refused') return rejected(read.words);
+    if (read.kind === 'refused') return rejected(read.detail);
     const [first, ...others] = rawProblems(read.value, submission.mailbox, readAddresses);
     if (first !== undefined) return rejected([first, ...others]);
     const named = recipientsOf(submission);
     const own = named.length > 0 ? named : undefined;
     const found =
       own === undefined ? rawRecipients(read.value, readAddresses) : { kind: 'ok' as const, value: own };
-    if (found.kind === 'refused') return rejected(found.words);
+    if (found.kind === 'refused') return rejected(found.detail);
     const recipients = found.value;
     if (recipients.length === 0) {
       return rejected(['names nobody in To, Cc and Bcc; name the recipients there, or in to, cc and bcc']);
@@ -82,9 +82,9 @@ export class MimeComposer implements Composer, RawMessages {
 
 type Inspected = Awaited<ReturnType<RawMessages['inspect']>>;
 
-function rejected(words: readonly [string, ...string[]]): Inspected {
-  const [first, ...others] = words;
-  const problem = (end: string) => ({ field: 'raw.blob', words: `raw.blob ${end}.` });
+function rejected(detail: readonly [string, ...string[]]): Inspected {
+  const [first, ...others] = detail;
+  const problem = (end: string) => ({ field: 'raw.blob', detail: `raw.blob ${end}.` });
   return { kind: 'rejected', problems: [problem(first), ...others.map(problem)] };
 }
 
@@ -97,7 +97,7 @@ const readAddresses: ReadAddresses = (value) => {
 
 function rebuild(bytes: Uint8Array, stamp: Stamp): Uint8Array {
   const read = readRawMessage(bytes);
-  if (read.kind === 'refused') throw new Error(`a raw message ${read.words[0]}`);
+  if (read.kind === 'refused') throw new Error(`a raw message ${read.detail[0]}`);
   return rebuildRawMessage(read.value, stamp);
 }
 

@@ -109,13 +109,13 @@ function runJob(
       finish(answer, answer.kind === 'parsed');
     });
     worker.on('error', (error: unknown) => {
-      finish({ kind: 'unparsed', words: endedBy(error) }, false);
+      finish({ kind: 'unparsed', detail: endedBy(error) }, false);
     });
     worker.on('exit', () => {
-      finish({ kind: 'unparsed', words: 'The parser ended without an answer.' }, false);
+      finish({ kind: 'unparsed', detail: 'The parser ended without an answer.' }, false);
     });
     void clock.sleep(timeMs, over.signal).then(() => {
-      finish({ kind: 'unparsed', words: `Parsing took longer than ${timeMs / 1000} s.` }, false);
+      finish({ kind: 'unparsed', detail: `Parsing took longer than ${timeMs / 1000} s.` }, false);
     });
     post(worker, job);
   });

@@ -6,10 +6,10 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
-import { classifyMail } from '../inbound/classify.ts';
-import { field, fieldsNamed, mailText, readHeaders, threadOf, type HeaderBlock } from '../inbound/headers.ts';
+import { classifyMail } from '../classify/classifyMail.ts';
+import { field, fieldsNamed, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
 import { digest } from '../inbound/stableId.ts';
-import { dateOf } from '../inbound/mailDate.ts';
+import { dateOf } from '../classify/mailDate.ts';
 import type { MailAddress, MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
 import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
 import type { ParseJob } from './mimeParser.ts';
@@ -34,8 +34,8 @@ async function takeApart(job: ParseJob): Promise<ParseAnswer> {
     const mail = await readMail(job, block, head);
     return { kind: 'parsed', mail, classification };
   } catch (error) {
-    const words = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
-    return { kind: 'unparsed', words: `The message cannot be parsed: ${words}` };
+    const detail = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
+    return { kind: 'unparsed', detail: `The message cannot be parsed: ${detail}` };
   }
 }
 

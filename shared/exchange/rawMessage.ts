@@ -33,7 +33,7 @@ export interface RawMessage {
 export type RawAnswer<Value> =
   | { readonly kind: 'ok'; readonly value: Value }
   /** The ends of sentences that begin with the field's name. */
-  | { readonly kind: 'refused'; readonly words: readonly [string, ...string[]] };
+  | { readonly kind: 'refused'; readonly detail: readonly [string, ...string[]] };
 
 const headerMostBytes = 512 * 1024;
 const fieldsMostCount = 1_000;
@@ -125,7 +125,8 @@ export function rawRecipients(
       }
       for (const address of addresses) {
         const read = parseAddress(address);
-        if (read.kind === 'refused') return refused(`has an address in its ${name} field that ${read.words}`);
+        if (read.kind === 'refused')
+          return refused(`has an address in its ${name} field that ${read.detail}`);
         found.push(read.address);
       }
     }
@@ -182,8 +183,8 @@ function isOnly(value: string, sender: string, readAddresses: ReadAddresses): bo
   return only !== undefined && others.length === 0 && !hasGroup && sameAddress(only, sender);
 }
 
-function refused(words: string): { readonly kind: 'refused'; readonly words: readonly [string] } {
-  return { kind: 'refused', words: [words] };
+function refused(detail: string): { readonly kind: 'refused'; readonly detail: readonly [string] } {
+  return { kind: 'refused', detail: [detail] };
 }
 
 function wireWords({ line, what }: WireTrouble): string {

@@ -29,7 +29,7 @@ export function tooLarge(bytes: number, mostBytes: number): RelayFailure {
   const text = `Message size exceeds fixed maximum message size: ${bytes} bytes, the server takes ${mostBytes}`;
   return {
     phase: 'mail',
-    words: `The message is too large for this mailbox: ${bytes} bytes, the server takes ${mostBytes}.`,
+    detail: `The message is too large for this mailbox: ${bytes} bytes, the server takes ${mostBytes}.`,
     reply: { code: 552, enhanced: '5.3.4', text },
   };
 }
@@ -37,7 +37,7 @@ export function tooLarge(bytes: number, mostBytes: number): RelayFailure {
 /** Only a raw message of ESM's can come to this. */
 export const eightBit: RelayFailure = {
   phase: 'mail',
-  words:
+  detail:
     'The message has bytes outside ASCII, and the server takes none; encode it as quoted-printable or base64.',
   reply: { code: 554, enhanced: '5.6.3', text: 'Conversion required but not supported' },
 };

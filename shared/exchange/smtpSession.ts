@@ -115,7 +115,7 @@ export class SmtpSession implements RelayConnection {
     if (ended.kind !== 'done') return this.#failure(ended);
     if (this.#transcript.injectedBytes > 0 || !this.#client.secure) {
       this.destroy();
-      return { phase: 'tls', words: failureWords('tls', 'somebody spoke in clear after STARTTLS') };
+      return { phase: 'tls', detail: failureWords('tls', 'somebody spoke in clear after STARTTLS') };
     }
     return undefined;
   }
@@ -138,7 +138,7 @@ export class SmtpSession implements RelayConnection {
     const reply = redact(parseReply(seen.said.at(-1) ?? ''), secrets);
     const failed = (cause: string): RelayFailure => ({
       phase: 'auth',
-      words: failureWords('auth', cause),
+      detail: failureWords('auth', cause),
       ...(reply === undefined ? {} : { reply }),
     });
     if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
@@ -229,7 +229,7 @@ export class SmtpSession implements RelayConnection {
         if (reply !== undefined && reply.code < 300) continue;
         seen.refused = {
           phase,
-          words: failureWords(phase, reply === undefined ? noReply : 'it was refused'),
+          detail: failureWords(phase, reply === undefined ? noReply : 'it was refused'),
           ...(reply === undefined ? {} : { reply }),
         };
         break;
@@ -297,16 +297,16 @@ export class SmtpSession implements RelayConnection {
   #untimely(reply: Reply | undefined): RelayFailure {
     const { phase } = this.#transcript;
     const cause = reply === undefined ? noReply : 'the server replied before the end of the message';
-    return { phase, words: failureWords(phase, cause) };
+    return { phase, detail: failureWords(phase, cause) };
   }
 
   #failure(ended: Unfinished): RelayFailure {
-    if (ended.kind === 'nonsense') return { phase: ended.phase, words: failureWords(ended.phase, noReply) };
+    if (ended.kind === 'nonsense') return { phase: ended.phase, detail: failureWords(ended.phase, noReply) };
     const { phase } = this.#transcript;
-    if (ended.kind === 'unnoted') return { phase, words: unnotedWords };
+    if (ended.kind === 'unnoted') return { phase, detail: unnotedWords };
     if (ended.kind !== 'error') {
       const cause = ended.kind === 'over' ? 'the time for this attempt is over' : 'ECONNECTION';
-      return { phase, words: failureWords(phase, cause) };
+      return { phase, detail: failureWords(phase, cause) };
     }
     const { error } = ended;
     const wire: unknown =
@@ -314,10 +314,10 @@ export class SmtpSession implements RelayConnection {
     const reply = typeof wire === 'string' ? parseReply(wire) : undefined;
     if (reply === undefined) {
       const cause = typeof wire === 'string' ? noReply : causeOf(error);
-      return { phase, words: failureWords(phase, cause) };
+      return { phase, detail: failureWords(phase, cause) };
     }
     const refusedPhase = phaseOfCommand(error) ?? phase;
-    return { phase: refusedPhase, words: failureWords(refusedPhase, 'it was refused'), reply };
+    return { phase: refusedPhase, detail: failureWords(refusedPhase, 'it was refused'), reply };
   }
 
   /** Whose replies came; an address whose reply was none stands with those that were never answered. */

@@ -19,7 +19,7 @@ export async function openSocket(
   const remainingMs = Math.min(budget.remainingMs(), connectMs);
   const failed = (cause: string): OpenedSocket => ({
     kind: 'failed',
-    failure: { phase: 'connect', words: failureWords('connect', cause) },
+    failure: { phase: 'connect', detail: failureWords('connect', cause) },
   });
   if (remainingMs <= 0) return failed('no time was left');
   const socket = connect({ host: server.host, port: server.port });

@@ -87,15 +87,15 @@ const waitingFor: Readonly<Record<string, Waiting>> = {
 };
 
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
-export type LibraryListener = Readonly<Record<Level, (entry: unknown, ...words: unknown[]) => void>>;
+export type LibraryListener = Readonly<Record<Level, (entry: unknown, ...detail: unknown[]) => void>>;
 
 /** Takes what the library would log, as far as a transcript needs it, and lets the rest go. */
 export function listenerOf(transcript: SmtpTranscript): LibraryListener {
-  const listen = (entry: unknown, ...words: unknown[]): void => {
+  const listen = (entry: unknown, ...detail: unknown[]): void => {
     if (typeof entry !== 'object' || entry === null) return;
     const kind: unknown = Reflect.get(entry, 'tnx');
     const discarded: unknown = Reflect.get(entry, 'discarded');
-    const [text] = words;
+    const [text] = detail;
     if (typeof discarded === 'number') transcript.injected(discarded);
     else if (typeof text !== 'string') return;
     else if (kind === 'client') transcript.sent(text);

@@ -54,5 +54,5 @@ export function causeOf(error: unknown): string {
 }
 
 export function tokenFailure(answer: Exclude<TokenAnswer, { kind: 'token' }>): RelayFailure {
-  return { phase: 'token', words: answer.words, token: answer.kind };
+  return { phase: 'token', detail: answer.detail, token: answer.kind };
 }

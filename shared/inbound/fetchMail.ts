@@ -6,7 +6,7 @@ import { accountKey } from '../mail/accountKey.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { fetchPass, report, type PassReport } from './fetchPass.ts';
 import type { Cursor, TimeLeft } from './ports.ts';
-import type { Box, InboundDoors } from './room.ts';
+import type { Box, InboundDoors } from './dependencies.ts';
 import { inParallel } from './turns.ts';
 
 export interface Inbound {
@@ -96,7 +96,7 @@ async function passWithin(
   if (time.remainingMs() <= doors.numbers.reserveMs) {
     return report(box, undefined, {
       outcome: 'paused',
-      words: 'The time of this pass was over.',
+      detail: 'The time of this pass was over.',
       leftover: true,
     });
   }
@@ -104,8 +104,8 @@ async function passWithin(
     return await fetchPass(doors, box, { owner: run.owner, time });
   } catch (error) {
     // The ledger did not answer at the very start: nothing was begun.
-    const words = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
-    return report(box, undefined, { outcome: 'failed', words });
+    const detail = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+    return report(box, undefined, { outcome: 'failed', detail });
   }
 }
 
@@ -115,7 +115,7 @@ function byNeed(one: InboundState, other: InboundState): number {
 }
 
 function pausedReport(box: Box, cursor: Cursor | undefined): PassReport {
-  return report(box, cursor, { outcome: 'paused', words: cursor?.words ?? '' });
+  return report(box, cursor, { outcome: 'paused', detail: cursor?.detail ?? '' });
 }
 
 function deadline(doors: InboundDoors, ms: number): TimeLeft {

@@ -15,7 +15,7 @@
 // lost its lease can write nothing any more: every write of the cursor is conditional.
 import * as events from '../telemetry/inboundEvents.ts';
 import { handOff, type HandedOff, type Place } from './handOff.ts';
-import { mailText, readHeaders } from './headers.ts';
+import { mailText, readHeaders } from '../mail/headers.ts';
 import { pauseAfter, troubleWords } from './pauses.ts';
 import {
   ImapStreamTrouble,
@@ -29,7 +29,7 @@ import {
   type TimeLeft,
 } from './ports.ts';
 import { Spool } from './rawMail.ts';
-import type { Box, InboundDoors } from './room.ts';
+import type { Box, InboundDoors } from './dependencies.ts';
 import { identify } from './stableId.ts';
 import { Flow, InOrder, Turns } from './turns.ts';
 
@@ -43,7 +43,7 @@ export interface PassReport {
   readonly owedCount: number;
   /** There is more than this pass could take. */
   readonly leftover: boolean;
-  readonly words: string;
+  readonly detail: string;
 }
 
 const owedLimit = 200;
@@ -68,7 +68,7 @@ export async function fetchPass(
   });
   if (begun.kind === 'busy') {
     doors.log(events.passYielded({ mailbox: box.hash }));
-    return report(box, undefined, { outcome: 'busy', words: 'Another pass is at work on this mailbox.' });
+    return report(box, undefined, { outcome: 'busy', detail: 'Another pass is at work on this mailbox.' });
   }
   const pass = new Pass(doors, box, run.time, begun.lease, begun.cursor);
   const result = await pass.walk();
@@ -119,7 +119,7 @@ class SessionOver extends Error {
   override readonly name = 'SessionOver';
   readonly trouble: ImapTrouble;
   constructor(trouble: ImapTrouble) {
-    super(trouble.words);
+    super(trouble.detail);
     this.trouble = trouble;
   }
 }
@@ -161,7 +161,7 @@ class Pass {
       if (trouble?.kind === 'tokenExpired') trouble = await this.withSession();
     } catch (error) {
       if (error instanceof LeaseLost) return this.lost();
-      trouble = { kind: 'unavailable', words: storageWords(error) };
+      trouble = { kind: 'unavailable', detail: storageWords(error) };
     } finally {
       await this.spool.clear();
     }
@@ -178,20 +178,24 @@ class Pass {
             pausedUntil: 0,
             lastPassAt: now,
             lastSuccessAt: now,
-            words: this.actionWords,
+            detail: this.actionWords,
           }
         : this.afterFailure(trouble, now);
     try {
       if ((await this.doors.ledger.end(this.lease, this.cursor)).kind === 'lost') return this.lost();
     } catch (error) {
       // The lease runs out by itself.
-      return report(this.box, this.cursor, { ...this.counts, outcome: 'failed', words: storageWords(error) });
+      return report(this.box, this.cursor, {
+        ...this.counts,
+        outcome: 'failed',
+        detail: storageWords(error),
+      });
     }
-    const { words } = this.cursor;
+    const { detail } = this.cursor;
     return report(this.box, this.cursor, {
       ...this.counts,
       outcome: trouble === undefined ? 'fetched' : 'failed',
-      words,
+      detail,
     });
   }
 
@@ -204,18 +208,18 @@ class Pass {
   private afterFailure(trouble: ImapTrouble, now: number): Cursor {
     const failureCount = this.cursor.failureCount + 1;
     const pausedForMs = pauseAfter(trouble, failureCount, this.doors.numbers);
-    const words = troubleWords(trouble, this.before);
+    const detail = troubleWords(trouble, this.before);
     this.doors.log(
-      events.passFailed({ mailbox: this.box.hash, trouble: trouble.kind, words, failureCount, pausedForMs }),
+      events.passFailed({ mailbox: this.box.hash, trouble: trouble.kind, detail, failureCount, pausedForMs }),
     );
-    return { ...this.cursor, failureCount, pausedUntil: now + pausedForMs, lastPassAt: now, words };
+    return { ...this.cursor, failureCount, pausedUntil: now + pausedForMs, lastPassAt: now, detail };
   }
 
   private lost(): PassReport {
     return report(this.box, this.cursor, {
       ...this.counts,
       outcome: 'lost',
-      words: 'Another pass took this mailbox over.',
+      detail: 'Another pass took this mailbox over.',
     });
   }
 
@@ -396,19 +400,19 @@ class Pass {
         owed.delete(uid);
       } else {
         const trouble: ImapTrouble =
-          outcome !== undefined && 'words' in outcome
+          outcome !== undefined && 'detail' in outcome
             ? outcome
-            : { kind: 'unavailable', words: 'The server did not answer for this message.' };
+            : { kind: 'unavailable', detail: 'The server did not answer for this message.' };
         const tries = (owed.get(uid)?.tries ?? 0) + 1;
         owed.set(uid, { uid, tries });
-        this.doors.log(events.uidOwed({ mailbox: this.box.hash, uid, tries, words: trouble.words }));
+        this.doors.log(events.uidOwed({ mailbox: this.box.hash, uid, tries, detail: trouble.detail }));
         if (outcome !== undefined) worst = trouble;
       }
     }
     if (owed.size > owedLimit) {
       throw new SessionOver({
         kind: 'unavailable',
-        words: `More than ${owedLimit} messages cannot be fetched; none is passed by until that changes.`,
+        detail: `More than ${owedLimit} messages cannot be fetched; none is passed by until that changes.`,
       });
     }
     const act = this.box.mailbox.afterFetch.kind !== 'none';
@@ -444,11 +448,11 @@ class Pass {
       await this.doors.ledger.settle(this.box.key, due);
       return;
     }
-    const { words } = answer.trouble;
-    this.doors.log(events.actionFailed({ mailbox: this.box.hash, action: afterFetch.kind, words }));
+    const { detail } = answer.trouble;
+    this.doors.log(events.actionFailed({ mailbox: this.box.hash, action: afterFetch.kind, detail }));
     const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.refusal === true;
     if (!goesOn) throw new SessionOver(answer.trouble);
-    this.actionWords = words;
+    this.actionWords = detail;
   }
 
   /**
@@ -525,20 +529,20 @@ function emptyCursor(box: Box, before?: Cursor): Cursor {
     lastPassAt: before?.lastPassAt ?? 0,
     lastSuccessAt: before?.lastSuccessAt ?? 0,
     leftover: false,
-    words: '',
+    detail: '',
     vanishedCount: 0,
   };
 }
 
 function storageWords(error: unknown): string {
-  const words = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
-  return `The pass stopped and is repeated from where it stands: ${words}`;
+  const detail = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+  return `The pass stopped and is repeated from where it stands: ${detail}`;
 }
 
 export function report(
   box: Box,
   cursor: Cursor | undefined,
-  of: Pick<PassReport, 'outcome' | 'words'> & Partial<PassReport>,
+  of: Pick<PassReport, 'outcome' | 'detail'> & Partial<PassReport>,
 ): PassReport {
   return {
     announcedCount: 0,

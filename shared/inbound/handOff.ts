@@ -17,7 +17,7 @@
 import { hash } from 'node:crypto';
 import { asciiJson } from '../mail/asciiJson.ts';
 import * as events from '../telemetry/inboundEvents.ts';
-import { mailText, readHeaders } from './headers.ts';
+import { mailText, readHeaders } from '../mail/headers.ts';
 import {
   noticeLimitBytes,
   noticeOf,
@@ -25,12 +25,12 @@ import {
   type NoticeBlob,
   type NoticePart,
   type WholeNotice,
-} from './notice.ts';
+} from '../contract/notice.ts';
 import type { MailPart } from './parsedMail.ts';
 import type { Entry, FetchedHead, MailboxSession, ParseAnswer } from './ports.ts';
 import { fileOf, headOf, type Spool, type SpooledMail } from './rawMail.ts';
 import { relate, senderLimit } from './relate.ts';
-import type { Box, InboundDoors } from './room.ts';
+import type { Box, InboundDoors } from './dependencies.ts';
 import { identify, type Identity } from './stableId.ts';
 import { inParallel, type InOrder, type Turns } from './turns.ts';
 import { outlineOf, type Outline } from './unparsedOutline.ts';
@@ -216,7 +216,7 @@ async function announce(
     ...(related.relation === undefined ? {} : { relatesTo: related.relation }),
     raw,
     ...(answer.kind === 'parsed' ? await storeParts(doors, box, id, answer) : { parts: [] }),
-    remarks: [...outline.remarks, ...related.remarks, ...(answer.kind === 'parsed' ? [] : [answer.words])],
+    remarks: [...outline.remarks, ...related.remarks, ...(answer.kind === 'parsed' ? [] : [answer.detail])],
   };
   if (verdict?.bounce !== undefined && related.relation !== undefined) {
     const { submissionId, mailbox, verified } = related.relation;
@@ -243,7 +243,8 @@ async function announce(
       related: related.relation !== undefined,
     }),
   );
-  if (answer.kind === 'unparsed') doors.log(events.unparsed({ mailbox: box.hash, id, words: answer.words }));
+  if (answer.kind === 'unparsed')
+    doors.log(events.unparsed({ mailbox: box.hash, id, detail: answer.detail }));
 }
 
 /** The notice itself, or where it is too long a reference to it. */

@@ -1,6 +1,6 @@
 // How long a mailbox that fails is left alone, and what is said about it.
 import type { Cursor, ImapTrouble } from './ports.ts';
-import type { InboundNumbers } from './room.ts';
+import type { InboundNumbers } from './dependencies.ts';
 
 /** Pauses double from the first to the longest; a server that names a time is believed. */
 export function pauseAfter(
@@ -14,13 +14,13 @@ export function pauseAfter(
 
 /** The words for the administrator. "Not connected" has five causes; whether it ever worked tells most of them apart. */
 export function troubleWords(trouble: ImapTrouble, cursor: Cursor | undefined): string {
-  if (trouble.kind !== 'notConnected') return trouble.words;
+  if (trouble.kind !== 'notConnected') return trouble.detail;
   const worked = cursor !== undefined && cursor.lastSuccessAt > 0;
   if (worked && cursor.failureCount < 6) {
-    return `${trouble.words} It worked before, so this is most likely throttling after many connections: it is tried again with growing pauses.`;
+    return `${trouble.detail} It worked before, so this is most likely throttling after many connections: it is tried again with growing pauses.`;
   }
   return (
-    `${trouble.words} ` +
+    `${trouble.detail} ` +
     (worked ? 'It worked before and has failed for a while. ' : 'It has never worked. ') +
     'Check in this order: the mailbox exists and IMAP is enabled for it; the user who signed in is this mailbox, or has Full Access to it ' +
     '(often it is the administrator who consented); the login address equals the user principal name; for application sign-in, the service ' +

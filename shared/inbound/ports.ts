@@ -1,7 +1,7 @@
 // The doors that the inbound side needs. Adapters: exchange/ (IMAP, MIME) and storage/ (rows, blobs, queue).
 // The simulation replaces every one of them with a model that refuses, applies and forgets the answer, or dies.
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
-import type { BounceRecipient, Classification } from './classification.ts';
+import type { BounceRecipient, Classification } from '../contract/classification.ts';
 import type { ParsedMail } from './parsedMail.ts';
 
 /** How long the caller still has; asked anew before every step. */
@@ -11,7 +11,7 @@ export interface TimeLeft {
 
 // ---- IMAP ------------------------------------------------------------------------------------------------
 
-/** Why a session could not be had or went on no longer. `words` are for the administrator and name no secret. */
+/** Why a session could not be had or went on no longer. `detail` are for the administrator and name no secret. */
 export interface ImapTrouble {
   readonly kind:
     /** The server asks for time; see retryAfterMs. Nothing is wrong with the mailbox. */
@@ -27,7 +27,7 @@ export interface ImapTrouble {
     | 'folderMissing'
     /** Network, TLS, BYE, a server that does not answer, our own deadline. */
     | 'unavailable';
-  readonly words: string;
+  readonly detail: string;
   readonly retryAfterMs?: number;
   /** The server said no to this one command; the session goes on. */
   readonly refusal?: true;
@@ -75,7 +75,7 @@ export class ImapStreamTrouble extends Error {
   override readonly name = 'ImapStreamTrouble';
   readonly trouble: ImapTrouble;
   constructor(trouble: ImapTrouble) {
-    super(trouble.words);
+    super(trouble.detail);
     this.trouble = trouble;
   }
 }
@@ -106,7 +106,7 @@ export type RawMail =
 export type ParseAnswer =
   | { readonly kind: 'parsed'; readonly mail: ParsedMail; readonly classification: Classification }
   /** Too deep, too many, too slow, too big, or the parser fell over. The raw message is safe already. */
-  | { readonly kind: 'unparsed'; readonly words: string };
+  | { readonly kind: 'unparsed'; readonly detail: string };
 
 export interface Parser {
   /** Ends within its own limits of time and memory, whatever the input. Large parts are left in files whose paths begin
@@ -139,7 +139,7 @@ export interface Cursor {
   /** There was more than the last pass could take. */
   readonly leftover: boolean;
   /** The last trouble in words, '' when there is none. */
-  readonly words: string;
+  readonly detail: string;
   /** Messages that came and went unseen between two passes, since it was last zero: another reader? */
   readonly vanishedCount: number;
 }

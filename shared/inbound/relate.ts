@@ -3,8 +3,8 @@
 // The strongest sign is the private header of the returned copy with its keyed tag: only the bridge can make that.
 // Everything else (a Message-ID that the message names) anybody can write who has seen our mail, so it is told as
 // unverified and never does more than annotate.
-import type { Classification } from './classification.ts';
-import type { Relation } from './notice.ts';
+import type { Classification } from '../contract/classification.ts';
+import type { Relation } from '../contract/notice.ts';
 import type { ParsedMail } from './parsedMail.ts';
 import type { SenderLimit, SentMail, SentMails } from './ports.ts';
 

@@ -5,7 +5,7 @@
 // the oldest Received (a redelivery adds newer ones on top), and Exchange's own network message id. Two different
 // mails may agree in all of these; they are told apart by `headerPrint` and by what they say.
 import { createHash } from 'node:crypto';
-import { field, fieldsNamed, type HeaderBlock } from './headers.ts';
+import { field, fieldsNamed, type HeaderBlock } from '../mail/headers.ts';
 
 export interface Identity {
   /** 32 characters of lower-case hex; the ledger adds `-2` and so on where two mails share it. */

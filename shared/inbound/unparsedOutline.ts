@@ -1,7 +1,7 @@
 // What can be said of a message that could not be parsed: its header block, read leniently.
-import { field, mailText, readHeaders, threadOf, type HeaderBlock } from './headers.ts';
-import { dateOf } from './mailDate.ts';
-import { decodedField } from './mimeTree.ts';
+import { field, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
+import { dateOf } from '../classify/mailDate.ts';
+import { decodedField } from '../classify/mimeTree.ts';
 import type { MailAddress, ParsedMail } from './parsedMail.ts';
 
 export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentPrint'>;

@@ -5,12 +5,12 @@ export type Protocol = 'smtp' | 'imap';
 /** What asking for an access token comes to. Expected trouble is an answer, never an exception. */
 export type TokenAnswer =
   | { readonly kind: 'token'; readonly token: string; readonly expiresAt: number }
-  /** Nobody but a person can mend it: consent missing, revoked, expired. `words` is for the administrator. */
-  | { readonly kind: 'needsConsent'; readonly words: string; readonly code?: string }
-  /** A setting or registration is wrong; `words` say which and the cure. */
-  | { readonly kind: 'configuration'; readonly words: string; readonly code?: string }
+  /** Nobody but a person can mend it: consent missing, revoked, expired. `detail` is for the administrator. */
+  | { readonly kind: 'needsConsent'; readonly detail: string; readonly code?: string }
+  /** A setting or registration is wrong; `detail` say which and the cure. */
+  | { readonly kind: 'configuration'; readonly detail: string; readonly code?: string }
   /** The authority or the vault can't answer now (429, 5xx, network): try again, blame nobody. */
-  | { readonly kind: 'unavailable'; readonly words: string; readonly retryAfterMs?: number };
+  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterMs?: number };
 
 /** The one door to access tokens for the mail protocols. */
 export interface AccessTokens {

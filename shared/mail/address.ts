@@ -16,7 +16,7 @@ export type AddressAnswer =
   /** The domain in lower case, the local part as it was written (RFC 5321 2.4: only its host may fold it). */
   | { readonly kind: 'ok'; readonly address: string }
   /** A sentence's end: what is wrong and what to write instead. */
-  | { readonly kind: 'refused'; readonly words: string };
+  | { readonly kind: 'refused'; readonly detail: string };
 
 /** Reads one plain addr-spec. Never throws; takes time linear in the text. */
 export function parseAddress(text: string): AddressAnswer {
@@ -30,8 +30,8 @@ export function parseAddress(text: string): AddressAnswer {
   const local = text.slice(0, at);
   const domain = text.slice(at + 1);
   if (local.includes('@')) return refused('has more than one @; write one address in each entry');
-  const words = localPartTrouble(local) ?? domainTrouble(domain);
-  if (words !== undefined) return refused(words);
+  const detail = localPartTrouble(local) ?? domainTrouble(domain);
+  if (detail !== undefined) return refused(detail);
   if (text.length > addressBytes) {
     return refused(`has ${text.length} characters; an address has at most ${addressBytes}`);
   }
@@ -48,8 +48,8 @@ export function foldRecipients(addresses: readonly string[]): readonly string[] 
   return [...new Set(addresses)];
 }
 
-function refused(words: string): AddressAnswer {
-  return { kind: 'refused', words };
+function refused(detail: string): AddressAnswer {
+  return { kind: 'refused', detail };
 }
 
 /** Anything that no dot-atom and no domain can hold, with the reason that helps most. */

@@ -20,7 +20,7 @@ export function parseReply(wire: string): Reply | undefined {
   const code = /^([2-5][0-9]{2})(?:[ -]|$)/.exec(lines[0] ?? '')?.[1];
   if (code === undefined) return undefined;
   let enhanced: string | undefined;
-  const words: string[] = [];
+  const detail: string[] = [];
   for (const line of lines) {
     // Every line of a reply repeats the code, and may repeat the enhanced status (RFC 2034 4).
     const rest = /^[2-5][0-9]{2}[ -]/.test(line)
@@ -30,12 +30,12 @@ export function parseReply(wire: string): Reply | undefined {
         : line;
     const status = /^([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)/.exec(rest)?.[1];
     enhanced ??= status;
-    words.push(status === undefined ? rest : rest.slice(status.length + 1));
+    detail.push(status === undefined ? rest : rest.slice(status.length + 1));
   }
   return {
     code: Number(code),
     ...(enhanced === undefined ? {} : { enhanced }),
-    text: boundedText(words.join(' '), textCharacters),
+    text: boundedText(detail.join(' '), textCharacters),
   };
 }
 

@@ -89,7 +89,7 @@ export function createApplicationTokens(settings: SignInSettings, clock: Clock):
 
 /** The library's errors may hold what the server echoed: nothing of them is passed on. */
 function refusalOf(noted: Noted, clock: Clock): Refusal {
-  if (noted.assertionFailed === true) return { kind: 'unavailable', words: assertionWords };
+  if (noted.assertionFailed === true) return { kind: 'unavailable', detail: assertionWords };
   return noted.refused === undefined
     ? notReached('The sign-in service')
     : judgeRefusal(noted.refused, clock.now());
@@ -100,7 +100,7 @@ export class VaultSignInTrouble extends Error {
   override readonly name = 'VaultSignInTrouble';
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {
-    super(refusal.words);
+    super(refusal.detail);
     this.refusal = refusal;
   }
 }

@@ -21,7 +21,7 @@ export function clientProof({ credential, tokenEndpoint }: SignInSettings): Proo
           const token = await assertion();
           return { kind: 'proof', auth: withAssertion(token) };
         } catch {
-          return { kind: 'unavailable', words: assertionWords };
+          return { kind: 'unavailable', detail: assertionWords };
         }
       };
     }
@@ -32,7 +32,7 @@ export function clientProof({ credential, tokenEndpoint }: SignInSettings): Proo
         } catch {
           return {
             kind: 'configuration',
-            words:
+            detail:
               'The certificate could not be read: it must be PEM text with the certificate and its RSA private key (PKCS #8), without a password.',
           };
         }

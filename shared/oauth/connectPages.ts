@@ -7,7 +7,7 @@ import type { Mailbox } from '../mail/mailbox.ts';
 import type { Consent } from './consent.ts';
 import { grantName } from './grants.ts';
 import type { Grants } from './grants.ts';
-import { admit, readVisitor } from './principal.ts';
+import { admit, readVisitor } from '../web/principal.ts';
 
 export interface WebRequest {
   readonly method: string;
@@ -89,7 +89,7 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
       );
       switch (admission.kind) {
         case 'refused':
-          return page(admission.status, 'Closed', `<p>${escape(admission.words)}</p>`);
+          return page(admission.status, 'Closed', `<p>${escape(admission.detail)}</p>`);
         case 'signIn':
           return redirect(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(START_PATH)}`);
         case 'admitted':
@@ -107,8 +107,8 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
       };
       if (ended.kind === 'connected') await goOn(ended.mailbox);
       return ended.kind === 'connected'
-        ? page(200, 'Connected', `<p role="status">${escape(ended.words)}</p>${BACK}`, end)
-        : page(400, 'Not connected', `<p role="alert">${escape(ended.words)}</p>${BACK}`, end);
+        ? page(200, 'Connected', `<p role="status">${escape(ended.detail)}</p>${BACK}`, end)
+        : page(400, 'Not connected', `<p role="alert">${escape(ended.detail)}</p>${BACK}`, end);
     },
   };
 
@@ -129,7 +129,7 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
     const started = await consent.start((await request.form())?.get('mailbox') ?? '');
     return started.kind === 'redirect'
       ? redirect(started.location, { 'set-cookie': started.cookie })
-      : page(400, 'Not started', `<p role="alert">${escape(started.words)}</p>${BACK}`);
+      : page(400, 'Not started', `<p role="alert">${escape(started.detail)}</p>${BACK}`);
   }
 
   async function list(): Promise<string> {
@@ -138,15 +138,15 @@ export function createConnectPages(parts: ConnectPagesParts): ConnectPages {
     const items: string[] = [];
     for (const { address, smtpUser } of delegated) {
       const state = await grants.state(grantName(address));
-      const words =
+      const detail =
         state === undefined
           ? 'Not connected yet.'
           : state.refused === undefined
             ? `Connected as ${state.account} since ${new Date(state.consentedAt).toISOString().slice(0, 10)}.`
-            : state.refused.words;
+            : state.refused.detail;
       const mark = state?.refused === undefined ? '' : ' role="alert"';
       items.push(
-        `<li><form method="post" action="${START_PATH}"><input type="hidden" name="mailbox" value="${escape(address)}"><strong>${escape(address)}</strong> <button>Connect as ${escape(smtpUser)}</button><p${mark}>${escape(words)}</p></form></li>`,
+        `<li><form method="post" action="${START_PATH}"><input type="hidden" name="mailbox" value="${escape(address)}"><strong>${escape(address)}</strong> <button>Connect as ${escape(smtpUser)}</button><p${mark}>${escape(detail)}</p></form></li>`,
       );
     }
     return `<ul>${items.join('')}</ul>`;

@@ -31,13 +31,13 @@ const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 export type ConsentStart =
   | { readonly kind: 'redirect'; readonly location: string; readonly cookie: string }
-  | { readonly kind: 'refused'; readonly words: string };
+  | { readonly kind: 'refused'; readonly detail: string };
 
 export type ConsentEnd =
-  | { readonly kind: 'connected'; readonly mailbox: string; readonly words: string }
+  | { readonly kind: 'connected'; readonly mailbox: string; readonly detail: string }
   | {
       readonly kind: 'refused';
-      readonly words: string;
+      readonly detail: string;
       readonly code?: string;
       /** The answer is not of the sign-in that this browser has under way (in another tab): its cookie stays. */
       readonly cookieStays?: true;
@@ -84,7 +84,7 @@ export function createConsent(parts: ConsentParts): Consent {
       if (mailbox === undefined) {
         return {
           kind: 'refused',
-          words:
+          detail:
             'No mailbox with this address signs in by a person: see MAILBOXES. A mailbox with application sign-in is not connected here.',
         };
       }
@@ -99,7 +99,7 @@ export function createConsent(parts: ConsentParts): Consent {
       if (!(await begin(rowKey(mailbox), fields))) {
         return {
           kind: 'refused',
-          words: `Somebody else is connecting this mailbox at this moment. ${AGAIN}`,
+          detail: `Somebody else is connecting this mailbox at this moment. ${AGAIN}`,
         };
       }
       const location = oidc.buildAuthorizationUrl(configuration(settings, oidc.None()), {
@@ -173,7 +173,7 @@ export function createConsent(parts: ConsentParts): Consent {
     }
     const until = row.fields['until'];
     if (typeof until !== 'number' || clock.now() >= until) {
-      return { kind: 'refused', words: `The sign-in took longer than ten minutes. ${AGAIN}` };
+      return { kind: 'refused', detail: `The sign-in took longer than ten minutes. ${AGAIN}` };
     }
     return undefined;
   }
@@ -205,20 +205,20 @@ export function createConsent(parts: ConsentParts): Consent {
       return refused(judgeExchange(error, clock.now()));
     }
     const wrong = whatIsWrong(mailbox, answer, { settings, issuer });
-    if (wrong !== undefined) return { kind: 'refused', words: wrong };
+    if (wrong !== undefined) return { kind: 'refused', detail: wrong };
     const name = grantName(mailbox.address);
     const stored = await grants.connect(name, {
       refreshToken: answer.refresh_token ?? '',
       account: mailbox.smtpUser,
     });
     if (stored.kind !== 'connected') {
-      return { kind: 'refused', words: `The sign-in worked, but it could not be stored. ${stored.words}` };
+      return { kind: 'refused', detail: `The sign-in worked, but it could not be stored. ${stored.detail}` };
     }
     log(events.grantStored({ grant: name, cause: 'consent' }));
     return {
       kind: 'connected',
       mailbox: mailbox.address,
-      words: `${mailbox.address} is connected. If permissions in Exchange were given only now, they may need up to 90 minutes.`,
+      detail: `${mailbox.address} is connected. If permissions in Exchange were given only now, they may need up to 90 minutes.`,
     };
   }
 }
@@ -287,17 +287,17 @@ function judgeExchange(error: unknown, now: number): Refusal {
   if (network) return notReached('The sign-in service');
   return {
     kind: 'configuration',
-    words: `Entra’s answer did not fit the sign-in that was started (issuer, nonce, audience or signature). ${AGAIN} If it happens again, look for a proxy in between. Nothing was stored.`,
+    detail: `Entra’s answer did not fit the sign-in that was started (issuer, nonce, audience or signature). ${AGAIN} If it happens again, look for a proxy in between. Nothing was stored.`,
   };
 }
 
 /** Not the sign-in that this browser's cookie is for. */
-function strange(words: string): ConsentEnd {
-  return { kind: 'refused', words, cookieStays: true };
+function strange(detail: string): ConsentEnd {
+  return { kind: 'refused', detail, cookieStays: true };
 }
 
-function refused({ words, code }: Refusal): ConsentEnd {
-  return { kind: 'refused', words, ...(code === undefined ? {} : { code }) };
+function refused({ detail, code }: Refusal): ConsentEnd {
+  return { kind: 'refused', detail, ...(code === undefined ? {} : { code }) };
 }
 
 /** Names the mailbox within the state. */

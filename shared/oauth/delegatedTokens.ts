@@ -78,12 +78,12 @@ export function createDelegatedTokens(parts: DelegatedTokenParts): DelegatedToke
         if (lease.kind === 'taken') return refreshUnderLease(name, memory, lease.generation);
         if (lease.kind === 'silent') {
           if (!parts.storeGrantsAtOnce) return refreshAlone(name, memory);
-          return { kind: 'unavailable', words: 'The rows beside the key vault do not answer.' };
+          return { kind: 'unavailable', detail: 'The rows beside the key vault do not answer.' };
         }
       }
       return {
         kind: 'unavailable',
-        words: 'Another worker is refreshing this sign-in.',
+        detail: 'Another worker is refreshing this sign-in.',
         retryAfterMs: BUSY_MS,
       };
     },
@@ -172,13 +172,13 @@ export function createDelegatedTokens(parts: DelegatedTokenParts): DelegatedToke
       case 'refused':
         return {
           kind: 'needsConsent',
-          words: loaded.words,
+          detail: loaded.detail,
           ...(loaded.code === undefined ? {} : { code: loaded.code }),
         };
       case 'none':
         return {
           kind: 'needsConsent',
-          words: loaded.deleted
+          detail: loaded.deleted
             ? `The stored sign-in was deleted from the key vault. Recover the secret ${name} (Key vault → Secrets → Manage deleted secrets), or connect the mailbox again on the bridge’s page.`
             : 'Nobody has connected this mailbox yet. Open the bridge’s page and connect it, signed in as the mailbox itself.',
         };
@@ -209,7 +209,7 @@ export function createDelegatedTokens(parts: DelegatedTokenParts): DelegatedToke
       case 'unavailable':
       case 'configuration':
         // The age of the stored one is unchanged, so the next refresh tries again.
-        log(events.grantNotStored({ grant: name, words: kept.words }));
+        log(events.grantNotStored({ grant: name, detail: kept.detail }));
         return;
     }
   }
@@ -224,7 +224,7 @@ export function createDelegatedTokens(parts: DelegatedTokenParts): DelegatedToke
     const first = await grants.refuse(name, generation, refusal);
     memory.refused = { generation, answer, noted: first || before.kind === 'refused' };
     delete memory.grant;
-    if (first) log(events.consentNeeded({ grant: name, code: refusal.code, words: refusal.words }));
+    if (first) log(events.consentNeeded({ grant: name, code: refusal.code, detail: refusal.detail }));
     return answer;
   }
 
@@ -237,6 +237,6 @@ export function createDelegatedTokens(parts: DelegatedTokenParts): DelegatedToke
 /** How trouble with the authority or the vault is told in the log. */
 export function troubleEvent(grant: string, trouble: Trouble): LogEvent {
   return trouble.kind === 'unavailable'
-    ? events.authorityUnavailable({ grant, words: trouble.words, retryAfterMs: trouble.retryAfterMs })
-    : events.tokenRefused({ grant, kind: trouble.kind, code: trouble.code, words: trouble.words });
+    ? events.authorityUnavailable({ grant, detail: trouble.detail, retryAfterMs: trouble.retryAfterMs })
+    : events.tokenRefused({ grant, kind: trouble.kind, code: trouble.code, detail: trouble.detail });
 }

@@ -35,13 +35,13 @@ export interface GrantState {
   readonly consentedAt: number;
   readonly storedAt: number;
   readonly refreshedAt: number;
-  readonly refused?: { readonly at: number; readonly words: string; readonly code?: string };
+  readonly refused?: { readonly at: number; readonly detail: string; readonly code?: string };
 }
 
 export type LoadedGrant =
   | { readonly kind: 'grant'; readonly grant: Grant }
   /** The authority refused this generation before; it is not asked again. */
-  | { readonly kind: 'refused'; readonly generation: string; readonly words: string; readonly code?: string }
+  | { readonly kind: 'refused'; readonly generation: string; readonly detail: string; readonly code?: string }
   /** Nobody has connected the mailbox, or its secret was deleted. */
   | { readonly kind: 'none'; readonly deleted: boolean }
   | VaultTrouble;
@@ -159,7 +159,7 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
         return {
           kind: 'refused',
           generation,
-          words: text(row?.fields, 'refusedWords'),
+          detail: text(row?.fields, 'refusedWords'),
           ...(code === '' ? {} : { code }),
         };
       }
@@ -174,7 +174,7 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
       if (grant === undefined) {
         return {
           kind: 'configuration',
-          words: `The secret ${name} in the key vault is not a sign-in of this program: connect the mailbox again.`,
+          detail: `The secret ${name} in the key vault is not a sign-in of this program: connect the mailbox again.`,
         };
       }
       if (row === undefined) await adopt(name, grant, found.secret.version);
@@ -201,7 +201,7 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
         );
         return moved === undefined ? { kind: 'superseded' } : { kind: 'kept', storedAt };
       } catch {
-        return { kind: 'unavailable', words: 'The rows beside the key vault do not answer.' };
+        return { kind: 'unavailable', detail: 'The rows beside the key vault do not answer.' };
       }
     },
 
@@ -215,17 +215,17 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
         await update(name, () => ({ ...stamp, version: written.version, refreshedAt: now }));
         return { kind: 'connected' };
       } catch {
-        return { kind: 'unavailable', words: 'The rows beside the key vault do not answer.' };
+        return { kind: 'unavailable', detail: 'The rows beside the key vault do not answer.' };
       }
     },
 
-    refuse(name, generation, { words, code }) {
+    refuse(name, generation, { detail, code }) {
       return tryUpdate(name, (fields) =>
         text(fields, 'generation') === generation && text(fields, 'refusedGeneration') !== generation
           ? {
               ...withoutToken(fields),
               refusedGeneration: generation,
-              refusedWords: words,
+              refusedWords: detail,
               refusedCode: code ?? '',
               refusedAt: clock.now(),
             }
@@ -247,7 +247,7 @@ export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, 
           ? {
               refused: {
                 at: count(fields, 'refusedAt'),
-                words: text(fields, 'refusedWords'),
+                detail: text(fields, 'refusedWords'),
                 ...(code === '' ? {} : { code }),
               },
             }

@@ -21,7 +21,7 @@ export interface Ending {
   /** The mailbox, for a grant. */
   readonly mailbox?: string;
   readonly endsAt: number;
-  readonly words: string;
+  readonly detail: string;
 }
 
 export interface KeepAliveParts {
@@ -45,13 +45,13 @@ export async function keepGrantsAlive(
   }
   parts.log(events.grantsKeptAlive(counts));
   const endings = await endingSoon(mailboxes, parts);
-  for (const { what, mailbox, endsAt, words } of endings) {
+  for (const { what, mailbox, endsAt, detail } of endings) {
     parts.log(
       events.endsSoon({
         what,
         grant: mailbox === undefined ? undefined : grantName(mailbox),
         endsInDays: Math.floor((endsAt - parts.clock.now()) / DAY_MS),
-        words,
+        detail,
       }),
     );
   }
@@ -72,7 +72,7 @@ export async function endingSoon(
       what: 'grant',
       mailbox: address,
       endsAt: state.refreshedAt + IDLE_MS,
-      words:
+      detail:
         'The sign-in of this mailbox has not been refreshed for weeks and ends 90 days after its last use. See why the daily refresh fails (refreshTokens), or connect the mailbox again.',
     });
   }
@@ -86,12 +86,12 @@ function credentialEnding(credential: AppCredential): readonly Ending[] {
   const renew =
     'Make a new one (Entra admin center → App registrations → the bridge’s app → Certificates & secrets) and put it into the settings; the managed identity as federated credential needs none.';
   if (credential.kind === 'secret' && credential.expiresAt !== undefined) {
-    return [{ what: 'secret', endsAt: credential.expiresAt, words: `The client secret ends. ${renew}` }];
+    return [{ what: 'secret', endsAt: credential.expiresAt, detail: `The client secret ends. ${renew}` }];
   }
   const endsAt = credential.kind === 'certificate' ? certificateEnd(credential.pem) : undefined;
   return endsAt === undefined
     ? []
-    : [{ what: 'certificate', endsAt, words: `The client certificate ends. ${renew}` }];
+    : [{ what: 'certificate', endsAt, detail: `The client certificate ends. ${renew}` }];
 }
 
 function certificateEnd(pem: string): number | undefined {

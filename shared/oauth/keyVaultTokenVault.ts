@@ -76,7 +76,7 @@ export function createKeyVaultTokenVault(
 
     async write(name, value, tags) {
       if (Buffer.byteLength(value) > LARGEST_VALUE_BYTES) {
-        return { kind: 'configuration', words: 'The sign-in is larger than the 25 kB that a vault keeps.' };
+        return { kind: 'configuration', detail: 'The sign-in is larger than the 25 kB that a vault keeps.' };
       }
       const set = async (): Promise<{ readonly kind: 'written'; readonly version: string }> => {
         const { properties } = await client.setSecret(name, value, {
@@ -104,10 +104,10 @@ export function createKeyVaultTokenVault(
 /** What the vault's refusal means. Anything that is not clearly a person's affair is a passing fault. */
 export function judgeVault(error: unknown, now: number): VaultTrouble {
   if (error instanceof VaultSignInTrouble) {
-    const { kind, words, retryAfterMs: wait } = error.refusal;
+    const { kind, detail, retryAfterMs: wait } = error.refusal;
     return kind === 'unavailable'
-      ? { kind, words, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
-      : { kind: 'configuration', words };
+      ? { kind, detail, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
+      : { kind: 'configuration', detail };
   }
   const { statusCode, details, response } = trouble(error);
   const inner = details?.error?.innerError?.code ?? details?.error?.code;
@@ -116,22 +116,22 @@ export function judgeVault(error: unknown, now: number): VaultTrouble {
     case 401:
       return {
         kind: 'configuration',
-        words:
+        detail:
           'The key vault did not accept the program’s identity: check that vault and identity are in the same tenant (KEY_VAULT_URL).',
       };
     case 403:
-      return { kind: 'configuration', words: forbiddenWords(inner) };
+      return { kind: 'configuration', detail: forbiddenWords(inner) };
     case 400:
     case 409:
       return {
         kind: 'configuration',
-        words: `The key vault refused the request (HTTP ${statusCode}). A deleted secret that cannot be recovered by the program is the usual cause: Key vault → Secrets → Manage deleted secrets.`,
+        detail: `The key vault refused the request (HTTP ${statusCode}). A deleted secret that cannot be recovered by the program is the usual cause: Key vault → Secrets → Manage deleted secrets.`,
       };
     case undefined:
     default:
       return {
         kind: 'unavailable',
-        words:
+        detail:
           statusCode === 429
             ? 'The key vault is throttled; the bridge tries again.'
             : `The key vault could not be reached or has a fault${statusCode === undefined ? '' : ` (HTTP ${statusCode})`}; the bridge tries again. If it never answers, check KEY_VAULT_URL and the vault’s firewall.`,

@@ -27,12 +27,12 @@ export interface Secret {
   readonly version: string;
 }
 
-/** Expected trouble with the vault. `words` are for the administrator and name no secret. */
+/** Expected trouble with the vault. `detail` are for the administrator and name no secret. */
 export type VaultTrouble =
   /** Throttled, down, not reachable: try again, blame nobody. */
-  | { readonly kind: 'unavailable'; readonly words: string; readonly retryAfterMs?: number }
+  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterMs?: number }
   /** Role, firewall, disabled version: a person must mend it. */
-  | { readonly kind: 'configuration'; readonly words: string };
+  | { readonly kind: 'configuration'; readonly detail: string };
 
 /** Named, versioned secrets. Every write is one more version for ever. */
 export interface TokenVault {
@@ -58,7 +58,7 @@ export interface TokenVault {
 export interface Refusal {
   readonly kind: 'needsConsent' | 'configuration' | 'unavailable';
   /** A sentence for the administrator with code and correlation id beside it; never the server's own text. */
-  readonly words: string;
+  readonly detail: string;
   /** `AADSTS700082`, or the OAuth error where there was no number. */
   readonly code?: string;
   readonly retryAfterMs?: number;

@@ -36,7 +36,7 @@ export function judgeRefusal({ status, retryAfter, body }: RefusedAnswer, now: n
   const wait = retryAfterMs(retryAfter, now);
   const named = code === undefined ? error : `AADSTS${code}`;
   const details = {
-    words: entraWords({
+    detail: entraWords({
       error: error ?? `HTTP ${status}`,
       ...(code === undefined ? {} : { code }),
       ...(correlationId === undefined ? {} : { correlationId }),
@@ -48,17 +48,17 @@ export function judgeRefusal({ status, retryAfter, body }: RefusedAnswer, now: n
     return {
       kind: 'unavailable',
       ...details,
-      words:
+      detail:
         code === undefined && !later
           ? `The sign-in service answers ${status === 429 ? 'that it is asked too often' : 'with a fault'} (HTTP ${status}); the bridge tries again.`
-          : details.words,
+          : details.detail,
       ...(wait === undefined ? {} : { retryAfterMs: wait }),
     };
   }
   if (error === undefined) {
     return {
       kind: 'unavailable',
-      words: `The sign-in service sent something that is no answer (HTTP ${status}): check OAUTH_AUTHORIZE_ENDPOINT, or a proxy in between.`,
+      detail: `The sign-in service sent something that is no answer (HTTP ${status}): check OAUTH_AUTHORIZE_ENDPOINT, or a proxy in between.`,
     };
   }
   return { kind: PERSON.has(error) ? 'needsConsent' : 'configuration', ...details };
@@ -68,7 +68,7 @@ export function judgeRefusal({ status, retryAfter, body }: RefusedAnswer, now: n
 export function notReached(what: string): Refusal {
   return {
     kind: 'unavailable',
-    words: `${what} could not be reached or did not answer in time; the bridge tries again.`,
+    detail: `${what} could not be reached or did not answer in time; the bridge tries again.`,
   };
 }
 

@@ -28,7 +28,7 @@ interface Rows {
   ): Promise<
     | { readonly kind: 'ok' }
     | { readonly kind: 'refused' }
-    | { readonly kind: 'unknown'; readonly words: string }
+    | { readonly kind: 'unknown'; readonly detail: string }
   >;
 }
 
@@ -38,7 +38,7 @@ const PARTITION = 'signIn';
 export function tableSignInRows(rows: Rows): SignInRows {
   const apply = async (operation: Parameters<Rows['commit']>[1][number]): Promise<boolean> => {
     const answer = await rows.commit(PARTITION, [operation]);
-    if (answer.kind === 'unknown') throw new Error(`The sign-in rows did not answer: ${answer.words}`);
+    if (answer.kind === 'unknown') throw new Error(`The sign-in rows did not answer: ${answer.detail}`);
     return answer.kind === 'ok';
   };
   return {

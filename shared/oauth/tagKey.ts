@@ -32,10 +32,10 @@ export function createTagKey(vault: TokenVault, rows: SignInRows, random: Random
       version = found.secret.version;
     } else if (found.kind === 'absent' || found.kind === 'deleted') {
       const written = await vault.write(NAME, random.id() + random.id(), {});
-      if (written.kind !== 'written') throw new TagKeyTrouble(written.words);
+      if (written.kind !== 'written') throw new TagKeyTrouble(written.detail);
       version = written.version;
     } else {
-      throw new TagKeyTrouble(found.words);
+      throw new TagKeyTrouble(found.detail);
     }
     await rows.insert(NAME, { version });
     const counts = (await rows.read(NAME))?.fields['version'];
@@ -44,7 +44,7 @@ export function createTagKey(vault: TokenVault, rows: SignInRows, random: Random
 
   async function readKey(version: string): Promise<Uint8Array> {
     const found = await vault.read(NAME, version);
-    if (found.kind === 'unavailable' || found.kind === 'configuration') throw new TagKeyTrouble(found.words);
+    if (found.kind === 'unavailable' || found.kind === 'configuration') throw new TagKeyTrouble(found.detail);
     if (found.kind !== 'secret' || !HEX_KEY.test(found.secret.value)) {
       throw new TagKeyTrouble(
         `The secret ${NAME} in the key vault is missing or spoilt: recover it there (Key vault → Secrets).`,

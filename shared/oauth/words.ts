@@ -5,7 +5,7 @@
 interface Sentence {
   readonly codes: readonly number[];
   readonly happened: string;
-  readonly cure: string;
+  readonly remedy: string;
 }
 
 const CONNECT = 'Open the bridge’s page and connect the mailbox again, signed in as the mailbox itself.';
@@ -17,192 +17,197 @@ const sentences: readonly Sentence[] = [
   {
     codes: [700082, 70008],
     happened: 'The saved sign-in was not used for 90 days and has ended.',
-    cure: `${CONNECT} The daily refresh must have been stopped: look whether refreshTokens runs.`,
+    remedy: `${CONNECT} The daily refresh must have been stopped: look whether refreshTokens runs.`,
   },
   {
     codes: [50173, 50132, 50133],
     happened: 'The password was reset or the sessions were revoked, which ended the saved sign-in.',
-    cure: CONNECT,
+    remedy: CONNECT,
   },
   {
     codes: [70043],
     happened: 'A sign-in frequency rule of Conditional Access ended the saved sign-in.',
-    cure: `Exempt this app from the rule (${CONDITIONAL_ACCESS} → Policies) and connect the mailbox again, or use application sign-in.`,
+    remedy: `Exempt this app from the rule (${CONDITIONAL_ACCESS} → Policies) and connect the mailbox again, or use application sign-in.`,
   },
   {
     codes: [700084],
     happened:
       'The redirect URI is registered for a single-page application, whose sign-ins end after 24 hours.',
-    cure: `Register it under “Web” instead (${REGISTRATION} → Authentication), then connect the mailbox again.`,
+    remedy: `Register it under “Web” instead (${REGISTRATION} → Authentication), then connect the mailbox again.`,
   },
   {
     codes: [50076, 50079, 50072, 50074, 50078],
     happened: 'Entra now asks for a second factor, which only a person can give.',
-    cure: CONNECT,
+    remedy: CONNECT,
   },
   {
     codes: [53000, 53001, 53002, 53003, 530032],
     happened: 'Conditional Access blocked the sign-in.',
-    cure: `Allow this app or the app’s outgoing addresses (${CONDITIONAL_ACCESS} → Sign-in logs name the policy), then connect the mailbox again.`,
+    remedy: `Allow this app or the app’s outgoing addresses (${CONDITIONAL_ACCESS} → Sign-in logs name the policy), then connect the mailbox again.`,
   },
   {
     codes: [530035],
     happened: 'The tenant’s security defaults blocked the sign-in.',
-    cure: 'Replace security defaults by Conditional Access (Entra admin center → Properties → Manage security defaults), then connect the mailbox again.',
+    remedy:
+      'Replace security defaults by Conditional Access (Entra admin center → Properties → Manage security defaults), then connect the mailbox again.',
   },
   {
     codes: [50053],
     happened: 'The account is locked, or the sign-in came from an address with a bad name.',
-    cure: 'Unlock the account or wait (Entra admin center → Users → the mailbox’s user → Sign-in logs), then connect the mailbox again.',
+    remedy:
+      'Unlock the account or wait (Entra admin center → Users → the mailbox’s user → Sign-in logs), then connect the mailbox again.',
   },
   {
     codes: [50055, 50144],
     happened: 'The account’s password has expired.',
-    cure: 'Change the password (Microsoft 365 admin center → Users), then connect the mailbox again.',
+    remedy: 'Change the password (Microsoft 365 admin center → Users), then connect the mailbox again.',
   },
   {
     codes: [50057],
     happened: 'The account is disabled. The user of a shared mailbox is disabled by design.',
-    cure: 'Sign in as a delegate that is a real user and set it as smtpUser, or use application sign-in.',
+    remedy: 'Sign in as a delegate that is a real user and set it as smtpUser, or use application sign-in.',
   },
   {
     codes: [50034, 50020, 51004],
     happened: 'The account is not in this tenant.',
-    cure: 'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
+    remedy: 'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
   },
   {
     codes: [50105],
     happened: 'The account is not assigned to the bridge’s app.',
-    cure: `Assign it (${ENTERPRISE} → Users and groups), or switch “Assignment required” off.`,
+    remedy: `Assign it (${ENTERPRISE} → Users and groups), or switch “Assignment required” off.`,
   },
   {
     codes: [65001, 65004, 90094],
     happened: 'Consent to the app is missing, was declined, or an administrator must give it.',
-    cure: `Grant admin consent (${ENTERPRISE} → Permissions), then connect the mailbox again.`,
+    remedy: `Grant admin consent (${ENTERPRISE} → Permissions), then connect the mailbox again.`,
   },
   {
     codes: [650056],
     happened: 'The app registration asks for none of the permissions that are needed.',
-    cure: `Add IMAP.AccessAsUser.All and SMTP.Send (${REGISTRATION} → API permissions) and grant consent.`,
+    remedy: `Add IMAP.AccessAsUser.All and SMTP.Send (${REGISTRATION} → API permissions) and grant consent.`,
   },
   {
     codes: [650057],
     happened: 'The token was asked for a resource that the app registration does not list.',
-    cure: `Add the Office 365 Exchange Online permissions (${REGISTRATION} → API permissions), or correct OAUTH_SCOPES.`,
+    remedy: `Add the Office 365 Exchange Online permissions (${REGISTRATION} → API permissions), or correct OAUTH_SCOPES.`,
   },
   {
     codes: [500011],
     happened: 'Exchange Online is not present in this tenant.',
-    cure: 'Check that OAUTH_SCOPES name outlook.office365.com or outlook.office.com, and that the tenant has an Exchange Online licence.',
+    remedy:
+      'Check that OAUTH_SCOPES name outlook.office365.com or outlook.office.com, and that the tenant has an Exchange Online licence.',
   },
   {
     codes: [700016],
     happened: 'No app with this client id is known in the tenant.',
-    cure: `Compare OAUTH_CLIENT_ID with “Application (client) ID” (${REGISTRATION} → Overview), and the tenant with the one it was registered in.`,
+    remedy: `Compare OAUTH_CLIENT_ID with “Application (client) ID” (${REGISTRATION} → Overview), and the tenant with the one it was registered in.`,
   },
   {
     codes: [7000112, 70001],
     happened: 'The app is disabled in this tenant.',
-    cure: `Switch “Enabled for users to sign in” on (${ENTERPRISE} → Properties).`,
+    remedy: `Switch “Enabled for users to sign in” on (${ENTERPRISE} → Properties).`,
   },
   {
     codes: [90002],
     happened: 'The tenant is not known to this authority: a wrong tenant id, or the wrong cloud.',
-    cure: 'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID).',
+    remedy: 'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID).',
   },
   {
     codes: [50194],
     happened: 'The app serves one tenant only, but the sign-in went to /common.',
-    cure: 'Write the tenant id in OAUTH_AUTHORIZE_ENDPOINT in place of “common”.',
+    remedy: 'Write the tenant id in OAUTH_AUTHORIZE_ENDPOINT in place of “common”.',
   },
   {
     codes: [7000215],
     happened: 'The client secret is wrong; often the secret’s ID was pasted in place of its value.',
-    cure: `Make a new secret, copy its Value (${REGISTRATION} → Certificates & secrets), and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity.`,
+    remedy: `Make a new secret, copy its Value (${REGISTRATION} → Certificates & secrets), and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity.`,
   },
   {
     codes: [7000222],
     happened: 'The client secret has expired.',
-    cure: `Make a new one (${REGISTRATION} → Certificates & secrets) and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity, which never expires.`,
+    remedy: `Make a new one (${REGISTRATION} → Certificates & secrets) and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity, which never expires.`,
   },
   {
     codes: [7000218],
     happened: 'Entra asked for proof that the app is the app, and none was sent.',
-    cure: `Give the app a credential: the managed identity as federated credential (${REGISTRATION} → Certificates & secrets → Federated credentials), a certificate or a secret.`,
+    remedy: `Give the app a credential: the managed identity as federated credential (${REGISTRATION} → Certificates & secrets → Federated credentials), a certificate or a secret.`,
   },
   {
     codes: [700025],
     happened: 'A secret was sent for an app that is registered as a public client.',
-    cure: `Register the redirect URI under “Web” (${REGISTRATION} → Authentication) and switch public client flows off.`,
+    remedy: `Register the redirect URI under “Web” (${REGISTRATION} → Authentication) and switch public client flows off.`,
   },
   {
     codes: [700027, 50012, 700024, 700021, 70021, 700211, 700212, 700213],
     happened: 'Entra did not accept the certificate or the managed identity’s token as the app’s credential.',
-    cure: `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${REGISTRATION} → Certificates & secrets). A new federated credential needs some minutes.`,
+    remedy: `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${REGISTRATION} → Certificates & secrets). A new federated credential needs some minutes.`,
   },
   {
     codes: [50011, 900971],
     happened: 'The redirect URI is not registered for the app, letter by letter.',
-    cure: `Add it under “Web” (${REGISTRATION} → Authentication).`,
+    remedy: `Add it under “Web” (${REGISTRATION} → Authentication).`,
   },
   {
     codes: [54005, 70000],
     happened: 'The sign-in’s code was used already or is not valid any more.',
-    cure: 'Start connecting the mailbox once more, and open the link only once.',
+    remedy: 'Start connecting the mailbox once more, and open the link only once.',
   },
   {
     codes: [501481],
     happened: 'The sign-in was finished from another start than it was begun with (PKCE).',
-    cure: 'Start connecting the mailbox once more, in one browser and one tab.',
+    remedy: 'Start connecting the mailbox once more, in one browser and one tab.',
   },
   {
     codes: [70011, 28002, 700023, 900144],
     happened: 'The scopes are wrong or missing.',
-    cure: 'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send, nothing else.',
+    remedy:
+      'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send, nothing else.',
   },
   {
     codes: [700022],
     happened: 'The scopes name two resources in one request.',
-    cure: 'Use one host in all of OAUTH_SCOPES: outlook.office365.com or outlook.office.com.',
+    remedy: 'Use one host in all of OAUTH_SCOPES: outlook.office365.com or outlook.office.com.',
   },
   {
     codes: [50196, 90055],
     happened: 'Entra says that tokens are being asked for too often.',
-    cure: 'Nothing needs doing: the bridge waits. If it lasts, look for another program that uses the same app.',
+    remedy:
+      'Nothing needs doing: the bridge waits. If it lasts, look for another program that uses the same app.',
   },
   {
     codes: [90033, 90006, 50033, 90024, 90012],
     happened: 'Entra has a passing fault of its own.',
-    cure: 'Nothing needs doing: the bridge tries again. See https://status.cloud.microsoft if it lasts.',
+    remedy: 'Nothing needs doing: the bridge tries again. See https://status.cloud.microsoft if it lasts.',
   },
 ];
 
 /** For answers without a number that we know: the OAuth error words (RFC 6749 5.2, OpenID Connect). */
 const byError: Readonly<Record<string, Omit<Sentence, 'codes'>>> = {
-  invalid_grant: { happened: 'The saved sign-in is no longer valid.', cure: CONNECT },
-  interaction_required: { happened: 'Entra wants a person to sign in.', cure: CONNECT },
-  login_required: { happened: 'Entra wants a person to sign in.', cure: CONNECT },
+  invalid_grant: { happened: 'The saved sign-in is no longer valid.', remedy: CONNECT },
+  interaction_required: { happened: 'Entra wants a person to sign in.', remedy: CONNECT },
+  login_required: { happened: 'Entra wants a person to sign in.', remedy: CONNECT },
   consent_required: {
     happened: 'Consent to the app is missing.',
-    cure: `Grant admin consent (${ENTERPRISE} → Permissions), then connect the mailbox again.`,
+    remedy: `Grant admin consent (${ENTERPRISE} → Permissions), then connect the mailbox again.`,
   },
   invalid_client: {
     happened: 'Entra did not accept the app’s credential.',
-    cure: `Check client id and credential (${REGISTRATION} → Certificates & secrets).`,
+    remedy: `Check client id and credential (${REGISTRATION} → Certificates & secrets).`,
   },
   unauthorized_client: {
     happened: 'The app may not sign in in this way.',
-    cure: `Check client id and tenant (${REGISTRATION} → Overview).`,
+    remedy: `Check client id and tenant (${REGISTRATION} → Overview).`,
   },
-  invalid_scope: { happened: 'The scopes are not accepted.', cure: 'Check OAUTH_SCOPES.' },
-  invalid_resource: { happened: 'The resource is not known in this tenant.', cure: 'Check OAUTH_SCOPES.' },
+  invalid_scope: { happened: 'The scopes are not accepted.', remedy: 'Check OAUTH_SCOPES.' },
+  invalid_resource: { happened: 'The resource is not known in this tenant.', remedy: 'Check OAUTH_SCOPES.' },
   access_denied: {
     happened: 'The person declined, or may not consent.',
-    cure: 'Start connecting the mailbox once more and accept, or let an administrator grant consent.',
+    remedy: 'Start connecting the mailbox once more and accept, or let an administrator grant consent.',
   },
   temporarily_unavailable: {
     happened: 'Entra has a passing fault of its own.',
-    cure: 'Nothing needs doing: the bridge tries again.',
+    remedy: 'Nothing needs doing: the bridge tries again.',
   },
 };
 
@@ -226,11 +231,11 @@ export function entraWords({ error, code, correlationId }: EntraError): string {
   const sentence = (code === undefined ? undefined : byCode.get(code)) ??
     byError[error] ?? {
       happened: 'Entra refused to give a token.',
-      cure: `Look the code up, and the sign-in in ${ENTERPRISE} → Sign-in logs.`,
+      remedy: `Look the code up, and the sign-in in ${ENTERPRISE} → Sign-in logs.`,
     };
   const reference = [
     code === undefined ? error : `AADSTS${code}`,
     ...(correlationId === undefined ? [] : [`correlation id ${correlationId}`]),
   ].join(', ');
-  return `${sentence.happened} ${sentence.cure} (${reference})`;
+  return `${sentence.happened} ${sentence.remedy} (${reference})`;
 }

@@ -4,7 +4,7 @@
 // and how old the sign-in is.
 import type { ImapTrouble } from '../inbound/ports.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
-import { judgeFailure } from '../outbound/judgeReply.ts';
+import { judgeFailure } from '../outbound/policy/judgeReply.ts';
 import type { RelayFailure } from '../outbound/ports.ts';
 import type { Cause } from './cause.ts';
 import type { TokenClaims } from './claims.ts';
@@ -27,13 +27,13 @@ const POWERSHELL = 'In Exchange Online PowerShell:';
 /** IMAP: login or SELECT. */
 export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly Cause[] {
   const { mailbox } = known;
-  const evidence = trouble.words;
+  const evidence = trouble.detail;
   switch (trouble.kind) {
     case 'throttled':
       return [
         {
           cause: 'Exchange is throttling this mailbox at the moment.',
-          cure: 'Wait some minutes and try again; look for other programs that read the mailbox.',
+          remedy: 'Wait some minutes and try again; look for other programs that read the mailbox.',
           evidence,
         },
       ];
@@ -41,7 +41,8 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       return [
         {
           cause: `The mailbox has no folder ${mailbox.folder}.`,
-          cure: 'Correct "folder" in MAILBOXES. Names are those of the mailbox’s language; INBOX always exists.',
+          remedy:
+            'Correct "folder" in MAILBOXES. Names are those of the mailbox’s language; INBOX always exists.',
           evidence,
         },
       ];
@@ -53,7 +54,7 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       return [
         {
           cause: 'The access token ended in the middle of the session.',
-          cure: 'Nothing needs doing: the next connection gets a new one.',
+          remedy: 'Nothing needs doing: the next connection gets a new one.',
           evidence,
         },
       ];
@@ -62,7 +63,7 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       return [
         {
           cause: 'There was no access token for IMAP.',
-          cure: 'See the step "token"; run the doctor once more if that went well.',
+          remedy: 'See the step "token"; run the doctor once more if that went well.',
           evidence,
         },
       ];
@@ -72,26 +73,28 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
 }
 
 /** Nothing that the settings could mend, unless the server was never reached. */
-function passing({ words, refusal }: ImapTrouble): Cause {
-  const evidence = words;
+function passing({ detail, refusal }: ImapTrouble): Cause {
+  const evidence = detail;
   if (refusal === true) {
     return {
       cause: 'The mail server refuses a command of the bridge.',
-      cure: 'Nothing in the settings mends it: the fetch is tried again. If it stays, report the server’s words as a bug of the bridge.',
+      remedy:
+        'Nothing in the settings mends it: the fetch is tried again. If it stays, report the server’s words as a bug of the bridge.',
       evidence,
     };
   }
-  if (/not available/i.test(words)) {
+  if (/not available/i.test(detail)) {
     return {
       cause: 'The mail server has a passing fault of its own.',
-      cure: 'Nothing needs doing: it is tried again. See https://status.cloud.microsoft if it lasts.',
+      remedy: 'Nothing needs doing: it is tried again. See https://status.cloud.microsoft if it lasts.',
       evidence,
     };
   }
-  if (/connection (?:is )?closed/i.test(words)) {
+  if (/connection (?:is )?closed/i.test(detail)) {
     return {
       cause: 'The mail server ended the connection.',
-      cure: 'Nothing needs doing: the next fetch connects anew. If it stays, look for other programs that read the mailbox.',
+      remedy:
+        'Nothing needs doing: the next fetch connects anew. If it stays, look for other programs that read the mailbox.',
       evidence,
     };
   }
@@ -102,19 +105,19 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
   const { mailbox, claims, otherWorked } = known;
   const imapOff: Cause = {
     cause: 'IMAP is switched off for the mailbox.',
-    cure: `${POWERSHELL} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
+    remedy: `${POWERSHELL} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
     evidence,
   };
   const otherName: Cause = {
     cause: 'The login name is not the mailbox’s user principal name.',
-    cure: `Set imapUser in MAILBOXES to the UserPrincipalName. ${POWERSHELL} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
+    remedy: `Set imapUser in MAILBOXES to the UserPrincipalName. ${POWERSHELL} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
     evidence,
   };
   if (mailbox.signIn === 'application') {
     const noAccess: Cause = {
       cause:
         'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
-      cure: `${POWERSHELL} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      remedy: `${POWERSHELL} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
     };
     return otherWorked === true ? [imapOff, otherName, noAccess] : [noAccess, otherName, imapOff];
@@ -123,7 +126,7 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
     return [
       {
         cause: 'The account that signed in has no Full Access to the mailbox.',
-        cure: `${POWERSHELL} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+        remedy: `${POWERSHELL} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
         evidence: `${evidence} The token is of ${claims.user}, the mailbox is ${mailbox.imapUser}.`,
       },
       imapOff,
@@ -139,12 +142,12 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
   if (mailbox.signIn === 'application') {
     const lacksRole: Cause = {
       cause: `The app lacks the permission ${protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp'}.`,
-      cure: `Add it to the app registration (Entra admin center → App registrations → API permissions → Office 365 Exchange Online → Application permissions) and grant admin consent${protocol === 'SMTP' ? '; or give the App RBAC role Application SMTP.SendAsApp' : ''}.`,
+      remedy: `Add it to the app registration (Entra admin center → App registrations → API permissions → Office 365 Exchange Online → Application permissions) and grant admin consent${protocol === 'SMTP' ? '; or give the App RBAC role Application SMTP.SendAsApp' : ''}.`,
       evidence: `${evidence} The token’s roles are ${claims?.roles.join(' ') ?? 'not known'}.`,
     };
     const noPrincipal: Cause = {
       cause: 'Exchange does not know the app’s service principal for this mailbox.',
-      cure: `${POWERSHELL} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      remedy: `${POWERSHELL} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
     };
     const role = protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp';
@@ -152,17 +155,17 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
   }
   const sharedMailbox: Cause = {
     cause: 'The account is a shared mailbox, as which nobody can log in to SMTP with a person’s token.',
-    cure: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${POWERSHELL} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
+    remedy: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${POWERSHELL} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
     evidence: `${evidence}${otherWorked === true ? ' IMAP took the same token.' : ''}`,
   };
   const securityDefaults: Cause = {
     cause: 'The tenant’s security defaults keep SMTP AUTH off.',
-    cure: 'Entra admin center → Properties → Manage security defaults; replace them by Conditional Access.',
+    remedy: 'Entra admin center → Properties → Manage security defaults; replace them by Conditional Access.',
     evidence,
   };
   const policy: Cause = {
     cause: `A policy refuses ${protocol} with modern authentication to the account.`,
-    cure: `${POWERSHELL} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
+    remedy: `${POWERSHELL} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
     evidence,
   };
   return protocol === 'SMTP' ? [sharedMailbox, securityDefaults, policy] : [policy];
@@ -170,16 +173,17 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
 
 /** SMTP: from connecting to RCPT. */
 export function smtpCauses(failure: RelayFailure, known: Circumstances): readonly Cause[] {
-  const { phase, reply, words } = failure;
-  const evidence = reply === undefined ? words : `${reply.code} ${reply.enhanced ?? ''} ${reply.text}`.trim();
+  const { phase, reply, detail } = failure;
+  const evidence =
+    reply === undefined ? detail : `${reply.code} ${reply.enhanced ?? ''} ${reply.text}`.trim();
   if (phase === 'connect' || phase === 'tls' || phase === 'greeting')
     return [unreachable('SMTP_SERVER', evidence)];
   const judgement = judgeFailure(failure, false);
   const table: Cause = {
-    cause: judgement.words,
-    cure:
-      'cure' in judgement
-        ? judgement.cure
+    cause: judgement.detail,
+    remedy:
+      'remedy' in judgement
+        ? judgement.remedy
         : 'Try again in some minutes; if it stays, ask Microsoft support with the server’s words.',
     evidence,
   };
@@ -195,7 +199,7 @@ function tooNew({ mailbox, consentedAt, now }: Circumstances, evidence: string):
   return [
     {
       cause: 'The mailbox was connected a short while ago, and Exchange may not know its permissions yet.',
-      cure: `Wait until ${until} UTC before changing anything.`,
+      remedy: `Wait until ${until} UTC before changing anything.`,
       evidence: `${evidence} Connected ${Math.floor((now - consentedAt) / 60_000)} minutes ago.`,
     },
   ];
@@ -204,7 +208,7 @@ function tooNew({ mailbox, consentedAt, now }: Circumstances, evidence: string):
 function unreachable(setting: string, evidence: string): Cause {
   return {
     cause: 'The mail server cannot be reached.',
-    cure: `Check ${setting}, and that the network lets the program out to it (firewall, virtual network, DNS).`,
+    remedy: `Check ${setting}, and that the network lets the program out to it (firewall, virtual network, DNS).`,
     evidence,
   };
 }

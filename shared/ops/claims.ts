@@ -63,7 +63,7 @@ export function judgeClaims(claims: TokenClaims, { tenant, mailbox }: Expected):
   if (claims.audience !== EXCHANGE && !OUTLOOK.test(claims.audience)) {
     causes.push({
       cause: 'The token is for another resource than Exchange Online.',
-      cure: delegated
+      remedy: delegated
         ? 'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send (not Microsoft Graph), then connect the mailbox again.'
         : 'Set OAUTH_APPLICATION_SCOPE to https://outlook.office365.com/.default.',
       evidence: evidence(`audience (aud) is ${claims.audience}`),
@@ -72,14 +72,15 @@ export function judgeClaims(claims: TokenClaims, { tenant, mailbox }: Expected):
   if (/^[0-9a-f-]{36}$/i.test(tenant) && claims.tenant.toLowerCase() !== tenant.toLowerCase()) {
     causes.push({
       cause: 'The token comes from another tenant than the settings name.',
-      cure: 'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID), then connect the mailbox again.',
+      remedy:
+        'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID), then connect the mailbox again.',
       evidence: evidence(`tenant (tid) is ${claims.tenant}, the settings say ${tenant}`),
     });
   }
   if (delegated && claims.user.toLowerCase() !== mailbox.smtpUser.toLowerCase()) {
     causes.push({
       cause: 'The sign-in was given by another account than the one that logs in to SMTP.',
-      cure: `Connect the mailbox again and pick ${mailbox.smtpUser} (a private window helps), or set smtpUser in MAILBOXES to the account that signed in.`,
+      remedy: `Connect the mailbox again and pick ${mailbox.smtpUser} (a private window helps), or set smtpUser in MAILBOXES to the account that signed in.`,
       evidence: evidence(
         `user (upn) is ${claims.user === '' ? 'missing' : claims.user}, smtpUser is ${mailbox.smtpUser}`,
       ),
@@ -89,7 +90,7 @@ export function judgeClaims(claims: TokenClaims, { tenant, mailbox }: Expected):
   if (lacking.length > 0) {
     causes.push({
       cause: `The token lacks the permission ${lacking.join(' and ')}.`,
-      cure: delegated
+      remedy: delegated
         ? `Add ${lacking.join(' and ')} to OAUTH_SCOPES and to the app registration (Entra admin center → App registrations → API permissions), grant consent, then connect the mailbox again.`
         : `Add the application permission ${lacking.join(' and ')} of Office 365 Exchange Online (Entra admin center → App registrations → API permissions → APIs my organization uses) and grant admin consent.`,
       evidence: evidence(

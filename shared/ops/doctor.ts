@@ -51,7 +51,7 @@ export interface Diagnosis {
 /** The right to one SMTP dialog: the account's lease, one of its connections and a slot of its minute. */
 export type SmtpTurn =
   | { readonly kind: 'granted'; readonly budget: Budget; release(): Promise<void> }
-  | { readonly kind: 'busy'; readonly words: string };
+  | { readonly kind: 'busy'; readonly detail: string };
 
 export interface DoctorParts {
   readonly mailboxes: readonly Mailbox[];
@@ -76,18 +76,18 @@ const IMAP_MS = 60_000;
 /** What is said where the settings cannot be used: the first step is the last. */
 export function settingsDiagnosis(
   address: string,
-  problems: readonly { readonly setting: string; readonly words: string }[],
+  problems: readonly { readonly setting: string; readonly detail: string }[],
   ms: number,
 ): Diagnosis {
   return {
     mailbox: address,
     ok: false,
     steps: [{ step: 'settings', ok: false, ms: Math.round(ms) }],
-    causes: problems.map(({ setting, words }) => {
-      const at = words.search(/[;:] /);
+    causes: problems.map(({ setting, detail }) => {
+      const at = detail.search(/[;:] /);
       return {
-        cause: at === -1 ? words : words.slice(0, at),
-        cure: at === -1 ? 'See docs/settings.md.' : words.slice(at + 2),
+        cause: at === -1 ? detail : detail.slice(0, at),
+        remedy: at === -1 ? 'See docs/settings.md.' : detail.slice(at + 2),
         evidence: setting,
       };
     }),
@@ -119,7 +119,7 @@ export async function examine(address: string, parts: DoctorParts): Promise<Diag
   if (mailbox === undefined) {
     causes.push({
       cause: 'No mailbox with this address is in the settings.',
-      cure: 'Add it to MAILBOXES, or correct the address.',
+      remedy: 'Add it to MAILBOXES, or correct the address.',
       evidence: `MAILBOXES has ${parts.mailboxes.length} mailboxes.`,
     });
     return end();
@@ -214,8 +214,9 @@ async function trySentItems(mailbox: Mailbox, parts: DoctorParts, note: Note): P
     ? undefined
     : {
         cause: 'Sent Items cannot be read, so that a message in doubt could not be looked for.',
-        cure: 'Give the sign-in IMAP access to the mailbox that logs in to SMTP (see the IMAP step), or leave messages in doubt to a person (IN_DOUBT=hold).',
-        evidence: answer.words,
+        remedy:
+          'Give the sign-in IMAP access to the mailbox that logs in to SMTP (see the IMAP step), or leave messages in doubt to a person (IN_DOUBT=hold).',
+        evidence: answer.detail,
       };
 }
 
@@ -230,7 +231,7 @@ async function trySmtp(
   const turn = await parts.smtpTurn(account).catch(storeCause);
   if (!('kind' in turn) || turn.kind === 'busy') {
     note('smtpLogin', since, undefined);
-    return 'kind' in turn ? busyCause(turn.words) : turn;
+    return 'kind' in turn ? busyCause(turn.detail) : turn;
   }
   try {
     const connected = await parts.relay.connect(account, turn.budget);
@@ -285,29 +286,30 @@ async function vaultTrouble(askVault: DoctorParts['askVault']): Promise<Cause | 
   }
 }
 
-function tokenCause({ words }: Exclude<TokenAnswer, { kind: 'token' }>): Cause {
-  return sentencesAsCause(words);
+function tokenCause({ detail }: Exclude<TokenAnswer, { kind: 'token' }>): Cause {
+  return sentencesAsCause(detail);
 }
 
 /** This project's words begin with what happened and go on with what to do. */
-function sentencesAsCause(words: string): Cause {
-  const [, cause = words, rest = ''] = /^(.+?[.;:])\s+(.+)$/.exec(words) ?? [];
+function sentencesAsCause(detail: string): Cause {
+  const [, cause = detail, rest = ''] = /^(.+?[.;:])\s+(.+)$/.exec(detail) ?? [];
   const reference = /\(([^()]+)\)\s*$/.exec(rest)?.[1];
-  return { cause, cure: rest === '' ? 'Try again in some minutes.' : rest, evidence: reference ?? words };
+  return { cause, remedy: rest === '' ? 'Try again in some minutes.' : rest, evidence: reference ?? detail };
 }
 
 function storeCause(): Cause {
   return {
     cause: 'The storage account does not answer, or lets the program not in.',
-    cure: 'Check MailStore, the identity’s role Storage Table Data Contributor (Storage account → Access control) and the account’s firewall (Networking).',
+    remedy:
+      'Check MailStore, the identity’s role Storage Table Data Contributor (Storage account → Access control) and the account’s firewall (Networking).',
     evidence: 'The account’s row could not be read or written.',
   };
 }
 
-function busyCause(words: string): Cause {
+function busyCause(detail: string): Cause {
   return {
     cause: 'The account is sending at this moment, and the doctor waits its turn like a message.',
-    cure: 'Try again in a minute.',
-    evidence: words,
+    remedy: 'Try again in a minute.',
+    evidence: detail,
   };
 }

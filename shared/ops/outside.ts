@@ -30,7 +30,8 @@ export async function examineOutside(
     } catch {
       causes.push({
         cause: 'The app’s address cannot be reached from here.',
-        cure: 'Check the address and that the Function App runs (Function App → Overview); with private access only, run the doctor inside the network.',
+        remedy:
+          'Check the address and that the Function App runs (Function App → Overview); with private access only, run the doctor inside the network.',
         evidence,
       });
       // The others would say the same, one time limit after another.
@@ -40,7 +41,8 @@ export async function examineOutside(
     if (REFUSALS.has(response.status) || isSignIn(response)) continue;
     causes.push({
       cause: `The route ${path} answers a stranger.`,
-      cure: 'Deploy the package again, and check App Service authentication (Function App → Authentication: AllowAnonymous, with the page’s own check of the role) and the function’s key (Function App → Functions → the function → Function keys).',
+      remedy:
+        'Deploy the package again, and check App Service authentication (Function App → Authentication: AllowAnonymous, with the page’s own check of the role) and the function’s key (Function App → Functions → the function → Function keys).',
       evidence: `${evidence} was answered with ${response.status}.`,
     });
   }

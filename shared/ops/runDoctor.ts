@@ -1,7 +1,7 @@
 // The doctor as a function that the page calls: a form with `mailbox`, answered in JSON. It makes connections and
 // takes the account's lease for a moment, so it is for administrators only, and fails closed like the pages.
 import type { WebAnswer, WebRequest } from '../oauth/connectPages.ts';
-import { admit, readVisitor } from '../oauth/principal.ts';
+import { admit, readVisitor } from '../web/principal.ts';
 import type { Diagnosis } from './doctor.ts';
 
 export interface RunDoctorParts {
@@ -25,7 +25,7 @@ export function createRunDoctor(parts: RunDoctorParts): (request: WebRequest) =>
     );
     switch (admission.kind) {
       case 'refused':
-        return json(admission.status, { error: admission.words });
+        return json(admission.status, { error: admission.detail });
       case 'signIn':
         return json(401, { error: 'Sign in first: open the bridge’s page.' });
       case 'admitted':

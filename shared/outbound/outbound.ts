@@ -1,25 +1,25 @@
 // The outbound side, assembled: what the functions, the page and the commands call. Everything behind it is told
 // in docs/outbound.md; the simulation runs exactly this over models of its doors.
 import type { Forecast } from '../limits/forecast.ts';
-import { accept } from './accept.ts';
-import type { AcceptAnswer, KnownAccounts } from './accept.ts';
-import type { Doors } from './doors.ts';
-import { drain } from './drain.ts';
-import type { DrainReport } from './drain.ts';
-import { forecastAccount } from './forecastAccount.ts';
-import type { Message } from './message.ts';
+import { accept } from './accept/acceptMail.ts';
+import type { AcceptAnswer, KnownAccounts } from './accept/acceptMail.ts';
+import type { Dependencies } from './dependencies.ts';
+import { drain } from './sending/drain.ts';
+import type { DrainReport } from './sending/drain.ts';
+import { forecastAccount } from './operator/forecastAccount.ts';
+import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
-import { operate, pauseSending, resumeSending } from './operate.ts';
-import type { OperateAnswer } from './operate.ts';
-import { prune } from './prune.ts';
-import type { PruneReport } from './prune.ts';
-import { settlePoison } from './settlePoison.ts';
-import { trySignedIn } from './signedIn.ts';
-import { takeSmtpTurn } from './smtpTurn.ts';
-import type { SmtpTurn } from './smtpTurn.ts';
-import { listAccounts, sweep } from './sweep.ts';
-import { listForPerson, listRecent, watchAccount, watchMessage } from './watch.ts';
-import type { AccountView, Listed } from './watch.ts';
+import { operate, pauseSending, resumeSending } from './operator/operate.ts';
+import type { OperateAnswer } from './operator/operate.ts';
+import { prune } from './upkeep/prune.ts';
+import type { PruneReport } from './upkeep/prune.ts';
+import { settlePoison } from './accept/settlePoison.ts';
+import { trySignedIn } from './operator/signedIn.ts';
+import { takeSmtpTurn } from './sending/doctorSlot.ts';
+import type { SmtpTurn } from './sending/doctorSlot.ts';
+import { listAccounts, sweep } from './upkeep/sweep.ts';
+import { listForPerson, listRecent, watchAccount, watchMessage } from './operator/watch.ts';
+import type { AccountView, Listed } from './operator/watch.ts';
 
 interface Which {
   readonly account: string;
@@ -68,7 +68,7 @@ export interface Outbound {
 }
 
 /** Throws a RangeError where the numbers and limits would need rows larger than a row can be. */
-export function createOutbound(doors: Doors): Outbound {
+export function createOutbound(doors: Dependencies): Outbound {
   const problems = checkNumbers(doors.numbers, doors.accounts);
   if (problems.length > 0) throw new RangeError(problems.join(' '));
   const known: KnownAccounts = new Set();

@@ -2,7 +2,7 @@
 // The simulation replaces every one of them with a model under a seeded scheduler.
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
-import type { Submission, SubmissionProblem } from './submission.ts';
+import type { Submission, SubmissionProblem } from '../contract/submission.ts';
 
 // ---- rows: one partition per account, written in atomic transactions -------------------------------------
 
@@ -34,7 +34,7 @@ export type CommitAnswer =
   /** 412 changed · 409 exists · 404 missing. */
   | { readonly kind: 'refused'; readonly reason: 'changed' | 'exists' | 'missing'; readonly index?: number }
   /** Timeout, 5xx, cut connection: it may or may not have been applied. */
-  | { readonly kind: 'unknown'; readonly words: string };
+  | { readonly kind: 'unknown'; readonly detail: string };
 
 /** The outbox's table. `read` and `query` throw StorageTrouble when the store does not answer. */
 export interface Rows {
@@ -121,7 +121,7 @@ export interface RelayFailure {
   /** The server's reply, where one came. */
   readonly reply?: Reply;
   /** What happened, for a person; names no secret. */
-  readonly words: string;
+  readonly detail: string;
   /** A token could not be had: what kind of trouble it was. */
   readonly token?: 'needsConsent' | 'configuration' | 'unavailable';
 }
@@ -225,7 +225,7 @@ export type LookResult =
   /** The headers of every candidate were read; `found` holds the bridgeIds that are there, with the copy's Message-ID. */
   | { readonly kind: 'looked'; readonly found: ReadonlyMap<string, { readonly messageId?: string }> }
   /** The look could not be made (IMAP down, throttled, no folder, mailbox not readable): it counts as none. */
-  | { readonly kind: 'notMade'; readonly words: string };
+  | { readonly kind: 'notMade'; readonly detail: string };
 
 export interface SentItems {
   /** Looks in Sent Items of the account's own mailbox, and of `mailbox` where that is another (Send As). */

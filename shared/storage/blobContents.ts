@@ -153,11 +153,11 @@ class Asking {
     this.#blob = blob;
   }
 
-  async ask<Answer>(words: string, call: (blob: BlockBlobClient) => Promise<Answer>): Promise<Answer> {
+  async ask<Answer>(detail: string, call: (blob: BlockBlobClient) => Promise<Answer>): Promise<Answer> {
     try {
       return await call(this.#blob);
     } catch (error) {
-      throw asTrouble(words, error);
+      throw asTrouble(detail, error);
     }
   }
 }

@@ -1,6 +1,6 @@
 // The queue `inbound-mail`.
 import type { QueueClient } from '@azure/storage-queue';
-import { noticeLimitBytes } from '../inbound/notice.ts';
+import { noticeLimitBytes } from '../contract/notice.ts';
 import type { Notices } from '../inbound/ports.ts';
 import { putMessage } from './queueMessage.ts';
 

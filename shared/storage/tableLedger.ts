@@ -25,7 +25,7 @@ const cursorSchema = z.object({
   lastPassAt: z.number(),
   lastSuccessAt: z.number(),
   leftover: z.boolean(),
-  words: z.string(),
+  detail: z.string(),
   vanishedCount: z.number(),
 });
 

@@ -119,7 +119,7 @@ function refusalOf(error: unknown): CommitAnswer {
   if (status === 400 || status === 413) {
     throw new Error(`the store refused a transaction as malformed: ${troubleWords(error)}`, { cause: error });
   }
-  return { kind: 'unknown', words: troubleWords(error) };
+  return { kind: 'unknown', detail: troubleWords(error) };
 }
 
 /** A refused transaction says which operation it was: `1:The update condition ...`. */

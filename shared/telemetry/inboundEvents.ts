@@ -18,7 +18,7 @@ export function passEnded(of: {
 export function passFailed(of: {
   readonly mailbox: string;
   readonly trouble: string;
-  readonly words: string;
+  readonly detail: string;
   readonly failureCount: number;
   readonly pausedForMs: number;
 }): LogEvent {
@@ -53,7 +53,7 @@ export function identityShared(of: { readonly mailbox: string; readonly id: stri
 export function unparsed(of: {
   readonly mailbox: string;
   readonly id: string;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'inbound.unparsed', level: 'warn', fields: of };
 }
@@ -62,7 +62,7 @@ export function uidOwed(of: {
   readonly mailbox: string;
   readonly uid: number;
   readonly tries: number;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'inbound.uidOwed', level: 'warn', fields: of };
 }
@@ -79,7 +79,7 @@ export function rescanBegun(of: {
 export function actionFailed(of: {
   readonly mailbox: string;
   readonly action: string;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'inbound.actionFailed', level: 'warn', fields: of };
 }

@@ -14,7 +14,7 @@ export function tokenRefreshed(of: {
 export function consentNeeded(of: {
   readonly grant: string;
   readonly code: string | undefined;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'oauth.consentNeeded', level: 'error', fields: of };
 }
@@ -23,14 +23,14 @@ export function tokenRefused(of: {
   readonly grant: string;
   readonly kind: string;
   readonly code: string | undefined;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'oauth.tokenRefused', level: 'warn', fields: of };
 }
 
 export function authorityUnavailable(of: {
   readonly grant: string;
-  readonly words: string;
+  readonly detail: string;
   readonly retryAfterMs: number | undefined;
 }): LogEvent {
   return { name: 'oauth.authorityUnavailable', level: 'warn', fields: of };
@@ -44,7 +44,7 @@ export function grantStored(of: {
 }
 
 /** The new refresh token lives in memory only for now; the stored one still works. */
-export function grantNotStored(of: { readonly grant: string; readonly words: string }): LogEvent {
+export function grantNotStored(of: { readonly grant: string; readonly detail: string }): LogEvent {
   return { name: 'oauth.grantNotStored', level: 'warn', fields: of };
 }
 
@@ -65,7 +65,7 @@ export function endsSoon(of: {
   readonly what: string;
   readonly grant: string | undefined;
   readonly endsInDays: number;
-  readonly words: string;
+  readonly detail: string;
 }): LogEvent {
   return { name: 'oauth.endsSoon', level: 'warn', fields: of };
 }

@@ -11,7 +11,7 @@ export const acceptedEvents = {
   accepted: line<{ id: string; account: string; repeated: boolean }>('accepted', 'info'),
   rejected: line<{ id?: string; fields: string }>('rejected', 'warn'),
   /** Our own trouble kept a submission from being accepted; it goes back to its queue. */
-  putBack: line<{ words: string; delayMs: number }>('putBack', 'warn'),
+  putBack: line<{ detail: string; delayMs: number }>('putBack', 'warn'),
 };
 
 export const drainEvents = {
@@ -27,20 +27,20 @@ export const drainEvents = {
   ),
   moved: line<{ account: string; id: string; from: string; to: string }>('moved', 'info'),
   abandoned: line<{ account: string; id: string; attempt: number }>('abandoned', 'warn'),
-  /** `words` are the table's own or the server's, bounded. */
-  held: line<{ account: string; scope: string; reason: string; words: string }>('held', 'error'),
+  /** `detail` are the table's own or the server's, bounded. */
+  held: line<{ account: string; scope: string; reason: string; detail: string }>('held', 'error'),
   holdEnded: line<{ account: string; holds: number }>('holdEnded', 'info'),
   connectFailed: line<{ account: string; phase: string; code: number }>('connectFailed', 'warn'),
   fewerConnections: line<{ account: string; connections: number }>('fewerConnections', 'warn'),
   looked: line<{ account: string; wanted: number; found: number }>('looked', 'info'),
-  lookNotMade: line<{ account: string; words: string }>('lookNotMade', 'warn'),
-  notComposed: line<{ account: string; id: string; words: string }>('notComposed', 'error'),
-  storageTrouble: line<{ account: string; doing: string; words: string }>('storageTrouble', 'warn'),
+  lookNotMade: line<{ account: string; detail: string }>('lookNotMade', 'warn'),
+  notComposed: line<{ account: string; id: string; detail: string }>('notComposed', 'error'),
+  storageTrouble: line<{ account: string; doing: string; detail: string }>('storageTrouble', 'warn'),
 };
 
 export const upkeepEvents = {
   rung: line<{ account: string; because: string }>('rung', 'debug'),
-  sweptNot: line<{ account: string; words: string }>('sweptNot', 'warn'),
+  sweptNot: line<{ account: string; detail: string }>('sweptNot', 'warn'),
   /** Each minute for each account: what waits and how much of the limits is used. The alert on the day reads it. */
   backlog: line<{
     account: string;

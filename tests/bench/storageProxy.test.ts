@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
-import { emptyBox, encodeBox, type Box } from '../../shared/outbound/box.ts';
+import { emptyBox, encodeBox, type Box } from '../../shared/outbound/records/accountState.ts';
 import { StorageQueues } from '../../shared/storage/storageQueues.ts';
 import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { makeCertificates } from '../../local/certificates.ts';
 import { startFrontEnd, type FrontEnd } from '../../local/frontEnd.ts';
-import type { HostProcess } from '../../local/host/hostProcess.ts';
+import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
 import { everythingIn, findIn } from '../scenarios/canaries.ts';
 import { never, scenarioNumbers, startRig, submission, until, type Rig } from '../scenarios/rig.ts';

@@ -5,12 +5,12 @@ import { expect, test } from '@jest/globals';
 import { publishedFiles } from '../../local/commands/schemas.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const cure = 'stale: run node local/start.mjs local/commands/schemas.ts';
+const remedy = 'stale: run node local/start.mjs local/commands/schemas.ts';
 const files = await publishedFiles();
 
 test.each([...files])('%s is up to date', (path, text) => {
   const found = existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : 'missing';
-  expect(found === text ? 'up to date' : cure).toBe('up to date');
+  expect(found === text ? 'up to date' : remedy).toBe('up to date');
 });
 
 test('docs/schemas holds nothing else', () => {

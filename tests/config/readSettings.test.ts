@@ -35,7 +35,7 @@ describe('one mistake a file', () => {
   const shape = z.strictObject({
     mistake: z.string().min(5),
     settings: z.record(z.string(), z.string().nullable()),
-    expected: z.array(z.strictObject({ setting: z.string(), words: z.string().min(5) })).min(1),
+    expected: z.array(z.strictObject({ setting: z.string(), detail: z.string().min(5) })).min(1),
   });
 
   test('fills a folder', () => {
@@ -46,15 +46,15 @@ describe('one mistake a file', () => {
     const { settings, expected } = shape.parse(json('tests', 'badSettings', file));
     const answer = readSettings(changed(settings));
     const problems = answer.kind === 'problems' ? answer.problems : [];
-    expect(problems.map(({ setting, words }) => ({ setting, words }))).toEqual(
-      expected.map(({ setting, words }) => ({ setting, words: expect.stringContaining(words) })),
+    expect(problems.map(({ setting, detail }) => ({ setting, detail }))).toEqual(
+      expected.map(({ setting, detail }) => ({ setting, detail: expect.stringContaining(detail) })),
     );
-    for (const { setting, words } of problems) {
-      expect(words.startsWith(setting)).toBe(true);
-      expect(words).toMatch(/^[\x20-\x7e]{10,500}[.?]$/);
+    for (const { setting, detail } of problems) {
+      expect(detail.startsWith(setting)).toBe(true);
+      expect(detail).toMatch(/^[\x20-\x7e]{10,500}[.?]$/);
       // What a secret is called in these files.
-      expect(words).not.toContain('canary');
-      expect(words).not.toContain('c2VjcmV0LWtleS1jYW5hcnk=');
+      expect(detail).not.toContain('canary');
+      expect(detail).not.toContain('c2VjcmV0LWtleS1jYW5hcnk=');
     }
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { accountOf } from '../../local/crash/account.ts';
 import type { Planned } from '../../local/crash/scenes.ts';
 import type { Esm, Received } from '../../local/esm.ts';
-import type { ServerLog } from '../../local/exchange/serverLog.ts';
+import type { ServerLog } from '../../local/emulators/exchange/serverLog.ts';
 
 const event = (type: string, sequence: number): Received => ({
   id: `m/${String(sequence)}`,
@@ -47,7 +47,7 @@ test('a gap in what was told is seen', () => {
     esm as unknown as Esm,
     log as unknown as ServerLog,
   );
-  expect(account.fault).toEqual({ kind: 'told', words: 'event 2 is missing' });
+  expect(account.fault).toEqual({ kind: 'told', detail: 'event 2 is missing' });
 });
 
 test.each<[string, string, readonly (readonly string[])[], string | undefined]>([

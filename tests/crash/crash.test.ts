@@ -28,7 +28,7 @@ test('at least twenty steps have a host killed before or after them, and every p
 
 test('wherever a host is killed or stopped, whatever the store and the server do: nothing lost, nothing twice', () => {
   expect(
-    report.lines.flatMap(({ how, name, wrong }) => wrong.map((words) => `${how}, ${name}: ${words}`)),
+    report.lines.flatMap(({ how, name, wrong }) => wrong.map((detail) => `${how}, ${name}: ${detail}`)),
   ).toEqual([]);
   expect(report).toMatchObject({ lost: 0, unexplainedDuplicates: 0, ok: true });
 });

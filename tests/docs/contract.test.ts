@@ -2,10 +2,10 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { noticeSchema } from '../../shared/inbound/notice.ts';
+import { noticeSchema } from '../../shared/contract/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
-import { eventData } from '../../shared/outbound/statusEvents.ts';
-import { parseSubmission } from '../../shared/outbound/submission.ts';
+import { eventData } from '../../shared/contract/statusCloudEvent.ts';
+import { parseSubmission } from '../../shared/contract/submission.ts';
 import { containerNames, queueNames } from '../../shared/storage/names.ts';
 import { mailboxOf } from '../inbound/rig.ts';
 

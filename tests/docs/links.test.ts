@@ -53,7 +53,9 @@ function unknownCommands(text: string): readonly string[] {
 
 /** Paths of this project, named in code, that lead nowhere. */
 function missingPaths(text: string): readonly string[] {
-  const code = [...prose(text).matchAll(/`([^`\n]+)`/g)].flatMap(([, words = '']) => words.split(/[\s,;]+/));
+  const code = [...prose(text).matchAll(/`([^`\n]+)`/g)].flatMap(([, detail = '']) =>
+    detail.split(/[\s,;]+/),
+  );
   const paths = code.filter((word) =>
     /^\.?\/?(?:functions|shared|infra|local|tests|docs|\.github)\//.test(word),
   );

@@ -1,7 +1,7 @@
 // What the composer's tests share: a submission with every field absent, and a stamp.
 import { MimeComposer } from '../../shared/exchange/mimeComposer.ts';
 import type { Stamp } from '../../shared/outbound/ports.ts';
-import type { Submission } from '../../shared/outbound/submission.ts';
+import type { Submission } from '../../shared/contract/submission.ts';
 
 export type Composed = Submission & { readonly kind: 'composed' };
 export type Raw = Submission & { readonly kind: 'raw' };

@@ -1,7 +1,7 @@
 // Looking for our own copy in Sent Items, over real IMAP connections to the stand-in.
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { ImapFault } from '../../local/exchange/faults.ts';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import type { ImapFault } from '../../local/emulators/exchange/faults.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createImapLogin } from '../../shared/exchange/imapMailbox.ts';
 import { createImapSentItems } from '../../shared/exchange/imapSentItems.ts';
@@ -114,7 +114,7 @@ describe('a look that was not made counts as none', () => {
     exchange.misbehave({ protocol: 'imap', at: 'UID SEARCH', does: { kind: 'hang' } });
     expect(await look(exchange, ['ticket-1.1'], { remainingMs: 1_500 })).toEqual({
       kind: 'notMade',
-      words: 'The time for this pass was over.',
+      detail: 'The time for this pass was over.',
     });
   });
 

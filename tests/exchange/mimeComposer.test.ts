@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { simpleParser, type ParsedMail } from 'mailparser';
 import { wireTrouble } from '../../shared/exchange/mimeChecks.ts';
-import { parseSubmission } from '../../shared/outbound/submission.ts';
+import { parseSubmission } from '../../shared/contract/submission.ts';
 import { composeText, composer, none, raw, stamp, submission, type Composed } from './composing.ts';
 
 async function roundTrip(fields: Partial<Composed>, blobs = none): Promise<ParsedMail> {

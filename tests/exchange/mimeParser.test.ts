@@ -36,7 +36,7 @@ function parse(bytes: Uint8Array | string): Promise<ParseAnswer> {
 
 async function parsed(bytes: Uint8Array | string): Promise<ParsedMail> {
   const answer = await parse(bytes);
-  if (answer.kind !== 'parsed') throw new Error(answer.words);
+  if (answer.kind !== 'parsed') throw new Error(answer.detail);
   return answer.mail;
 }
 
@@ -187,7 +187,7 @@ describe('limits', () => {
     });
     expect(await impatient.parse({ kind: 'bytes', bytes: Buffer.from(mail({})) }, prefix())).toEqual({
       kind: 'unparsed',
-      words: 'Parsing took longer than 10 s.',
+      detail: 'Parsing took longer than 10 s.',
     });
     await impatient.close();
   });
@@ -203,7 +203,7 @@ describe('limits', () => {
     await writeFile(path, `${mail({})}${'A line of text, again and again.\r\n'.repeat(3_000_000)}`);
     const answer = await small.parse({ kind: 'file', path, sizeBytes: 102_000_000 }, prefix());
     expect(answer).toMatchObject({ kind: 'unparsed' });
-    expect(answer.kind === 'unparsed' ? answer.words : '').toMatch(/memory/);
+    expect(answer.kind === 'unparsed' ? answer.detail : '').toMatch(/memory/);
     expect((await small.parse({ kind: 'bytes', bytes: Buffer.from(mail({})) }, prefix())).kind).toBe(
       'parsed',
     );
@@ -222,7 +222,7 @@ describe('limits', () => {
     const bytes = memory.subarray(15, 24);
     expect(await curious.parse({ kind: 'bytes', bytes }, prefix())).toEqual({
       kind: 'unparsed',
-      words: 'a message',
+      detail: 'a message',
     });
     expect(bytes.toString()).toBe('a message');
     await curious.close();

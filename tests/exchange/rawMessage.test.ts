@@ -55,8 +55,8 @@ describe('recipients', () => {
   ])('%s: refused in words', async (_name, bytes) => {
     const answer = await inspect(bytes);
     expect(answer).toMatchObject({ kind: 'rejected', problems: [{ field: 'raw.blob' }] });
-    const words = answer.kind === 'rejected' ? answer.problems[0].words : '';
-    expect(words).toMatch(/^raw\.blob [\x20-\x7e]+\.$/);
+    const detail = answer.kind === 'rejected' ? answer.problems[0].detail : '';
+    expect(detail).toMatch(/^raw\.blob [\x20-\x7e]+\.$/);
   });
 });
 
@@ -112,11 +112,11 @@ describe('what is refused', () => {
     ['nothing', Buffer.alloc(0), /no From/],
     ['the mbox line', message('From desk@example.com Wed Nov 25', from, to), /no field/],
   ];
-  test.each(cases)('%s', async (_name, bytes, words) => {
+  test.each(cases)('%s', async (_name, bytes, detail) => {
     const answer = await inspect(bytes);
     expect(answer.kind).toBe('rejected');
-    const all = answer.kind === 'rejected' ? answer.problems.map((problem) => problem.words).join(' ') : '';
-    expect(all).toMatch(words);
+    const all = answer.kind === 'rejected' ? answer.problems.map((problem) => problem.detail).join(' ') : '';
+    expect(all).toMatch(detail);
     expect(all).toMatch(/^[\x20-\x7e]*$/);
   });
 

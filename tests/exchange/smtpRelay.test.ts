@@ -146,7 +146,7 @@ describe.each([
       expect(result).toMatchObject({
         kind: 'failed',
         dotSent,
-        failure: { phase, words: expect.stringContaining('the time for this attempt is over') },
+        failure: { phase, detail: expect.stringContaining('the time for this attempt is over') },
       });
       expect(connection.usable).toBe(false);
     },
@@ -359,7 +359,7 @@ describe('refusals', () => {
       recipients: [],
       failure: {
         phase: 'mail',
-        words: 'While waiting for the reply to MAIL: it was refused.',
+        detail: 'While waiting for the reply to MAIL: it was refused.',
         reply: { code: 550, enhanced: '5.7.60', text: 'Denied' },
       },
     });
@@ -388,7 +388,7 @@ describe('refusals', () => {
       failure: {
         phase: 'mail',
         reply: { code: 552, enhanced: '5.3.4' },
-        words: expect.stringContaining('too large for this mailbox'),
+        detail: expect.stringContaining('too large for this mailbox'),
       },
     });
     expect(server.commands).toHaveLength(before);
@@ -444,7 +444,7 @@ describe('refusals', () => {
     const relay = await relayTo(port);
     expect(await relay.connect(account, budget())).toEqual({
       kind: 'failed',
-      failure: { phase: 'connect', words: 'While connecting: the server refused the connection.' },
+      failure: { phase: 'connect', detail: 'While connecting: the server refused the connection.' },
     });
   });
 });
@@ -491,7 +491,7 @@ describe('signing in', () => {
     const answer = await relay.connect(account, budget());
     expect(answer).toMatchObject({
       kind: 'failed',
-      failure: { phase: 'auth', reply: { code: 535 }, words: expect.stringContaining('status 401') },
+      failure: { phase: 'auth', reply: { code: 535 }, detail: expect.stringContaining('status 401') },
     });
     expect(server.commands.filter((line) => line === '')).toHaveLength(2);
   });
@@ -519,15 +519,15 @@ describe('signing in', () => {
   });
 
   test.each([
-    [{ kind: 'needsConsent', words: 'Connect the mailbox again.' }],
-    [{ kind: 'configuration', words: 'The app is not registered.' }],
-    [{ kind: 'unavailable', words: 'The authority is busy.' }],
+    [{ kind: 'needsConsent', detail: 'Connect the mailbox again.' }],
+    [{ kind: 'configuration', detail: 'The app is not registered.' }],
+    [{ kind: 'unavailable', detail: 'The authority is busy.' }],
   ] as const)('no token (%j): no connection is opened', async (answer) => {
     const server = await start();
     const relay = await relayTo(server.port, { tokens: new ScriptedTokens(answer) });
     expect(await relay.connect(account, budget())).toEqual({
       kind: 'failed',
-      failure: { phase: 'token', words: answer.words, token: answer.kind },
+      failure: { phase: 'token', detail: answer.detail, token: answer.kind },
     });
     expect(server.connections().opened).toBe(0);
   });
@@ -586,7 +586,7 @@ describe('TLS', () => {
     const answer = await relay.connect(account, budget());
     expect(answer).toMatchObject({
       kind: 'failed',
-      failure: { phase: 'tls', words: expect.stringContaining('certificate') },
+      failure: { phase: 'tls', detail: expect.stringContaining('certificate') },
     });
     expect(initialOf(server)).toBe(false);
   });
@@ -600,7 +600,7 @@ describe('TLS', () => {
     expect(ca).not.toBe(cert);
     expect(await relay.connect(account, budget())).toMatchObject({
       kind: 'failed',
-      failure: { phase: 'tls', words: expect.stringContaining('certificate') },
+      failure: { phase: 'tls', detail: expect.stringContaining('certificate') },
     });
     expect(initialOf(server)).toBe(false);
   });
@@ -613,7 +613,7 @@ describe('TLS', () => {
     const relay = await relayTo(elsewhere.port, { host: '127.0.0.2' });
     expect(await relay.connect(account, budget())).toMatchObject({
       kind: 'failed',
-      failure: { phase: 'tls', words: expect.stringContaining('another name') },
+      failure: { phase: 'tls', detail: expect.stringContaining('another name') },
     });
     expect(initialOf(elsewhere)).toBe(false);
     const right = await relayTo(server.port, { host: '127.0.0.1' });

@@ -135,7 +135,7 @@ test('a token that is refused twice names what the server has against it', async
   const relay = await relayTo(port, { tokens: new ScriptedTokens('wrong') });
   const answer = await relay.connect(account, budget());
   expect(answer).toMatchObject({ kind: 'failed', failure: { phase: 'auth', reply: { code: 535 } } });
-  expect(answer.kind === 'failed' && answer.failure.words).toContain('401');
+  expect(answer.kind === 'failed' && answer.failure.detail).toContain('401');
 });
 
 test('a message at the SIZE goes, one byte more does not', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readHostNumbers } from '../../local/host/hostNumbers.ts';
+import { readHostNumbers } from '../../local/functionsHost/hostNumbers.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const hostJson = JSON.parse(readFileSync(`${root}/host.json`, 'utf8')) as Record<string, unknown>;

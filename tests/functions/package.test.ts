@@ -27,7 +27,7 @@ beforeAll(async () => {
   // Away from the project, so that nothing is found in its node_modules.
   folder = await mkdtemp(join(tmpdir(), 'package-'));
   await buildPackage(folder);
-  const host = join(root, 'local/host/main.ts');
+  const host = join(root, 'local/functionsHost/main.ts');
   const { stdout } = await run(process.execPath, [host, '--list', '--app', folder]);
   listed = JSON.parse(stdout) as Listed;
 }, 60_000);
@@ -113,7 +113,7 @@ describe('the bundle registers', () => {
 
   test('without a setting, a network or a file: loading it does nothing else', async () => {
     const bare = { PATH: process.env['PATH'] };
-    const host = join(root, 'local/host/main.ts');
+    const host = join(root, 'local/functionsHost/main.ts');
     const { stdout } = await run(process.execPath, [host, '--list', '--app', folder], { env: bare });
     expect((JSON.parse(stdout) as Listed).functions).toHaveLength(listed.functions.length);
   });
@@ -134,7 +134,7 @@ test('a main that matches no file is refused in words, not taken for an app with
   const broken = await mkdtemp(join(tmpdir(), 'package-'));
   await cp(folder, broken, { recursive: true });
   await writeFile(join(broken, 'package.json'), '{ "main": "other.mjs" }');
-  const host = join(root, 'local/host/main.ts');
+  const host = join(root, 'local/functionsHost/main.ts');
   await expect(run(process.execPath, [host, '--list', '--app', broken])).rejects.toThrow(
     '"main" of package.json matches no file: other.mjs',
   );

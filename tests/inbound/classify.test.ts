@@ -5,11 +5,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { codesIn } from '../../shared/inbound/bounceCodes.ts';
-import { isDead, reasonOf } from '../../shared/inbound/bounceReason.ts';
-import type { Classification } from '../../shared/inbound/classification.ts';
-import { classifyMail } from '../../shared/inbound/classify.ts';
-import { mailText } from '../../shared/inbound/headers.ts';
+import { codesIn } from '../../shared/classify/bounceCodes.ts';
+import { isDead, reasonOf } from '../../shared/classify/bounceReason.ts';
+import type { Classification } from '../../shared/contract/classification.ts';
+import { classifyMail } from '../../shared/classify/classifyMail.ts';
+import { mailText } from '../../shared/mail/headers.ts';
 import { answers } from './fixtures/autoReplies.ts';
 import { notices } from './fixtures/notices.ts';
 import { refusals, verdicts } from './fixtures/refusals.ts';
@@ -172,16 +172,16 @@ const texts: readonly (readonly [string, Made, readonly Row[]])[] = [
 
 test.each(refusals)(
   '%s says %j after %s: %s, the address is %s',
-  (_server, words, command, reason, address) => {
-    const codes = codesIn(words);
-    const found = reasonOf({ text: words, ...codes, command });
+  (_server, detail, command, reason, address) => {
+    const codes = codesIn(detail);
+    const found = reasonOf({ text: detail, ...codes, command });
     expect([found, isDead(found, codes.status) ? 'dead' : 'alive']).toEqual([reason, address]);
   },
 );
 
-test.each(verdicts)('%j after %s: the address is %s', (words, command, address) => {
-  const codes = codesIn(words);
-  expect(isDead(reasonOf({ text: words, ...codes, command }), codes.status)).toBe(address === 'dead');
+test.each(verdicts)('%j after %s: the address is %s', (detail, command, address) => {
+  const codes = codesIn(detail);
+  expect(isDead(reasonOf({ text: detail, ...codes, command }), codes.status)).toBe(address === 'dead');
 });
 
 describe('bounces of further servers', () => {
@@ -231,11 +231,11 @@ describe('bounces without a status part', () => {
   });
 });
 
-function report(fields: string, words = 'Could not deliver.'): Made {
+function report(fields: string, detail = 'Could not deliver.'): Made {
   return {
     subject: 'Delivery Status Notification',
     more: 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n',
-    body: `--b\nContent-Type: text/plain\n\n${words}\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n${fields}\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <ours@contoso.test>\nX-Mail-Bridge-Id: ticket-1.2\nX-Mail-Bridge-Tag: ${'a'.repeat(64)}\nSubject: Ticket\n\nHi\n--b--`,
+    body: `--b\nContent-Type: text/plain\n\n${detail}\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n${fields}\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <ours@contoso.test>\nX-Mail-Bridge-Id: ticket-1.2\nX-Mail-Bridge-Tag: ${'a'.repeat(64)}\nSubject: Ticket\n\nHi\n--b--`,
   };
 }
 

@@ -1,8 +1,8 @@
 // Passes over real IMAP connections to the stand-in for Exchange Online.
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
-import { Content } from '../../local/exchange/content.ts';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import { Content } from '../../local/emulators/exchange/content.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import type { AfterFetch } from '../../shared/mail/mailbox.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
 import { MemorySentMails } from './memoryStore.ts';
@@ -340,7 +340,7 @@ describe('trouble', () => {
     const [report] = await rig.inbound.fetchAll(run);
     expect(rule.hits()).toBe(1);
     expect(report).toMatchObject({ outcome: 'failed' });
-    expect(report?.words).toContain('Exchange asks for a pause');
+    expect(report?.detail).toContain('Exchange asks for a pause');
     const [state] = await rig.inbound.states();
     expect((state?.cursor?.pausedUntil ?? 0) - Date.now()).toBeGreaterThan(240_000);
     expect(await rig.inbound.fetchAll(run)).toMatchObject([{ outcome: 'paused' }]);
@@ -374,13 +374,13 @@ describe('trouble', () => {
   test.each([
     ['before anything worked', false, 'It has never worked.'],
     ['after it worked', true, 'It worked before'],
-  ])('"not connected" %s says what to look at', async (_name, worked, words) => {
+  ])('"not connected" %s says what to look at', async (_name, worked, detail) => {
     const { exchange, rig } = await worldWith();
     if (worked) await rig.inbound.fetchAll(run);
     exchange.account({ address: DESK, imap: 'off' });
     const report = await rig.inbound.fetchOne(DESK, run);
     expect(report).toMatchObject({ outcome: 'failed' });
-    expect(report?.words).toContain(words);
+    expect(report?.detail).toContain(detail);
   });
 
   test('a message moved away by a user between two steps is no failure', async () => {
@@ -400,7 +400,7 @@ describe('trouble', () => {
     const other = rigOf({ mailboxes: [mailboxOf(DESK, { folder: 'Nowhere' })], imap });
     const [report] = await other.inbound.fetchAll(run);
     expect(report).toMatchObject({ outcome: 'failed' });
-    expect(report?.words).toContain('cannot be opened');
+    expect(report?.detail).toContain('cannot be opened');
   });
 
   test('a mailbox that fails is paused longer each time and stops no other', async () => {

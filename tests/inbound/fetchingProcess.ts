@@ -6,7 +6,7 @@ import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import { createInbound } from '../../shared/inbound/fetchMail.ts';
 import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
-import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
 import { ContainerInboundBlobs } from '../../shared/storage/inboundBlobs.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';

@@ -4,9 +4,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import { boxOf } from '../../shared/inbound/fetchMail.ts';
-import { noticeSchema } from '../../shared/inbound/notice.ts';
+import { noticeSchema } from '../../shared/contract/notice.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
 import { startEmulator, type Emulator } from '../storage/emulator.ts';

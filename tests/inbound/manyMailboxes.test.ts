@@ -1,7 +1,7 @@
 // A hundred mailboxes in one pass, over real IMAP connections: a bounded number at once, a dead one and a throttled
 // one cost the others nothing, and what one pass had no time for comes first in the next.
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import type { Mailboxes } from '../../shared/inbound/ports.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
 import { closeParser, imapAt, mail, mailboxOf, rigOf, TestTokens, type Rig } from './rig.ts';

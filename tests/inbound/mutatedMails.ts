@@ -56,8 +56,8 @@ export async function parseMutated(options: {
       sum[answer.kind] += 1;
       sum.slowestMs = Math.max(sum.slowestMs, tookMs);
       if (tookMs > limitMs) sum.slow += 1;
-      if (answer.kind === 'unparsed' && /fell over|without an answer|memory|longer/.test(answer.words)) {
-        crashes.push(`${sequence}: ${answer.words}`);
+      if (answer.kind === 'unparsed' && /fell over|without an answer|memory|longer/.test(answer.detail)) {
+        crashes.push(`${sequence}: ${answer.detail}`);
       }
     }
   };

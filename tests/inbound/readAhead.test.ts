@@ -1,6 +1,6 @@
 // While one batch is handed off the next is fetched, over the same connection and never two commands at a time.
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import type { AfterFetch } from '../../shared/mail/mailbox.ts';
 import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
@@ -56,7 +56,7 @@ class Commands {
       act: async (uids, action) => {
         if (!this.expiresAtAct) return during(`act ${uids.join(',')}`, () => session.act(uids, action));
         this.expiresAtAct = false;
-        return { kind: 'failed', trouble: { kind: 'tokenExpired', words: 'It ran out.' } };
+        return { kind: 'failed', trouble: { kind: 'tokenExpired', detail: 'It ran out.' } };
       },
       close: () => session.close(),
     };
@@ -129,7 +129,7 @@ test('a connection that is lost while reading ahead: what was read is told and w
   });
   const report = await rig.inbound.fetchOne(DESK, run);
   expect(report).toMatchObject({ outcome: 'failed', announcedCount: 2, actedCount: 0 });
-  expect(report?.words).toContain('Exchange asks for a pause');
+  expect(report?.detail).toContain('Exchange asks for a pause');
   expect(rig.ledger.pending.size).toBe(2);
   expect(await rig.inbound.fetchOne(DESK, run)).toMatchObject({ announcedCount: 2, actedCount: 4 });
   expect(rig.notices()).toHaveLength(4);

@@ -2,11 +2,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { judgeImap, type ImapFailure } from '../../shared/exchange/imapTrouble.ts';
 import { sentFolders } from '../../shared/exchange/imapSentItems.ts';
-import { codesIn } from '../../shared/inbound/bounceCodes.ts';
-import type { Bounce, Classification } from '../../shared/inbound/classification.ts';
-import { mailText, messageIds, readHeaders } from '../../shared/inbound/headers.ts';
-import { dateOf } from '../../shared/inbound/mailDate.ts';
-import { decodedField } from '../../shared/inbound/mimeTree.ts';
+import { codesIn } from '../../shared/classify/bounceCodes.ts';
+import type { Bounce, Classification } from '../../shared/contract/classification.ts';
+import { mailText, messageIds, readHeaders } from '../../shared/mail/headers.ts';
+import { dateOf } from '../../shared/classify/mailDate.ts';
+import { decodedField } from '../../shared/classify/mimeTree.ts';
 import { asciiJson } from '../../shared/mail/asciiJson.ts';
 import { pauseAfter } from '../../shared/inbound/pauses.ts';
 import { senderLimit } from '../../shared/inbound/relate.ts';
@@ -161,12 +161,12 @@ describe('what an IMAP failure means', () => {
   });
 
   test('a server cannot write into our lines', () => {
-    const { words } = judgeImap({
+    const { detail } = judgeImap({
       message: 'x',
       responseText: `a\r\nFAKE LINE\u001b[2J${'y'.repeat(2_000)}`,
     });
-    expect(words).not.toMatch(/[\r\n\u001b]/);
-    expect(words.length).toBeLessThan(400);
+    expect(detail).not.toMatch(/[\r\n\u001b]/);
+    expect(detail.length).toBeLessThan(400);
   });
 });
 
@@ -182,7 +182,7 @@ describe('pauses', () => {
   ])('after %s failures, %s asked for', (failures, retryAfterMs, pause) => {
     const trouble = {
       kind: 'throttled',
-      words: '',
+      detail: '',
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     } as const;
     expect(pauseAfter(trouble, failures, numbers)).toBe(pause);

@@ -4,7 +4,7 @@ import type { Mailboxes } from '../../shared/inbound/ports.ts';
 import { DESK, mailboxOf, rigOf, type Rig } from './rig.ts';
 
 const run = { invocationId: 'test' };
-const trouble = { kind: 'needsConsent' as const, words: 'Nobody has connected this mailbox yet.' };
+const trouble = { kind: 'needsConsent' as const, detail: 'Nobody has connected this mailbox yet.' };
 
 /** A mailbox that nobody has connected, in virtual time. */
 function worldWith(): { readonly rig: Rig; readonly opened: () => number } {

@@ -10,8 +10,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { createInbound, type Inbound } from '../../shared/inbound/fetchMail.ts';
-import { field, mailText, readHeaders } from '../../shared/inbound/headers.ts';
-import { classifyMail } from '../../shared/inbound/classify.ts';
+import { field, mailText, readHeaders } from '../../shared/mail/headers.ts';
+import { classifyMail } from '../../shared/classify/classifyMail.ts';
 import type {
   FetchedHead,
   Imap,
@@ -21,7 +21,7 @@ import type {
   ParseAnswer,
   Parser,
 } from '../../shared/inbound/ports.ts';
-import { inboundNumbers } from '../../shared/inbound/room.ts';
+import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { seededRandom } from '../models/seededRandom.ts';
 import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMails } from './memoryStore.ts';
 import { DESK, mail, mailboxOf } from './rig.ts';
@@ -201,7 +201,7 @@ class Host {
 function troubleOf(world: World): ImapTrouble {
   const kinds = ['throttled', 'tokenExpired', 'unavailable', 'notConnected'] as const;
   const kind = kinds[Math.floor(world.random.uniform() * kinds.length)] ?? 'unavailable';
-  return { kind, words: kind };
+  return { kind, detail: kind };
 }
 
 type Command = <T extends object>(name: string, apply: () => T) => Promise<Imap<T>>;
@@ -227,7 +227,7 @@ class ModelSession implements MailboxSession {
 
   #ask<T extends object>(name: string, apply: () => T): Promise<Imap<T>> {
     return this.#command(name, apply).catch((error: unknown) => {
-      if (error instanceof Gone) return { kind: 'failed', trouble: { kind: 'unavailable', words: 'BYE' } };
+      if (error instanceof Gone) return { kind: 'failed', trouble: { kind: 'unavailable', detail: 'BYE' } };
       throw error;
     });
   }

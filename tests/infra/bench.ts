@@ -118,7 +118,7 @@ function predict(
   rmSync(path);
   const snapshot: unknown = JSON.parse(text);
   const resources = list(snapshot, 'predictedResources').map((resource) => ({
-    type: words(resource, 'type'),
+    type: detail(resource, 'type'),
     name: optional(resource, 'name'),
     id: optional(resource, 'id'),
     resource,
@@ -142,7 +142,7 @@ export function list(value: unknown, ...path: readonly (string | number)[]): rea
   return found;
 }
 
-export function words(value: unknown, ...path: readonly (string | number)[]): string {
+export function detail(value: unknown, ...path: readonly (string | number)[]): string {
   const found = at(value, ...path);
   if (typeof found !== 'string') throw new Error(`no text at ${path.join('.')}`);
   return found;
@@ -164,8 +164,8 @@ export function appSettings(prediction: Prediction): ReadonlyMap<string, string>
   const app = only(prediction, 'Microsoft.Web/sites');
   return new Map(
     list(app, 'properties', 'siteConfig', 'appSettings').map((setting) => [
-      words(setting, 'name'),
-      words(setting, 'value'),
+      detail(setting, 'name'),
+      detail(setting, 'value'),
     ]),
   );
 }

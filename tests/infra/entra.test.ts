@@ -1,6 +1,6 @@
 // The Entra part of the deployment. Needs Graph's types, from beside the project or from the registry.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
-import { at, every, layOut, list, only, tenantId, words, type Prediction } from './bench.ts';
+import { at, every, layOut, list, only, tenantId, detail, type Prediction } from './bench.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -23,7 +23,7 @@ const title = known
   const registration = (prediction: Prediction): unknown =>
     at(only(prediction, `${graph}/applications@v1.0`), 'properties');
   const hostName = (prediction: Prediction): string =>
-    `${words(only(prediction, 'Microsoft.Web/sites'), 'name')}.azurewebsites.net`;
+    `${detail(only(prediction, 'Microsoft.Web/sites'), 'name')}.azurewebsites.net`;
 
   test('redirect addresses: the callback’s route, the platform’s own, and ESM’s', () => {
     expect(list(registration(prod), 'web', 'redirectUris')).toEqual([
@@ -50,12 +50,12 @@ const title = known
       only(prod, `${graph}/applications/federatedIdentityCredentials@v1.0`),
       'properties',
     );
-    const uniqueName = words(registration(prod), 'uniqueName');
-    expect(words(credential, 'name')).toBe(`${uniqueName}/identity`);
+    const uniqueName = detail(registration(prod), 'uniqueName');
+    expect(detail(credential, 'name')).toBe(`${uniqueName}/identity`);
     expect(list(credential, 'audiences')).toEqual(['api://AzureADTokenExchange']);
-    expect(words(credential, 'issuer')).toContain(tenantId);
-    expect(words(credential, 'issuer')).toContain('{0}{1}/v2.0');
-    expect(words(credential, 'subject')).toMatch(
+    expect(detail(credential, 'issuer')).toContain(tenantId);
+    expect(detail(credential, 'issuer')).toContain('{0}{1}/v2.0');
+    expect(detail(credential, 'subject')).toMatch(
       /format\('identity-\{0\}'.*\.outputs\.principalId\.value\]$/,
     );
   });
@@ -66,13 +66,13 @@ const title = known
       prod,
       bench.predict('dev.bicepparam', 'rg-elsewhere'),
       bench.predict('prod.bicepparam', 'rg-elsewhere'),
-    ].map((prediction) => words(registration(prediction), 'uniqueName'));
+    ].map((prediction) => detail(registration(prediction), 'uniqueName'));
     expect(new Set(names).size).toBe(names.length);
   });
 
   test('a second deployment finds its registration again', () => {
-    expect(words(registration(bench.predict('dev.bicepparam', 'rg-mail-dev')), 'uniqueName')).toBe(
-      words(registration(dev), 'uniqueName'),
+    expect(detail(registration(bench.predict('dev.bicepparam', 'rg-mail-dev')), 'uniqueName')).toBe(
+      detail(registration(dev), 'uniqueName'),
     );
   });
 
@@ -80,19 +80,19 @@ const title = known
     const grants = every(prod, `${graph}/oauth2PermissionGrants@v1.0`).map((grant) =>
       at(grant, 'properties'),
     );
-    expect(grants.map((grant) => words(grant, 'scope'))).toEqual([
+    expect(grants.map((grant) => detail(grant, 'scope'))).toEqual([
       'IMAP.AccessAsUser.All SMTP.Send',
       'openid profile email offline_access',
     ]);
-    expect(grants.map((grant) => words(grant, 'consentType'))).toEqual(['AllPrincipals', 'AllPrincipals']);
-    expect(grants.map((grant) => words(grant, 'resourceId'))).toEqual([
+    expect(grants.map((grant) => detail(grant, 'consentType'))).toEqual(['AllPrincipals', 'AllPrincipals']);
+    expect(grants.map((grant) => detail(grant, 'resourceId'))).toEqual([
       "[reference('exchangeOnline').id]",
       "[reference('graph').id]",
     ]);
     const permissions = every(prod, `${graph}/appRoleAssignedTo@v1.0`)
       .map((one) => at(one, 'properties'))
-      .filter((one) => words(one, 'resourceId') === "[reference('exchangeOnline').id]");
-    expect(permissions.map((one) => words(one, 'principalId'))).toEqual([
+      .filter((one) => detail(one, 'resourceId') === "[reference('exchangeOnline').id]");
+    expect(permissions.map((one) => detail(one, 'principalId'))).toEqual([
       "[reference('enterpriseApp').id]",
       "[reference('enterpriseApp').id]",
     ]);
@@ -101,9 +101,9 @@ const title = known
   test('no consent where it is not: an administrator is sent to the address in the outputs', () => {
     expect(every(dev, `${graph}/oauth2PermissionGrants@v1.0`)).toEqual([]);
     const permissions = every(dev, `${graph}/appRoleAssignedTo@v1.0`).map((one) => at(one, 'properties'));
-    expect(permissions.map((one) => words(one, 'resourceId'))).toEqual(["[reference('enterpriseApp').id]"]);
+    expect(permissions.map((one) => detail(one, 'resourceId'))).toEqual(["[reference('enterpriseApp').id]"]);
     const { stdout } = bench.bicep('build', 'entra.bicep', '--stdout');
-    expect(words(JSON.parse(stdout), 'outputs', 'adminConsentUrl', 'value')).toContain(
+    expect(detail(JSON.parse(stdout), 'outputs', 'adminConsentUrl', 'value')).toContain(
       '/adminconsent?client_id=',
     );
   });
@@ -136,7 +136,7 @@ const title = known
     const access = list(registration(prod), 'requiredResourceAccess');
     expect(
       access.map((one) => [
-        words(one, 'resourceAppId'),
+        detail(one, 'resourceAppId'),
         list(one, 'resourceAccess').map((it) => at(it, 'type')),
       ]),
     ).toEqual([
@@ -152,12 +152,12 @@ const title = known
 
   test('the page’s role is given to the administrators, by default to the deployer', () => {
     const role = list(registration(prod), 'appRoles')[0];
-    expect(words(role, 'value')).toBe('MailBridge.Administrator');
+    expect(detail(role, 'value')).toBe('MailBridge.Administrator');
     const given = (prediction: Prediction): readonly string[] =>
       every(prediction, `${graph}/appRoleAssignedTo@v1.0`)
         .map((one) => at(one, 'properties'))
-        .filter((one) => words(one, 'resourceId') === "[reference('enterpriseApp').id]")
-        .map((one) => words(one, 'principalId'));
+        .filter((one) => detail(one, 'resourceId') === "[reference('enterpriseApp').id]")
+        .map((one) => detail(one, 'principalId'));
     expect(given(prod)).toEqual(['33333333-3333-4333-8333-333333333333']);
     expect(given(dev)).toEqual(['[deployer().objectId]']);
     expect(at(registration(prod), 'appRoles', 0, 'id')).toMatch(/^[0-9a-f-]{36}$/);

@@ -16,7 +16,7 @@ import {
   record,
   subscriptionId,
   tenantId,
-  words,
+  detail,
   type Prediction,
 } from './bench.ts';
 
@@ -107,7 +107,7 @@ describe.each(deployments)('%s: the vault', (_name, prediction) => {
 
   test('notes every access in the log', () => {
     const audit = only(prediction, 'Microsoft.Insights/diagnosticSettings');
-    expect(words(audit, 'id')).toContain('/vaults/kv-');
+    expect(detail(audit, 'id')).toContain('/vaults/kv-');
     expect(at(audit, 'properties', 'logs')).toEqual([{ category: 'AuditEvent', enabled: true }]);
   });
 });
@@ -244,7 +244,7 @@ describe.each(deployments)('%s: the app', (_name, prediction) => {
 
   test('the platform’s sign-in lets everyone through to the handlers, and keeps no token', () => {
     const authentication = only(prediction, 'Microsoft.Web/sites/config');
-    expect(words(authentication, 'name')).toMatch(/\/authsettingsV2$/);
+    expect(detail(authentication, 'name')).toMatch(/\/authsettingsV2$/);
     expect(at(authentication, 'properties')).toMatchObject({
       platform: { enabled: true },
       globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' },
@@ -258,11 +258,11 @@ describe.each(deployments)('%s: the app', (_name, prediction) => {
       only(prediction, 'Microsoft.Web/sites/config'),
       ...['properties', 'identityProviders', 'azureActiveDirectory'],
     );
-    expect(words(provider, 'registration', 'clientSecretSettingName')).toBe(
+    expect(detail(provider, 'registration', 'clientSecretSettingName')).toBe(
       'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID',
     );
     expect(settings.get('OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID')).toContain('.outputs.clientId.value');
-    expect(words(provider, 'registration', 'openIdIssuer')).toContain(tenantId);
+    expect(detail(provider, 'registration', 'openIdIssuer')).toContain(tenantId);
   });
 
   test('no output is a secret', () => {
@@ -398,9 +398,9 @@ const roleNames: Readonly<Record<string, string>> = {
 
 function assignments(prediction: Prediction): readonly Assignment[] {
   return every(prediction, 'Microsoft.Authorization/roleAssignments').map((assignment) => {
-    const principal = words(assignment, 'properties', 'principalId');
-    const definition = words(assignment, 'properties', 'roleDefinitionId');
-    const id = words(assignment, 'id');
+    const principal = detail(assignment, 'properties', 'principalId');
+    const definition = detail(assignment, 'properties', 'roleDefinitionId');
+    const id = detail(assignment, 'id');
     const scope =
       /^\[extensionResourceId\('([^']+)', 'Microsoft\.Authorization\/roleAssignments'/.exec(id) ??
       /^(\/.*)\/providers\/Microsoft\.Authorization\/roleAssignments\//.exec(id);
@@ -429,7 +429,7 @@ const ofTheApp = (account: string, vault: string, component: string): readonly A
   { who: 'app', role: 'Monitoring Metrics Publisher', on: `components/${component}` },
 ];
 
-const nameOf = (prediction: Prediction, type: string): string => words(only(prediction, type), 'name');
+const nameOf = (prediction: Prediction, type: string): string => detail(only(prediction, type), 'name');
 const storeOf = (prediction: Prediction): readonly [string, string, string] => [
   nameOf(prediction, 'Microsoft.Storage/storageAccounts'),
   nameOf(prediction, 'Microsoft.KeyVault/vaults'),
@@ -555,9 +555,9 @@ test('prod tells somebody', () => {
 
 test('the workbook is JSON with a title over each panel', () => {
   const content: unknown = JSON.parse(
-    words(only(prod, 'Microsoft.Insights/workbooks'), 'properties', 'serializedData'),
+    detail(only(prod, 'Microsoft.Insights/workbooks'), 'properties', 'serializedData'),
   );
   const panels = list(content, 'items').filter((item) => at(item, 'type') === 3);
   expect(panels.length).toBeGreaterThanOrEqual(7);
-  expect(panels.every((panel) => words(panel, 'content', 'title').length > 5)).toBe(true);
+  expect(panels.every((panel) => detail(panel, 'content', 'title').length > 5)).toBe(true);
 });

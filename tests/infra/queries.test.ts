@@ -5,7 +5,7 @@ import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { at, every, layOut, list, only, root, words } from './bench.ts';
+import { at, every, layOut, list, only, root, detail } from './bench.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -19,16 +19,16 @@ const complaints = languageService();
 
 const alerts = every(prod, 'Microsoft.Insights/scheduledQueryRules').map(
   (rule): readonly [string, string] => [
-    words(rule, 'name').replace(/^alert-mail-prod-/, ''),
-    words(rule, 'properties', 'criteria', 'allOf', 0, 'query'),
+    detail(rule, 'name').replace(/^alert-mail-prod-/, ''),
+    detail(rule, 'properties', 'criteria', 'allOf', 0, 'query'),
   ],
 );
 const workbook: unknown = JSON.parse(
-  words(only(prod, 'Microsoft.Insights/workbooks'), 'properties', 'serializedData'),
+  detail(only(prod, 'Microsoft.Insights/workbooks'), 'properties', 'serializedData'),
 );
 const panels = list(workbook, 'items')
   .filter((item) => at(item, 'type') === 3)
-  .map((item): readonly [string, string] => [words(item, 'name'), words(item, 'content', 'query')]);
+  .map((item): readonly [string, string] => [detail(item, 'name'), detail(item, 'content', 'query')]);
 
 describe('the check itself bites', () => {
   test.each([
@@ -81,10 +81,10 @@ describe('alerts', () => {
 test('what an alert is split by is a column of its query, and none counts by the time of a line', () => {
   for (const rule of every(prod, 'Microsoft.Insights/scheduledQueryRules')) {
     const criterion = at(rule, 'properties', 'criteria', 'allOf', 0);
-    const query = words(criterion, 'query');
+    const query = detail(criterion, 'query');
     expect(complaints(`${query}\n| project TimeGenerated`).join()).toContain('TimeGenerated');
     for (const dimension of list(criterion, 'dimensions')) {
-      expect(complaints(`${query}\n| project ${words(dimension, 'name')}`)).toEqual([]);
+      expect(complaints(`${query}\n| project ${detail(dimension, 'name')}`)).toEqual([]);
     }
   }
 });

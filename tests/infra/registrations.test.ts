@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildPackage } from '../../local/build.ts';
-import { parseSchedule } from '../../local/host/cron.ts';
-import type { Binding } from '../../local/host/coreModule.ts';
-import { loadOnly } from '../../local/host/functionsHost.ts';
+import { parseSchedule } from '../../local/functionsHost/cron.ts';
+import type { Binding } from '../../local/functionsHost/coreModule.ts';
+import { loadOnly } from '../../local/functionsHost/functionsHost.ts';
 import { systemClock } from '../../shared/clock.ts';
-import { appSettings, at, layOut, list, only, root, words } from './bench.ts';
+import { appSettings, at, layOut, list, only, root, detail } from './bench.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -51,7 +51,7 @@ describe('what the bundle registers', () => {
         .filter(({ type }) => type.endsWith('/queueServices/queues'))
         .map(({ name }) => name.split('/').at(-1)),
     );
-    const bound = ofType('queueTrigger').map(([, binding]) => words(binding, 'queueName'));
+    const bound = ofType('queueTrigger').map(([, binding]) => detail(binding, 'queueName'));
     expect(bound.length).toBeGreaterThanOrEqual(3);
     for (const queue of bound) {
       expect([queue, made.has(queue)]).toEqual([queue, true]);
@@ -61,7 +61,7 @@ describe('what the bundle registers', () => {
 
   test('every connection that a function names is among the settings, by identity', () => {
     for (const [name, binding] of ofType('queueTrigger')) {
-      const connection = words(binding, 'connection');
+      const connection = detail(binding, 'connection');
       expect([name, settings.get(`${connection}__credential`)]).toEqual([name, 'managedidentity']);
     }
   });
@@ -70,7 +70,7 @@ describe('what the bundle registers', () => {
     const timers = ofType('timerTrigger');
     expect(timers.length).toBeGreaterThanOrEqual(4);
     for (const [name, binding] of timers) {
-      const setting = /^%(\w+)%$/.exec(words(binding, 'schedule'))?.[1] ?? `${name} has no setting`;
+      const setting = /^%(\w+)%$/.exec(detail(binding, 'schedule'))?.[1] ?? `${name} has no setting`;
       const schedule = settings.get(setting);
       expect([setting, schedule]).toEqual([setting, expect.any(String)]);
       expect(() => parseSchedule(schedule ?? '')).not.toThrow();
@@ -100,7 +100,7 @@ describe('what the bundle registers', () => {
     const warm = list(
       only(prod, 'Microsoft.Web/sites'),
       ...['properties', 'functionAppConfig', 'scaleAndConcurrency', 'alwaysReady'],
-    ).map((group) => words(group, 'name'));
+    ).map((group) => detail(group, 'name'));
     for (const group of warm) {
       expect([...triggers.keys(), 'http']).toContain(group.replace(/^function:/, ''));
     }

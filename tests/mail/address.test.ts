@@ -43,9 +43,9 @@ describe('an address', () => {
     [`${'x'.repeat(65)}@example.net`, 'at most 64'],
     [`${'x'.repeat(64)}@${'x'.repeat(60)}.${'x'.repeat(60)}.${'x'.repeat(60)}.aaa.example`, 'at most 254'],
     ['x'.repeat(1_001), '1001 characters'],
-  ])('%j is none', (text, words) => {
+  ])('%j is none', (text, detail) => {
     const answer = parseAddress(text);
-    expect(answer.kind === 'refused' ? answer.words : answer.address).toContain(words);
+    expect(answer.kind === 'refused' ? answer.detail : answer.address).toContain(detail);
   });
 
   test('is the same mailbox in another case, and not the same recipient', () => {

@@ -196,7 +196,7 @@ export class MemoryRows implements Rows {
         this.#table.commit(partition, operations),
       );
     } catch (error) {
-      if (error instanceof StorageTrouble) return { kind: 'unknown', words: error.message };
+      if (error instanceof StorageTrouble) return { kind: 'unknown', detail: error.message };
       throw error;
     }
   }

@@ -119,7 +119,7 @@ export class ModelConnection implements RelayConnection {
     const occasion: Occasion = { account: this.#account.key, bridgeId, envelope };
     const manner = this.#server.manner(occasion);
     const latencyMs = manner.latencyMs ?? 1_500;
-    if (budget.remainingMs() <= 0) return this.#fail(false, [], { phase: 'mail', words: 'no time left' });
+    if (budget.remainingMs() <= 0) return this.#fail(false, [], { phase: 'mail', detail: 'no time left' });
     await this.#pause(latencyMs / 3, budget);
     const recipients = envelope.to.map((address) => ({
       address,
@@ -132,25 +132,25 @@ export class ModelConnection implements RelayConnection {
       const reply = recipients[0]?.reply;
       return this.#fail(false, recipients, {
         phase: 'rcpt',
-        words: 'no recipient accepted',
+        detail: 'no recipient accepted',
         ...(reply === undefined ? {} : { reply }),
       });
     }
     if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
       this.destroy();
-      return this.#fail(false, recipients, { phase: 'data', words: 'the refusals could not be noted' });
+      return this.#fail(false, recipients, { phase: 'data', detail: 'the refusals could not be noted' });
     }
     await this.#pause(latencyMs / 3, budget);
     if (manner.cut === 'beforeDot') {
       this.destroy();
-      return this.#fail(false, recipients, { phase: 'body', words: 'the connection was cut' });
+      return this.#fail(false, recipients, { phase: 'body', detail: 'the connection was cut' });
     }
     if (budget.remainingMs() <= 0) {
       this.destroy();
-      return this.#fail(false, recipients, { phase: 'body', words: 'out of time' });
+      return this.#fail(false, recipients, { phase: 'body', detail: 'out of time' });
     }
     if (this.#isDead() || !this.usable)
-      return this.#fail(false, recipients, { phase: 'body', words: 'gone' });
+      return this.#fail(false, recipients, { phase: 'body', detail: 'gone' });
     const lateMs = manner.acceptsAfterMs;
     if (refuse === undefined && manner.cut !== 'afterDotLost') {
       this.#acceptLater(occasion, accepted, messageId, lateMs ?? latencyMs / 6, manner.copyAfterMs ?? 0);
@@ -158,13 +158,13 @@ export class ModelConnection implements RelayConnection {
     if (manner.cut !== undefined || lateMs !== undefined) {
       if (lateMs !== undefined) await this.#pause(budget.remainingMs(), budget);
       this.destroy();
-      return this.#fail(true, recipients, { phase: 'dot', words: 'no reply to the final dot' });
+      return this.#fail(true, recipients, { phase: 'dot', detail: 'no reply to the final dot' });
     }
     await this.#pause(latencyMs / 3, budget);
     if (refuse !== undefined) return this.#refuse(true, recipients, refuse);
     if (budget.remainingMs() <= 0) {
       this.destroy();
-      return this.#fail(true, recipients, { phase: 'dot', words: 'out of time' });
+      return this.#fail(true, recipients, { phase: 'dot', detail: 'out of time' });
     }
     const serverMessageId = `<${bridgeId}@${this.#server.name}>`;
     return {
@@ -204,7 +204,7 @@ export class ModelConnection implements RelayConnection {
   ): SendResult {
     this.#server.refusals.push({ at: this.#world.now, phase });
     if (reply.code === 421) this.destroy();
-    return this.#fail(dotSent, recipients, { phase, reply, words: reply.text });
+    return this.#fail(dotSent, recipients, { phase, reply, detail: reply.text });
   }
 
   #fail(dotSent: boolean, recipients: SendResult['recipients'], failure: RelayFailure): SendResult {

@@ -18,7 +18,7 @@ export class ModelSentItems implements SentItems {
 
   async look(account: Account, _mailbox: Mailbox, wanted: readonly Wanted[]): Promise<LookResult> {
     await this.#world.sleep(400);
-    if (this.trouble !== undefined) return { kind: 'notMade', words: this.trouble };
+    if (this.trouble !== undefined) return { kind: 'notMade', detail: this.trouble };
     this.looks.push({ at: this.#world.now, wanted });
     const found = new Map<string, { readonly messageId: string }>();
     for (const { bridgeId } of wanted) {

@@ -2,7 +2,7 @@
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
-import type { Doors } from '../../shared/outbound/doors.ts';
+import type { Dependencies } from '../../shared/outbound/dependencies.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
 import { createOutbound } from '../../shared/outbound/outbound.ts';
@@ -35,7 +35,7 @@ export function mailbox(address: string, change: Partial<Mailbox> = {}): Mailbox
 export interface Host {
   readonly outbound: Outbound;
   readonly wire: Wire;
-  readonly doors: Doors;
+  readonly doors: Dependencies;
   readonly relay: ModelRelay;
 }
 
@@ -93,13 +93,13 @@ export class World {
   }
 
   /** A new process, with the settings as they are now. */
-  host(change: Partial<Doors> = {}): Host {
+  host(change: Partial<Dependencies> = {}): Host {
     this.#hosts += 1;
     const clock = this.clock.host({ skewMs: 7_000 * this.#hosts, originMs: 1_000_000 * this.#hosts });
     const time = new StorageTime(clock);
     const wire = new Wire(this.clock, clock, time);
     const relay = new ModelRelay(this.server, this.clock, () => wire.isDead());
-    const doors: Doors = {
+    const doors: Dependencies = {
       rows: new MemoryRows(this.table, wire),
       contents: new MemoryContents(this.blobs, wire, this.clock),
       queues: new MemoryQueues(this.queue, wire),

@@ -18,7 +18,7 @@ export const mutants: readonly Mutant[] = [...outboundMutants, ...inboundMutants
 /** What a check said: whether it objected, and in which words. */
 export interface Said {
   readonly objects: boolean;
-  readonly words: string;
+  readonly detail: string;
 }
 
 /** A copy of the tree with the edits made; `use` has it for as long as it takes. Throws where an edit does not fit. */
@@ -62,7 +62,7 @@ export async function ask(check: Check, copy: string): Promise<Said> {
     const ran =
       /^Tests:.*\b[1-9]\d* (passed|failed)/m.test(output) || output.includes('Test suite failed to run');
     if (!ran) throw new Error(`no test ran for ${check.file} ${check.name ?? ''}:\n${output.slice(-2_000)}`);
-    return { objects: status !== 0, words: `test: ${failed === '' ? check.file : failed}` };
+    return { objects: status !== 0, detail: `test: ${failed === '' ? check.file : failed}` };
   }
   const { climate, messages, seeds } = check;
   const script = join(copy, 'tests', 'mutants', 'check.ts');
@@ -74,17 +74,17 @@ export async function ask(check: Check, copy: string): Promise<Said> {
     ...seeds.map(String),
   ];
   const { status, output } = await run(process.execPath, args, copy, { NODE_OPTIONS: '' });
-  if (status !== 0) return { objects: true, words: `the run ended: ${output.slice(-300).trim()}` };
+  if (status !== 0) return { objects: true, detail: `the run ended: ${output.slice(-300).trim()}` };
   const findings = JSON.parse(output.trim().split('\n').at(-1) ?? '{}') as Findings;
   const first = findings.violations.find(
-    (words) => check.by === 'figure' || words.startsWith(check.kind ?? ''),
+    (detail) => check.by === 'figure' || detail.startsWith(check.kind ?? ''),
   );
-  if (first !== undefined) return { objects: true, words: `${climate}: ${first.split('\n')[0] ?? ''}` };
-  if (check.by === 'violation') return { objects: false, words: `${climate}: nothing violated` };
+  if (first !== undefined) return { objects: true, detail: `${climate}: ${first.split('\n')[0] ?? ''}` };
+  if (check.by === 'violation') return { objects: false, detail: `${climate}: nothing violated` };
   const value = findings[check.figure];
   return {
     objects: value > check.atMost,
-    words: `${climate}: ${check.figure} ${Math.round(100 * value) / 100}, at most ${check.atMost}`,
+    detail: `${climate}: ${check.figure} ${Math.round(100 * value) / 100}, at most ${check.atMost}`,
   };
 }
 

@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const kinds = (answers: readonly TokenAnswer[]): readonly string[] => answers.map(({ kind }) => kind);
 const tokenOf = (answer: TokenAnswer): string => {
-  if (answer.kind !== 'token') throw new Error(`${answer.kind}: ${answer.words}`);
+  if (answer.kind !== 'token') throw new Error(`${answer.kind}: ${answer.detail}`);
   return answer.token;
 };
 
@@ -77,7 +77,7 @@ describe('delegated', () => {
     const answer = await world.worker().tokens.get(support, 'smtp');
     expect(answer).toMatchObject({
       kind: 'needsConsent',
-      words: expect.stringContaining('Nobody has connected'),
+      detail: expect.stringContaining('Nobody has connected'),
     });
     expect(refreshes(world)).toBe(0);
   });
@@ -129,7 +129,7 @@ describe('application', () => {
   ])('by secret: $named', async ({ secret, code, says }) => {
     const answer = await world.worker({ credential: { kind: 'secret', secret } }).tokens.get(robot, 'smtp');
     if (code === undefined) expect(answer.kind).toBe('token');
-    else expect(answer).toMatchObject({ kind: 'configuration', code, words: expect.stringContaining(says) });
+    else expect(answer).toMatchObject({ kind: 'configuration', code, detail: expect.stringContaining(says) });
   });
 
   test('429 is not bad credentials: Retry-After is handed on, and nobody is asked before it is over', async () => {
@@ -190,8 +190,8 @@ describe('refusals', () => {
       await world.connect(support);
       world.entra.trouble({ kind: 'refusal', code, times: 1 });
       const answer = await world.worker().tokens.get(support, 'smtp');
-      expect(answer).toMatchObject({ kind, code: `AADSTS${code}`, words: expect.stringContaining(says) });
-      expect(answer).toMatchObject({ words: expect.stringMatching(/correlation id [0-9a-f-]{36}/) });
+      expect(answer).toMatchObject({ kind, code: `AADSTS${code}`, detail: expect.stringContaining(says) });
+      expect(answer).toMatchObject({ detail: expect.stringMatching(/correlation id [0-9a-f-]{36}/) });
     }
   });
 
@@ -233,7 +233,7 @@ describe('refusals', () => {
     const { tokens } = world.worker();
     expect(await tokens.get(support, 'smtp')).toMatchObject({
       kind: 'unavailable',
-      words: expect.stringContaining('managed identity gave no token'),
+      detail: expect.stringContaining('managed identity gave no token'),
     });
     world.identity.setUp(true);
     world.clock.pass(MINUTE_MS);
@@ -477,7 +477,7 @@ describe('the vault', () => {
     world.clock.pass(66 * MINUTE_MS);
     expect(await world.worker().tokens.get(support, 'smtp')).toMatchObject({
       kind: 'needsConsent',
-      words: expect.stringContaining('Recover the secret mail-grant-support-example-test-'),
+      detail: expect.stringContaining('Recover the secret mail-grant-support-example-test-'),
     });
     world.clock.pass(8 * DAY_MS);
     tokenOf(await tokens.get(support, 'smtp'));
@@ -493,7 +493,7 @@ describe('the vault', () => {
     world.vault.fault(fault);
     expect(await world.worker().tokens.get(support, 'smtp')).toMatchObject({
       kind: 'configuration',
-      words: expect.stringContaining(says),
+      detail: expect.stringContaining(says),
     });
   });
 

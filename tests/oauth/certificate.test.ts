@@ -51,6 +51,6 @@ test('the stand-in believes no assertion that was made for another tenant', asyn
   expect(await world.worker().tokens.get(robot, 'smtp')).toMatchObject({
     kind: 'configuration',
     code: 'AADSTS700211',
-    words: expect.stringContaining('Compare issuer, subject'),
+    detail: expect.stringContaining('Compare issuer, subject'),
   });
 });

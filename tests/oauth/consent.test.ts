@@ -29,7 +29,7 @@ interface Started {
 
 async function start(address = support.address, by = consent): Promise<Started> {
   const begun = await by.start(address);
-  if (begun.kind !== 'redirect') throw new Error(begun.words);
+  if (begun.kind !== 'redirect') throw new Error(begun.detail);
   return { location: new URL(begun.location), cookies: begun.cookie.split(';')[0] ?? '' };
 }
 
@@ -75,7 +75,7 @@ describe('connecting', () => {
     expect(await finish(back, started)).toMatchObject({
       kind: 'connected',
       mailbox: support.address,
-      words: expect.stringContaining('90 minutes'),
+      detail: expect.stringContaining('90 minutes'),
     });
     expect(world.entra.calls).toMatchObject([
       { grantType: 'authorization_code', proof: 'assertion', outcome: 'ok' },
@@ -173,7 +173,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
       const back = await signInAs(s);
       world.entra.trouble({ kind: 'refusal', code: 54005, times: 1 });
       const [first, second] = await Promise.all([finish(back, s), finish(back, s)]);
-      return first.words.includes('finished already') ? first : second;
+      return first.detail.includes('finished already') ? first : second;
     },
     'finished already',
   ],
@@ -321,7 +321,7 @@ describe(`${attacks.length} attacks and accidents`, () => {
     await world.connect(support);
     const before = await signIn.grants.load(grantName(support.address));
     const ended = await attack(await start());
-    expect(ended).toMatchObject({ kind: 'refused', words: expect.stringContaining(says) });
+    expect(ended).toMatchObject({ kind: 'refused', detail: expect.stringContaining(says) });
     expect([versions(), versions(sales.address)]).toEqual([1, 0]);
     expect(await signIn.grants.load(grantName(support.address))).toEqual(before);
     expect((await world.worker().tokens.get(support, 'smtp')).kind).toBe('token');
@@ -357,7 +357,7 @@ test('the vault is down at the end: said as that, with nothing half-stored', asy
   world.vault.fault({ kind: 'outage' });
   expect(await finish(back, started)).toMatchObject({
     kind: 'refused',
-    words: expect.stringContaining('could not be stored. The key vault'),
+    detail: expect.stringContaining('could not be stored. The key vault'),
   });
   expect(await signIn.grants.state(grantName(support.address))).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { admit, readVisitor } from '../../shared/oauth/principal.ts';
-import type { Admission } from '../../shared/oauth/principal.ts';
+import { admit, readVisitor } from '../../shared/web/principal.ts';
+import type { Admission } from '../../shared/web/principal.ts';
 
 const ROLE = 'MailBridge.Admin';
 const claims = (roles: readonly string[]): unknown => ({
@@ -52,7 +52,7 @@ test('signed in without the role: 403 that says where roles are given', () => {
   expect(visit(encode(claims([])))).toMatchObject({
     kind: 'refused',
     status: 403,
-    words: expect.stringContaining(ROLE),
+    detail: expect.stringContaining(ROLE),
   });
   expect(visit(encode(claims([`${ROLE}s`, ROLE.toLowerCase()])))).toMatchObject({ status: 403 });
 });

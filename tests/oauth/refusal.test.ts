@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { refusalAnswer, refusalCodes } from '../../local/entra/refusals.ts';
+import { refusalAnswer, refusalCodes } from '../../local/emulators/entra/refusals.ts';
 import { judgeRefusal, retryAfterMs } from '../../shared/oauth/refusal.ts';
 import { entraWords, knownCodes } from '../../shared/oauth/words.ts';
 
@@ -31,7 +31,7 @@ describe('every number of Entra’s that has been met in the field', () => {
         kind,
         named: `AADSTS${code}`,
       });
-      expect(refusal.words).toMatch(
+      expect(refusal.detail).toMatch(
         new RegExp(`\\. .+\\. \\(AADSTS${code}, correlation id [0-9a-f-]{36}\\)$`),
       );
       expect(knownCodes).toContain(code);
@@ -42,7 +42,7 @@ describe('every number of Entra’s that has been met in the field', () => {
     for (const code of refusalCodes) {
       const { body } = refusalAnswer(code, NOW);
       const said = (body as { error_description: string }).error_description.slice(12, 60);
-      expect(judgeCode(code).words).not.toContain(said);
+      expect(judgeCode(code).detail).not.toContain(said);
     }
   });
 });

@@ -26,7 +26,7 @@ class ShapedRows implements Rows {
       else this.rows.set(at, { key: operation.key, etag: String(++this.etag), fields: operation.fields });
     }
     return Promise.resolve(
-      this.loseAnswers ? { kind: 'unknown', words: 'timeout' } : { kind: 'ok', etags: {} },
+      this.loseAnswers ? { kind: 'unknown', detail: 'timeout' } : { kind: 'ok', etags: {} },
     );
   }
 }

@@ -5,12 +5,12 @@ import tls from 'node:tls';
 import { randomUUID } from 'node:crypto';
 import { makeCertificates } from '../../local/certificates.ts';
 import type { Certificates } from '../../local/certificates.ts';
-import { startEntra } from '../../local/entra/entra.ts';
-import type { EntraOptions, EntraStandIn } from '../../local/entra/entra.ts';
-import { startManagedIdentity } from '../../local/managedIdentity/managedIdentity.ts';
-import type { ManagedIdentityStandIn } from '../../local/managedIdentity/managedIdentity.ts';
-import { startVault } from '../../local/vault/vault.ts';
-import type { VaultStandIn } from '../../local/vault/vault.ts';
+import { startEntra } from '../../local/emulators/entra/entra.ts';
+import type { EntraOptions, EntraStandIn } from '../../local/emulators/entra/entra.ts';
+import { startManagedIdentity } from '../../local/emulators/managedIdentity/managedIdentity.ts';
+import type { ManagedIdentityStandIn } from '../../local/emulators/managedIdentity/managedIdentity.ts';
+import { startVault } from '../../local/emulators/keyVault/vault.ts';
+import type { VaultStandIn } from '../../local/emulators/keyVault/vault.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
@@ -233,7 +233,7 @@ export async function startWorld(options: Partial<EntraOptions> = {}): Promise<W
     async connect({ address }) {
       const refreshToken = entra.grant(address, clientId, SCOPES.join(' '));
       const answer = await worker().grants.connect(grantName(address), { refreshToken, account: address });
-      if (answer.kind !== 'connected') throw new Error(answer.words);
+      if (answer.kind !== 'connected') throw new Error(answer.detail);
     },
     async close() {
       await Promise.all([vault.close(), entra.close()]);

@@ -1,8 +1,8 @@
 // Misconfigurations, each made on the stand-ins for real and found by the doctor over real connections: the cause
 // named first is the one that was made.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { startExchange } from '../../local/exchange/exchange.ts';
-import type { Exchange } from '../../local/exchange/exchange.ts';
+import { startExchange } from '../../local/emulators/exchange/exchange.ts';
+import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createImapLogin, createImapMailboxes } from '../../shared/exchange/imapMailbox.ts';
 import { createImapSentItems } from '../../shared/exchange/imapSentItems.ts';
@@ -163,7 +163,7 @@ interface Case {
   readonly change: () => Promise<Changes | undefined> | Changes | undefined;
   readonly failing: string;
   readonly cause: string;
-  readonly cure: string;
+  readonly remedy: string;
 }
 
 const app = (changes: Parameters<World['entra']['setApp']>[0]): undefined => {
@@ -188,7 +188,7 @@ const cases: readonly Case[] = [
     change: () => undefined,
     failing: 'token',
     cause: 'Nobody has connected this mailbox yet.',
-    cure: 'connect it, signed in as the mailbox itself',
+    remedy: 'connect it, signed in as the mailbox itself',
   },
   {
     named: 'the vault gives the identity no role',
@@ -198,7 +198,7 @@ const cases: readonly Case[] = [
     },
     failing: 'vault',
     cause: 'The program may not use the key vault’s secrets:',
-    cure: 'Key Vault Secrets Officer',
+    remedy: 'Key Vault Secrets Officer',
   },
   {
     named: 'the vault’s firewall is closed',
@@ -208,7 +208,7 @@ const cases: readonly Case[] = [
     },
     failing: 'vault',
     cause: 'The key vault’s firewall keeps the program out:',
-    cure: 'Networking',
+    remedy: 'Networking',
   },
   {
     named: 'the federated credential names another identity',
@@ -217,28 +217,28 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'Entra did not accept the certificate or the managed identity’s token',
-    cure: 'object id',
+    remedy: 'object id',
   },
   {
     named: 'the client secret is wrong, so that not even the vault opens',
     change: () => ({ settings: { credential: { kind: 'secret', secret: 'wrong' } } }),
     failing: 'vault',
     cause: 'The client secret is wrong;',
-    cure: 'copy its Value',
+    remedy: 'copy its Value',
   },
   {
     named: 'the managed identity is not assigned to the program',
     change: () => ({ settings: { credential: { kind: 'managedIdentity', clientId: 'other' } } }),
     failing: 'vault',
     cause: 'The managed identity gave no token:',
-    cure: 'MANAGED_IDENTITY_CLIENT_ID',
+    remedy: 'MANAGED_IDENTITY_CLIENT_ID',
   },
   {
     named: 'the client id is of another tenant',
     change: () => ({ settings: { clientId: '99999999-0000-4000-8000-000000000000' } }),
     failing: 'token',
     cause: 'No app with this client id is known in the tenant.',
-    cure: 'OAUTH_CLIENT_ID',
+    remedy: 'OAUTH_CLIENT_ID',
   },
   {
     named: 'the app was disabled',
@@ -247,7 +247,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The app is disabled in this tenant.',
-    cure: 'Enabled for users to sign in',
+    remedy: 'Enabled for users to sign in',
   },
   {
     named: 'the sessions were revoked',
@@ -257,7 +257,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The password was reset or the sessions were revoked',
-    cure: 'connect the mailbox again',
+    remedy: 'connect the mailbox again',
   },
   {
     named: 'Conditional Access blocks the account',
@@ -267,7 +267,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'Conditional Access blocked the sign-in.',
-    cure: 'Allow this app',
+    remedy: 'Allow this app',
   },
   {
     named: 'the scopes are of two resources',
@@ -281,7 +281,7 @@ const cases: readonly Case[] = [
     }),
     failing: 'token',
     cause: 'The scopes name two resources in one request.',
-    cure: 'Use one host',
+    remedy: 'Use one host',
   },
   {
     named: 'the scopes are of Microsoft Graph',
@@ -293,7 +293,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The token is for another resource than Exchange Online.',
-    cure: 'not Microsoft Graph',
+    remedy: 'not Microsoft Graph',
   },
   {
     named: 'the administrator consented in place of the mailbox',
@@ -303,7 +303,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The sign-in was given by another account than the one that logs in to SMTP.',
-    cure: 'private window',
+    remedy: 'private window',
   },
   {
     named: 'SMTP.Send was not asked for',
@@ -314,7 +314,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The token lacks the permission SMTP.Send.',
-    cure: 'OAUTH_SCOPES',
+    remedy: 'OAUTH_SCOPES',
   },
   {
     named: 'the app has no IMAP.AccessAsApp',
@@ -324,7 +324,7 @@ const cases: readonly Case[] = [
     },
     failing: 'token',
     cause: 'The token lacks the permission IMAP.AccessAsApp.',
-    cure: 'grant admin consent',
+    remedy: 'grant admin consent',
   },
   {
     named: 'the app has no SMTP.SendAsApp',
@@ -334,7 +334,7 @@ const cases: readonly Case[] = [
     },
     failing: 'smtpLogin',
     cause: 'The app lacks the permission SMTP.SendAsApp.',
-    cure: 'App RBAC role',
+    remedy: 'App RBAC role',
   },
   {
     named: 'the service principal has no Full Access (or the registration’s object id was used)',
@@ -345,7 +345,7 @@ const cases: readonly Case[] = [
     failing: 'imapLogin',
     cause:
       'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
-    cure: 'Add-MailboxPermission -Identity robot@example.test',
+    remedy: 'Add-MailboxPermission -Identity robot@example.test',
   },
   {
     named: 'IMAP is off for the mailbox, application',
@@ -355,7 +355,7 @@ const cases: readonly Case[] = [
     },
     failing: 'imapLogin',
     cause: 'IMAP is switched off for the mailbox.',
-    cure: 'Set-CASMailbox -Identity robot@example.test -ImapEnabled $true',
+    remedy: 'Set-CASMailbox -Identity robot@example.test -ImapEnabled $true',
   },
   {
     named: 'IMAP is off for the mailbox, delegated',
@@ -364,7 +364,7 @@ const cases: readonly Case[] = [
     },
     failing: 'imapLogin',
     cause: 'IMAP is switched off for the mailbox.',
-    cure: '-ImapEnabled $true',
+    remedy: '-ImapEnabled $true',
   },
   {
     named: 'the delegate has no Full Access to the shared mailbox',
@@ -374,7 +374,7 @@ const cases: readonly Case[] = [
     },
     failing: 'imapLogin',
     cause: 'The account that signed in has no Full Access to the mailbox.',
-    cure: 'Add-MailboxPermission -Identity desk@example.test -User support@example.test',
+    remedy: 'Add-MailboxPermission -Identity desk@example.test -User support@example.test',
   },
   {
     named: 'the folder is called otherwise in the mailbox’s language',
@@ -382,7 +382,7 @@ const cases: readonly Case[] = [
     change: () => undefined,
     failing: 'folder',
     cause: 'The mailbox has no folder Saapuneet.',
-    cure: 'INBOX always exists',
+    remedy: 'INBOX always exists',
   },
   {
     named: 'SMTP AUTH is off for the mailbox',
@@ -391,7 +391,7 @@ const cases: readonly Case[] = [
     },
     failing: 'smtpLogin',
     cause: 'SMTP AUTH is switched off for the mailbox',
-    cure: '-SmtpClientAuthenticationDisabled $false',
+    remedy: '-SmtpClientAuthenticationDisabled $false',
   },
   {
     named: 'SMTP AUTH is off for the tenant',
@@ -400,7 +400,7 @@ const cases: readonly Case[] = [
     },
     failing: 'smtpLogin',
     cause: 'SMTP AUTH is switched off for the',
-    cure: 'Disabled $false',
+    remedy: 'Disabled $false',
   },
   {
     named: 'a shared mailbox logs in to SMTP as itself',
@@ -409,7 +409,7 @@ const cases: readonly Case[] = [
     },
     failing: 'smtpLogin',
     cause: 'The account is a shared mailbox, as which nobody can log in to SMTP with a person’s token.',
-    cure: 'Set smtpUser in MAILBOXES to a delegate',
+    remedy: 'Set smtpUser in MAILBOXES to a delegate',
   },
   {
     named: 'the account may not send as the address',
@@ -429,7 +429,7 @@ const cases: readonly Case[] = [
     },
     failing: 'envelope',
     cause: 'The account may not send as this',
-    cure: 'Add-RecipientPermission',
+    remedy: 'Add-RecipientPermission',
   },
   {
     named: 'the sender is blocked for spam',
@@ -448,21 +448,21 @@ const cases: readonly Case[] = [
     },
     failing: 'envelope',
     cause: 'block',
-    cure: 'Restricted entities',
+    remedy: 'Restricted entities',
   },
   {
     named: 'the SMTP server is not reached',
     change: () => ({ smtpPort: 1 }),
     failing: 'smtpLogin',
     cause: 'The mail server cannot be reached.',
-    cure: 'SMTP_SERVER',
+    remedy: 'SMTP_SERVER',
   },
   {
     named: 'the IMAP server is not reached',
     change: () => ({ imapPort: 1 }),
     failing: 'imapLogin',
     cause: 'The mail server cannot be reached.',
-    cure: 'IMAP_SERVER',
+    remedy: 'IMAP_SERVER',
   },
   {
     named: 'the mailbox is throttled',
@@ -472,7 +472,7 @@ const cases: readonly Case[] = [
     },
     failing: 'imapLogin',
     cause: 'Exchange is throttling this mailbox at the moment.',
-    cure: 'Wait',
+    remedy: 'Wait',
   },
   {
     named: 'the mailbox was connected ten minutes ago, and IMAP does not know the delegate yet',
@@ -484,27 +484,27 @@ const cases: readonly Case[] = [
     },
     failing: 'imapLogin',
     cause: 'The mailbox was connected a short while ago',
-    cure: 'Wait until',
+    remedy: 'Wait until',
   },
   {
     named: 'the account is busy sending',
     change: () => ({
-      turn: () => Promise.resolve({ kind: 'busy', words: 'The lease is another worker’s.' }),
+      turn: () => Promise.resolve({ kind: 'busy', detail: 'The lease is another worker’s.' }),
     }),
     failing: 'smtpLogin',
     cause: 'The account is sending at this moment',
-    cure: 'Try again in a minute.',
+    remedy: 'Try again in a minute.',
   },
 ];
 
 describe(`${cases.length} misconfigurations, each named first`, () => {
-  test.each(cases)('$named', async ({ of = support, change, failing, cause, cure }) => {
+  test.each(cases)('$named', async ({ of = support, change, failing, cause, remedy }) => {
     const diagnosis = await diagnose(of, (await change()) ?? {});
     expect(diagnosis.ok).toBe(false);
     expect(diagnosis.steps.find(({ ok }) => !ok)?.step).toBe(failing);
     const [first] = diagnosis.causes;
     expect(first?.cause.slice(0, cause.length + 200)).toContain(cause);
-    expect(first?.cure).toContain(cure);
+    expect(first?.remedy).toContain(remedy);
     expect(first?.evidence.length).toBeGreaterThan(5);
     // Nothing was sent, and no token is in the answer.
     expect(exchange.log.messages).toEqual([]);
@@ -529,6 +529,6 @@ test('an address that is not in MAILBOXES ends at the first step', async () => {
   expect(diagnosis).toMatchObject({
     ok: false,
     steps: [{ step: 'settings', ok: false }],
-    causes: [{ cure: 'Add it to MAILBOXES, or correct the address.' }],
+    causes: [{ remedy: 'Add it to MAILBOXES, or correct the address.' }],
   });
 });

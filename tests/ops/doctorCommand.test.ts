@@ -70,7 +70,7 @@ test('a step failed: status 1, its cause and cure in JSON, and for a person', as
       causes: [
         {
           cause: expect.stringContaining('SMTP AUTH is switched off for the mailbox'),
-          cure: expect.stringContaining('Set-CASMailbox'),
+          remedy: expect.stringContaining('Set-CASMailbox'),
           evidence: expect.stringContaining('5.7.139'),
         },
       ],
@@ -118,7 +118,7 @@ test('the store is not reached: named, and not taken for the mail server', async
     causes: [
       {
         cause: 'The storage account does not answer, or lets the program not in.',
-        cure: expect.stringContaining('MailStore'),
+        remedy: expect.stringContaining('MailStore'),
       },
     ],
   });

@@ -88,9 +88,9 @@ test('settings that cannot be used are the first step, each problem with its cur
     settingsDiagnosis(
       'support@example.test',
       [
-        { setting: 'KEY_VAULT_URL', words: 'KEY_VAULT_URL is missing; write https://NAME.vault.azure.net.' },
-        { setting: 'SMTP_SERVER', words: 'SMTP_SERVER names port 465: write port 587.' },
-        { setting: 'X', words: 'X is odd.' },
+        { setting: 'KEY_VAULT_URL', detail: 'KEY_VAULT_URL is missing; write https://NAME.vault.azure.net.' },
+        { setting: 'SMTP_SERVER', detail: 'SMTP_SERVER names port 465: write port 587.' },
+        { setting: 'X', detail: 'X is odd.' },
       ],
       1.4,
     ),
@@ -101,11 +101,11 @@ test('settings that cannot be used are the first step, each problem with its cur
     causes: [
       {
         cause: 'KEY_VAULT_URL is missing',
-        cure: 'write https://NAME.vault.azure.net.',
+        remedy: 'write https://NAME.vault.azure.net.',
         evidence: 'KEY_VAULT_URL',
       },
-      { cause: 'SMTP_SERVER names port 465', cure: 'write port 587.', evidence: 'SMTP_SERVER' },
-      { cause: 'X is odd.', cure: 'See docs/settings.md.', evidence: 'X' },
+      { cause: 'SMTP_SERVER names port 465', remedy: 'write port 587.', evidence: 'SMTP_SERVER' },
+      { cause: 'X is odd.', remedy: 'See docs/settings.md.', evidence: 'X' },
     ],
   });
 });

@@ -21,9 +21,9 @@ describe('Entra', () => {
   test(`each of ${numbers.length} numbers says what happened and what to do, the number beside it`, () => {
     const unknown = entraWords({ error: 'invalid_grant', code: 1 }).replace('AADSTS1)', '');
     for (const code of numbers) {
-      const words = entraWords({ error: 'invalid_grant', code, correlationId: 'c' });
-      expect(words).toMatch(new RegExp(`^[A-Z].+[.:] [A-Z].+\\. \\(AADSTS${code}, correlation id c\\)$`));
-      expect(words).not.toContain(unknown.slice(0, 30));
+      const detail = entraWords({ error: 'invalid_grant', code, correlationId: 'c' });
+      expect(detail).toMatch(new RegExp(`^[A-Z].+[.:] [A-Z].+\\. \\(AADSTS${code}, correlation id c\\)$`));
+      expect(detail).not.toContain(unknown.slice(0, 30));
     }
   });
 
@@ -71,7 +71,7 @@ describe('IMAP', () => {
     const trouble = judgeImap({ message: 'Command failed', responseText: text, ...failure });
     const [first] = imapCauses(trouble, circumstances);
     expect(first?.cause).toContain(says);
-    expect(first?.cure).toMatch(/^[A-Z].+\.$/);
+    expect(first?.remedy).toMatch(/^[A-Z].+\.$/);
     expect(first?.evidence).not.toBe('');
   });
 });
@@ -129,19 +129,19 @@ describe('SMTP', () => {
     const reply = parseReply(wire);
     if (reply === undefined) throw new Error('no reply');
     const phase = wire.startsWith('535') ? 'auth' : 'mail';
-    const [first] = smtpCauses({ phase, reply, words: 'refused' }, circumstances);
+    const [first] = smtpCauses({ phase, reply, detail: 'refused' }, circumstances);
     // What is said of a reply that nobody knows.
     const unknown = smtpCauses(
       {
         phase,
         reply: { ...reply, code: wire.startsWith('4') ? 450 : 550, enhanced: '5.99.99', text: 'new' },
-        words: 'refused',
+        detail: 'refused',
       },
       circumstances,
     )[0];
     expect(first?.cause).toMatch(/^[A-Z].{15,}\.$/);
     expect(first?.cause).not.toBe(unknown?.cause);
-    expect(first?.cure).toMatch(/^[A-Z].{5,}\.$/);
+    expect(first?.remedy).toMatch(/^[A-Z].{5,}\.$/);
     expect(first?.evidence).toContain(wire.slice(0, 9));
   });
 });

@@ -1,11 +1,11 @@
 // What an attempt came to, from what the dialog said: a table.
 import { expect, test } from '@jest/globals';
 import type { Reply } from '../../shared/mail/reply.ts';
-import { judgeAttempt } from '../../shared/outbound/attemptEnd.ts';
-import type { AttemptEnd, Landing } from '../../shared/outbound/attemptEnd.ts';
-import type { Message } from '../../shared/outbound/message.ts';
+import { judgeAttempt } from '../../shared/outbound/policy/attemptResult.ts';
+import type { AttemptEnd, Landing } from '../../shared/outbound/policy/attemptResult.ts';
+import type { Message } from '../../shared/outbound/records/message.ts';
 import type { Phase, SendResult } from '../../shared/outbound/ports.ts';
-import type { RecipientOutcome } from '../../shared/outbound/told.ts';
+import type { RecipientOutcome } from '../../shared/contract/statusEvent.ts';
 
 const message: Message = {
   id: 'a',
@@ -57,7 +57,7 @@ const failed = (phase: Phase, dotSent: boolean, reply?: Reply, recipients = rcpt
   kind: 'failed',
   dotSent,
   recipients,
-  failure: { phase, words: 'cut', ...(reply === undefined ? {} : { reply }) },
+  failure: { phase, detail: 'cut', ...(reply === undefined ? {} : { reply }) },
 });
 
 type Row = [
@@ -135,7 +135,7 @@ test.each<Row>([
   ],
   [
     'no answer from the connection',
-    { kind: 'silent', words: 'silence' },
+    { kind: 'silent', detail: 'silence' },
     'inDoubt',
     'inDoubt',
     'inDoubt',
@@ -151,5 +151,5 @@ test.each<Row>([
 test('the server’s own words stand beside ours', () => {
   const { recipients } = judgeAttempt(message, 2, failed('rcpt', false, unknown, rcpt(unknown, unknown)));
   expect(recipients[1]).toMatchObject({ code: 550, attempt: 2 });
-  expect(recipients[1]?.words).toContain('User unknown');
+  expect(recipients[1]?.detail).toContain('User unknown');
 });

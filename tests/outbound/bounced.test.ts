@@ -1,6 +1,6 @@
 // What comes back finds its submission, by each of the signs that it may carry; and a bounce only annotates.
 import { expect, test } from '@jest/globals';
-import { checkTag, lookUpSent, tellBounce } from '../../shared/outbound/bounced.ts';
+import { checkTag, lookUpSent, tellBounce } from '../../shared/outbound/operator/bounced.ts';
 import { mailbox, World } from '../models/world.ts';
 
 const bounce = {

@@ -1,9 +1,9 @@
 // An event that is too long for a queue message, and where the whole of it lies.
 import { expect, test } from '@jest/globals';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
-import { eventSchema } from '../../shared/outbound/statusEvents.ts';
-import type { Told } from '../../shared/outbound/told.ts';
-import { eventText } from '../../shared/outbound/writeMoves.ts';
+import { eventSchema } from '../../shared/contract/statusCloudEvent.ts';
+import type { Told } from '../../shared/contract/statusEvent.ts';
+import { eventText } from '../../shared/outbound/store/writes.ts';
 import { MemoryBlobs, MemoryContents } from '../models/memoryContents.ts';
 import { Wire } from '../models/memoryRows.ts';
 import { VirtualClock } from '../models/virtualClock.ts';
@@ -19,7 +19,7 @@ const told = (recipients: number): Told => ({
     state: 'sent',
     attempt: 1,
     code: 250,
-    words: '2.1.5 Recipient OK',
+    detail: '2.1.5 Recipient OK',
   })),
 });
 

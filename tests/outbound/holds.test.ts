@@ -60,7 +60,7 @@ test('the day’s quota by the server’s count: the account pauses, the message
   const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
   expect(hold).toMatchObject({ reason: 'quota' });
   expect(hold?.mailbox).toBeUndefined();
-  expect(hold?.cure.length).toBeGreaterThan(10);
+  expect(hold?.remedy.length).toBeGreaterThan(10);
   expect(await world.state(host, 'a')).toBe('waiting');
   expect(world.story('a')).toEqual(['accepted']);
   full = false;
@@ -72,7 +72,7 @@ test('the day’s quota by the server’s count: the account pauses, the message
 test('the server out of reach: two tries, then one a minute and rarer; no message touched', async () => {
   const world = new World();
   const host = world.host();
-  world.server.door = () => ({ phase: 'connect', words: 'connection refused' });
+  world.server.door = () => ({ phase: 'connect', detail: 'connection refused' });
   await world.submit(host, 'a');
   await world.answerRings(host);
   const first = world.server.connects.length;
@@ -91,7 +91,7 @@ test('sign-in refused: held at once with its cure, and ended by a person', async
   const world = new World();
   const host = world.host();
   const reply: Reply = { code: 535, enhanced: '5.7.3', text: 'Authentication unsuccessful' };
-  world.server.door = () => ({ phase: 'auth', reply, words: reply.text });
+  world.server.door = () => ({ phase: 'auth', reply, detail: reply.text });
   await world.submit(host, 'a');
   await world.answerRings(host);
   expect(world.server.connects.length).toBe(1);

@@ -2,10 +2,10 @@
 // connections that deliver them are in the relay's tests; here it is the judgement alone.
 import { describe, expect, test } from '@jest/globals';
 import { parseReply, type Reply } from '../../shared/mail/reply.ts';
-import type { HoldReason, Judgement } from '../../shared/outbound/judgement.ts';
-import { judgeFailure, judgeRecipient, rowFor } from '../../shared/outbound/judgeReply.ts';
+import type { HoldReason, Judgement } from '../../shared/outbound/policy/judgement.ts';
+import { judgeFailure, judgeRecipient, rowFor } from '../../shared/outbound/policy/judgeReply.ts';
 import type { Phase, RelayFailure } from '../../shared/outbound/ports.ts';
-import { replyTable } from '../../shared/outbound/replyTable.ts';
+import { replyTable } from '../../shared/outbound/policy/replyTable.ts';
 
 const before: readonly Phase[] = ['token', 'connect', 'tls', 'greeting', 'auth'];
 const within: readonly Phase[] = ['mail', 'rcpt', 'data', 'body', 'dot'];
@@ -18,7 +18,7 @@ function reply(wire: string): Reply {
 }
 
 function judge(wire: string, phase: Phase): Judgement {
-  return judgeFailure({ phase, reply: reply(wire), words: 'refused' }, phase === 'dot');
+  return judgeFailure({ phase, reply: reply(wire), detail: 'refused' }, phase === 'dot');
 }
 
 /** `configuration account signIn`, or the bare decision. */
@@ -250,9 +250,9 @@ describe('a known reply', () => {
         const judgement = judge(wire, phase);
         const { code, enhanced } = reply(wire);
         expect(judgement).toMatchObject({ code, enhanced });
-        expect(judgement.words).toMatch(/^[A-Z].{10,}\.$/);
+        expect(judgement.detail).toMatch(/^[A-Z].{10,}\.$/);
         if (judgement.do !== 'hold' && judgement.do !== 'configuration') continue;
-        expect(judgement.cure).toMatch(/^[A-Z].{3,}\.$/);
+        expect(judgement.remedy).toMatch(/^[A-Z].{3,}\.$/);
         expect(judgement.firstProbeMs).toBeGreaterThanOrEqual(60_000);
       }
     }
@@ -264,17 +264,17 @@ describe('a known reply', () => {
   });
 
   test('names the exact step where one is known', () => {
-    const cures = (wire: string): string => {
+    const remedies = (wire: string): string => {
       const judgement = judge(wire, 'auth');
-      return 'cure' in judgement ? judgement.cure : '';
+      return 'remedy' in judgement ? judgement.remedy : '';
     };
-    expect(cures('535 5.7.139 SmtpClientAuthentication is disabled for the Mailbox')).toContain(
+    expect(remedies('535 5.7.139 SmtpClientAuthentication is disabled for the Mailbox')).toContain(
       'Set-CASMailbox -Identity ADDRESS -SmtpClientAuthenticationDisabled $false',
     );
-    expect(cures('550 5.7.60 x')).toContain(
+    expect(remedies('550 5.7.60 x')).toContain(
       'Add-RecipientPermission -Identity ADDRESS -Trustee SMTP_USER -AccessRights SendAs',
     );
-    expect(cures('550 5.1.8 x')).toContain('Restricted entities');
+    expect(remedies('550 5.1.8 x')).toContain('Restricted entities');
   });
 
   test('is found by its status and not by a longer or shorter one', () => {
@@ -311,11 +311,11 @@ describe('an unknown reply', () => {
 
   test('that is neither 4xx nor 5xx counts as none', () => {
     for (const code of [200, 250, 334, 354, 600, 0]) {
-      const failure: RelayFailure = { phase: 'dot', reply: { code, text: 'x' }, words: 'A strange reply.' };
-      expect(judgeFailure(failure, true)).toEqual({ do: 'inDoubt', words: 'A strange reply.', code });
+      const failure: RelayFailure = { phase: 'dot', reply: { code, text: 'x' }, detail: 'A strange reply.' };
+      expect(judgeFailure(failure, true)).toEqual({ do: 'inDoubt', detail: 'A strange reply.', code });
       expect(judgeFailure({ ...failure, phase: 'data' }, false)).toEqual({
         do: 'retry',
-        words: 'A strange reply.',
+        detail: 'A strange reply.',
         code,
       });
     }
@@ -324,9 +324,9 @@ describe('an unknown reply', () => {
 
 describe('no reply', () => {
   test.each(phases)('at %s is transient, and in doubt once the dot was sent', (phase) => {
-    const failure: RelayFailure = { phase, words: 'The connection was cut.' };
-    expect(judgeFailure(failure, false)).toEqual({ do: 'retry', words: failure.words, code: 0 });
-    expect(judgeFailure(failure, true)).toEqual({ do: 'inDoubt', words: failure.words, code: 0 });
+    const failure: RelayFailure = { phase, detail: 'The connection was cut.' };
+    expect(judgeFailure(failure, false)).toEqual({ do: 'retry', detail: failure.detail, code: 0 });
+    expect(judgeFailure(failure, true)).toEqual({ do: 'inDoubt', detail: failure.detail, code: 0 });
   });
 
   test.each([
@@ -334,9 +334,9 @@ describe('no reply', () => {
     ['configuration', tell('signIn')],
     ['unavailable', hold('noToken')],
   ] as const)('for want of a token (%s) is %s', (token, expected) => {
-    const judgement = judgeFailure({ phase: 'token', words: 'Because.', token }, false);
+    const judgement = judgeFailure({ phase: 'token', detail: 'Because.', token }, false);
     expect(brief(judgement)).toBe(expected);
-    expect(judgement).toMatchObject({ words: 'Because.', code: 0, cure: expect.any(String) });
+    expect(judgement).toMatchObject({ detail: 'Because.', code: 0, remedy: expect.any(String) });
   });
 });
 

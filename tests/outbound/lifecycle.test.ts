@@ -34,7 +34,7 @@ describe('deferred', () => {
     const [letter] = await world.run(host.outbound.forPerson(world.account, 'failed', 10));
     expect(letter).toMatchObject({ id: 'a', state: 'failed', reason: 'tooOld' });
     expect(letter?.content).toBeDefined();
-    expect(letter?.words).toContain('Temporary server error');
+    expect(letter?.detail).toContain('Temporary server error');
   });
 
   test('cut before the final dot: an ordinary retry, no doubt', async () => {

@@ -1,10 +1,10 @@
 // What is written into rows comes back as it was, whatever it is, within the bounds of a row.
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeBox, emptyBox, encodeBox } from '../../shared/outbound/box.ts';
-import type { Box } from '../../shared/outbound/box.ts';
+import { decodeBox, emptyBox, encodeBox } from '../../shared/outbound/records/accountState.ts';
+import type { Box } from '../../shared/outbound/records/accountState.ts';
 import { checkNumbers } from '../../shared/outbound/checkNumbers.ts';
-import { getText, putText } from '../../shared/outbound/chunks.ts';
+import { getText, putText } from '../../shared/outbound/records/chunks.ts';
 import {
   after,
   allDueRange,
@@ -21,8 +21,8 @@ import {
   messageKey,
   messageRange,
   parseDueKey,
-} from '../../shared/outbound/keys.ts';
-import type { Range } from '../../shared/outbound/keys.ts';
+} from '../../shared/outbound/records/keys.ts';
+import type { Range } from '../../shared/outbound/records/keys.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import { mailbox } from '../models/world.ts';
@@ -49,8 +49,8 @@ const fullBox: Box = {
   holds: [
     {
       reason: 'quota',
-      words: 'The day is full.',
-      cure: 'Wait.',
+      detail: 'The day is full.',
+      remedy: 'Wait.',
       since: at,
       until: at + 1,
       tries: 3,
@@ -59,8 +59,8 @@ const fullBox: Box = {
     {
       mailbox: 'sales@example.com',
       reason: 'paused',
-      words: 'Paused.',
-      cure: 'Resume.',
+      detail: 'Paused.',
+      remedy: 'Resume.',
       since: at,
       tries: 0,
       firstMs: 0,
@@ -80,8 +80,8 @@ describe('box', () => {
 
   test('at its fullest, every property holds at most 64 KiB and the row 1 MiB', () => {
     const hold = {
-      words: 'w'.repeat(600),
-      cure: 'c'.repeat(300),
+      detail: 'w'.repeat(600),
+      remedy: 'c'.repeat(300),
       reason: 'sendAs',
       since: at,
       until: at,
@@ -196,8 +196,8 @@ describe('numbers that a row could not hold are refused at start', () => {
     ['day buckets of a second', { dayBucketMs: 1_000 }, 'longer day bucket'],
     ['a lease within its margin', { leaseMs: 8_000 }, 'lease is too short'],
     ['an attempt that outlives the function', { attemptMs: 400_000 }, 'outlive the function'],
-  ])('%s', (_what, change, words) => {
-    expect(checkNumbers({ ...defaultNumbers, ...change }, accounts).join(' ')).toContain(words);
+  ])('%s', (_what, change, detail) => {
+    expect(checkNumbers({ ...defaultNumbers, ...change }, accounts).join(' ')).toContain(detail);
   });
   test('a limit of nothing', () => {
     const limits = { messagesPerMinute: 0, recipientsPerDay: 1, connections: 1 };

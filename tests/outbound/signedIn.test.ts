@@ -6,7 +6,7 @@ const unsigned = {
   connect: (): Promise<ConnectResult> =>
     Promise.resolve({
       kind: 'failed',
-      failure: { phase: 'token', token: 'needsConsent', words: 'The sessions were revoked.' },
+      failure: { phase: 'token', token: 'needsConsent', detail: 'The sessions were revoked.' },
     }),
 };
 

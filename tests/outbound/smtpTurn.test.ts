@@ -5,7 +5,7 @@ test('a turn takes lease and slot, and gives both back', async () => {
   const world = new World();
   const host = world.host();
   const turn = await world.run(host.outbound.smtpTurn(world.account, 'doctor'));
-  if (turn.kind !== 'granted') throw new Error(turn.words);
+  if (turn.kind !== 'granted') throw new Error(turn.detail);
   expect(turn.budget.remainingMs()).toBeGreaterThan(50_000);
   const during = (await world.run(host.outbound.watch(world.account))).box;
   expect(during.lease?.owner).toBe('doctor');

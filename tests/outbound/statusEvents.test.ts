@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { eventData, eventSchema, schemaName, toCloudEvent } from '../../shared/outbound/statusEvents.ts';
-import type { RecipientOutcome, Told, ToldType } from '../../shared/outbound/told.ts';
+import { eventData, eventSchema, schemaName, toCloudEvent } from '../../shared/contract/statusCloudEvent.ts';
+import type { RecipientOutcome, Told, ToldType } from '../../shared/contract/statusEvent.ts';
 
 const at = Date.UTC(2026, 10, 25, 9, 30, 0, 7);
 const types = Object.keys(eventData).filter((type): type is ToldType => Object.hasOwn(eventData, type));
@@ -13,9 +13,9 @@ const recipients: readonly RecipientOutcome[] = [
     attempt: 1,
     code: 250,
     enhanced: '2.1.5',
-    words: 'Recipient OK',
+    detail: 'Recipient OK',
   },
-  { address: 'b@example.net', state: 'deferred', attempt: 1, code: 450, words: 'busy' },
+  { address: 'b@example.net', state: 'deferred', attempt: 1, code: 450, detail: 'busy' },
   { address: 'c@example.net', state: 'pending' },
 ];
 
@@ -50,7 +50,7 @@ const all: Readonly<Record<ToldType, Told>> = {
     at,
     retryAt: at + 60_000,
     reason: 'storm',
-    words: 'Refused for now.',
+    detail: 'Refused for now.',
   },
   'mail.held': {
     type: 'mail.held',
@@ -59,8 +59,8 @@ const all: Readonly<Record<ToldType, Told>> = {
     mailbox: 'desk@example.com',
     at,
     reason: 'quota',
-    words: 'Because.',
-    cure: 'Wait.',
+    detail: 'Because.',
+    remedy: 'Wait.',
   },
   'mail.inDoubt': {
     type: 'mail.inDoubt',
@@ -70,7 +70,7 @@ const all: Readonly<Record<ToldType, Told>> = {
     at,
     attempt: 1,
     reason: 'inDoubt',
-    words: 'Cut.',
+    detail: 'Cut.',
   },
   'mail.failed': {
     type: 'mail.failed',
@@ -95,7 +95,7 @@ const all: Readonly<Record<ToldType, Told>> = {
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
-    words: 'By desk.',
+    detail: 'By desk.',
   },
   'mail.bounced': {
     type: 'mail.bounced',
@@ -124,7 +124,7 @@ const all: Readonly<Record<ToldType, Told>> = {
     mailbox: 'desk@example.com',
     at,
     rejection: { sha256: 'ab'.repeat(32), sizeBytes: 12 },
-    problems: [{ field: 'to', words: 'to is missing.' }],
+    problems: [{ field: 'to', detail: 'to is missing.' }],
   },
 };
 
@@ -171,9 +171,9 @@ describe('an event', () => {
             attempt: 1,
             code: 250,
             enhancedStatus: '2.1.5',
-            words: 'Recipient OK',
+            detail: 'Recipient OK',
           },
-          { address: 'b@example.net', outcome: 'deferred', attempt: 1, code: 450, words: 'busy' },
+          { address: 'b@example.net', outcome: 'deferred', attempt: 1, code: 450, detail: 'busy' },
           { address: 'c@example.net', outcome: 'pending' },
         ],
         reply: { code: 250, enhancedStatus: '2.0.0', text: 'OK <x@prod.outlook.com>' },
@@ -192,7 +192,7 @@ describe('an event', () => {
       type: 'mail.rejected',
       at,
       rejection: { sha256: 'ab'.repeat(32), sizeBytes: 12 },
-      problems: [{ field: '', words: 'The submission is null.' }],
+      problems: [{ field: '', detail: 'The submission is null.' }],
     };
     const names = [
       all['mail.sent'],
@@ -219,11 +219,11 @@ describe('an event', () => {
       fc.property(
         fc.string({ unit: 'binary' }),
         fc.jsonValue({ stringUnit: 'binary' }),
-        (words, correlation) => {
-          const text = toCloudEvent({ ...all['mail.held'], words, correlation });
+        (detail, correlation) => {
+          const text = toCloudEvent({ ...all['mail.held'], detail, correlation });
           if (!/^[\x20-\x7e]+$/.test(text)) throw new Error(`not printable: ${text}`);
-          const data = parsed({ ...all['mail.held'], words, correlation })['data'];
-          expect(data).toMatchObject(JSON.parse(JSON.stringify({ words, correlation })) as object);
+          const data = parsed({ ...all['mail.held'], detail, correlation })['data'];
+          expect(data).toMatchObject(JSON.parse(JSON.stringify({ detail, correlation })) as object);
         },
       ),
       { numRuns: 2_000 },
@@ -247,10 +247,10 @@ describe('an event', () => {
       ...all['mail.rejected'],
       id: 'x'.repeat(128),
       correlation: '\u00e4'.repeat(4_094),
-      problems: Array.from({ length: 20 }, () => ({ field: 'x'.repeat(200), words: 'x'.repeat(600) })),
+      problems: Array.from({ length: 20 }, () => ({ field: 'x'.repeat(200), detail: 'x'.repeat(600) })),
       reason: 'x'.repeat(100),
-      words: 'x'.repeat(1_000),
-      cure: 'x'.repeat(1_000),
+      detail: 'x'.repeat(1_000),
+      remedy: 'x'.repeat(1_000),
     });
     expect(largest.length).toBeLessThan(49_152);
   });

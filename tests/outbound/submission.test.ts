@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { canonicalJson } from '../../shared/outbound/canonicalJson.ts';
-import { parseSubmission, recipientsOf, type Submission } from '../../shared/outbound/submission.ts';
+import { canonicalJson } from '../../shared/contract/canonicalJson.ts';
+import { parseSubmission, recipientsOf, type Submission } from '../../shared/contract/submission.ts';
 import { badSubmissions, context, desk, good } from './submissions.ts';
 
 function accept(payload: unknown): Submission {
   const answer = parseSubmission(payload, context);
-  if (answer.kind === 'rejected') throw new Error(answer.problems.map(({ words }) => words).join(' '));
+  if (answer.kind === 'rejected') throw new Error(answer.problems.map(({ detail }) => detail).join(' '));
   return answer.submission;
 }
 
@@ -19,7 +19,7 @@ describe('what is refused', () => {
 
   test.each(badSubmissions.map((bad) => [bad.name, bad] as const))(
     '%s',
-    (_name, { payload, field, words }) => {
+    (_name, { payload, field, detail }) => {
       const answer = parseSubmission(payload, context);
       if (answer.kind === 'ok') throw new Error('was accepted');
       const named = answer.problems.filter((problem) => problem.field === field);
@@ -27,12 +27,12 @@ describe('what is refused', () => {
         field,
         problems: expect.arrayContaining([field]),
       });
-      expect(named.map((problem) => problem.words).join(' ')).toMatch(words);
+      expect(named.map((problem) => problem.detail).join(' ')).toMatch(detail);
       expect(answer.problems.length).toBeLessThanOrEqual(20);
       for (const problem of answer.problems) {
         // A sentence in printable ASCII that names its field, of a length that people read.
-        expect(problem.words).toMatch(/^[\x20-\x7e]{10,600}[.?]$/);
-        expect(problem.words.startsWith(problem.field === '' ? 'The' : problem.field)).toBe(true);
+        expect(problem.detail).toMatch(/^[\x20-\x7e]{10,600}[.?]$/);
+        expect(problem.detail.startsWith(problem.field === '' ? 'The' : problem.field)).toBe(true);
       }
     },
   );
@@ -75,7 +75,7 @@ describe('what is refused', () => {
     ]);
     const many = parseSubmission({ ...good, to: Array.from({ length: 400 }, () => 'x') }, context);
     expect(many.kind === 'rejected' ? many.problems.length : 0).toBe(20);
-    expect(many.kind === 'rejected' ? many.problems.at(-1)?.words : '').toContain('more problems');
+    expect(many.kind === 'rejected' ? many.problems.at(-1)?.detail : '').toContain('more problems');
   });
 
   test('leaves every prototype as it was', () => {

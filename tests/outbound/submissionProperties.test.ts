@@ -2,8 +2,8 @@
 // through is anything but a plain addr-spec that was written so in the submission.
 import { expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { canonicalJson } from '../../shared/outbound/canonicalJson.ts';
-import { parseSubmission, recipientsOf } from '../../shared/outbound/submission.ts';
+import { canonicalJson } from '../../shared/contract/canonicalJson.ts';
+import { parseSubmission, recipientsOf } from '../../shared/contract/submission.ts';
 import { badSubmissions, context, good } from './submissions.ts';
 
 // Generous: the machine may be busy, and nothing here measures time.
@@ -24,7 +24,7 @@ function check(payload: unknown): 'ok' | 'rejected' {
   const answer = parseSubmission(payload, context);
   if (answer.kind === 'rejected') {
     must(answer.problems.length <= 20, 'more than twenty problems');
-    for (const { words } of answer.problems) must(sentence.test(words), `no sentence: ${words}`);
+    for (const { detail } of answer.problems) must(sentence.test(detail), `no sentence: ${detail}`);
     return 'rejected';
   }
   const recipients = recipientsOf(answer.submission);

@@ -1,7 +1,7 @@
 // A good submission and the ways in which it can be bad: each row names the field that must be named in the
 // rejection and a part of the words.
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
-import type { SubmissionContext } from '../../shared/outbound/submission.ts';
+import type { SubmissionContext } from '../../shared/contract/submission.ts';
 
 export const desk: Mailbox = {
   address: 'desk@example.com',
@@ -34,14 +34,14 @@ export interface Bad {
   readonly name: string;
   readonly payload: unknown;
   readonly field: string;
-  readonly words: string | RegExp;
+  readonly detail: string | RegExp;
 }
 
-const bad = (name: string, change: object, field: string, words: string | RegExp): Bad => ({
+const bad = (name: string, change: object, field: string, detail: string | RegExp): Bad => ({
   name,
   payload: { ...good, ...change },
   field,
-  words,
+  detail,
 });
 
 const without = (field: keyof typeof good): object =>
@@ -240,7 +240,7 @@ const polluted = [
   name,
   payload: `${JSON.stringify(good).slice(0, -1)},${member}}`,
   field,
-  words: 'is a name that no field may have',
+  detail: 'is a name that no field may have',
 }));
 
 // ---- payloads that are no submission at all
@@ -259,7 +259,7 @@ const shapelessRows: readonly (readonly [string, unknown, string])[] = [
   ['the text true', 'true', 'is a boolean'],
   ['JSON text', '"hello"', 'is text'],
   ['a JSON list', JSON.stringify([good]), 'is a list'],
-  ['words', 'hello there', 'is neither JSON nor base64'],
+  ['detail', 'hello there', 'is neither JSON nor base64'],
   ['XML', '<mail><to>a@example.net</to></mail>', 'is neither JSON nor base64'],
   ['cut JSON', JSON.stringify(good).slice(0, -5), 'is not valid JSON'],
   ['JSON with a comment', `{"id":"a"}//x`, 'is not valid JSON'],
@@ -301,11 +301,11 @@ const shapelessRows: readonly (readonly [string, unknown, string])[] = [
   ],
 ];
 
-const shapeless: readonly Bad[] = shapelessRows.map(([name, payload, words]) => ({
+const shapeless: readonly Bad[] = shapelessRows.map(([name, payload, detail]) => ({
   name,
   payload,
   field: '',
-  words,
+  detail,
 }));
 
 function nest(depth: number): unknown {
@@ -320,9 +320,9 @@ const addresses = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `u${index}@example.net`);
 
 const single: readonly Bad[] = [
-  { name: 'no id', payload: without('id'), field: 'id', words: 'is missing' },
-  { name: 'no mailbox', payload: without('mailbox'), field: 'mailbox', words: 'is missing' },
-  { name: 'no recipients', payload: without('to'), field: 'to', words: 'names nobody' },
+  { name: 'no id', payload: without('id'), field: 'id', detail: 'is missing' },
+  { name: 'no mailbox', payload: without('mailbox'), field: 'mailbox', detail: 'is missing' },
+  { name: 'no recipients', payload: without('to'), field: 'to', detail: 'names nobody' },
   bad('empty lists', { to: [], cc: [], bcc: [] }, 'to', 'names nobody'),
   bad('version 2', { version: 2 }, 'version', 'the number 1'),
   bad('version as text', { version: '1' }, 'version', 'the number 1'),
@@ -590,18 +590,18 @@ const single: readonly Bad[] = [
     ['a line break', 'outbound-uploads/x\n', 'has a character'],
     ['half a character', 'outbound-uploads/\ud800', 'has a character'],
     ['1,089 characters', `outbound-uploads/${'x'.repeat(1_072)}`, '1089 characters'],
-  ].flatMap(([name = '', blob = '', words = '']) => [
+  ].flatMap(([name = '', blob = '', detail = '']) => [
     bad(
       `an attachment's blob: ${name}`,
       { attachments: [{ filename: 'a', blob }] },
       'attachments[0].blob',
-      words,
+      detail,
     ),
     {
       name: `a raw blob: ${name}`,
       payload: { id: 'a', mailbox: 'desk@example.com', raw: { blob } },
       field: 'raw.blob',
-      words,
+      detail,
     },
   ]),
   ...['from', 'replyTo', 'subject', 'text', 'html', 'inReplyTo', 'references', 'headers', 'attachments'].map(
@@ -624,7 +624,7 @@ const single: readonly Bad[] = [
         }[field],
       },
       field,
-      words: 'can not stand beside "raw"',
+      detail: 'can not stand beside "raw"',
     }),
   ),
   ...['urgent', 'HIGH', '', 1, null, 'low'].map((priority) =>

@@ -1,6 +1,6 @@
 // What the sweep says of a backlog, and how often it counts a deep one.
 import { expect, test } from '@jest/globals';
-import { accountsPartition } from '../../shared/outbound/keys.ts';
+import { accountsPartition } from '../../shared/outbound/records/keys.ts';
 import { World, type Host } from '../models/world.ts';
 
 const minuteMs = 60_000;

@@ -1,8 +1,8 @@
 // Host and worker are killed (SIGKILL) while the server is at a step that was chosen, and a new host is started on
 // what they left behind. The moment is the server's own: it stops there, has the host killed and cuts the connection.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { StepInfo } from '../../local/exchange/faults.ts';
-import type { HostProcess } from '../../local/host/hostProcess.ts';
+import type { StepInfo } from '../../local/emulators/exchange/faults.ts';
+import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 import { applicationMailbox, inboundNumbers, startRig, submission, until, type Rig } from './rig.ts';
 

@@ -1,7 +1,7 @@
 // Several hosts on one storage, and hosts that come back with other settings: what is safe rests on the rows, not
 // on who works.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { HostProcess } from '../../local/host/hostProcess.ts';
+import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { applicationMailbox, scenarioNumbers, startRig, submission, until, type Rig } from './rig.ts';
 
 const box = (name: string): string => `${name}@kunta.example`;
@@ -78,7 +78,7 @@ test('a mailbox removed from the settings with a message waiting: held with the 
   await start(without('leaves'));
   await told('leaves-1', 'held');
   expect(rig.last('leaves-1')?.data).toMatchObject({ reason: 'removed' });
-  expect(String(rig.last('leaves-1')?.data['cure'])).toContain('MAILBOXES');
+  expect(String(rig.last('leaves-1')?.data['remedy'])).toContain('MAILBOXES');
   expect(rig.stack.exchange.log.messagesOf('leaves-1')).toEqual([]);
   // What comes for it now is refused in words.
   await put('leaves-2', 'leaves');

@@ -3,10 +3,10 @@
 // sample by this file's own, plainer reading; so a reply that the relay loses, shortens or takes for another
 // step's fails here, and so does a row that another one hides.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Judgement, RecipientJudgement } from '../../shared/outbound/judgement.ts';
-import { judgeFailure, judgeRecipient } from '../../shared/outbound/judgeReply.ts';
+import type { Judgement, RecipientJudgement } from '../../shared/outbound/policy/judgement.ts';
+import { judgeFailure, judgeRecipient } from '../../shared/outbound/policy/judgeReply.ts';
 import type { Phase, RelayConnection } from '../../shared/outbound/ports.ts';
-import { replyTable, type ReplyRow } from '../../shared/outbound/replyTable.ts';
+import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
 import {
   account,
   budget,
@@ -112,7 +112,7 @@ function expectedOf(row: ReplyRow, step: Step): object {
     return { do: 'configuration', scope: 'account', reason: 'signIn', ...codes };
   if (row.decision.do === 'deadLetter' && step === 'greeting')
     return { do: 'hold', scope: 'account', reason: 'unreachable', ...codes };
-  return { ...row.decision, words: row.words, ...codes };
+  return { ...row.decision, detail: row.detail, ...codes };
 }
 
 const cases = replyTable.flatMap((row) =>
@@ -139,7 +139,7 @@ describe('a reply of the table', () => {
       // Too many connections end the session; for the recipient that is: again.
       const act = row.decision.do === 'reconnect' ? 'retry' : row.decision.do;
       expect(recipient).toEqual(
-        expect.objectContaining({ do: act, words: row.words, ...codesOf(row.sample) }),
+        expect.objectContaining({ do: act, detail: row.detail, ...codesOf(row.sample) }),
       );
     },
   );
@@ -150,7 +150,7 @@ describe('a reply of the table', () => {
       const { judged } = await outcomeOf(step, row.sample);
       const byClass = { greeting: 'hold', auth: 'configuration', rcpt: 'deadLetter' } as const;
       expect(judged.do).toBe(step === 'greeting' || step === 'auth' || step === 'rcpt' ? byClass[step] : '');
-      expect(judged.words).not.toBe(row.words);
+      expect(judged.detail).not.toBe(row.detail);
     },
   );
 });

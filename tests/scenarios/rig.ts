@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { buildPackage } from '../../local/build.ts';
 import { openDesk } from '../../local/desk.ts';
 import { Esm, type Received } from '../../local/esm.ts';
-import type { HostProcess, HostProcessLine } from '../../local/host/hostProcess.ts';
+import type { HostProcess, HostProcessLine } from '../../local/functionsHost/hostProcess.ts';
 import { quickNumbers } from '../../local/quick.ts';
 import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack.ts';
 import { systemClock } from '../../shared/clock.ts';

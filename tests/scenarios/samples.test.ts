@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mailboxes, plannedBurst, plannedSamples, reportBlob } from '../../local/demo/scenario.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
-import type { SubmissionContext } from '../../shared/outbound/submission.ts';
-import { parseSubmission } from '../../shared/outbound/submission.ts';
+import type { SubmissionContext } from '../../shared/contract/submission.ts';
+import { parseSubmission } from '../../shared/contract/submission.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -3,8 +3,8 @@
 // stack; what a test says of a message is what ESM was told, what the server saw and what the rows hold.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import type { SmtpRule } from '../../local/exchange/faults.ts';
-import type { Hold } from '../../shared/outbound/box.ts';
+import type { SmtpRule } from '../../local/emulators/exchange/faults.ts';
+import type { Hold } from '../../shared/outbound/records/accountState.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 import { applicationMailbox, scenarioNumbers, startRig, submission, until, type Rig } from './rig.ts';
 
@@ -170,7 +170,7 @@ test.concurrent(
       await told(id, 'held');
       expect(rig.told(id)).toEqual(['accepted', 'inDoubt', 'held']);
       expect(rig.last(id)?.data).toMatchObject({ reason: 'notFound' });
-      expect(String(rig.last(id)?.data['cure'])).toContain('Ask a recipient');
+      expect(String(rig.last(id)?.data['remedy'])).toContain('Ask a recipient');
       expect(arrivals(id)).toBe(0);
     }
     // Two looks for each.
@@ -256,7 +256,7 @@ test.concurrent(
     await rig.esm.submit(Buffer.from(JSON.stringify(good)).toString('base64'));
     await told('refuses-good', 'sent');
     await rig.esm.submit(good);
-    const cases: readonly (readonly [text: string, words: string])[] = [
+    const cases: readonly (readonly [text: string, detail: string])[] = [
       ['{"version":1,"id":"refuses-1"', 'is not valid JSON'],
       [JSON.stringify({ version: 1, id: 'refuses-2', mailbox: box('refuses') }), 'to'],
       [JSON.stringify(submission('refuses-3', 'nobody@kunta.example')), 'mailbox'],
@@ -283,11 +283,11 @@ test.concurrent(
         return { text: bytes.toString(), problems: JSON.stringify(data['problems']) };
       }),
     );
-    for (const [text, words] of cases) {
+    for (const [text, detail] of cases) {
       // The host hands over parsed JSON; what it parsed is written again with sorted names.
       const found = kept.filter(({ text: one }) => sameJson(one, text));
       expect(found).toHaveLength(1);
-      expect(found[0]?.problems).toContain(words);
+      expect(found[0]?.problems).toContain(detail);
     }
     expect(rig.told('refuses-good')).toEqual(['accepted', 'sent']);
     expect(rig.stack.exchange.log.messages.filter(({ account }) => account === box('refuses'))).toHaveLength(
@@ -320,7 +320,7 @@ async function comeThrough(name: string, reason: string, mend: () => void): Prom
   await until(`${name} is on hold`, async () => (await holdsOf(name)).length > 0);
   const [hold] = await holdsOf(name);
   expect(hold).toMatchObject({ reason });
-  expect(hold?.cure).not.toBe('');
+  expect(hold?.remedy).not.toBe('');
   await until(`${name} was tried twice`, async () => ((await holdsOf(name))[0]?.tries ?? 0) >= 2);
   for (const id of ids) {
     expect(await stateOf(name, id)).toBe('waiting');
@@ -335,8 +335,8 @@ async function comeThrough(name: string, reason: string, mend: () => void): Prom
 test.concurrent.each(holds)(
   'on hold, account %s: its own try ends it and nobody is charged',
   async (name, at, reply, reason) => {
-    const [code = '', enhanced = '', ...words] = reply.split(' ');
-    const does = { kind: 'reply', code: Number(code), enhanced, text: words.join(' ') } as const;
+    const [code = '', enhanced = '', ...detail] = reply.split(' ');
+    const does = { kind: 'reply', code: Number(code), enhanced, text: detail.join(' ') } as const;
     const rule = rig.stack.exchange.misbehave({ protocol: 'smtp', at, account: box(name), does });
     await comeThrough(name, reason, () => {
       rule.end();

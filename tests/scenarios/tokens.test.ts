@@ -4,13 +4,13 @@
 //
 // Tokens live eight seconds here (real: 60 to 90 minutes); the door refreshes them half-way.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { StepInfo } from '../../local/exchange/faults.ts';
-import type { HostProcess } from '../../local/host/hostProcess.ts';
+import type { StepInfo } from '../../local/emulators/exchange/faults.ts';
+import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { accountKey } from '../../shared/mail/accountKey.ts';
 import { createGrants, grantName } from '../../shared/oauth/grants.ts';
 import { tableSignInRows } from '../../shared/oauth/tableSignInRows.ts';
-import type { Hold } from '../../shared/outbound/box.ts';
+import type { Hold } from '../../shared/outbound/records/accountState.ts';
 import { containerNames, tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
 import { everythingIn, findIn, formsOf } from './canaries.ts';
@@ -105,9 +105,9 @@ function deliver(name: string, count: number): void {
 const noticesOf = (name: string): number =>
   rig.esm.notices.filter(({ data }) => data['mailbox'] === box(name)).length;
 
-async function cursorOf(name: string): Promise<{ readonly words: string; readonly failureCount: number }> {
+async function cursorOf(name: string): Promise<{ readonly detail: string; readonly failureCount: number }> {
   const row = await rig.stack.store.table(tableNames.inbound).getEntity(accountKey(box(name)), 'cursor');
-  return JSON.parse(String(row['position'])) as { words: string; failureCount: number };
+  return JSON.parse(String(row['position'])) as { detail: string; failureCount: number };
 }
 
 test('runs out in the middle of a fetch: one more session with a new token, in the same pass', async () => {
@@ -148,7 +148,7 @@ test('no longer believed in the middle of an SMTP session: the account is held, 
   const held = rig.events('outbound.held').filter(({ account }) => account === box('long'));
   expect(held.length).toBeGreaterThanOrEqual(1);
   expect(held[0]).toMatchObject({ reason: 'signIn' });
-  expect(String(held[0]?.['words'])).toContain('never signed in');
+  expect(String(held[0]?.['detail'])).toContain('never signed in');
   // Two at first, one for each try; a refused session is not used again.
   expect(logins('long', 'smtp')).toBeLessThanOrEqual(6);
 }, 120_000);
@@ -165,14 +165,14 @@ test('revoked: the mailbox needs consent in both directions, one alert, the auth
   await until('the token in hand has run out', () => performance.now() > end);
   for (const id of ['gone-2', 'gone-3']) await put(id, name);
   await until('it is held', async () => (await holdOf(name))?.reason === 'consent');
-  expect((await holdOf(name))?.words).toMatch(sentence);
-  expect((await holdOf(name))?.cure).toContain('Connect the mailbox again');
+  expect((await holdOf(name))?.detail).toMatch(sentence);
+  expect((await holdOf(name))?.remedy).toContain('Connect the mailbox again');
   await tried(name, 3);
   deliver(name, 2);
   for (let pass = 0; pass < 3; pass += 1) expect(await host.run('fetchMail')).toBe(true);
   const cursor = await cursorOf(name);
   expect(cursor.failureCount).toBeGreaterThan(0);
-  expect(cursor.words).toMatch(sentence);
+  expect(cursor.detail).toMatch(sentence);
   expect(noticesOf(name)).toBe(0);
   expect(outcomes(50173) - from).toBe(1);
   expect([logins(name, 'smtp'), logins(name, 'imap')]).toEqual(loginsBefore);
@@ -229,8 +229,8 @@ test('refused by the authority: the account is held with its sentence, and goes 
   for (const id of ['app-2', 'app-3']) await put(id, 'app');
   await until('it is held', async () => (await holdOf('app')) !== undefined);
   expect(await holdOf('app')).toMatchObject({ reason: 'signIn' });
-  expect((await holdOf('app'))?.words).toMatch(sentence);
-  expect((await holdOf('app'))?.words).not.toContain('refused by the stand-in');
+  expect((await holdOf('app'))?.detail).toMatch(sentence);
+  expect((await holdOf('app'))?.detail).not.toContain('refused by the stand-in');
   await tried('app', 4);
   // Asked once; the answer is remembered for half a minute, whoever asks.
   expect(rig.stack.entra.calls.length - from).toBeLessThanOrEqual(2);

@@ -153,8 +153,8 @@ export class Oracle {
         mayRepeat,
       });
       for (const violation of found) this.say(violation);
-      if (found.some((words) => words.startsWith('lost:'))) lost += 1;
-      if (found.some((words) => words.startsWith('duplicate:'))) unexplainedDuplicates += 1;
+      if (found.some((detail) => detail.startsWith('lost:'))) lost += 1;
+      if (found.some((detail) => detail.startsWith('duplicate:'))) unexplainedDuplicates += 1;
     }
     for (const id of byId.keys()) this.say(`unknown: ${id} arrived and was never submitted`);
     const most = mostOf(arrivals, limitsOf, (violation) => {

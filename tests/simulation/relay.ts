@@ -53,8 +53,8 @@ export class SimulatedRelay implements Relay {
     await wait(machine, scheduler.between(50, 400));
     if (failure !== undefined || budget.remainingMs() <= 0 || !end.open) {
       connection.destroy();
-      const words = 'The connection was not ready in time.';
-      return { kind: 'failed', failure: failure ?? { phase: 'connect', words } };
+      const detail = 'The connection was not ready in time.';
+      return { kind: 'failed', failure: failure ?? { phase: 'connect', detail } };
     }
     end.heard();
     return { kind: 'connected', connection };
@@ -99,10 +99,10 @@ class SimulatedConnection implements RelayConnection {
     const message = this.#read(envelope, content);
     const manner = server.manner(this.#account.key, envelope.to);
     const left = await this.#step(manner.envelopeMs, budget);
-    if (left !== undefined) return failed(false, [], { phase: 'mail', words: left });
+    if (left !== undefined) return failed(false, [], { phase: 'mail', detail: left });
     if (manner.refuse?.phase === 'mail') {
       const { reply } = manner.refuse;
-      return failed(false, [], { phase: 'mail', reply, words: reply.text });
+      return failed(false, [], { phase: 'mail', reply, detail: reply.text });
     }
     const recipients = envelope.to.map((address) => ({
       address,
@@ -114,17 +114,17 @@ class SimulatedConnection implements RelayConnection {
     const [refused] = recipients;
     if (accepted.length === 0) {
       const reply = refused === undefined ? {} : { reply: refused.reply };
-      return failed(false, recipients, { phase: 'rcpt', ...reply, words: 'No recipient was accepted.' });
+      return failed(false, recipients, { phase: 'rcpt', ...reply, detail: 'No recipient was accepted.' });
     }
     if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
       this.destroy();
-      return failed(false, recipients, { phase: 'data', words: 'The refusals could not be noted.' });
+      return failed(false, recipients, { phase: 'data', detail: 'The refusals could not be noted.' });
     }
     const leftInBody = await this.#step(manner.bodyMs, budget);
-    if (leftInBody !== undefined) return failed(false, recipients, { phase: 'body', words: leftInBody });
+    if (leftInBody !== undefined) return failed(false, recipients, { phase: 'body', detail: leftInBody });
     if (manner.cut === 'beforeDot') {
       this.#end.close();
-      return failed(false, recipients, { phase: 'body', words: 'The connection was cut.' });
+      return failed(false, recipients, { phase: 'body', detail: 'The connection was cut.' });
     }
     if (server.happens(rates.death)) machine.die();
     // From here on the dot is in the socket, and the server has it whatever becomes of the client.
@@ -137,16 +137,16 @@ class SimulatedConnection implements RelayConnection {
     if (manner.cut === 'afterDot') {
       server.leftInDoubt += 1;
       this.#end.close();
-      return failed(true, recipients, { phase: 'dot', words: 'The connection was cut.' });
+      return failed(true, recipients, { phase: 'dot', detail: 'The connection was cut.' });
     }
     const replyMs = (manner.acceptsAfterMs ?? 0) + manner.replyMs;
     const unanswered = await this.#step(replyMs, budget);
     if (unanswered !== undefined) {
       server.leftInDoubt += 1;
-      return failed(true, recipients, { phase: 'dot', words: unanswered });
+      return failed(true, recipients, { phase: 'dot', detail: unanswered });
     }
     if (refusal !== undefined)
-      return failed(true, recipients, { phase: 'dot', reply: refusal.reply, words: refusal.reply.text });
+      return failed(true, recipients, { phase: 'dot', reply: refusal.reply, detail: refusal.reply.text });
     const serverMessageId = `<${message.id}.${message.attempt}@server.example>`;
     return {
       kind: 'accepted',
@@ -198,11 +198,11 @@ class SimulatedConnection implements RelayConnection {
     const { machine, server, scheduler } = this.#ends;
     if (machine.dead) return never();
     const left = await this.#step(scheduler.between(200, 1_000), budget);
-    if (left !== undefined) return { kind: 'failed', failure: { phase: 'mail', words: left } };
+    if (left !== undefined) return { kind: 'failed', failure: { phase: 'mail', detail: left } };
     const refuse = server.manner(this.#account.key, []).refuse;
     if (refuse?.phase !== 'mail') return { kind: 'ok' };
     const { reply } = refuse;
-    return { kind: 'failed', failure: { phase: 'mail', reply, words: reply.text } };
+    return { kind: 'failed', failure: { phase: 'mail', reply, detail: reply.text } };
   }
 
   async close(): Promise<void> {
@@ -241,7 +241,7 @@ export class SimulatedSentItems implements SentItems {
     await wait(machine, scheduler.between(300, 3_000));
     server.looks += 1;
     if (server.happens(rates.lookNotMade) || server.trouble(account.key) === 'outage')
-      return { kind: 'notMade', words: 'The mailbox could not be read.' };
+      return { kind: 'notMade', detail: 'The mailbox could not be read.' };
     const found = new Map<string, { readonly messageId?: string }>();
     for (const { bridgeId } of wanted) {
       if (server.hasCopy(account.key, bridgeId))

@@ -94,7 +94,7 @@ export class Server {
   door(account: string): RelayFailure | undefined {
     switch (this.trouble(account)) {
       case 'outage':
-        return { phase: 'connect', words: 'The server does not answer.' };
+        return { phase: 'connect', detail: 'The server does not answer.' };
       case 'closing':
         return failure('greeting', { code: 421, enhanced: '4.3.2', text: 'Service not available' });
       case 'signIn':
@@ -199,7 +199,7 @@ export class Server {
 const failure = (phase: RelayFailure['phase'], reply: Reply): RelayFailure => ({
   phase,
   reply,
-  words: reply.text,
+  detail: reply.text,
 });
 
 /** The server's end of one connection. */

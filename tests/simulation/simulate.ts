@@ -5,8 +5,8 @@ import { recipientsInDay } from '../../shared/limits/window.ts';
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
-import { decodeBox } from '../../shared/outbound/box.ts';
-import type { Doors } from '../../shared/outbound/doors.ts';
+import { decodeBox } from '../../shared/outbound/records/accountState.ts';
+import type { Dependencies } from '../../shared/outbound/dependencies.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
 import { createOutbound } from '../../shared/outbound/outbound.ts';
@@ -177,7 +177,7 @@ export class Simulation {
       });
     const wire = wireFor('work');
     const ends = { scheduler, machine, server: this.server, rates: this.#climate.server };
-    const doors: Doors = {
+    const doors: Dependencies = {
       rows: new SimulatedRows(this.table, wire),
       contents: new SimulatedContents(this.#blobs, wire, () => scheduler.now),
       queues: new SimulatedQueues(this.#hands, wire),
@@ -317,7 +317,7 @@ export class Simulation {
       const connections = death + pause === 0 ? set : Math.max(set, serverConnections);
       if (most > connections) this.#oracle.say(`limit: ${most} connections where ${connections} are allowed`);
     }
-    for (const words of this.#leftovers()) this.#oracle.say(words);
+    for (const detail of this.#leftovers()) this.#oracle.say(detail);
     const verdict = this.#oracle.judge(
       this.#submitted,
       this.server,
@@ -348,11 +348,11 @@ export class Simulation {
 
   /** Counters balance to zero: nothing is claimed, leased, listed or untold any more. */
   #leftovers(): readonly string[] {
-    const words: string[] = [];
+    const detail: string[] = [];
     for (const { key, limits } of this.accounts) {
       const rows = this.table.all(key);
       const left = rows.find((row) => !/^(box$|msg\||served\||aside\|(doubt|failed)\|)/.test(row.key));
-      if (left !== undefined) words.push(`stuck: ${key} still lists ${left.key}`);
+      if (left !== undefined) detail.push(`stuck: ${key} still lists ${left.key}`);
       const box = rows.find((row) => row.key === 'box');
       if (box === undefined) continue;
       const { open, lease, holds, slots, day } = decodeBox(box.fields);
@@ -362,14 +362,14 @@ export class Simulation {
       const law = { ...this.#numbers, ...limits };
       const charged = recipientsInDay({ slots, day }, law, this.scheduler.now);
       if (charged < triedCount)
-        words.push(`counter: ${key} tried ${triedCount} recipients in a day and is charged for ${charged}`);
-      if (open.length > 0) words.push(`stuck: ${key} still has ${open.length} open attempts`);
-      if (lease !== undefined) words.push(`stuck: ${key} still has a lease`);
-      if (holds.length > 0) words.push(`stuck: ${key} is still on hold`);
+        detail.push(`counter: ${key} tried ${triedCount} recipients in a day and is charged for ${charged}`);
+      if (open.length > 0) detail.push(`stuck: ${key} still has ${open.length} open attempts`);
+      if (lease !== undefined) detail.push(`stuck: ${key} still has a lease`);
+      if (holds.length > 0) detail.push(`stuck: ${key} is still on hold`);
     }
-    if (this.#mail.length > 0) words.push(`stuck: ${this.#mail.length} submissions still on the queue`);
-    if (this.server.openCount > 0) words.push(`stuck: ${this.server.openCount} connections are still open`);
-    return words;
+    if (this.#mail.length > 0) detail.push(`stuck: ${this.#mail.length} submissions still on the queue`);
+    if (this.server.openCount > 0) detail.push(`stuck: ${this.server.openCount} connections are still open`);
+    return detail;
   }
 
   /** I10: how long everything may still take once nothing goes wrong any more; from the numbers and limits alone. */

@@ -39,7 +39,7 @@ export class SimulatedRows implements Rows {
       const what = `commit ${partition} ${operations.map(({ kind, key }) => `${kind} ${key}`).join(' ')}`;
       return await this.#wire.ask(what, () => this.#table.commit(partition, operations));
     } catch (error) {
-      if (error instanceof StorageTrouble) return { kind: 'unknown', words: error.message };
+      if (error instanceof StorageTrouble) return { kind: 'unknown', detail: error.message };
       throw error;
     }
   }

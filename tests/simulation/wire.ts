@@ -56,9 +56,9 @@ export class Wire {
           resolve(value);
         });
       };
-      const trouble = (ms: number, words: string): void => {
+      const trouble = (ms: number, detail: string): void => {
         machine.after(ms, () => {
-          reject(new StorageTrouble(words));
+          reject(new StorageTrouble(detail));
         });
       };
       const applied = (): { readonly value: T; readonly dateMs: number } => ({

@@ -20,7 +20,7 @@ async function receive(name: string) {
 }
 
 test('an event is on mail-status, as it stands, and never expires', async () => {
-  const text = JSON.stringify({ id: 'a', data: { words: 'ä'.replace('ä', '\\u00e4') } });
+  const text = JSON.stringify({ id: 'a', data: { detail: 'ä'.replace('ä', '\\u00e4') } });
   await queues.tell(text);
   const [message, ...others] = await receive(queueNames.mailStatus);
   expect(others).toEqual([]);

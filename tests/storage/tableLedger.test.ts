@@ -32,7 +32,7 @@ const cursor: Cursor = {
   lastPassAt: Date.UTC(2026, 10, 24),
   lastSuccessAt: 0,
   leftover: true,
-  words: "It's ä test",
+  detail: "It's ä test",
   vanishedCount: 1,
 };
 

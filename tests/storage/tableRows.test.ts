@@ -302,7 +302,7 @@ describe('a store in trouble', () => {
         const sick = sickRows(port);
         expect(await sick.commit('p', [insert('a')])).toEqual({
           kind: 'unknown',
-          words: expect.stringContaining(String(status)),
+          detail: expect.stringContaining(String(status)),
         });
         await expect(sick.read('p', 'a')).rejects.toMatchObject({ name: 'StorageTrouble' });
         await expect(sick.query('p', { from: '', to: '~', limit: 1 })).rejects.toMatchObject({

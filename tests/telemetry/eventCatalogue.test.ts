@@ -52,10 +52,10 @@ describe('the catalogue is read from its source', () => {
           { name: 'ms', type: 'number', optional: false },
           { name: 'first', type: 'boolean', optional: false },
           { name: 'cause', type: 'string', optional: false },
-          { name: 'words', type: 'string', optional: true },
+          { name: 'detail', type: 'string', optional: true },
           { name: 'code', type: 'number', optional: true },
         ],
-        words: 'Said when it is.',
+        detail: 'Said when it is.',
         file: 'roomEvents',
       },
     ]);
@@ -89,7 +89,7 @@ describe('the catalogue is read from its source', () => {
           two: line<{ count: number }>('two', 'error'),
         };`),
     ).toMatchObject([
-      { name: 'room.one', levels: ['debug'], fields: [{ name: 'id', type: 'string' }], words: 'First.' },
+      { name: 'room.one', levels: ['debug'], fields: [{ name: 'id', type: 'string' }], detail: 'First.' },
       { name: 'room.two', levels: ['error'], fields: [{ name: 'count', type: 'number' }] },
     ]);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { logLine } from '../../shared/telemetry/logLine.ts';
 
-const lineOf = (words: string): string => logLine({ name: 'room.event', level: 'info', fields: { words } });
+const lineOf = (detail: string): string => logLine({ name: 'room.event', level: 'info', fields: { detail } });
 
 test('an event is one object with its name first', () => {
   const line = logLine({
@@ -19,16 +19,16 @@ test.each([
   ['C1 control', 'x\u009b31m'],
   ['line separator', 'x\u2028y'],
   ['bidirectional override', 'x\u202egpj.exe'],
-])('a value with %s stays one printable line that says the same', (_, words) => {
-  const line = lineOf(words);
+])('a value with %s stays one printable line that says the same', (_, detail) => {
+  const line = lineOf(detail);
   expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202e]/);
-  expect(JSON.parse(line)).toEqual({ event: 'room.event', words });
+  expect(JSON.parse(line)).toEqual({ event: 'room.event', detail });
 });
 
 test('a value of a megabyte, and half a surrogate pair, are bounded and whole', () => {
   const line = lineOf(`\ud83d${'x'.repeat(1_000_000)}`);
   expect(line.length).toBeLessThan(1_100);
-  expect((JSON.parse(line) as { words: string }).words).toMatch(/^\ufffdx+…$/);
+  expect((JSON.parse(line) as { detail: string }).detail).toMatch(/^\ufffdx+…$/);
 });
 
 test('a field cannot rename the event', () => {

@@ -31,9 +31,9 @@ function start(script: string, ...args: readonly string[]): Started {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly scripts: Readonly<Record<string, string>>;
   };
-  const [, ...words] = (scripts[script] ?? '').split(' ');
+  const [, ...detail] = (scripts[script] ?? '').split(' ');
   const { PATH, HOME } = process.env;
-  const child = spawn(process.execPath, [...words, ...args], {
+  const child = spawn(process.execPath, [...detail, ...args], {
     cwd: root,
     env: { PATH, HOME },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -81,11 +81,11 @@ function pressCtrlC({ child }: Started): void {
 }
 
 test('npm start says where everything is, and keeps the settings for the other commands to itself', () => {
-  const words = stack.output();
+  const detail = stack.output();
   for (const what of ['Functions host', 'master key', 'SMTP', 'IMAP', 'Entra', 'Key Vault', 'mailboxes'])
-    expect(words).toContain(what);
-  expect(words).toContain(settingsFile);
-  expect(words).toMatch(/Submit the samples: {2}npm run submit -- local\/samples\/\*\.json --watch/);
+    expect(detail).toContain(what);
+  expect(detail).toContain(settingsFile);
+  expect(detail).toMatch(/Submit the samples: {2}npm run submit -- local\/samples\/\*\.json --watch/);
   const settings = JSON.parse(readFileSync(settingsFile, 'utf8')) as Record<string, unknown>;
   expect(settings).toMatchObject({ MailStore: expect.stringContaining('127.0.0.1') as unknown });
   expect(statSync(settingsFile).mode & 0o077).toBe(0);

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import https from 'node:https';
 import { makeCertificates } from '../../../local/certificates.ts';
-import { startEntra } from '../../../local/entra/entra.ts';
-import type { EntraOptions, EntraStandIn } from '../../../local/entra/entra.ts';
+import { startEntra } from '../../../local/emulators/entra/entra.ts';
+import type { EntraOptions, EntraStandIn } from '../../../local/emulators/entra/entra.ts';
 import type { Clock } from '../../../shared/clock.ts';
 
 const TENANT = '11111111-2222-4333-8444-555555555555';

@@ -1,10 +1,10 @@
 // Where a message goes once it was taken.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
-import { withOtherMessageId } from '../../../local/exchange/delivery.ts';
-import { Content, headerFields, headerValue } from '../../../local/exchange/content.ts';
-import type { Exchange } from '../../../local/exchange/exchange.ts';
-import { decodeFolderName, encodeFolderName } from '../../../local/exchange/folderNames.ts';
+import { withOtherMessageId } from '../../../local/emulators/exchange/delivery.ts';
+import { Content, headerFields, headerValue } from '../../../local/emulators/exchange/content.ts';
+import type { Exchange } from '../../../local/emulators/exchange/exchange.ts';
+import { decodeFolderName, encodeFolderName } from '../../../local/emulators/exchange/folderNames.ts';
 import {
   closeAll,
   exchangeWith,

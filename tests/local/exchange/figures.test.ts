@@ -1,9 +1,9 @@
 // The oracle's arithmetic, against a count that looks at every span there is.
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { mostAtOnce, mostInAnySpan } from '../../../local/exchange/figures.ts';
-import type { Interval, Weighed } from '../../../local/exchange/figures.ts';
-import { ServerLog } from '../../../local/exchange/serverLog.ts';
+import { mostAtOnce, mostInAnySpan } from '../../../local/emulators/exchange/figures.ts';
+import type { Interval, Weighed } from '../../../local/emulators/exchange/figures.ts';
+import { ServerLog } from '../../../local/emulators/exchange/serverLog.ts';
 import { systemClock } from '../../../shared/clock.ts';
 
 /** Every whole instant at which a span could begin. */

@@ -6,9 +6,9 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { makeCertificates } from '../../../local/certificates.ts';
 import type { Certificates } from '../../../local/certificates.ts';
-import type { TokenVerdict } from '../../../local/exchange/accounts.ts';
-import { startExchange } from '../../../local/exchange/exchange.ts';
-import type { Exchange, ExchangeOptions } from '../../../local/exchange/exchange.ts';
+import type { TokenVerdict } from '../../../local/emulators/exchange/accounts.ts';
+import { startExchange } from '../../../local/emulators/exchange/exchange.ts';
+import type { Exchange, ExchangeOptions } from '../../../local/emulators/exchange/exchange.ts';
 import { systemClock } from '../../../shared/clock.ts';
 import type { Clock } from '../../../shared/clock.ts';
 

@@ -1,7 +1,7 @@
 // IMAP as a transcript: what is said to the stand-in, and what it says.
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { AccountOptions } from '../../../local/exchange/accounts.ts';
-import type { Exchange } from '../../../local/exchange/exchange.ts';
+import type { AccountOptions } from '../../../local/emulators/exchange/accounts.ts';
+import type { Exchange } from '../../../local/emulators/exchange/exchange.ts';
 import {
   appToken,
   closeAll,

@@ -2,9 +2,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ImapFlow } from 'imapflow';
-import type { Exchange } from '../../../local/exchange/exchange.ts';
-import type { ImapFault, ImapRule, ImapStep } from '../../../local/exchange/faults.ts';
-import { Content } from '../../../local/exchange/content.ts';
+import type { Exchange } from '../../../local/emulators/exchange/exchange.ts';
+import type { ImapFault, ImapRule, ImapStep } from '../../../local/emulators/exchange/faults.ts';
+import { Content } from '../../../local/emulators/exchange/content.ts';
 import { certificates, closeAll, exchangeWith, LineClient, tokenFor, xoauth2 } from './harness.ts';
 import { imapClient, playImap, samples } from './imapScenario.ts';
 

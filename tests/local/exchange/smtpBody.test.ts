@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { hasBareLineEnd, readBody } from '../../../local/exchange/smtpBody.ts';
-import type { ByteSource } from '../../../local/exchange/smtpBody.ts';
+import { hasBareLineEnd, readBody } from '../../../local/emulators/exchange/smtpBody.ts';
+import type { ByteSource } from '../../../local/emulators/exchange/smtpBody.ts';
 
 class Pieces implements ByteSource {
   left: Buffer[];

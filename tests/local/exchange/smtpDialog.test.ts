@@ -1,6 +1,6 @@
 // SMTP as a transcript: what is said to the stand-in, and what it says.
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { AccountOptions } from '../../../local/exchange/accounts.ts';
+import type { AccountOptions } from '../../../local/emulators/exchange/accounts.ts';
 import {
   appToken,
   closeAll,

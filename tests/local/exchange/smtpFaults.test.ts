@@ -1,8 +1,8 @@
 // Every order to misbehave, seen from both ends: what the client gets, and what the log says of it.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTransport } from 'nodemailer';
-import type { Exchange } from '../../../local/exchange/exchange.ts';
-import type { SmtpFault, SmtpStep, StepInfo } from '../../../local/exchange/faults.ts';
+import type { Exchange } from '../../../local/emulators/exchange/exchange.ts';
+import type { SmtpFault, SmtpStep, StepInfo } from '../../../local/emulators/exchange/faults.ts';
 import {
   certificates,
   closeAll,

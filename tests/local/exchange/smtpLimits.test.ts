@@ -1,6 +1,6 @@
 // The limits of an account, enforced and measured. Time is moved by hand.
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { ExchangeOptions } from '../../../local/exchange/exchange.ts';
+import type { ExchangeOptions } from '../../../local/emulators/exchange/exchange.ts';
 import {
   closeAll,
   exchangeWith,

@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SecretClient } from '@azure/keyvault-secrets';
 import tls from 'node:tls';
 import { makeCertificates } from '../../../local/certificates.ts';
-import { startEntra } from '../../../local/entra/entra.ts';
-import type { EntraStandIn } from '../../../local/entra/entra.ts';
-import { startVault } from '../../../local/vault/vault.ts';
-import type { VaultStandIn } from '../../../local/vault/vault.ts';
+import { startEntra } from '../../../local/emulators/entra/entra.ts';
+import type { EntraStandIn } from '../../../local/emulators/entra/entra.ts';
+import { startVault } from '../../../local/emulators/keyVault/vault.ts';
+import type { VaultStandIn } from '../../../local/emulators/keyVault/vault.ts';
 import { systemClock } from '../../../shared/clock.ts';
 
 const TENANT = '11111111-2222-4333-8444-555555555555';

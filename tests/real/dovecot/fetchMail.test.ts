@@ -195,7 +195,7 @@ describe('between two steps', () => {
     const imap = imapAt(dovecot.imapPort, ca, new TestTokens((name) => dovecot.token(name)));
     const rig = rigOf({ mailboxes: [mailboxOf(user, { folder: 'Tickets' })], imap });
     expect(await rig.inbound.fetchAll(run)).toMatchObject([{ outcome: 'failed' }]);
-    expect((await rig.inbound.states())[0]?.cursor?.words).toContain('cannot be opened');
+    expect((await rig.inbound.states())[0]?.cursor?.detail).toContain('cannot be opened');
   });
 });
 
@@ -207,7 +207,7 @@ test('a sign-in that Dovecot refuses is tried once more with a new token, then s
     imap: imapAt(dovecot.imapPort, ca, tokens),
   });
   const [report] = await rig.inbound.fetchAll(run);
-  expect(report?.words).toContain('refuses the sign-in');
+  expect(report?.detail).toContain('refuses the sign-in');
   expect(tokens.renewed).toBe(1);
   expect(JSON.stringify([report, rig.events])).not.toContain('nonsense');
 });

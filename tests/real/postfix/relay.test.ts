@@ -41,7 +41,7 @@ const ofSize = (bytes: number): Buffer =>
   Buffer.from(`Subject: x\r\n\r\n${'y'.repeat(70)}\r\n`.padEnd(bytes, '\r\n'));
 
 describe('what was composed is what arrives', () => {
-  const words = { subject: 'Päivitys \u{1F680}', text: '.\n..\n.QUIT\nFrom here\nHei, ääkköset\n' };
+  const detail = { subject: 'Päivitys \u{1F680}', text: '.\n..\n.QUIT\nFrom here\nHei, ääkköset\n' };
   const bytes = (count: number): string =>
     Buffer.from(Uint8Array.from({ length: count }, (_, at) => (at * 31) % 256)).toString('base64');
   const attachment = {
@@ -55,12 +55,12 @@ describe('what was composed is what arrives', () => {
   );
 
   test.each([
-    ['a text', () => composer.compose(submission(words), none, stamp)],
+    ['a text', () => composer.compose(submission(detail), none, stamp)],
     [
       'text, HTML and a large attachment',
       () =>
         composer.compose(
-          submission({ ...words, html: '<p>Hei</p>', bcc: [{ address: lee }], attachments: [attachment] }),
+          submission({ ...detail, html: '<p>Hei</p>', bcc: [{ address: lee }], attachments: [attachment] }),
           none,
           stamp,
         ),

@@ -63,7 +63,7 @@ export class Inbox {
     const { ca } = await certificates();
     const tokens = new TestTokens((user) => this.#dovecot.token(user));
     const answer = await imapAt(this.#dovecot.imapPort, ca, tokens).open(mailboxOf(this.#address), budget());
-    if (answer.kind !== 'ok') throw new Error(answer.trouble.words);
+    if (answer.kind !== 'ok') throw new Error(answer.trouble.detail);
     const { session } = answer;
     const read = async (uid: number): Promise<Buffer> => {
       const pieces = [];
@@ -72,7 +72,7 @@ export class Inbox {
     };
     for (let tries = 0; tries < arrivalTries; tries += 1) {
       const listed = await session.listAbove(this.#lastUid);
-      if (listed.kind !== 'ok') throw new Error(listed.trouble.words);
+      if (listed.kind !== 'ok') throw new Error(listed.trouble.detail);
       if (listed.uids.length >= count) {
         const messages = [];
         for (const uid of listed.uids) messages.push(await read(uid));

@@ -1,0 +1,211 @@
+// What ESM reads on `mail-status`: CloudEvents 1.0 in their JSON form, one a queue message.
+//
+// A repeat is recognisable: `id` is the submission's id and the event's sequence number, `source` the mailbox,
+// and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
+// what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
+// can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
+import { z } from 'zod';
+import { asciiJson } from '../mail/asciiJson.ts';
+import type { Reply } from '../mail/reply.ts';
+import type { RecipientOutcome, Told, ToldType } from './statusEvent.ts';
+
+/** Changes when a field is removed or gets another meaning; a new field is no new version. */
+export const eventVersion = 1;
+
+const instant = z.iso.datetime().describe('UTC');
+
+const reply = z
+  .strictObject({
+    code: z.int().describe("the server's code; 0 where no reply came"),
+    enhancedStatus: z.string().optional().describe('x.y.z of RFC 3463'),
+    text: z.string().describe("the server's words, at most 1,000 characters"),
+  })
+  .describe("the server's reply");
+
+const recipient = z.strictObject({
+  address: z.string(),
+  outcome: z
+    .enum(['pending', 'sent', 'deferred', 'failed', 'inDoubt'])
+    .describe('pending: not tried yet, or again without blame; deferred: refused for now'),
+  attempt: z.int().optional().describe('the attempt that said so'),
+  code: z.int().optional(),
+  enhancedStatus: z.string().optional(),
+  detail: z.string().optional().describe("the server's words, or ours"),
+});
+
+const whole = z
+  .strictObject({
+    blob: z.string().describe('container/name in the storage account of the bridge'),
+    sizeBytes: z.int(),
+  })
+  .describe('where the whole event lies when it is too long for a queue message; recipients are only there');
+
+const explained = {
+  reason: z.string().optional().describe('a word that a program can switch on'),
+  detail: z.string().optional().describe('what happened'),
+  remedy: z.string().optional().describe('what a person can do about it'),
+};
+
+const told = {
+  submission: z.string().describe("the submission's id"),
+  sequence: z.int().min(1).describe('1 for mail.accepted, then without gaps'),
+  mailbox: z.string(),
+  attempt: z.int().optional().describe('attempts so far'),
+  recipients: z.array(recipient).optional(),
+  reply: reply.optional(),
+  messageId: z.string().optional().describe('the Message-ID that the bridge gave, with angle brackets'),
+  serverMessageId: z.string().optional().describe("the id in the server's 250"),
+  correlation: z.json().optional().describe('as the submission had it'),
+  ...explained,
+  whole: whole.optional(),
+};
+
+const retryAt = instant.describe('when it is tried again');
+
+/** The data of each type, checked strictly; the published schemas are generated from these. */
+export const eventData = {
+  'mail.accepted': z
+    .strictObject(told)
+    .describe('The submission is stored and will be sent, or its end told.'),
+  'mail.sent': z.strictObject(told).describe('The server took responsibility for the message.'),
+  'mail.deferred': z
+    .strictObject({ ...told, retryAt })
+    .describe('Refused for now, for all recipients or some; it is tried again.'),
+  'mail.held': z
+    .strictObject({ ...told, retryAt: retryAt.optional() })
+    .describe('Waits for a person, or for the end of a hold of its mailbox.'),
+  'mail.inDoubt': z
+    .strictObject({ ...told, retryAt: instant.optional().describe('when Sent Items are looked at') })
+    .describe('The message was handed over and no reply came; it may have been sent.'),
+  'mail.failed': z.strictObject(told).describe('Will not be tried again unless a person says so.'),
+  'mail.expired': z.strictObject(told).describe('Not sent by its expiresAt.'),
+  'mail.cancelled': z.strictObject(told).describe('Taken back before it was sent.'),
+  'mail.bounced': z
+    .strictObject({
+      ...told,
+      bounce: z.strictObject({
+        noticeId: z.string().describe('id of the notice on inbound-mail'),
+        verified: z
+          .boolean()
+          .describe('carries a tag that only the bridge can make; else anybody may have written it'),
+        recipients: z.array(
+          z.strictObject({
+            address: z.string(),
+            status: z.string().describe('x.y.z of RFC 3463, or empty'),
+            replyCode: z.string(),
+            hard: z.boolean().describe('the address is dead: do not send there again'),
+            reason: z.string(),
+            action: z.string().describe('failed, delayed, … (RFC 3464)'),
+          }),
+        ),
+      }),
+    })
+    .describe('A server that took it from Exchange Online, or Exchange itself, returned it later.'),
+  'mail.rejected': z
+    .strictObject({
+      submission: z.string().optional().describe('where the submission had a usable id'),
+      mailbox: z.string().optional(),
+      content: z
+        .strictObject({ sha256: z.string(), sizeBytes: z.int() })
+        .optional()
+        .describe('the refused bytes, which are kept'),
+      problems: z
+        .array(z.strictObject({ field: z.string(), detail: z.string() }))
+        .describe('every fault, by field, each with its cure'),
+      correlation: z.json().optional(),
+      ...explained,
+      whole: whole.optional(),
+    })
+    .describe('Could not be accepted; nothing of it will be sent.'),
+} as const satisfies Readonly<Record<ToldType, z.ZodType>>;
+
+/** The whole event of one type, as it stands on the queue. */
+export function eventSchema(type: ToldType): z.ZodType {
+  return z
+    .strictObject({
+      specversion: z.literal('1.0'),
+      id: z.string().describe('<submission>/<sequence>; the same again is a repeat'),
+      source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
+      type: z.literal(type),
+      subject: z.string().optional().describe("the submission's id"),
+      time: instant,
+      datacontenttype: z.literal('application/json'),
+      dataschema: z.literal(schemaName(type)),
+      data: eventData[type],
+    })
+    .describe(`CloudEvent ${type}, version ${eventVersion}: ${eventData[type].description ?? ''}`);
+}
+
+/** The name of a type's schema: `$id` of the published file and `dataschema` of the events. */
+export function schemaName(type: string): string {
+  return `urn:esm-mail-bridge:schema:${type}:${eventVersion}`;
+}
+
+/** One event as the text of a queue message: one line of printable ASCII. */
+export function toCloudEvent(event: Told): string {
+  const { type, id, mailbox } = event;
+  return asciiJson({
+    specversion: '1.0',
+    id: eventId(event),
+    source: `/esm-mail-bridge${mailbox === undefined ? '' : `/mailboxes/${encodeURIComponent(mailbox)}`}`,
+    type,
+    ...(id === undefined ? {} : { subject: id }),
+    time: isoOf(event.at),
+    datacontenttype: 'application/json',
+    dataschema: schemaName(type),
+    data: dataOf(event),
+  });
+}
+
+/** No id holds a slash, so the three forms can't meet. */
+function eventId({ id, sequence, rejection }: Told): string {
+  if (id !== undefined && sequence !== undefined) return `${id}/${sequence}`;
+  return [id ?? '', 'rejected', rejection?.sha256 ?? ''].join('/');
+}
+
+function dataOf(event: Told): Readonly<Record<string, unknown>> {
+  const { id, sequence, mailbox, attempt, recipients, reply: said, retryAt: again, rejection } = event;
+  const {
+    messageId,
+    serverMessageId,
+    correlation,
+    reason,
+    detail,
+    remedy,
+    problems,
+    bounce,
+    whole: elsewhere,
+  } = event;
+  // Members that are undefined leave no trace in JSON.
+  return {
+    submission: id,
+    sequence,
+    mailbox,
+    attempt,
+    recipients: recipients?.map(recipientOf),
+    reply: said === undefined ? undefined : replyOf(said),
+    messageId,
+    serverMessageId,
+    retryAt: again === undefined ? undefined : isoOf(again),
+    content: rejection,
+    problems,
+    bounce,
+    correlation,
+    reason,
+    detail,
+    remedy,
+    whole: elsewhere,
+  };
+}
+
+function recipientOf({ address, state, attempt, code, enhanced, detail }: RecipientOutcome): object {
+  return { address, outcome: state, attempt, code, enhancedStatus: enhanced, detail };
+}
+
+function replyOf({ code, enhanced, text }: Reply): object {
+  return { code, enhancedStatus: enhanced, text };
+}
+
+function isoOf(at: number): string {
+  return new Date(at).toISOString();
+}

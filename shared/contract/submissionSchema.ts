@@ -1,0 +1,194 @@
+// The shape of a submission, version 1: what a caller may write, field by field. The published JSON Schema
+// (docs/schemas/submission.json) is generated from this, so it holds no transformations; what depends on the
+// settings or on two fields together is in submission.ts.
+import { z } from 'zod';
+import { addressBytes, parseAddress } from '../mail/address.ts';
+import { isMessageId, parseMessageIds } from '../mail/messageId.ts';
+import { headerTextTrouble } from './headerText.ts';
+
+/** Also a row key and half of an event's id: nothing that a table key refuses. */
+export const submissionId = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;
+
+/** Exchange Online's own bounds on a message, and ours where it has none. */
+export const fieldMaxima = {
+  subjectCharacters: 255,
+  bodyCharacters: 4_000_000,
+  nameCharacters: 256,
+  listCount: 1_000,
+  referencesCount: 100,
+  referencesCharacters: 8_000,
+  headersCount: 50,
+  headerCharacters: 900,
+  attachmentsCount: 250,
+  correlationCharacters: 4_096,
+} as const;
+
+/** What each field is, for people: the schema's description and the cure in a rejection. */
+export const fieldWords = {
+  version: 'the number 1, or leave it out',
+  id: 'a letter or digit, then up to 127 letters, digits or . _ : @ + -, the same whenever you send the same message again',
+  mailbox: 'the address of one of the mailboxes that the bridge serves',
+  from: 'the address of the mailbox, or {"address": "...", "name": "..."} to give a display name',
+  replyTo: 'one address or a list of them, such as ["desk@example.com"]',
+  to: 'a list of addresses, such as ["user@example.com"]',
+  cc: 'a list of addresses, such as ["user@example.com"]',
+  bcc: 'a list of addresses, such as ["user@example.com"]',
+  person: 'a plain address such as "user@example.com", or {"address": "user@example.com", "name": "A User"}',
+  address: 'a plain address such as "user@example.com"',
+  name: 'a display name of at most 256 characters',
+  subject: 'text of at most 255 characters, in one line',
+  text: 'the plain text of the message',
+  html: 'the HTML of the message',
+  inReplyTo: 'the Message-ID that is answered, with its angle brackets, such as "<abc@example.com>"',
+  references: 'a list of at most 100 Message-IDs, each with its angle brackets',
+  headers: 'an object of at most 50 header fields, such as {"X-Ticket": "1234"}',
+  headerName: 'a name that begins with X- or List-',
+  headerValue: 'text of at most 900 characters, in one line',
+  attachments: 'a list of at most 250 attachments',
+  filename: 'a file name of at most 255 characters, without a path',
+  contentType: 'a media type such as "application/pdf"',
+  contentId: 'the identifier that the HTML refers to with cid:, without angle brackets',
+  content: 'the bytes in base64 without line breaks',
+  blob: 'a blob in the upload container, as "container/name"',
+  raw: '{"blob": "container/name"}, a complete message (RFC 5322)',
+  priority: '"high", "normal" or "bulk"',
+  sendAt: 'a date and time with its offset, such as "2026-11-25T09:00:00Z"',
+  expiresAt: 'a date and time with its offset, such as "2026-11-26T09:00:00Z"',
+  correlation: 'any JSON of at most 4,096 characters; it comes back in every event',
+} as const;
+
+/** A string that `trouble` finds nothing against; its words become the problem's. */
+const checked = (base: z.ZodString, trouble: (text: string) => string | undefined): z.ZodString =>
+  base.check((context) => {
+    const detail = trouble(context.value);
+    if (detail !== undefined) {
+      context.issues.push({ code: 'custom', message: detail, input: context.value });
+    }
+  });
+
+const headerText = (characters: number): z.ZodString =>
+  checked(z.string().max(characters), headerTextTrouble);
+
+const address = checked(z.string(), (text) => {
+  const answer = parseAddress(text);
+  return answer.kind === 'ok' ? undefined : answer.detail;
+}).meta({
+  description: fieldWords.address,
+  // For readers of the published schema; parseAddress is stricter.
+  maxLength: addressBytes,
+  pattern: "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{3,253}$",
+});
+
+const person = z
+  .union([
+    address,
+    z.strictObject({
+      address,
+      name: headerText(fieldMaxima.nameCharacters).describe(fieldWords.name).optional(),
+    }),
+  ])
+  .describe(fieldWords.person);
+
+const people = z.union([person, z.array(person).max(fieldMaxima.listCount)]);
+
+const bodyText = checked(z.string().max(fieldMaxima.bodyCharacters), (text) => {
+  if (text.includes('\u0000')) return 'has a NUL character; remove it';
+  return text.isWellFormed() ? undefined : 'has half of a character (a lone surrogate); correct the encoding';
+});
+
+const messageId = checked(z.string(), (text) =>
+  isMessageId(text) ? undefined : `is not a Message-ID; write ${fieldWords.inReplyTo}`,
+);
+
+const references = z
+  .union([
+    checked(z.string().max(fieldMaxima.referencesCharacters), (text) =>
+      parseMessageIds(text) === undefined
+        ? `has a part that is no Message-ID; write ${fieldWords.references}`
+        : undefined,
+    ),
+    z.array(messageId).max(fieldMaxima.referencesCount),
+  ])
+  .describe(fieldWords.references);
+
+const headers = z
+  .record(
+    z.string().regex(/^(?:[Xx]|[Ll][Ii][Ss][Tt])-[A-Za-z0-9-]{1,70}$/),
+    headerText(fieldMaxima.headerCharacters),
+  )
+  .describe(fieldWords.headers);
+
+const blob = z.string().min(3).max(1_088).describe(fieldWords.blob);
+
+const attachment = z.strictObject({
+  filename: checked(z.string().min(1).max(255), (text) =>
+    /[/\\]/.test(text)
+      ? 'has a slash or backslash; write the file name without a path'
+      : headerTextTrouble(text),
+  ).describe(fieldWords.filename),
+  contentType: checked(
+    z
+      .string()
+      .max(200)
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,79}(?:; ?charset=[A-Za-z0-9._-]{1,40})?$/,
+      ),
+    (text) =>
+      /^multipart\//i.test(text)
+        ? 'is a multipart type, which no attachment can have; write its own type'
+        : undefined,
+  )
+    .describe(fieldWords.contentType)
+    .optional(),
+  contentId: z
+    .string()
+    .regex(/^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,250}$/)
+    .describe(fieldWords.contentId)
+    .optional(),
+  content: checked(z.string(), (text) =>
+    text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+      ? undefined
+      : `is not base64; write ${fieldWords.content}`,
+  )
+    .describe(fieldWords.content)
+    .optional(),
+  blob: blob.optional(),
+});
+
+const instant = z.iso.datetime({ offset: true }).max(40);
+
+/** What a caller may write. Strict everywhere: a field that is not named here is refused by name. */
+export const submissionSchema = z
+  .strictObject({
+    version: z.literal(1).describe(fieldWords.version).optional(),
+    id: z.string().regex(submissionId).describe(fieldWords.id),
+    mailbox: address.describe(fieldWords.mailbox),
+    from: person.describe(fieldWords.from).optional(),
+    replyTo: people.describe(fieldWords.replyTo).optional(),
+    to: people.describe(fieldWords.to).optional(),
+    cc: people.describe(fieldWords.cc).optional(),
+    bcc: people.describe(fieldWords.bcc).optional(),
+    subject: headerText(fieldMaxima.subjectCharacters).describe(fieldWords.subject).optional(),
+    text: bodyText.describe(fieldWords.text).optional(),
+    html: bodyText.describe(fieldWords.html).optional(),
+    inReplyTo: messageId.describe(fieldWords.inReplyTo).optional(),
+    references: references.optional(),
+    headers: headers.optional(),
+    attachments: z
+      .array(attachment)
+      .max(fieldMaxima.attachmentsCount)
+      .describe(fieldWords.attachments)
+      .optional(),
+    raw: z.strictObject({ blob }).describe(fieldWords.raw).optional(),
+    priority: z.enum(['high', 'normal', 'bulk']).describe(fieldWords.priority).optional(),
+    sendAt: instant.describe(fieldWords.sendAt).optional(),
+    expiresAt: instant.describe(fieldWords.expiresAt).optional(),
+    correlation: z.json().describe(fieldWords.correlation).optional(),
+  })
+  .describe(
+    'A request to send one message, put on the queue outbound-mail or posted to /api/mail. Version 1.',
+  );
+
+/** A submission as its caller wrote it, its shape checked. */
+export type WrittenSubmission = z.infer<typeof submissionSchema>;
+export type WrittenPerson = z.infer<typeof person>;

@@ -1,0 +1,31 @@
+// The host's own poison queue keeps its messages seven days and then drops them, so it is emptied at once: what
+// is there is accepted again. If our own trouble still stands in the way, it goes back to `outbound-mail`, which
+// it came from, without expiry, some minutes later.
+import { acceptedEvents } from '../../telemetry/outboundEvents.ts';
+import { accept } from './acceptMail.ts';
+import type { KnownAccounts } from './acceptMail.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { payloadBytes } from './reject.ts';
+
+/** Throws only where the message could not even be put back: the poison queue still has it then. */
+export async function settlePoison(
+  payload: unknown,
+  known: KnownAccounts,
+  doors: Dependencies,
+): Promise<void> {
+  try {
+    await accept(payload, known, doors);
+  } catch (error) {
+    const delayMs = doors.numbers.poisonDelayMs;
+    await doors.queues.resubmit(asText(payload), delayMs);
+    const detail = error instanceof Error ? error.message : 'unknown trouble';
+    doors.log(acceptedEvents.putBack({ detail, delayMs }));
+  }
+}
+
+/** Text as it came, where it is printable ASCII; else base64, which the acceptance recognises. */
+function asText(payload: unknown): string {
+  const bytes = payloadBytes(payload);
+  const text = Buffer.from(bytes).toString('latin1');
+  return /^[\x20-\x7e]*$/.test(text) ? text : Buffer.from(bytes).toString('base64');
+}

@@ -1,0 +1,239 @@
+// What an attempt came to, judged from what the dialog said. Pure: the reply table is judgeReply.ts, the
+// consequences for rows are in moves.ts.
+//
+// Recipients are judged one by one: those accepted at RCPT share the message's fate, those refused there have
+// their own. A reply about the sender (a quota, a missing right) is never a recipient's or a message's fault.
+import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
+import { judgeFailure, judgeRecipient } from './judgeReply.ts';
+import { remaining } from '../records/message.ts';
+import type { Message } from '../records/message.ts';
+import type { SendResult } from '../ports.ts';
+import type { RecipientOutcome } from '../../contract/statusEvent.ts';
+import type { Reply } from '../../mail/reply.ts';
+
+/** How the dialog ended, or that it did not. */
+export type Landing =
+  | SendResult
+  /** Claimed, but nothing of it was given to a connection. */
+  | { readonly kind: 'notFlown' }
+  /** No answer from the connection by the deadline: the dot may have been sent. */
+  | { readonly kind: 'silent'; readonly detail: string };
+
+export interface AttemptEnd {
+  /** `back`: waits again, uncharged. */
+  readonly verdict: 'accepted' | 'retry' | 'back' | 'deadLetter' | 'inDoubt';
+  readonly why: Verdict;
+  /** All of the message's recipients, those of this attempt with their new outcome. */
+  readonly recipients: readonly RecipientOutcome[];
+  readonly reply?: Reply;
+  readonly serverMessageId?: string;
+  /** A refusal asked for at least this much patience. */
+  readonly minDelayMs?: number;
+  readonly hold?: HoldJudgement;
+  /** The server has too many of our connections. */
+  readonly reconnect: boolean;
+  /** A reply came, or no final dot was sent: the server can't accept this attempt later. */
+  readonly certain: boolean;
+}
+
+const wordsMost = 300;
+
+/** `attempt` is the one that ended; `message` is as it was when claimed. */
+export function judgeAttempt(message: Message, attempt: number, landing: Landing): AttemptEnd {
+  switch (landing.kind) {
+    case 'notFlown':
+      return {
+        verdict: 'back',
+        why: { code: 0, detail: 'The attempt was given up before anything was sent.' },
+        recipients: message.recipients,
+        reconnect: false,
+        certain: true,
+      };
+    case 'silent':
+      return inDoubt(message, attempt, new Map(), { code: 0, detail: landing.detail });
+    case 'accepted':
+      return accepted(message, attempt, landing);
+    case 'failed':
+      return failed(message, attempt, landing);
+  }
+}
+
+type Judged = ReadonlyMap<string, RecipientJudgement>;
+
+/**
+ * Those that the server refused, under the number of this attempt: what was said of them is their outcome, whatever
+ * becomes of the message. The others share its fate and are left as they were.
+ */
+export const refusedAtRcpt = (
+  message: Message,
+  attempt: number,
+  recipients: SendResult['recipients'],
+): readonly RecipientOutcome[] =>
+  settleRecipients(message, attempt, judgeRecipients(recipients), 'pending', { code: 0, detail: '' });
+
+function judgeRecipients(recipients: SendResult['recipients']): Judged {
+  return new Map(recipients.map(({ address, reply }) => [address, quote(judgeRecipient(reply), reply)]));
+}
+
+/** What it means in our words, and what the server said in its own. */
+function quote<Judged extends Verdict>(judgement: Judged, reply: Reply | undefined): Judged {
+  if (reply === undefined || judgement.detail.includes(reply.text)) return judgement;
+  const detail = judgement.detail.slice(0, wordsMost);
+  return { ...judgement, detail: `${detail} The server said: ${reply.text.slice(0, wordsMost)}` };
+}
+
+function accepted(
+  message: Message,
+  attempt: number,
+  result: SendResult & { readonly kind: 'accepted' },
+): AttemptEnd {
+  const judged = judgeRecipients(result.recipients);
+  const why = { code: result.reply.code, detail: result.reply.text };
+  return {
+    verdict: 'accepted',
+    why,
+    // A recipient without a reply of its own was in the envelope that was accepted.
+    recipients: settleRecipients(message, attempt, judged, 'sent', why),
+    reply: result.reply,
+    ...(result.serverMessageId === undefined ? {} : { serverMessageId: result.serverMessageId }),
+    ...patience(judged),
+    ...firstHold(judged),
+    reconnect: false,
+    certain: true,
+  };
+}
+
+function failed(
+  message: Message,
+  attempt: number,
+  result: SendResult & { readonly kind: 'failed' },
+): AttemptEnd {
+  const { failure, dotSent } = result;
+  const judged = judgeRecipients(result.recipients);
+  const judgement = isRefusedByRecipients(message, judged)
+    ? undefined
+    : quote(judgeFailure(failure, dotSent), failure.reply);
+  const common = {
+    ...(failure.reply === undefined ? {} : { reply: failure.reply }),
+    ...patience(judged, judgement),
+    ...firstHold(judged, judgement),
+    reconnect: judgement?.do === 'reconnect',
+    certain: true,
+  };
+  switch (judgement?.do) {
+    case undefined:
+      return allRefused(message, attempt, judged, common);
+    case 'inDoubt':
+      return inDoubt(message, attempt, judged, judgement);
+    case 'retry':
+      return {
+        ...common,
+        verdict: 'retry',
+        why: judgement,
+        recipients: settleRecipients(message, attempt, judged, 'deferred', judgement),
+      };
+    case 'deadLetter':
+      return {
+        ...common,
+        verdict: 'deadLetter',
+        why: judgement,
+        recipients: settleRecipients(message, attempt, judged, 'failed', judgement),
+      };
+    case 'hold':
+    case 'configuration':
+    case 'reconnect':
+      return { ...common, verdict: 'back', why: judgement, recipients: message.recipients };
+  }
+}
+
+/** Every RCPT had a reply and none was accepted: each has its own outcome, the message none of its own. */
+function allRefused(
+  message: Message,
+  attempt: number,
+  judged: Judged,
+  common: Pick<AttemptEnd, 'reply' | 'minDelayMs' | 'hold' | 'reconnect' | 'certain'>,
+): AttemptEnd {
+  const recipients = settleRecipients(message, attempt, judged, 'pending', { code: 0, detail: '' });
+  const judgements = [...judged.values()];
+  const why = judgements.find(({ do: act }) => act === 'retry') ??
+    judgements[0] ?? { code: 0, detail: 'refused' };
+  const verdict = judgements.some(({ do: act }) => act === 'retry')
+    ? 'retry'
+    : common.hold !== undefined
+      ? 'back'
+      : 'deadLetter';
+  return { ...common, verdict, why, recipients };
+}
+
+function isRefusedByRecipients(message: Message, judged: Judged): boolean {
+  const tried = remaining(message);
+  return tried.length > 0 && tried.every((address) => (judged.get(address)?.do ?? 'accepted') !== 'accepted');
+}
+
+function inDoubt(message: Message, attempt: number, judged: Judged, why: Verdict): AttemptEnd {
+  return {
+    verdict: 'inDoubt',
+    why,
+    recipients: settleRecipients(message, attempt, judged, 'inDoubt', why),
+    reconnect: false,
+    certain: false,
+  };
+}
+
+/** Those of this attempt: refused at RCPT as that reply says, the others `fate`. */
+function settleRecipients(
+  message: Message,
+  attempt: number,
+  judged: Judged,
+  fate: RecipientOutcome['state'],
+  why: Verdict,
+): readonly RecipientOutcome[] {
+  return message.recipients.map((recipient) => {
+    if (recipient.state !== 'pending' && recipient.state !== 'deferred') return recipient;
+    const own = judged.get(recipient.address);
+    switch (own?.do) {
+      case 'retry':
+        return outcome(recipient.address, 'deferred', attempt, own);
+      case 'deadLetter':
+        return outcome(recipient.address, 'failed', attempt, own);
+      case 'hold':
+      case 'configuration':
+        return outcome(recipient.address, recipient.state, attempt, own);
+      case 'accepted':
+      case undefined:
+        // Of a dialog that nobody saw end, the refusals were noted.
+        if (fate === 'inDoubt' && recipient.attempt === attempt) return recipient;
+        return fate === 'pending' ? recipient : outcome(recipient.address, fate, attempt, why);
+    }
+  });
+}
+
+function outcome(
+  address: string,
+  state: RecipientOutcome['state'],
+  attempt: number,
+  why: Verdict,
+): RecipientOutcome {
+  return {
+    address,
+    state,
+    attempt,
+    ...(why.code === 0 ? {} : { code: why.code }),
+    ...(why.enhanced === undefined ? {} : { enhanced: why.enhanced }),
+    detail: why.detail.slice(0, 2 * wordsMost),
+  };
+}
+
+function patience(judged: Judged, judgement?: Judgement): { readonly minDelayMs?: number } {
+  const asked = [...judged.values(), judgement].flatMap((one) =>
+    one?.do === 'retry' && one.minDelayMs !== undefined ? [one.minDelayMs] : [],
+  );
+  return asked.length === 0 ? {} : { minDelayMs: Math.max(...asked) };
+}
+
+function firstHold(judged: Judged, judgement?: Judgement): { readonly hold?: HoldJudgement } {
+  for (const one of [judgement, ...judged.values()]) {
+    if (one?.do === 'hold' || one?.do === 'configuration') return { hold: one };
+  }
+  return {};
+}

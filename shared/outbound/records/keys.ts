@@ -1,0 +1,76 @@
+// The names of rows. Everything that is listed in order is named so that the order of names is that order:
+// times as 15 digits of UTC milliseconds, sequences as 6 digits.
+import { createHash } from 'node:crypto';
+import type { Priority } from '../../contract/submission.ts';
+
+/** One lane per priority: 0 high, 1 normal, 2 bulk. */
+export type Lane = 0 | 1 | 2;
+export const lanes = [0, 1, 2] as const satisfies readonly Lane[];
+
+export const laneOf: Readonly<Record<Priority, Lane>> = { high: 0, normal: 1, bulk: 2 };
+
+export interface Range {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The row that is the lock, the lease and the limits of an account. */
+export const boxKey = 'box';
+/** The partition with one row per account, and the one with what was refused. */
+export const accountsPartition = 'accounts';
+export const rejectedPartition = 'rejected';
+
+const digits = (value: number, count: number): string =>
+  String(Math.max(0, Math.ceil(value))).padStart(count, '0');
+const time = (at: number): string => digits(at, 15);
+/** Everything that begins with `prefix|`: the bar's successor in ASCII ends the range. */
+const under = (prefix: string): Range => ({ from: `${prefix}|`, to: `${prefix}}` });
+
+export const messageKey = (id: string): string => `msg|${id}`;
+export const dueKey = (lane: Lane, at: number, id: string): string => `due|${lane}|${time(at)}|${id}`;
+export const doubtKey = (lookAt: number, id: string): string => `doubt|${time(lookAt)}|${id}`;
+export const eventKey = (id: string, sequence: number): string => `event|${id}|${digits(sequence, 6)}`;
+
+/** Leads from the id that the server gave in its 250 back to the submission: it may be the only one a reply names. */
+export const servedKey = (serverMessageId: string, id: string): string =>
+  `${servedPrefix(serverMessageId)}|${id}`;
+export const servedUnder = (serverMessageId: string): Range => under(servedPrefix(serverMessageId));
+export const servedRange = under('served');
+const servedPrefix = (serverMessageId: string): string =>
+  `served|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
+
+/** Messages that wait for a person (`failed`, `doubt`) or for the end of their mailbox's hold. */
+export type AsideGroup = 'failed' | 'doubt' | { readonly mailbox: string };
+const groupName = (group: AsideGroup): string =>
+  typeof group === 'string'
+    ? group
+    : `mailbox=${encodeURIComponent(group.mailbox.toLowerCase()).replaceAll('%', '=')}`;
+export const asideKey = (group: AsideGroup, at: number, id: string): string =>
+  `aside|${groupName(group)}|${time(at)}|${id}`;
+
+export const messageRange = under('msg');
+export const eventRange = under('event');
+export const allDueRange = under('due');
+export const laneRange = (lane: Lane): Range => under(`due|${lane}`);
+export const asideRange = (group: AsideGroup): Range => under(`aside|${groupName(group)}`);
+/** Due at `at` or before. */
+export const dueRange = (lane: Lane, at: number): Range => ({
+  from: `due|${lane}|`,
+  to: `due|${lane}|${time(at + 1)}`,
+});
+export const doubtRange = (at: number): Range => ({ from: 'doubt|', to: `doubt|${time(at + 1)}` });
+/** The rest of a range after a key; no name has a space or anything below it. */
+export const after = (range: Range, key: string): Range => ({ from: `${key} `, to: range.to });
+
+/** What a due row's name says; undefined for another name. */
+export function parseDueKey(
+  key: string,
+): { readonly lane: Lane; readonly at: number; readonly id: string } | undefined {
+  const parts = /^due\|([012])\|([0-9]{15})\|(.+)$/.exec(key);
+  const [, lane, at, id] = parts ?? [];
+  if (lane === undefined || at === undefined || id === undefined) return undefined;
+  return { lane: lane === '0' ? 0 : lane === '1' ? 1 : 2, at: Number(at), id };
+}
+
+/** The id at the end of a doubt's, an aside's or a message's name. */
+export const idAtEnd = (key: string): string => key.slice(key.lastIndexOf('|') + 1);
