@@ -17,7 +17,15 @@ const ambient = [
     selector: "MemberExpression[object.name='process'][property.name='env']",
     message: 'Settings are read once, in shared/config.',
   },
+];
+/** One dialect in all shipped code. */
+const dialect = [
   { selector: 'TSEnumDeclaration', message: 'Use a string union.' },
+  { selector: ':matches(PropertyDefinition, MethodDefinition)[accessibility]', message: 'Use #private.' },
+  {
+    selector: 'VariableDeclarator > Identifier.id[name=/^[A-Z][A-Z0-9_]+$/]',
+    message: 'Constants are lowerCamel.',
+  },
 ];
 
 export default tseslint.config(
@@ -37,14 +45,15 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      'no-restricted-syntax': ['error', ...ambient],
+      'no-restricted-syntax': ['error', ...ambient, ...dialect],
     },
   },
   { files: ['functions/**'], rules: { complexity: ['error', 2] } },
   {
-    files: ['shared/config/**', 'shared/clock.ts', 'tests/**', 'local/**'],
-    rules: { 'no-restricted-syntax': 'off' },
+    files: ['shared/config/**', 'shared/clock.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...dialect] },
   },
+  { files: ['tests/**', 'local/**'], rules: { 'no-restricted-syntax': 'off' } },
   // The launchers run on Node 20 before anything is installed: plain JavaScript, checked without types.
   { files: ['**/*.mjs'], ...tseslint.configs.disableTypeChecked },
 );

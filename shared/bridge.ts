@@ -1,41 +1,19 @@
-// The assembled program. Every trigger file hands what it was given to one method here, named as the function.
-// Built on the first call, once per worker: importing this file does no I/O, so the host's start-up stays quick.
+// The program as the functions see it. Every trigger file passes what it was given to one method here, named as the
+// function. Built on the first call, once per worker: importing this file does no I/O, so the host starts quickly.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { systemClock, systemRandom } from './clock.ts';
-import { describeProblems, readSettings } from './config/readSettings.ts';
+import { assembleInbound, assembleOutbound } from './assembly.ts';
+import { systemClock } from './clock.ts';
 import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
+import { describeProblems, readSettings } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
-import { MimeComposer } from './exchange/mimeComposer.ts';
-import { createImapLogin, createImapMailboxes } from './exchange/imapMailbox.ts';
-import { createImapSentItems } from './exchange/imapSentItems.ts';
-import { createMimeParser } from './exchange/mimeParser.ts';
-import { SmtpRelay } from './exchange/smtpRelay.ts';
-import { createInbound } from './inbound/fetchMail.ts';
-import { inboundNumbers } from './inbound/dependencies.ts';
-import { StorageTime } from './limits/storageTime.ts';
 import { accountKey } from './mail/accountKey.ts';
-import { storeCredential } from './oauth/azureCredentials.ts';
-import type { WebAnswer, WebRequest } from './oauth/connectPages.ts';
-import { createSignIn } from './oauth/signIn.ts';
-import { tableSignInRows } from './oauth/tableSignInRows.ts';
 import { examine } from './ops/doctor.ts';
 import type { Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
-import { checkTag, lookUpSent, tellBounce } from './outbound/operator/bounced.ts';
-import type { Dependencies } from './outbound/dependencies.ts';
-import { defaultNumbers } from './outbound/numbers.ts';
-import { createOutbound } from './outbound/outbound.ts';
-import { BlobContents } from './storage/blobContents.ts';
-import { makeStoreClients } from './storage/clients.ts';
-import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
-import { containerNames, queueNames, tableNames } from './storage/names.ts';
-import { NoticeQueue } from './storage/noticeQueue.ts';
-import { readBell, StorageQueues } from './storage/storageQueues.ts';
-import { TableLedger } from './storage/tableLedger.ts';
-import { TableRows } from './storage/tableRows.ts';
-import type { Log } from './telemetry/log.ts';
+import { parseWakeUp } from './storage/storageQueues.ts';
 import { logLine } from './telemetry/logLine.ts';
+import type { WebAnswer, WebRequest } from './web/http.ts';
 
 export { queueNames } from './storage/names.ts';
 
@@ -79,7 +57,7 @@ const administratorRole = 'MailBridge.Administrator';
 
 let assembled: Bridge | undefined;
 
-/** The program of this worker. A failed assembly is tried again by the next call: a setting may be mended. */
+/** The program of this worker. A failed assembly is retried by the next call: a setting may have been corrected. */
 export function bridge(): Promise<Bridge> {
   return new Promise((resolve) => {
     resolve((assembled ??= openBridge(settingsOf(readSettings(platformEnvironment())))));
@@ -88,78 +66,20 @@ export function bridge(): Promise<Bridge> {
 
 function settingsOf(answer: SettingsAnswer): Settings {
   if (answer.kind === 'ok') return answer.settings;
-  throw new Error(`The settings need mending (docs/settings.md):\n${describeProblems(answer)}`);
+  throw new Error(`The settings have problems (docs/settings.md):\n${describeProblems(answer)}`);
 }
 
 /** The program on these settings; for the functions `bridge()` keeps one. No I/O. */
 export function openBridge(settings: Settings): Bridge {
   const invocations = new AsyncLocalStorage<Invocation>();
-  const log: Log = (event) => {
-    // A method call: the library's context keeps its state in private fields.
-    invocations.getStore()?.[event.level](logLine(event));
-  };
-  const time = new StorageTime(systemClock);
-  const store = makeStoreClients(settings.store, {
-    clock: systemClock,
-    witness: time,
-    ...storeCredential(settings.store),
-  });
-  const rows = new TableRows(store.table(tableNames.outbox));
-  const signIn = createSignIn(settings, {
-    rows: tableSignInRows(new TableRows(store.table(tableNames.ops))),
-    clock: systemClock,
-    random: systemRandom,
-    log,
-  });
-  const login = createImapLogin({ ...settings.imap, tokens: signIn.tokens, clock: systemClock });
-  const composer = new MimeComposer(settings.submissions);
-  const doors: Dependencies = {
-    rows,
-    contents: new BlobContents(
-      store.blobs.getContainerClient(containerNames.outboundContent),
-      store.blobs.getContainerClient(settings.uploadContainer),
-    ),
-    queues: new StorageQueues(store.queues),
-    relay: new SmtpRelay({ server: settings.smtp, tokens: signIn.tokens, clock: systemClock }),
-    sentItems: createImapSentItems(login),
-    composer,
-    rawMessages: composer,
-    time,
-    clock: systemClock,
-    random: systemRandom,
-    numbers: { ...defaultNumbers, ...settings.outbound },
-    accounts: settings.accounts,
-    submissions: {
-      mailboxes: settings.mailboxes,
-      maxima: settings.submissions,
-      uploadContainer: settings.uploadContainer,
+  const assembly = assembleOutbound(settings, {
+    log: (event) => {
+      // A method call: the library's context keeps its state in private fields.
+      invocations.getStore()?.[event.level](logLine(event));
     },
-    tagKey: signIn.tagKey,
-    log,
-  };
-  const inbound = createInbound(
-    {
-      mailboxes: createImapMailboxes(login),
-      ledger: new TableLedger(store.table(tableNames.inbound), systemRandom),
-      blobs: new ContainerInboundBlobs(store.blobs.getContainerClient(containerNames.inboundContent)),
-      notices: new NoticeQueue(store.queues.getQueueClient(queueNames.inboundMail)),
-      parser: createMimeParser({
-        worker: new URL('./exchange/mimeParserWorker.ts', import.meta.url),
-        clock: systemClock,
-      }),
-      sent: {
-        lookUpSent: (by) => lookUpSent(by, doors),
-        checkTag: (bridgeId, tag) => checkTag(bridgeId, tag, doors),
-        noteBounce: (bounce) => tellBounce(bounce, doors),
-      },
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      numbers: { ...inboundNumbers, ...settings.inbound },
-    },
-    settings.mailboxes,
-  );
-  const outbound = createOutbound(doors);
+  });
+  const { outbound, dependencies, signIn } = assembly;
+  const inbound = assembleInbound(settings, assembly);
   const redirectUri = redirectUriOf(settings);
   const access = { role: administratorRole, authenticationOn: isAuthenticationOn() };
   const pages = signIn.connectPages({
@@ -176,9 +96,9 @@ export function openBridge(settings: Settings): Bridge {
       accounts: settings.accounts,
       tenant: settings.signIn.tenant,
       ...signIn,
-      imap: createImapMailboxes(login),
-      sentItems: doors.sentItems,
-      relay: doors.relay,
+      imap: assembly.mailboxes,
+      sentItems: dependencies.sentItems,
+      relay: dependencies.relay,
       smtpTurn: ({ key }) => outbound.smtpTurn(key, owner),
       ...(settings.publicUrl === undefined
         ? {}
@@ -191,21 +111,21 @@ export function openBridge(settings: Settings): Bridge {
       origin: new URL(redirectUri).origin,
       examine: (address) => examineAs(owner, address),
     });
-  const run = async (invocation: Invocation, act: () => Promise<unknown>): Promise<void> => {
-    await invocations.run(invocation, act);
+  const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
+    await invocations.run(invocation, action);
   };
   return {
     acceptMail: (payload, invocation) => run(invocation, () => outbound.accept(payload)),
     sendMail: (payload, invocation) =>
       run(invocation, async () => {
-        const account = readBell(payload);
+        const account = parseWakeUp(payload);
         if (account !== undefined) await outbound.drain(account, invocation.invocationId);
       }),
     settlePoison: (payload, invocation) => run(invocation, () => outbound.settlePoison(payload)),
     sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
     fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),
-    refreshTokens: (invocation) => run(invocation, () => signIn.keepAlive(settings.mailboxes)),
+    refreshTokens: (invocation) => run(invocation, () => signIn.refreshTokens(settings.mailboxes)),
     connectMailbox: (request, invocation) =>
       invocations.run(invocation, () => pages.connectMailbox(webRequest(request))),
     connectCallback: (request, invocation) =>
@@ -217,7 +137,7 @@ export function openBridge(settings: Settings): Bridge {
   };
 }
 
-/** As it is registered in Entra. Without an address of its own nothing can come back to the app. */
+/** As it is registered in Entra. Without a public address no callback can reach the app. */
 function redirectUriOf({ publicUrl = 'https://localhost' }: Settings): string {
   return `${publicUrl}/api/oauth/callback`;
 }
@@ -237,7 +157,7 @@ function webRequest(request: IncomingRequest): WebRequest {
           },
         };
       } catch {
-        return undefined; // the body is no form
+        return undefined; // the body is not a form
       }
     },
   };

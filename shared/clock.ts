@@ -1,19 +1,19 @@
-// Time and chance: the only file that asks the machine for either. Everything else is handed a Clock and a
-// Random, which is what lets the simulation run the production code in virtual time from a seed.
+// Time and randomness: the only file that asks the machine for either. Everything else is given a Clock and a Random, so
+// that the simulation can run the production code in virtual time from a seed.
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
-/** Where time comes from. Instants are UTC milliseconds; limits never use `now` but the storage service's time. */
+/** The source of time. Instants are UTC milliseconds; limits use the storage service's time, never `now`. */
 export interface Clock {
-  /** The machine's wall clock, UTC milliseconds. For stamps that people read, never for a limit. */
+  /** The machine's wall clock, UTC milliseconds. For timestamps that people read, never for a limit. */
   now(): number;
-  /** Milliseconds since some fixed moment; never runs backwards. */
+  /** Milliseconds since an arbitrary moment; never runs backwards. */
   monotonic(): number;
   /** Resolves after `ms`, or at once when the signal is aborted (it does not reject). */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Where chance comes from. */
+/** The source of randomness. */
 export interface Random {
   /** Uniform in [0, 1). */
   uniform(): number;

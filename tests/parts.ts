@@ -1,14 +1,14 @@
-// The system packages that some tests need, how to see that they are there, and how to get them.
+// The system packages that some tests need, how to detect them, and how to install them.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { findBicep } from '../local/bicep.ts';
+import { findBicep } from '../local/build/bicep.ts';
 
 export interface Part {
   readonly name: string;
   /** The tests that need it. */
   readonly folder: string;
   present(): boolean;
-  /** What to type to have it. */
+  /** How to install it. */
   readonly remedy: string;
 }
 
@@ -39,7 +39,8 @@ export const parts: readonly Part[] = [
     name: 'Bicep CLI',
     folder: 'tests/infra',
     present: () => findBicep() !== undefined,
-    remedy: 'Get it with: az bicep install, or (where the .NET SDK is) node local/start.mjs local/bicep.ts',
+    remedy:
+      'Get it with: az bicep install, or (where the .NET SDK is) node local/start.mjs local/build/bicep.ts',
   },
 ];
 

@@ -1,4 +1,4 @@
-// npm test: the gates, then every test that this machine can run, then one account of what ran.
+// npm test: the gates, then every test that this machine can run, then a summary.
 //
 //   node tests/run.ts                all of it
 //   node tests/run.ts --checks       the gates alone (npm run check)
@@ -22,17 +22,19 @@ interface Count {
   skipped: number;
 }
 
-const sum: Count = { passed: 0, failed: 0, skipped: 0 };
-const account: string[] = [];
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const report: string[] = [];
 const [only, ...patterns] = process.argv.slice(2);
 
 if (only === undefined || only === '--checks') await runGates();
 if (only !== '--checks') await runTests(only === undefined ? [] : [only, ...patterns]);
 
 console.log('');
-for (const line of account) console.log(line);
-console.log(`${String(sum.passed)} passed, ${String(sum.failed)} failed, ${String(sum.skipped)} skipped`);
-process.exitCode = sum.failed > 0 ? 1 : 0;
+for (const line of report) console.log(line);
+console.log(
+  `${String(total.passed)} passed, ${String(total.failed)} failed, ${String(total.skipped)} skipped`,
+);
+process.exitCode = total.failed > 0 ? 1 : 0;
 
 async function runGates(): Promise<void> {
   for (const { name, command } of gates) {
@@ -40,11 +42,11 @@ async function runGates(): Promise<void> {
     const { status, output } = await run(command, 'kept');
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
     if (status === 0) {
-      sum.passed++;
+      total.passed++;
       console.log(`ok      ${name} (${seconds} s)`);
     } else {
-      sum.failed++;
-      account.push(`FAILED  ${name}: ${command.join(' ')}`);
+      total.failed++;
+      report.push(`FAILED  ${name}: ${command.join(' ')}`);
       console.log(`FAILED  ${name} (${seconds} s): ${command.join(' ')}\n${output}`);
     }
   }
@@ -56,18 +58,18 @@ async function runTests(wanted: readonly string[]): Promise<void> {
   if (wanted.length > 0) return;
   for (const part of parts) {
     if (!missing.includes(part)) {
-      account.push(`ran      ${part.name}: ${part.folder}`);
+      report.push(`ran      ${part.name}: ${part.folder}`);
     } else if (inCi) {
-      sum.failed++;
-      account.push(`FAILED   ${part.name} is missing, and CI must have it. ${part.remedy}`);
+      total.failed++;
+      report.push(`FAILED   ${part.name} is missing, and CI must have it. ${part.remedy}`);
     } else {
-      sum.skipped++;
-      account.push(`skipped  ${part.name}: ${part.folder}. ${part.remedy}`);
+      total.skipped++;
+      report.push(`skipped  ${part.name}: ${part.folder}. ${part.remedy}`);
     }
   }
 }
 
-/** One run of Jest over everything but the folders of missing parts; its results come by file, not by its words. */
+/** One run of Jest over everything but the folders of missing parts; its results come from its JSON file. */
 async function runJest(wanted: readonly string[], missing: readonly Part[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'esm-mail-bridge-tests-'));
   const results = join(folder, 'results.json');
@@ -80,16 +82,16 @@ async function runJest(wanted: readonly string[], missing: readonly Part[]): Pro
     );
     const counts = readResults(results);
     if (counts === undefined) {
-      sum.failed++;
-      account.push(`FAILED  Jest ended with status ${String(status)} and wrote no results`);
+      total.failed++;
+      report.push(`FAILED  Jest ended with status ${String(status)} and wrote no results`);
       return;
     }
-    sum.passed += counts.passed;
-    sum.failed += counts.failed;
-    sum.skipped += counts.skipped;
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
     if (status !== 0 && counts.failed === 0) {
-      sum.failed++;
-      account.push(`FAILED  Jest ended with status ${String(status)}`);
+      total.failed++;
+      report.push(`FAILED  Jest ended with status ${String(status)}`);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

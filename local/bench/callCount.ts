@@ -1,4 +1,4 @@
-// Storage calls as they were seen between the host and the emulator, by what they do.
+// Counts the storage calls between the host and the emulator, by kind.
 import type { SeenCall, StorageAnswer } from '../storageProxy/storageProxy.ts';
 
 /**
@@ -12,9 +12,9 @@ export interface CallTally {
   readonly own: number;
   /** Calls of the host's triggers. */
   readonly host: number;
-  /** The bridge's, by what they do, most first. */
+  /** The bridge's calls by kind, most frequent first. */
   readonly byName: readonly (readonly [name: string, count: number])[];
-  /** Messages that came off each queue, by its name. */
+  /** Messages received from each queue, by its name. */
   readonly dequeued: Readonly<Record<string, number>>;
 }
 

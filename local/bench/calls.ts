@@ -1,8 +1,8 @@
-// What a submission costs in storage calls and dequeues, counted on the wire outside the product: one message on
-// an idle account, and backlogs of growing depth. The limit is lifted, since a deep backlog would take hours.
+// Storage calls and dequeues for each submission, counted on the wire outside the product: one message on an idle
+// account, and backlogs of growing depth. The limit is lifted, since a deep backlog would take hours.
 //
-// A backlog is put in once its first message has been claimed, and the server holds that one's reply until all are
-// accepted: so the backlog is as deep as it says, and no acceptance needs a bell.
+// A backlog is submitted once its first message has been claimed, and the server withholds the reply to that one until
+// all are accepted: the backlog then has its nominal depth, and no acceptance needs a wake-up.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CallTally } from './callCount.ts';
 import {
@@ -14,14 +14,14 @@ import {
   startRig,
   submission,
   submitMany,
-  toldCount,
+  eventCount,
   until,
   type Part,
   type Rig,
 } from './rig.ts';
 
 export interface CallsFigures {
-  /** The dearest of some single messages; the first of all, which finds the worker cold, is not among them. */
+  /** The most expensive of several single messages, without the first one, for which the worker was cold. */
   readonly idle: CallTally;
   readonly backlogs: readonly Backlog[];
 }
@@ -68,11 +68,11 @@ export async function countCalls(part: Part, counts: readonly number[]): Promise
   });
   try {
     const idle = await countIdle(rig);
-    part.say(`idle account: ${String(idle.own)} calls`);
+    part.log(`idle account: ${String(idle.own)} calls`);
     const backlogs: Backlog[] = [];
     for (const count of counts) {
       const backlog = await countBacklog(rig, nameOf(count), count, held);
-      part.say(
+      part.log(
         `backlog of ${String(count)}: ${backlog.callsPerSubmission.toFixed(2)} calls and ${backlog.dequeuesPerSubmission.toFixed(3)} dequeues each, in ${backlog.seconds.toFixed(0)} s`,
       );
       backlogs.push(backlog);
@@ -89,18 +89,18 @@ async function countIdle({ esm, calls }: Rig): Promise<CallTally> {
     await pause(2_000);
     calls.reset();
     await put(esm, submission('idle', idOf('idle', number)));
-    await until('a message on an idle account', 60_000, () => isTold({ esm }, 'idle', number));
+    await until('a message on an idle account', 60_000, () => isReported({ esm }, 'idle', number));
     await pause(2_000);
     tallies.push(calls.tally());
   }
-  // The minute's sweep reads every account whatever is sent: what it cost is not a message's. Only the sweep reads
-  // these, at its beginning and at its end.
-  const ofTheSweep = new Set(['read accounts', 'read aside']);
+  // The sweep reads every account each minute, whatever is sent, so runs with a sweep are left out. Only the sweep reads
+  // these rows.
+  const ofTheSweep = new Set(['read accounts', 'read suspended']);
   const single = tallies.slice(1).filter(({ byName }) => byName.every(([name]) => !ofTheSweep.has(name)));
   return single.reduce((most, one) => (one.own > most.own ? one : most));
 }
 
-const isTold = ({ esm }: Pick<Rig, 'esm'>, name: string, number: number): boolean =>
+const isReported = ({ esm }: Pick<Rig, 'esm'>, name: string, number: number): boolean =>
   esm.eventsOf(idOf(name, number)).some(({ type }) => type === 'mail.sent');
 
 async function countBacklog(
@@ -120,7 +120,7 @@ async function countBacklog(
   await submitMany(esm, name, { from: 2, to: count });
   const range = { from: 1, to: count };
   const deadline = performance.now() + holdMostMs;
-  while (performance.now() < deadline && toldCount(esm, name, { ...range, type: 'mail.accepted' }) < count)
+  while (performance.now() < deadline && eventCount(esm, name, { ...range, type: 'mail.accepted' }) < count)
     await pause(1_000);
   held.delete(account);
   await until(
@@ -128,7 +128,7 @@ async function countBacklog(
     2_400_000,
     () =>
       arrivalsOf(stack, name).length >= count &&
-      toldCount(esm, name, { ...range, type: 'mail.sent' }) === count,
+      eventCount(esm, name, { ...range, type: 'mail.sent' }) === count,
     1_000,
   );
   await pause(2_000);

@@ -1,20 +1,20 @@
-// Fetching a full mailbox from real Dovecot, by the production code and by the least that could be written instead.
+// Fetching a full mailbox from real Dovecot, with the production code and with the shortest alternative.
 //
 // "Plain imapflow" is a program without any of our promises: one login, one FETCH of every whole message, each dropped
 // as it comes; and, for a job that includes understanding, the same with mailparser's simpleParser on each. The bridge
-// is the room as assembled in production, with real clients of the storage emulator.
+// is the inbound module as assembled in production, with real clients of the storage emulator.
 //
 // "Outside storage" is the time of the passes in which no storage call is under way: what fetching and understanding add
 // to the time that the store takes anyway. That is the figure, against plain imapflow without mailparser.
 //
 // A fetch that does several things at once hides work behind the calls that it waits for, so the same passes also run with
-// a store that answers at once. That is told without a goal: nothing is hidden there, but a mail is understood twice over
+// a store that answers at once. That figure has no goal: nothing overlaps there, but a mail is parsed twice
 // (mailparser for its parts, our own reading of damaged bounces for its kind) on another thread, and plain imapflow
 // understands nothing.
 //
 // All run in one process against the same folder, in turns, after one fetch by each that counts for nothing: Dovecot then
 // has its index, and threads and code are warm, as they are in a host. The quick ones run `rounds` times and the quickest
-// counts, of ours as of theirs: a noisy moment of the machine is nobody's figure.
+// counts, for both sides: a busy moment of the machine must not distort a figure.
 import { ImapFlow } from 'imapflow';
 import { simpleParser } from 'mailparser';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
@@ -29,8 +29,8 @@ import { ContainerInboundBlobs } from '../../shared/storage/inboundBlobs.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 import { NoticeQueue } from '../../shared/storage/noticeQueue.ts';
 import { TableLedger } from '../../shared/storage/tableLedger.ts';
-import { startAzurite } from '../azurite.ts';
-import { makeCertificates } from '../certificates.ts';
+import { startAzurite } from '../stack/azurite.ts';
+import { makeCertificates } from '../stack/certificates.ts';
 import { startDovecot, type Dovecot } from '../realServers/dovecot.ts';
 import { benchMail, mailBytes } from './inboundMail.ts';
 import type { InboundFigures } from './inboundReport.ts';
@@ -60,14 +60,14 @@ interface Rig {
   readonly parser: Parser;
 }
 
-/** Throws where a run did not fetch every message. */
+/** Throws if a run did not fetch every message. */
 export async function benchInbound(
-  say: (detail: string) => void,
+  log: (detail: string) => void,
   { messages, rounds }: { readonly messages: number; readonly rounds: number },
 ): Promise<InboundFigures> {
   const { ca, cert, key } = await makeCertificates();
   const dovecot = await startDovecot({ cert, key, clock: systemClock });
-  // An exit by a signal must not leave the server.
+  // An exit by a signal must stop the server.
   const end = (): void => void dovecot.close();
   process.once('exit', end);
   const parser = createMimeParser({
@@ -80,7 +80,7 @@ export async function benchInbound(
       user,
       Array.from({ length: messages }, (_, number) => benchMail(number)),
     );
-    say(`${String(messages)} messages lie in Dovecot's folder`);
+    log(`${String(messages)} messages are in Dovecot's folder`);
     await plain(rig, messages, false);
     await fetched(rig, new InstantStores(), messages);
     const times = { plain: [] as number[], parsed: [] as number[], instant: [] as number[] };
@@ -88,7 +88,7 @@ export async function benchInbound(
       times.plain.push(await plain(rig, messages, false));
       times.parsed.push(await plain(rig, messages, true));
       times.instant.push((await fetched(rig, new InstantStores(), messages)).ms);
-      say(`round ${String(round)}: ${lastOf(times)}`);
+      log(`round ${String(round)}: ${lastOf(times)}`);
     }
     const real = await toTheEmulator(rig, messages);
     return {
@@ -151,32 +151,29 @@ async function fetched(
       }),
   };
   const login = { host: 'localhost', port: dovecot.imapPort, tokens, clock: systemClock };
-  const inbound = createInbound(
-    {
-      mailboxes: createImapMailboxes(createImapLogin({ ...login, trustedCertificates: [ca] })),
-      ...stores,
-      parser,
-      // None of these mails answers another, so the sending side is never asked.
-      sent: {
-        lookUpSent: () => Promise.reject(new Error('asked for a submission')),
-        checkTag: () => Promise.resolve(false),
-        noteBounce: () => Promise.resolve(),
-      },
-      clock: systemClock,
-      random: systemRandom,
-      log: () => undefined,
-      numbers: inboundNumbers,
+  const inbound = createInbound([mailbox], {
+    mailboxes: createImapMailboxes(createImapLogin({ ...login, trustedCertificates: [ca] })),
+    ...stores,
+    parser,
+    // None of these mails answers another, so the sending side is never asked.
+    sent: {
+      lookUpSent: () => Promise.reject(new Error('asked for a submission')),
+      checkTag: () => Promise.resolve(false),
+      noteBounce: () => Promise.resolve(),
     },
-    [mailbox],
-  );
+    clock: systemClock,
+    random: systemRandom,
+    log: () => undefined,
+    numbers: inboundNumbers,
+  });
   const startedAt = performance.now();
   let count = 0;
   for (let passes = 1; passes <= passLimit; passes += 1) {
     const report = await inbound.fetchOne(user, { invocationId: `bench-${String(passes)}` });
-    if (report?.outcome !== 'fetched') throw new Error(`a pass ended in trouble: ${report?.detail ?? ''}`);
-    if (report.unparsedCount > 0) throw new Error(`${String(report.unparsedCount)} were not taken apart`);
+    if (report?.outcome !== 'fetched') throw new Error(`a pass failed: ${report?.detail ?? ''}`);
+    if (report.unparsedCount > 0) throw new Error(`${String(report.unparsedCount)} could not be parsed`);
     count += report.announcedCount;
-    if (report.leftover) continue;
+    if (report.hasMore) continue;
     if (count !== messages) throw new Error(`${String(count)} of ${String(messages)} were announced`);
     return { ms: performance.now() - startedAt, passes };
   }
@@ -191,7 +188,7 @@ async function toTheEmulator(
   try {
     const clients = makeStoreClients(
       { kind: 'connectionString', connectionString: azurite.connectionString },
-      { clock: systemClock, witness: { observe: () => undefined } },
+      { clock: systemClock, clockSampler: { observe: () => undefined } },
     );
     await ensureStore(clients);
     const watch = new StorageWatch(() => performance.now());

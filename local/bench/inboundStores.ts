@@ -1,7 +1,7 @@
-// The store as the bench sees it: a watch on how long any storage call is under way, and a store that answers at once.
+// Stores for the bench: one that measures how long storage calls are in progress, and one that responds at once.
 import type {
   Cursor,
-  Entry,
+  MessageEntry,
   InboundBlobs,
   Ledger,
   Notices,
@@ -39,18 +39,18 @@ export class StorageWatch {
   }
 }
 
-/** The same doors; the watch sees every call. */
+/** The same ports, with every call measured. */
 export function watched({ ledger, blobs, notices }: Stores, watch: StorageWatch): Stores {
   return {
     ledger: {
-      begin: (...all) => watch.during(() => ledger.begin(...all)),
+      acquireLease: (...all) => watch.during(() => ledger.acquireLease(...all)),
       cursor: (...all) => watch.during(() => ledger.cursor(...all)),
       find: (...all) => watch.during(() => ledger.find(...all)),
-      keep: (...all) => watch.during(() => ledger.keep(...all)),
+      insert: (...all) => watch.during(() => ledger.insert(...all)),
       advance: (...all) => watch.during(() => ledger.advance(...all)),
       pendingActions: (...all) => watch.during(() => ledger.pendingActions(...all)),
-      settle: (...all) => watch.during(() => ledger.settle(...all)),
-      end: (...all) => watch.during(() => ledger.end(...all)),
+      clearActions: (...all) => watch.during(() => ledger.clearActions(...all)),
+      releaseLease: (...all) => watch.during(() => ledger.releaseLease(...all)),
     },
     blobs: {
       reference: (name) => blobs.reference(name),
@@ -58,7 +58,7 @@ export function watched({ ledger, blobs, notices }: Stores, watch: StorageWatch)
       sha256Of: (...all) => watch.during(() => blobs.sha256Of(...all)),
       save: (...all) => watch.during(() => blobs.save(...all)),
     },
-    notices: { tell: (text) => watch.during(() => notices.tell(text)) },
+    notices: { publish: (text) => watch.during(() => notices.publish(text)) },
   };
 }
 
@@ -67,23 +67,23 @@ export function watched({ ledger, blobs, notices }: Stores, watch: StorageWatch)
  * but storage, and nothing of it can hide behind a call that is waited for.
  */
 export class InstantStores implements Stores {
-  readonly toldIds = new Set<string>();
-  readonly #entries = new Map<string, Entry>();
+  readonly announcedIds = new Set<string>();
+  readonly #entries = new Map<string, MessageEntry>();
   readonly #pending = new Map<string, PendingAction>();
   readonly #blobNames = new Set<string>();
   #cursor: Cursor | undefined;
   #version = 0;
 
   readonly ledger: Ledger = {
-    begin: (mailboxKey, { owner }) =>
+    acquireLease: (mailboxKey, { owner }) =>
       Promise.resolve({
-        kind: 'begun',
+        kind: 'acquired',
         lease: { mailboxKey, tag: owner, version: this.#next() },
         cursor: this.#cursor,
       }),
     cursor: () => Promise.resolve(this.#cursor),
     find: (_mailboxKey, id) => Promise.resolve(this.#entries.get(id)),
-    keep: (_mailboxKey, entry) => {
+    insert: (_mailboxKey, entry) => {
       const isNew = !this.#entries.has(entry.id);
       if (isNew) this.#entries.set(entry.id, entry);
       return Promise.resolve(isNew);
@@ -100,11 +100,11 @@ export class InstantStores implements Stores {
       return Promise.resolve({ kind: 'ok', lease: { ...lease, version: this.#next() } });
     },
     pendingActions: (_mailboxKey, limit) => Promise.resolve([...this.#pending.values()].slice(0, limit)),
-    settle: (_mailboxKey, done) => {
+    clearActions: (_mailboxKey, done) => {
       for (const { uid } of done) this.#pending.delete(String(uid));
       return Promise.resolve();
     },
-    end: (_lease, cursor) => {
+    releaseLease: (_lease, cursor) => {
       this.#cursor = cursor;
       return Promise.resolve({ kind: 'ok' });
     },
@@ -123,8 +123,8 @@ export class InstantStores implements Stores {
   };
 
   readonly notices: Notices = {
-    tell: (text) => {
-      this.toldIds.add(/"id":"([^"]+)"/.exec(text)?.[1] ?? '');
+    publish: (text) => {
+      this.announcedIds.add(/"id":"([^"]+)"/.exec(text)?.[1] ?? '');
       return Promise.resolve();
     },
   };

@@ -1,15 +1,13 @@
-// The bench's figures beside what they should be. Pure.
+// The bench's figures and their goals. Pure.
 import type { CallTally } from './callCount.ts';
 import type { Backlog, CallsFigures } from './calls.ts';
-import { dayLimit, foresightNumbers, type ForesightFigures } from './foresight.ts';
-import { requeueReckoned, type Requeued } from './requeue.ts';
+import { dayLimit, forecastNumbers, type ForecastAccuracyFigures } from './forecastAccuracy.ts';
 import type { SustainedFigures } from './sustained.ts';
 
 export interface Parts {
   readonly sustained: SustainedFigures;
   readonly calls: CallsFigures;
-  readonly foresight: ForesightFigures;
-  readonly requeue: readonly Requeued[];
+  readonly forecast: ForecastAccuracyFigures;
 }
 
 type Cells = readonly (string | number)[];
@@ -44,12 +42,12 @@ const atLeast = (least: number): Pick<Figure, 'should' | 'good'> => ({
   good: (value) => value >= least,
 });
 
-/** `parts` has those that ran; figures of the others are left out, and null in the JSON. */
+/** `parts` holds the parts that ran; figures of the others are omitted, and null in the JSON. */
 export function reportOf(parts: Partial<Parts>): Report {
   const figures = [
     ...sustainedRows(parts.sustained),
     ...callsRows(parts.calls),
-    ...foresightRows(parts.foresight),
+    ...forecastRows(parts.forecast),
   ];
   const rows = figures.map(({ what, how, value, unit = '', digits = 0, should, good }) => [
     what,
@@ -61,7 +59,7 @@ export function reportOf(parts: Partial<Parts>): Report {
   return {
     ok: figures.every(({ value, good }) => good(value)),
     rows,
-    more: [...comparison(parts), ...listed(parts.calls)],
+    more: listed(parts.calls),
     json: jsonOf(parts),
   };
 }
@@ -95,7 +93,7 @@ function sustainedRows(part: SustainedFigures | undefined): readonly Figure[] {
       ...atLeast(23),
     },
     {
-      what: 'urgent behind a backlog: longest start',
+      what: 'urgent message behind a backlog: longest start delay',
       how: `real time, ${String(urgentStartMs.length)} messages, latency 1.5 s, ${String(part.backlogAtUrgentCount)} waiting`,
       value: Math.max(...urgentStartMs) / 1_000,
       unit: ' s',
@@ -124,7 +122,7 @@ function callsRows(part: CallsFigures | undefined): readonly Figure[] {
   return [
     ...part.backlogs.map(({ count, dequeuesPerSubmission }): Figure => ({
       what: `dequeues a submission, backlog ${String(count)}`,
-      how: 'limit lifted; bells counted apart',
+      how: 'limit lifted; wake-ups counted separately',
       value: dequeuesPerSubmission,
       digits: 3,
       should: '1',
@@ -138,7 +136,7 @@ function callsRows(part: CallsFigures | undefined): readonly Figure[] {
       ...atMost(8),
     })),
     {
-      what: 'the one against the other',
+      what: 'difference between the two',
       how: 'limit lifted',
       value: apart,
       unit: ' %',
@@ -154,14 +152,14 @@ function callsRows(part: CallsFigures | undefined): readonly Figure[] {
   ];
 }
 
-function foresightRows(part: ForesightFigures | undefined): readonly Figure[] {
+function forecastRows(part: ForecastAccuracyFigures | undefined): readonly Figure[] {
   if (part === undefined) return [];
-  const period = `period ${String(foresightNumbers.periodMs / 1_000)} s`;
-  const day = `24 h compressed to ${String(foresightNumbers.dayMs / 1_000)} s, limit lowered to ${String(dayLimit)}`;
+  const period = `period ${String(forecastNumbers.periodMs / 1_000)} s`;
+  const day = `24 h compressed to ${String(forecastNumbers.dayMs / 1_000)} s, limit lowered to ${String(dayLimit)}`;
   return [
     {
-      what: 'forecast against what happened',
-      how: `${period}, ${String(part.waitingCount)} waiting, latency 1.5 s: said ${part.forecastSeconds.toFixed(0)} s, took ${part.tookSeconds.toFixed(0)} s`,
+      what: 'forecast against actual time',
+      how: `${period}, ${String(part.waitingCount)} waiting, latency 1.5 s: predicted ${part.forecastSeconds.toFixed(0)} s, actual ${part.tookSeconds.toFixed(0)} s`,
       value: part.errorPercent,
       unit: ' %',
       digits: 1,
@@ -179,33 +177,13 @@ function foresightRows(part: ForesightFigures | undefined): readonly Figure[] {
   ];
 }
 
-/** The smallest value that at least so many of a hundred do not exceed. */
+/** The smallest value that at least `percent` of the values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-function comparison({ calls, requeue }: Partial<Parts>): Report['more'] {
-  if (calls === undefined || requeue === undefined) return [];
-  return [
-    {
-      title:
-        'Dequeues a submission: this bridge beside putting back with a visibility delay whatever the limit refuses (30 a round)',
-      heads: ['backlog', 'bridge', 'putting back', ''],
-      rows: calls.backlogs.map(({ count, dequeuesPerSubmission }) => {
-        const run = requeue.find((one) => one.count === count);
-        return [
-          count,
-          dequeuesPerSubmission.toFixed(2),
-          (run?.dequeuesPerSubmission ?? requeueReckoned(count)).toFixed(2),
-          run === undefined ? 'reckoned, not run' : 'run',
-        ];
-      }),
-    },
-  ];
-}
-
-/** The bridge's calls by what they do, per submission. */
+/** The bridge's calls by kind, per submission. */
 function listed(part: CallsFigures | undefined): Report['more'] {
   if (part === undefined) return [];
   const columns: readonly { readonly head: string; readonly tally: CallTally; readonly per: number }[] = [
@@ -224,16 +202,19 @@ function listed(part: CallsFigures | undefined): Report['more'] {
   const rows: Cells[] = [
     ...names.map((name) => [name, ...columns.map(({ tally, per }) => cell(tally, name, per))]),
     [
-      'together',
+      'total',
       ...columns.map(({ tally, per }) => (per === 1 ? String(tally.own) : (tally.own / per).toFixed(4))),
     ],
-    ['apart: bells taken', ...columns.map(({ tally }) => String(tally.dequeued['outbound-wake'] ?? 0))],
-    ['apart: calls of the host’s triggers', ...columns.map(({ tally }) => String(tally.host))],
+    [
+      'separately: wake-ups received',
+      ...columns.map(({ tally }) => String(tally.dequeued['outbound-wake'] ?? 0)),
+    ],
+    ['separately: calls of the host’s triggers', ...columns.map(({ tally }) => String(tally.host))],
   ];
-  return [{ title: 'Storage calls, listed', heads: ['call', ...columns.map(({ head }) => head)], rows }];
+  return [{ title: 'Storage calls by kind', heads: ['call', ...columns.map(({ head }) => head)], rows }];
 }
 
-function jsonOf({ sustained, calls, foresight }: Partial<Parts>): Readonly<Record<string, unknown>> {
+function jsonOf({ sustained, calls, forecast }: Partial<Parts>): Readonly<Record<string, unknown>> {
   const round = (value: number | undefined, digits: number): number | null =>
     value === undefined ? null : Number(value.toFixed(digits));
   const byCount = (of: (backlog: Backlog) => number, from: number): Record<string, number | null> =>
@@ -241,7 +222,7 @@ function jsonOf({ sustained, calls, foresight }: Partial<Parts>): Readonly<Recor
       (calls?.backlogs ?? []).slice(from).map((one) => [String(one.count), round(of(one), 3)]),
     );
   return {
-    mostInAnyPeriod: sustained?.mostInAnyPeriod ?? foresight?.mostInAnyPeriod ?? null,
+    mostInAnyPeriod: sustained?.mostInAnyPeriod ?? forecast?.mostInAnyPeriod ?? null,
     sustainedPerMinute: round(sustained?.perMinute.perMinute, 2),
     sustainedPerMinuteTail: round(sustained?.perMinuteTail.perMinute, 2),
     dequeuesPerSubmission: byCount((one) => one.dequeuesPerSubmission, 0),
@@ -257,6 +238,6 @@ function jsonOf({ sustained, calls, foresight }: Partial<Parts>): Readonly<Recor
       sustained === undefined ? undefined : percentile(sustained.pickUpMs, 99) / 1_000,
       2,
     ),
-    forecastErrorPercent: round(foresight?.errorPercent, 2),
+    forecastErrorPercent: round(forecast?.errorPercent, 2),
   };
 }

@@ -1,25 +1,25 @@
-// A stack for one part of the bench: the emulator with its queues apart, the stand-ins, the package in a real
-// host behind a proxy that counts its storage calls, and ESM's side that listens.
+// A stack for one part of the bench: Azurite with its queues in a process of their own, the emulators, the package in a
+// real host behind a proxy that counts storage calls, and a client that receives ESM's queues.
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../shared/clock.ts';
-import { Esm } from '../esm.ts';
+import { EsmQueueClient } from '../stack/esmQueueClient.ts';
 import type { MessageRecord } from '../emulators/exchange/serverLog.ts';
 import type { HostProcess } from '../functionsHost/hostProcess.ts';
-import { startStack, type Stack, type StackOptions } from '../stack.ts';
+import { startStack, type Stack, type StackOptions } from '../stack/stack.ts';
 import { startStorageProxy } from '../storageProxy/storageProxy.ts';
 import { CallCount } from './callCount.ts';
 
 export interface Part {
   /** The package, built once for all parts. */
   readonly appFolder: string;
-  /** Says how far it is. */
-  readonly say: (detail: string) => void;
+  /** Reports progress. */
+  readonly log: (detail: string) => void;
 }
 
 export interface Rig {
   readonly stack: Stack;
   readonly host: HostProcess;
-  readonly esm: Esm;
+  readonly esm: EsmQueueClient;
   readonly calls: CallCount;
   close(): Promise<void>;
 }
@@ -42,10 +42,10 @@ export async function startRig(
   const stack = await startStack({ clock: systemClock, separateQueues: true, ...options });
   const closers: (() => Promise<void>)[] = [() => stack.close()];
   const close = async (): Promise<void> => {
-    // One that can't be closed must not keep the others open.
+    // A failure to close one must not keep the others open.
     for (const end of closers.splice(0).reverse())
       await end().catch((error: unknown) => {
-        part.say(`not closed in order: ${error instanceof Error ? error.message : String(error)}`);
+        part.log(`failed to close: ${error instanceof Error ? error.message : String(error)}`);
       });
   };
   try {
@@ -62,11 +62,11 @@ export async function startRig(
       appFolder: part.appFolder,
       settings: { MailStore: proxy.connectionString, AzureWebJobsStorage: proxy.connectionString },
       onLine: ({ level, message }) => {
-        if (level === 'error') part.say(`the host says: ${String(message).slice(0, 300)}`);
+        if (level === 'error') part.log(`host: ${String(message).slice(0, 300)}`);
       },
     });
     closers.push(() => host.stop());
-    const esm = new Esm(stack.store);
+    const esm = new EsmQueueClient(stack.store);
     esm.listen();
     closers.push(() => esm.stop());
     return { stack, host, esm, calls, close };
@@ -76,7 +76,7 @@ export async function startRig(
   }
 }
 
-/** The smallest thing that can be sent. */
+/** A minimal submission. */
 export function submission(
   name: string,
   id: string,
@@ -97,8 +97,8 @@ export const idOf = (name: string, number: number): string => `${name}-${String(
 
 const putTries = 5;
 
-/** Puts one; again where a busy emulator did not answer in time, since the id makes two of them one. */
-export async function put(esm: Esm, one: Readonly<Record<string, unknown>>): Promise<void> {
+/** Submits one; retries if a busy emulator did not respond in time, which the idempotency key makes safe. */
+export async function put(esm: EsmQueueClient, one: Readonly<Record<string, unknown>>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await esm.submit(one);
@@ -110,12 +110,12 @@ export async function put(esm: Esm, one: Readonly<Record<string, unknown>>): Pro
   }
 }
 
-/** The emulator scans a queue at every look, so a deep one would measure the emulator. */
+/** The emulator scans the queue at every poll, so a deep queue would measure the emulator. */
 const mostAhead = 500;
 
-/** Puts submissions `from` to `to`, some at a time, and at most so many ahead of their acceptance. */
+/** Submits `from` to `to`, some at a time, and at most `mostAhead` ahead of their acceptance. */
 export async function submitMany(
-  esm: Esm,
+  esm: EsmQueueClient,
   name: string,
   { from, to, more }: { from: number; to: number; more?: Readonly<Record<string, unknown>> },
 ): Promise<void> {
@@ -124,16 +124,16 @@ export async function submitMany(
     await until(
       'submissions are accepted',
       600_000,
-      () => first - from - toldCount(esm, name, { from, to: first - 1, type: 'mail.accepted' }) < mostAhead,
+      () => first - from - eventCount(esm, name, { from, to: first - 1, type: 'mail.accepted' }) < mostAhead,
     );
     const some = Array.from({ length: Math.min(atOnce, to - first + 1) }, (_, at) => first + at);
     await Promise.all(some.map((number) => put(esm, submission(name, idOf(name, number), more))));
   }
 }
 
-/** How many of them ESM was told that of. */
-export function toldCount(
-  esm: Esm,
+/** How many of them have an event of that type. */
+export function eventCount(
+  esm: EsmQueueClient,
   name: string,
   { from, to, type }: { from: number; to: number; type: string },
 ): number {
@@ -149,7 +149,7 @@ export function arrivalsOf({ exchange }: Stack, name: string): readonly MessageR
   return exchange.log.messages.filter((message) => message.account === account);
 }
 
-/** Waits until it is so; throws in words after `limitMs`. */
+/** Polls until the condition holds; throws after `limitMs`. */
 export async function until(
   what: string,
   limitMs: number,

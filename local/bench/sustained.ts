@@ -1,14 +1,13 @@
-// In real time, with the numbers as they are shipped: what two accounts get through under a backlog, one with a
-// steady server and one with a server that has a tail; meanwhile what an urgent message gets behind the backlog,
-// and how soon a message leaves on an account that is idle.
+// In real time, with the default numbers: the rate of two accounts under a backlog, one with a constant server latency
+// and one with a long tail; meanwhile the start delay of an urgent message behind the backlog, and of a message on an
+// idle account.
 //
-// The steady account's backlog is as deep as a backlog may be. Rates are taken over whole rounds of as many
-// messages as a period allows, after the first: a window of so many minutes would hold a burst more or less, by
-// where it happens to begin.
+// Rates are measured over whole rounds of as many messages as a period allows, after the first: a window of a fixed
+// number of minutes would contain a burst more or less, depending on where it begins.
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemRandom } from '../../shared/clock.ts';
 import type { MessageRecord } from '../emulators/exchange/serverLog.ts';
-import { tailDeck } from './deck.ts';
+import { tailLatencies } from './tailLatencies.ts';
 import {
   arrivalsOf,
   domain,
@@ -18,7 +17,7 @@ import {
   startRig,
   submission,
   submitMany,
-  toldCount,
+  eventCount,
   until,
   type Part,
   type Rig,
@@ -39,7 +38,7 @@ export interface SustainedFigures {
   readonly perMinuteTail: Rate;
   /** From the put on the queue to MAIL at the server, behind the backlog. */
   readonly urgentStartMs: readonly number[];
-  /** What still waited when the last urgent one was put in. */
+  /** The backlog when the last urgent message was submitted. */
   readonly backlogAtUrgentCount: number;
   /** From the put on the queue to MAIL at the server, on an idle account. */
   readonly pickUpMs: readonly number[];
@@ -57,25 +56,25 @@ const roundCount = 30;
 const quickMs = 200;
 
 export async function sustained(part: Part, size: SustainedSize): Promise<SustainedFigures> {
-  const tail = tailDeck(systemRandom);
-  const dealt: Readonly<Record<string, () => number>> = {
+  const tail = tailLatencies(systemRandom);
+  const latencyOf: Readonly<Record<string, () => number>> = {
     [`steady@${domain}`]: () => steadyMs,
     [`tail@${domain}`]: tail,
     [`quick@${domain}`]: () => quickMs,
   };
-  /** What is left of a message's latency after the server took it, by connection. */
-  const rest = new Map<number, number>();
+  /** The rest of a message's latency after the server accepted it, by connection. */
+  const remainingMs = new Map<number, number>();
   const rig = await startRig(part, {
     mailboxes: ['steady', 'tail', 'quick'].map((name) => sender(name)),
     exchange: {
-      // The server takes a message at some moment of the time that it needs for it, and nobody knows which.
+      // The server accepts a message at a random moment within its latency, unknown to the client.
       beforeStep: async (step, { connection, account = '' }) => {
         if (step === 'dot') {
-          const ms = dealt[account]?.() ?? 0;
+          const ms = latencyOf[account]?.() ?? 0;
           const before = ms * systemRandom.uniform();
-          rest.set(connection, ms - before);
+          remainingMs.set(connection, ms - before);
           await pause(before);
-        } else if (step === 'reply') await pause(rest.get(connection) ?? 0);
+        } else if (step === 'reply') await pause(remainingMs.get(connection) ?? 0);
         return undefined;
       },
     },
@@ -94,16 +93,16 @@ async function measure(part: Part, rig: Rig, size: SustainedSize): Promise<Susta
   const to = backlogCount + spare;
   await submitMany(esm, 'tail', { from: 1, to: spare });
   await submitMany(esm, 'steady', { from: 1, to });
-  part.say(`${String(to + spare)} submissions are on the queue`);
+  part.log(`${String(to + spare)} submissions are on the queue`);
   const accepted = { from: 1, to, type: 'mail.accepted' };
-  await until('the backlog is accepted', 1_800_000, () => toldCount(esm, 'steady', accepted) === to, 2_000);
-  part.say(`all accepted; ${String(arrivalsOf(stack, 'steady').length)} of them sent meanwhile`);
+  await until('the backlog is accepted', 1_800_000, () => eventCount(esm, 'steady', accepted) === to, 2_000);
+  part.log(`all accepted; ${String(arrivalsOf(stack, 'steady').length)} of them sent meanwhile`);
   const [urgentStartMs, pickUpMs] = await Promise.all([
     startUrgent(rig, urgentCount),
     pickUps(rig, pickUpCount),
   ]);
   const backlogAtUrgentCount = to - arrivalsOf(stack, 'steady').length;
-  part.say('urgent ones and pick-ups are done');
+  part.log('urgent messages and pick-ups are done');
   await until(
     'the sustained rates',
     (minutes + 12) * 60_000,
@@ -138,7 +137,7 @@ function rateOf(arrivals: readonly MessageRecord[], minutes: number): Rate | und
   return undefined;
 }
 
-/** Urgent ones at odd moments, each behind all that waits. */
+/** Urgent messages at random moments, each behind the whole backlog. */
 async function startUrgent({ stack, esm }: Rig, count: number): Promise<readonly number[]> {
   const taken: number[] = [];
   for (let number = 1; number <= count; number += 1) {
@@ -152,7 +151,7 @@ async function startUrgent({ stack, esm }: Rig, count: number): Promise<readonly
   return taken;
 }
 
-/** One after the other, each when the account has come to rest. */
+/** One after the other, each when the account is idle. */
 async function pickUps({ stack, esm }: Rig, count: number): Promise<readonly number[]> {
   const taken: number[] = [];
   for (let number = 1; number <= count; number += 1) {

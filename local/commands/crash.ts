@@ -1,15 +1,15 @@
-// npm run crash: hosts that are killed at every durable step, on the local stack.
+// npm run crash: kills hosts before and after every durable step, on the local stack.
 //
-//   --repeats R    how often each point is played; 1 unless given. Later repeats let some messages go by first.
-//   --lanes N      stacks beside each other; 3
-//   --only TEXT    only what has this in its words: `stop before`, `claimed`, `answer lost`
+//   --repeats R    runs of each point (default 1); later repeats let some messages pass first
+//   --lanes N      stacks in parallel (default 3)
+//   --only TEXT    only points whose row contains this: `stop before`, `claimed`, `answer lost`
 //   --json         ends with one JSON object on the last line
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandLine } from '../commandLine.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
 import { buildCrashPackage } from '../crash/crashPackage.ts';
 import { crashRuns } from '../crash/crashRuns.ts';
-import { table } from '../table.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
   options: {
@@ -22,7 +22,7 @@ const { values: flags } = commandLine(import.meta.filename, {
 const repeats = countOf('repeats', flags.repeats, 1_000);
 const laneCount = countOf('lanes', flags.lanes, 16);
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `crash-package-${String(process.pid)}`);
-// An exit ends the emulators and, with its standard input, every host; a signal by itself would leave them.
+// exit() stops the emulators and, by closing its standard input, every host; a signal alone would not.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await buildCrashPackage(appFolder);
 const startedAt = performance.now();
@@ -32,14 +32,14 @@ try {
     repeats,
     laneCount,
     ...(flags.only === undefined ? {} : { only: flags.only }),
-    say: (detail) => {
+    log: (detail) => {
       console.log(detail);
     },
   });
   const { lines, crashPoints, lost, unexplainedDuplicates } = report;
   console.log(
     `\n${table(
-      ['step', 'what is done', 'runs', 'longest, s', 'submissions', 'in doubt', 'lost', 'twice', ''],
+      ['step', 'action', 'runs', 'longest, s', 'submissions', 'in doubt', 'lost', 'duplicates', ''],
       lines.map((line) => [
         line.name,
         line.how,
@@ -57,7 +57,7 @@ try {
     for (const detail of wrong) console.log(`${how}, ${name}: ${detail}`);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
   console.log(
-    `\nThe faults of a lane are played at the same time, and so have one duration.\n${String(crashPoints)} points and ${String(lines.length - crashPoints)} faults, ${String(repeats)} times each, in ${seconds} s; ${report.ok ? 'all of it is as it should be.' : 'not all of it is as it should be.'}`,
+    `\nThe faults of a lane run at the same time and share one duration.\n${String(crashPoints)} points and ${String(lines.length - crashPoints)} faults, ${String(repeats)} times each, in ${seconds} s; ${report.ok ? 'all checks passed.' : 'some checks FAILED.'}`,
   );
   if (flags.json) console.log(JSON.stringify({ crashPoints, repeats, lost, unexplainedDuplicates }));
   process.exitCode = report.ok ? 0 : 1;

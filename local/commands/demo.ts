@@ -1,16 +1,22 @@
-// npm run demo: the main job on the embedded stack, from the queue to the server and back, with a limit that
-// bites and a host that is killed in the middle. Ends with status 0 only if all of it is as it should be.
+// npm run demo: sends and receives mail on the local stack, with a burst over the rate limit and a host that is killed
+// in the middle. Exits with 0 only if every check passes.
 //
-//   --real-time   the true period of 60 s
+//   --real-time   the real period of 60 s
 //   --json        ends with one JSON object on the last line
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
-import { buildPackage } from '../build.ts';
-import { commandLine } from '../commandLine.ts';
-import { fetchedStory, isSettled, storyOf, type FetchedStory, type Story } from '../demo/judge.ts';
+import { buildPackage } from '../build/buildPackage.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import {
+  fetchedVerdict,
+  isSettled,
+  verdictOf,
+  type FetchedVerdict,
+  type SubmissionVerdict,
+} from '../demo/verdict.ts';
 import { Progress } from '../demo/progress.ts';
 import {
   alerts,
@@ -18,7 +24,7 @@ import {
   burstCount,
   desk,
   mailboxes,
-  manners,
+  recipientRules,
   plannedBurst,
   plannedSamples,
   reportBlob,
@@ -26,13 +32,14 @@ import {
   type Arriving,
   type Planned,
 } from '../demo/scenario.ts';
-import { Waits } from '../demo/waits.ts';
-import { Esm } from '../esm.ts';
-import { forecastReader, type AccountForecast } from '../forecasts.ts';
+import { StartDelays } from '../demo/startDelays.ts';
+import { EsmQueueClient } from '../stack/esmQueueClient.ts';
+import { assembleOutbound } from '../../shared/assembly.ts';
+import type { AccountForecast } from '../../shared/outbound/outbound.ts';
 import type { HostProcess } from '../functionsHost/hostProcess.ts';
-import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
-import { startStack, type Stack } from '../stack.ts';
-import { table } from '../table.ts';
+import { quickHideMs, quickNumbers, quickSettings } from '../stack/shortIntervals.ts';
+import { startStack, type Stack } from '../stack/stack.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
   options: { 'real-time': { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
@@ -43,39 +50,39 @@ const limit = 30;
 const killAfterCount = 20;
 const numbers = quickNumbers(periodMs);
 const timeLimitMs = flags['real-time'] ? 300_000 : 115_000;
-/** A message that waited leaves within this of the time that the limiter gave. */
+/** The longest permitted start delay of a message that waited for the limiter. */
 const promptMs = 2_000;
 
 const progress = new Progress(process.stdout.isTTY);
-const waits = new Waits();
+const startDelays = new StartDelays();
 let forecasts: readonly AccountForecast[] = [];
 const appFolder = join(import.meta.dirname, '..', '..', '.local', `demo-package-${String(process.pid)}`);
 
 console.log(`esm-mail-bridge demo: mail from the queue to the server and back, at ${String(limit)} messages in ${seconds(periodMs)}
-  shortened for the demo: period ${seconds(periodMs)} (real: 60 s), attempt ${seconds(numbers['attemptMs'] ?? 0)}, grace ${seconds(numbers['graceMs'] ?? 0)}, lease ${seconds(numbers['leaseMs'] ?? 0)},
-  looks in Sent Items ${seconds(numbers['doubtSettleMs'] ?? 0)} apart, the host hides a message for ${seconds(quickHideMs)}, the sweep runs every 2 s
+  intervals shortened for the demo: period ${seconds(periodMs)} (real: 60 s), attempt ${seconds(numbers['attemptMs'] ?? 0)}, grace ${seconds(numbers['graceMs'] ?? 0)}, lease ${seconds(numbers['leaseMs'] ?? 0)},
+  Sent Items lookups ${seconds(numbers['secondLookupMs'] ?? 0)} apart, visibility timeout of the host ${seconds(quickHideMs)}, the sweep runs every 2 s
 `);
 async function play(running: Stack): Promise<boolean> {
   const { exchange, store } = running;
-  for (const [address, manner] of Object.entries(manners)) exchange.recipient(address, manner);
+  for (const [address, rule] of Object.entries(recipientRules)) exchange.recipient(address, rule);
   const startHost = (): Promise<HostProcess> =>
     running.startHost({
       appFolder,
       onLine: (line) => {
-        waits.note(line);
+        startDelays.note(line);
       },
     });
-  const esm = new Esm(store);
+  const esm = new EsmQueueClient(store);
   let host = await startHost();
-  progress.say(
-    `the stack is up: ${String(host.functions.length)} functions, loaded in ${String(Math.round(host.loadMs))} ms`,
+  progress.log(
+    `the stack is running: ${String(host.functions.length)} functions, loaded in ${String(Math.round(host.loadMs))} ms`,
   );
   try {
     esm.listen();
     await esm.upload(reportBlob, Buffer.alloc(reportBytes, '%PDF-1.7 service report\n'));
     const planned = [...plannedSamples(), ...plannedBurst()];
     for (const { submission } of planned) await esm.submit(submission);
-    progress.say(
+    progress.log(
       `ESM put ${String(planned.length)} submissions on its queue, ${String(burstCount)} of them a burst of ${alerts}`,
     );
 
@@ -86,17 +93,17 @@ async function play(running: Stack): Promise<boolean> {
     const until = performance.now() + timeLimitMs;
     while (performance.now() < until) {
       readForecasts();
-      progress.show([desk, alerts].map((name) => standing(name, planned, running, esm)));
+      progress.show([desk, alerts].map((name) => accountProgress(name, planned, running, esm)));
       if (!killed && burstArrivals(running) >= killAfterCount) {
         killed = true;
         await host.kill();
         for (const { id } of planned)
           if (esm.eventsOf(id).every(({ type }) => type === 'mail.accepted')) doubtful.add(id);
-        progress.say(
-          `SIGKILL: the host is gone in the middle of the burst, ${String(burstArrivals(running))} of ${String(burstCount)} were taken`,
+        progress.log(
+          `SIGKILL: the host was killed during the burst, ${String(burstArrivals(running))} of ${String(burstCount)} accepted by the server`,
         );
         host = await startHost();
-        progress.say('a new host is up');
+        progress.log('a new host is running');
       }
       if (
         killed &&
@@ -107,9 +114,9 @@ async function play(running: Stack): Promise<boolean> {
         break;
       await pause(250);
     }
-    const stories = planned.map((one) => storyOf(one, esm, exchange.log, doubtful));
-    const fetched = await Promise.all(mails.map((mail) => fetchedStory(mail, esm)));
-    return report(running, esm, stories, fetched);
+    const verdicts = planned.map((one) => verdictOf(one, esm, exchange.log, doubtful));
+    const fetched = await Promise.all(mails.map((mail) => fetchedVerdict(mail, esm)));
+    return report(running, esm, verdicts, fetched);
   } finally {
     await host.stop();
     await esm.stop();
@@ -119,11 +126,11 @@ async function play(running: Stack): Promise<boolean> {
 const burstArrivals = ({ exchange }: Stack): number =>
   exchange.log.messages.filter(({ account }) => account === alerts).length;
 
-function standing(
+function accountProgress(
   name: string,
   planned: readonly Planned[],
   { exchange }: Stack,
-  esm: Esm,
+  esm: EsmQueueClient,
 ): Parameters<Progress['show']>[0][number] {
   const own = planned.filter(({ mailbox, end }) => mailbox === name && end === 'sent');
   const now = exchange.log.nowNs();
@@ -142,23 +149,24 @@ function standing(
   };
 }
 
-/** Reads the forecasts anew at each call, unless a reading is under way. */
+/** Refreshes the forecasts at each call, unless a read is in progress. */
 function followForecasts({ settings }: Stack): () => void {
   const answer = readSettings(settings);
   if (answer.kind !== 'ok') throw new Error('The demo has settings that the bridge would refuse');
-  const read = forecastReader(answer.settings);
+  const { outbound } = assembleOutbound(answer.settings);
   let reading = false;
   return () => {
     if (reading) return;
     reading = true;
-    void read()
+    void outbound
+      .forecasts()
       .then((found) => (forecasts = found))
-      .catch(() => undefined) // the bars go on without
+      .catch(() => undefined) // progress is shown without them
       .finally(() => (reading = false));
   };
 }
 
-/** What comes in from outside while the burst drains; a reply once that which it answers was seen. */
+/** Delivers the incoming mails; a reply once the message it replies to has been accepted. */
 function deliverLater({ exchange }: Stack): (Arriving & { messageId: string; raw: Buffer })[] {
   const inbox = exchange.store.mailbox(desk);
   const make = (mail: Arriving, answered: string): Arriving & { messageId: string; raw: Buffer } => {
@@ -180,35 +188,35 @@ function deliverLater({ exchange }: Stack): (Arriving & { messageId: string; raw
   return mails;
 }
 
-const arrived = ({ messageId }: { readonly messageId: string }, esm: Esm): boolean =>
+const arrived = ({ messageId }: { readonly messageId: string }, esm: EsmQueueClient): boolean =>
   esm.notices.some(({ data }) => data['messageId'] === messageId);
 
-/** The bounce and the automatic reply are back. */
-const returned = (esm: Esm): boolean =>
+/** Whether the bounce and the automatic reply have been received. */
+const returned = (esm: EsmQueueClient): boolean =>
   ['bounce', 'autoReply'].every((kind) => esm.notices.some(({ data }) => data['kind'] === kind));
 
 function report(
   { exchange }: Stack,
-  esm: Esm,
-  stories: readonly Story[],
-  fetched: readonly FetchedStory[],
+  esm: EsmQueueClient,
+  verdicts: readonly SubmissionVerdict[],
+  fetched: readonly FetchedVerdict[],
 ): boolean {
   const figures = exchange.figures();
-  const late = waits.latest(exchange.log);
+  const late = startDelays.latest(exchange.log);
+  console.log('');
+  console.log(table(['submission', 'case', 'events', 'accepted', 'replies', ''], verdicts.map(rowOf)));
   console.log('');
   console.log(
-    table(['submission', 'what', 'ESM was told', 'server took', 'came back', ''], stories.map(rowOf)),
+    table(['incoming mail', 'kind', 'related to', 'bytes', 'notices', ''], fetched.map(fetchedRow)),
   );
-  console.log('');
-  console.log(table(['arrived', 'kind', 'belongs to', 'bytes', 'notices', ''], fetched.map(fetchedRow)));
   const checks: readonly (readonly [string, string, boolean])[] = [
     [
-      'submissions as they should be',
-      `${String(stories.filter(({ wrong }) => wrong === '').length)} of ${String(stories.length)}`,
-      stories.every(({ wrong }) => wrong === ''),
+      'submissions with the expected outcome',
+      `${String(verdicts.filter(({ wrong }) => wrong === '').length)} of ${String(verdicts.length)}`,
+      verdicts.every(({ wrong }) => wrong === ''),
     ],
     [
-      'arrivals as they should be',
+      'incoming mails with the expected notice',
       `${String(fetched.filter(({ wrong }) => wrong === '').length)} of ${String(fetched.length)}`,
       fetched.every(({ wrong }) => wrong === ''),
     ],
@@ -218,15 +226,19 @@ function report(
       figures.mostMessages <= limit,
     ],
     ['most connections at one time', `${String(figures.mostConnections)} of 3`, figures.mostConnections <= 3],
-    ['the limit was reached', `${String(late.count)} messages waited for it`, late.count > 0],
+    ['the rate limit was reached', `${String(late.count)} messages waited`, late.count > 0],
     [
-      'latest start after the time that the limiter gave',
+      'longest start delay after the limiter’s permission',
       `${(late.mostMs / 1_000).toFixed(2)} s of ${seconds(promptMs)}`,
       late.mostMs <= promptMs,
     ],
-    ['violations seen by the server', String(figures.violations.length), figures.violations.length === 0],
     [
-      'repeats recognised by their ids',
+      'limit violations seen by the server',
+      String(figures.violations.length),
+      figures.violations.length === 0,
+    ],
+    [
+      'repeated events and notices, recognized by id',
       `${String(esm.repeats.events)} events, ${String(esm.repeats.notices)} notices`,
       true,
     ],
@@ -239,28 +251,35 @@ function report(
     ),
   );
   const ok = checks.every(([, , good]) => good);
-  console.log(ok ? '\nAll of it is as it should be.' : '\nNot all of it is as it should be.');
+  console.log(ok ? '\nAll checks passed.' : '\nSome checks FAILED.');
   if (flags.json) {
     console.log(
       JSON.stringify({
         ok,
         periodSeconds: periodMs / 1_000,
-        submissions: stories.length,
+        submissions: verdicts.length,
         mostInAnyPeriod: figures.mostMessages,
         mostConnections: figures.mostConnections,
         latestStartSeconds: late.mostMs / 1_000,
-        wrong: [...stories, ...fetched].filter(({ wrong }) => wrong !== ''),
+        wrong: [...verdicts, ...fetched].filter(({ wrong }) => wrong !== ''),
       }),
     );
   }
   return ok;
 }
 
-function rowOf(story: Story): string[] {
-  return [story.id, story.what, story.told, String(story.arrivals), story.back.join(', '), story.wrong];
+function rowOf(verdict: SubmissionVerdict): string[] {
+  return [
+    verdict.id,
+    verdict.what,
+    verdict.history,
+    String(verdict.arrivals),
+    verdict.back.join(', '),
+    verdict.wrong,
+  ];
 }
 
-function fetchedRow(mail: FetchedStory): (string | number)[] {
+function fetchedRow(mail: FetchedVerdict): (string | number)[] {
   return [mail.what, mail.kind, mail.relatesTo, mail.sizeBytes, mail.notices, mail.wrong];
 }
 

@@ -1,17 +1,17 @@
-// npm run doctor: walks the way that one mailbox's mail takes, sends nothing, and says what is wrong and what to do.
+// npm run doctor: checks every step that one mailbox's mail takes, sends nothing, and reports causes and remedies.
 //   --mailbox ADDRESS   one of MAILBOXES
 //   --json              one JSON object and nothing else
-// Exit status 1 where a step failed. It uses the settings of its environment, or of the running local stack.
+// Exit status 1 if a step failed. It uses the settings of its environment, or of the running local stack.
 import { spawnSync } from 'node:child_process';
 import { openBridge } from '../../shared/bridge.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
-import { commandLine } from '../commandLine.ts';
-import { commandEnvironment } from '../commandSettings.ts';
-import { table } from '../table.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { commandEnvironment } from '../commandLine/commandSettings.ts';
+import { table } from '../commandLine/table.ts';
 
-const stepWords: Readonly<Record<StepName, string>> = {
+const stepTitles: Readonly<Record<StepName, string>> = {
   settings: 'settings',
   vault: 'key vault',
   token: 'access token',
@@ -20,7 +20,7 @@ const stepWords: Readonly<Record<StepName, string>> = {
   sentItems: 'Sent Items',
   smtpLogin: 'SMTP login',
   envelope: 'MAIL FROM, RCPT TO, then RSET',
-  outside: 'the app’s address, as a stranger',
+  outside: 'the app’s address, without credentials',
 };
 
 const { values: flags } = commandLine(import.meta.filename, {
@@ -32,7 +32,7 @@ if (flags.mailbox === undefined) {
   process.exitCode = 2;
 } else {
   const diagnosis = await diagnose(flags.mailbox);
-  console.log(flags.json ? JSON.stringify(diagnosis) : detail(diagnosis));
+  console.log(flags.json ? JSON.stringify(diagnosis) : describe(diagnosis));
   // Idle connections of the client libraries would keep the process for minutes.
   process.exit(diagnosis.ok ? 0 : 1);
 }
@@ -47,7 +47,7 @@ async function diagnose(address: string): Promise<Diagnosis> {
   } catch (error) {
     return problem('environment', error instanceof Error ? error.message : String(error));
   }
-  takeOver(environment);
+  adoptEnvironment(environment);
   const answer = readSettings(environment);
   if (answer.kind === 'problems') {
     return settingsDiagnosis(address, answer.problems, systemClock.monotonic() - since);
@@ -62,10 +62,10 @@ async function diagnose(address: string): Promise<Diagnosis> {
 }
 
 /**
- * What client libraries read from the process itself: the identity's endpoint, and whom TLS trusts. Node reads the
- * latter at its start alone, so where the running stack has an authority of its own the command starts once more.
+ * What client libraries read from the process itself: the identity's endpoint, and the authorities that TLS trusts.
+ * Node reads the latter only when it starts, so if the running stack has an authority of its own the command restarts.
  */
-function takeOver(environment: ReturnType<typeof commandEnvironment>): void {
+function adoptEnvironment(environment: ReturnType<typeof commandEnvironment>): void {
   const authority = environment['NODE_EXTRA_CA_CERTS'];
   if (authority !== undefined && process.env['NODE_EXTRA_CA_CERTS'] !== authority) {
     const { status } = spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
@@ -77,18 +77,18 @@ function takeOver(environment: ReturnType<typeof commandEnvironment>): void {
   for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
 }
 
-function detail({ mailbox, ok, steps, causes }: Diagnosis): string {
-  const walked = table(
+function describe({ mailbox, ok, steps, causes }: Diagnosis): string {
+  const stepTable = table(
     ['', 'step', 'ms'],
-    steps.map((step) => [step.ok ? 'ok' : 'FAILED', stepWords[step.step], String(step.ms)]),
+    steps.map((step) => [step.ok ? 'ok' : 'FAILED', stepTitles[step.step], String(step.ms)]),
   );
   const found = causes.map(
     ({ cause, remedy, evidence }, index) =>
-      `${String(index + 1)}. ${cause}\n   What to do: ${remedy}\n   Seen: ${evidence}`,
+      `${String(index + 1)}. ${cause}\n   Remedy: ${remedy}\n   Evidence: ${evidence}`,
   );
   return [
-    `${mailbox}: ${ok ? 'all is well' : 'not well'}`,
-    walked,
+    `${mailbox}: ${ok ? 'everything works' : 'something is wrong'}`,
+    stepTable,
     ...(found.length > 1 ? ['The likeliest first:'] : []),
     ...found,
   ].join('\n\n');

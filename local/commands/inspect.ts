@@ -1,8 +1,8 @@
-// What the bridge takes a mail for, without a mailbox: the same parser and the same rules as in production.
-//   npm run inspect -- FILE… [--json]                  files and folders of raw mails (.eml), any line ends
-//   npm run inspect -- --mutated N [--seed S] [--json]   instead: N mails broken at random go through the parser
-// With --json one line per mail; without, an account for people. Thousands of files stream through. A file that can't be
-// read is told on the error output and the others are done; the status is 1 then.
+// Shows how the bridge classifies a mail, without a mailbox: the same parser and the same rules as in production.
+//   npm run inspect -- FILE… [--json]                  files and folders of raw mails (.eml), with any line ends
+//   npm run inspect -- --mutated N [--seed S] [--json]   instead: parses N randomly corrupted mails
+// With --json one line per mail, otherwise a summary. Any number of files is processed in a stream. A file that cannot be
+// read is reported on standard error; the others are processed, and the exit status is 1.
 import { createReadStream } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const inMemoryBytes = 1024 * 1024;
 
 const usage =
   'npm run inspect -- FILE… [--json]: name at least one raw mail, or a folder of them.\n' +
-  'npm run inspect -- --mutated N [--seed S] [--json]: N mails broken at random.';
+  'npm run inspect -- --mutated N [--seed S] [--json]: N randomly corrupted mails.';
 
 async function main(argv: readonly string[]): Promise<number> {
   const flags = flagsOf(argv);
@@ -32,7 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   if (flags.mutated !== undefined) return runMutated(flags.mutated, flags.seed, flags.json);
-  // Whoever reads our lines may have read enough (`| head`).
+  // The reader may close the pipe early (`| head`).
   const reader = new AbortController();
   process.stdout.on('error', () => {
     reader.abort();
@@ -45,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
       console.error(printable(`${line.file}: ${line.detail}`));
       continue;
     }
-    const text = flags.json ? JSON.stringify(line.report) : account(line.report);
+    const text = flags.json ? JSON.stringify(line.report) : summary(line.report);
     if (process.stdout.write(`${text}\n`)) continue;
     await once(process.stdout, 'drain', { signal: reader.signal }).catch(() => undefined);
   }
@@ -59,7 +59,7 @@ interface Flags {
   readonly seed: number;
 }
 
-/** Undefined where nothing is named, or something that isn't known. */
+/** Undefined if no file is named, or a flag is unknown. */
 function flagsOf(argv: readonly string[]): Flags | undefined {
   try {
     const { values, positionals: paths } = parseArgs({
@@ -88,7 +88,7 @@ async function runMutated(count: number, seed: number, json: boolean): Promise<n
   if (!json) {
     const tookS = Math.round((performance.now() - startedAt) / 1000);
     console.log(
-      `${count} mails broken at random: ${parsed} parsed, ${unparsed} unparsed, ${crashes.length} crashes, ${slow} over 2 s, the slowest ${slowestMs} ms; ${tookS} s`,
+      `${count} randomly corrupted mails: ${parsed} parsed, ${unparsed} unparsed, ${crashes.length} crashes, ${slow} over 2 s, the slowest ${slowestMs} ms; ${tookS} s`,
     );
     for (const crash of crashes.slice(0, 20)) console.log(`  ${crash}`);
   }
@@ -152,7 +152,7 @@ export async function* inspect(paths: readonly string[]): AsyncIterable<InspectL
 
 type Found = { readonly kind: 'file'; readonly file: string } | Extract<InspectLine, { kind: 'failed' }>;
 
-/** Inside a folder a link to a folder is left alone: it may lead back to where it is. */
+/** Inside a folder, links to folders are skipped: they may be circular. */
 async function* filesOf(paths: readonly string[], inFolder = false): AsyncIterable<Found> {
   for (const path of paths) {
     let names: readonly string[] | undefined;
@@ -166,7 +166,7 @@ async function* filesOf(paths: readonly string[], inFolder = false): AsyncIterab
         throw new Error('neither a file nor a folder');
       }
     } catch (error) {
-      yield { kind: 'failed', file: path, detail: wordsOf(error) };
+      yield { kind: 'failed', file: path, detail: messageOf(error) };
       continue;
     }
     if (names === undefined) yield { kind: 'file', file: path };
@@ -178,7 +178,7 @@ async function* filesOf(paths: readonly string[], inFolder = false): AsyncIterab
   }
 }
 
-/** `workFolder` holds what the parser writes of this mail, and is gone afterwards. */
+/** `workFolder` holds the parser's files for this mail, and is removed afterwards. */
 async function inspectOne(parser: Parser, file: string, workFolder: string): Promise<InspectLine> {
   try {
     const { size } = await stat(file);
@@ -190,20 +190,20 @@ async function inspectOne(parser: Parser, file: string, workFolder: string): Pro
     const answer = await parser.parse(raw, `${workFolder}${sep}`);
     return { kind: 'report', report: reportOf(file, answer, await headOf(file)) };
   } catch (error) {
-    return { kind: 'failed', file, detail: wordsOf(error) };
+    return { kind: 'failed', file, detail: messageOf(error) };
   } finally {
     await rm(workFolder, { recursive: true, force: true });
   }
 }
 
 const knownFailures: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'it may not be read'],
-  ['EPERM', 'it may not be read'],
-  ['ELOOP', 'its links lead in a circle'],
+  ['ENOENT', 'no such file'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['ELOOP', 'circular links'],
 ]);
 
-function wordsOf(error: unknown): string {
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
   return knownFailures.get(code) ?? error.message;
@@ -259,11 +259,11 @@ function reportOf(file: string, answer: ParseAnswer, head: Uint8Array): InspectR
   };
 }
 
-function account(report: InspectReport): string {
+function summary(report: InspectReport): string {
   const lines = [
     report.file,
     `  ${report.kind}${report.bounce === undefined ? '' : ` (${report.bounce.severity})`}, by: ${report.because}`,
-    `  from ${report.from.join(', ') || '(nobody)'}: ${report.subject}`,
+    `  from ${report.from.join(', ') || '(no sender)'}: ${report.subject}`,
   ];
   for (const one of report.bounce?.recipients ?? report.recipients ?? []) {
     const codes = [one.replyCode, one.status].filter((code) => code !== '').join(' ');
@@ -284,7 +284,7 @@ function account(report: InspectReport): string {
   return lines.map(printable).join('\n');
 }
 
-/** A mail must not write to the terminal. */
+/** Control characters of a mail must not reach the terminal. */
 function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ');
 }

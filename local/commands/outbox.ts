@@ -1,80 +1,80 @@
-// npm run outbox: what a person looks at and decides on, when an alert has come.
+// npm run outbox: shows and changes the messages and holds of an account, for example after an alert.
 //
-//   npm run outbox                               each account: what waits, what stands still and why
+//   npm run outbox                               each account: queued and held messages, with the reasons of the holds
 //   npm run outbox -- list ACCOUNT               its newest messages
-//   npm run outbox -- failed|doubtful ACCOUNT    dead letters; attempts that nobody knows the end of
+//   npm run outbox -- failed|doubtful ACCOUNT    dead letters; messages in doubt that wait for a decision
 //   npm run outbox -- replay|cancel|mark-sent|remove ACCOUNT ID
 //   npm run outbox -- pause|resume ACCOUNT [MAILBOX]
 //
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   another file than that of `npm start`
+import { assembleOutbound } from '../../shared/assembly.ts';
 import type { Outbound } from '../../shared/outbound/outbound.ts';
-import { commandLine } from '../commandLine.ts';
-import { commandSettings, commandTrouble } from '../commandSettings.ts';
-import { openDesk } from '../desk.ts';
-import { table } from '../table.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { commandSettings, commandTrouble } from '../commandLine/commandSettings.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
 });
-const [act = 'accounts', account = '', subject = ''] = positionals;
+const [action = 'accounts', account = '', subject = ''] = positionals;
 const listedCount = 50;
-/** Whoever has the rights on the store is who acts; the story names the command. */
+/** For the message's history: the person is whoever has access to the storage account. */
 const by = 'npm run outbox';
 
 try {
-  process.exitCode = (await run(openDesk(commandSettings(flags['settings-file'])))) ? 0 : 1;
+  process.exitCode = (await run(assembleOutbound(commandSettings(flags['settings-file'])).outbound)) ? 0 : 1;
 } catch (error) {
   console.error(await commandTrouble(error, flags['settings-file']));
   process.exitCode = 1;
 }
 
-async function run(desk: Outbound): Promise<boolean> {
-  switch (act) {
+async function run(outbound: Outbound): Promise<boolean> {
+  switch (action) {
     case 'accounts':
-      return showAccounts(desk);
+      return showAccounts(outbound);
     case 'list':
-      return showMessages(await desk.recent(named(account, 'account'), listedCount));
+      return showMessages(await outbound.recent(named(account, 'account'), listedCount));
     case 'failed':
     case 'doubtful':
-      return showMessages(await desk.forPerson(named(account, 'account'), act, listedCount));
+      return showMessages(await outbound.forPerson(named(account, 'account'), action, listedCount));
     case 'replay':
     case 'cancel':
     case 'remove':
     case 'mark-sent': {
       const which = { account: named(account, 'account'), id: named(subject, 'message'), by };
-      return tell(await (act === 'mark-sent' ? desk.markSent(which) : desk[act](which)));
+      return report(await (action === 'mark-sent' ? outbound.markSent(which) : outbound[action](which)));
     }
     case 'pause':
     case 'resume': {
       const mailbox = subject === '' ? {} : { mailbox: subject };
-      await desk[act]({ account: named(account, 'account'), by, ...mailbox });
-      return tell({ kind: 'done' });
+      await outbound[action]({ account: named(account, 'account'), by, ...mailbox });
+      return report({ kind: 'done' });
     }
     default:
       throw new Error(
-        `${act} is nothing that can be done; there are list, failed, doubtful, replay, cancel, mark-sent, remove, pause and resume.`,
+        `There is no action ${action}; the actions are list, failed, doubtful, replay, cancel, mark-sent, remove, pause and resume.`,
       );
   }
 }
 
-async function showAccounts(desk: Outbound): Promise<boolean> {
+async function showAccounts(outbound: Outbound): Promise<boolean> {
   const accounts = await Promise.all(
-    (await desk.accounts()).map(async (key) => ({ key, ...(await desk.watch(key)) })),
+    (await outbound.accounts()).map(async (key) => ({ key, ...(await outbound.watch(key)) })),
   );
   const counted = ({ count, more }: { readonly count: number; readonly more: boolean }): string =>
     `${more ? 'more than ' : ''}${String(count)}`;
   console.log(
     table(
-      ['account', 'waiting', 'in doubt', 'for a person', 'dead letters', 'stands still'],
-      accounts.map(({ key, backlog, box }) => [
+      ['account', 'waiting', 'in doubt', 'to decide', 'dead letters', 'on hold'],
+      accounts.map(({ key, backlog, state }) => [
         key,
         counted(backlog.waiting),
         counted(backlog.inDoubt),
         counted(backlog.doubtful),
         counted(backlog.failed),
-        box.holds
+        state.holds
           .map(({ mailbox, reason, detail, remedy }) => `${mailbox ?? 'all'}: ${reason}. ${detail} ${remedy}`)
           .join(' | '),
       ]),
@@ -83,7 +83,7 @@ async function showAccounts(desk: Outbound): Promise<boolean> {
   if (flags.json) {
     console.log(
       JSON.stringify({
-        accounts: accounts.map(({ key, backlog, box }) => ({ account: key, backlog, holds: box.holds })),
+        accounts: accounts.map(({ key, backlog, state }) => ({ account: key, backlog, holds: state.holds })),
       }),
     );
   }
@@ -119,14 +119,14 @@ function showMessages(messages: readonly Shown[]): boolean {
   return true;
 }
 
-function tell(answer: Awaited<ReturnType<Outbound['cancel']>>): boolean {
+function report(answer: Awaited<ReturnType<Outbound['cancel']>>): boolean {
   const detail = { done: 'Done.', unknown: 'There is no such message.', refused: '' }[answer.kind];
   console.log(answer.kind === 'refused' ? answer.detail : detail);
-  if (flags.json) console.log(JSON.stringify({ act, account, subject, ...answer }));
+  if (flags.json) console.log(JSON.stringify({ act: action, account, subject, ...answer }));
   return answer.kind === 'done';
 }
 
 function named(value: string, what: string): string {
-  if (value === '') throw new Error(`Which ${what}? npm run outbox says which accounts there are.`);
+  if (value === '') throw new Error(`Which ${what}? npm run outbox lists the accounts.`);
   return value;
 }

@@ -1,17 +1,17 @@
-// npm run quota: for each account that sends, what of its limits is used, what waits and when it will have left.
+// npm run quota: for each account that sends, the use of its limits, the messages that wait, and when all of them will be sent.
 //   --json   ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { commandLine } from '../commandLine.ts';
-import { commandSettings, commandTrouble } from '../commandSettings.ts';
-import { forecastReader } from '../forecasts.ts';
-import { table } from '../table.ts';
+import { assembleOutbound } from '../../shared/assembly.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { commandSettings, commandTrouble } from '../commandLine/commandSettings.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
   options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
 });
 
 try {
-  const forecasts = await forecastReader(commandSettings(flags['settings-file']))();
+  const forecasts = await assembleOutbound(commandSettings(flags['settings-file'])).outbound.forecasts();
   console.log(
     table(
       [

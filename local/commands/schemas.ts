@@ -1,6 +1,6 @@
-// Writes what is published from the code that checks it: docs/schemas/*.json, docs/settings.md, docs/replies.md.
+// Generates the published contract from the code that checks it: docs/schemas/*.json, docs/settings.md, docs/replies.md.
 //   node local/start.mjs local/commands/schemas.ts
-// tests/config/published.test.ts compares the files with what would be written, and says when they are stale.
+// tests/config/published.test.ts compares the files with what would be written, and fails if they are stale.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format } from 'prettier';
@@ -14,7 +14,7 @@ import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
 import { eventData, eventSchema, schemaName } from '../../shared/contract/statusCloudEvent.ts';
 import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
-import type { ToldType } from '../../shared/contract/statusEvent.ts';
+import type { StatusEventType } from '../../shared/contract/statusEvent.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -38,7 +38,9 @@ export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map(written);
 }
 
-const eventTypes = Object.keys(eventData).filter((type): type is ToldType => Object.hasOwn(eventData, type));
+const eventTypes = Object.keys(eventData).filter((type): type is StatusEventType =>
+  Object.hasOwn(eventData, type),
+);
 
 function jsonSchema(schema: z.ZodType, name: string): string {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' });
@@ -78,11 +80,11 @@ function settingsPage(): string {
     ]);
   return `# Settings
 
-Written by \`npm run schemas\` from the tables that the parser uses (shared/config/); a test says when it is stale.
+Written by \`npm run schemas\` from the tables that the parser uses (shared/config/); a test fails if it is stale.
 
 Settings are environment variables: app settings in Azure, \`local.settings.json\` on a developer's machine. They are read once, at
-the first call of a function; everything wrong with them is reported at once, each with its name and its cure. Blank counts as
-absent. A name that is almost one of these is a mistake too. The defaults of the deployment are in \`infra/settings.json\`.
+the first call of a function; everything wrong with them is reported at once, each with its name and a remedy. Blank counts as
+absent. A misspelled name is a mistake too. The defaults of the deployment are in \`infra/settings.json\`.
 
 ${table(['Setting', 'Required', 'Without it', 'What'], settings)}
 
@@ -134,7 +136,7 @@ ${table(['Number of fetching', 'Default', 'Bounds'], numbers(adjustableInboundNu
 const decisions: Readonly<Record<ReplyRow['decision']['do'], string>> = {
   retry: 'retry',
   hold: 'hold',
-  configuration: 'hold, and tell the administrator',
+  configuration: 'hold, and alert the administrator',
   deadLetter: 'dead letter',
   reconnect: 'fewer connections',
 };
@@ -143,36 +145,36 @@ function repliesPage(): string {
   const rows = replyTable.map((row) => [row.name, `\`${row.sample}\``, criteria(row), decisionOf(row)]);
   const detail = replyTable.map(
     (row) =>
-      `- **${row.name}** ${row.detail}${'remedy' in row.decision ? ` *Cure:* ${row.decision.remedy}` : ''}`,
+      `- **${row.name}** ${row.detail}${'remedy' in row.decision ? ` *Remedy:* ${row.decision.remedy}` : ''}`,
   );
-  return `# Replies of the SMTP server, and what is done about them
+  return `# Replies of the SMTP server, and how they are handled
 
-Written by \`npm run schemas\` from shared/outbound/policy/replyTable.ts; a test says when it is stale. The first row that
-fits decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
+Written by \`npm run schemas\` from shared/outbound/policy/replyTable.ts; a test fails if it is stale. The first row that
+matches decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
 
 - **retry**: the message is deferred, with growing delays; its own deferrals add up, and past the give-up age it fails.
-- **hold**: the account or the mailbox pauses and shows why; its messages wait and are not blamed. It ends by itself, at a try that succeeds.
-- **hold, and tell the administrator**: the same, and a person has to do something.
-- **fewer connections**: the message waits again, unblamed.
-- **dead letter**: the message, or that recipient, is not tried again unless a person says so.
-- **in doubt**: the final dot was sent and no reply came; Sent Items are looked at, and nothing is resent blindly.
+- **hold**: the account or the mailbox pauses and shows why; its messages wait and are not charged. It ends by itself when a probe succeeds.
+- **hold, and alert the administrator**: the same, and an administrator has to act.
+- **fewer connections**: the message returns to the outbox, uncharged.
+- **dead letter**: the message, or that recipient, is not tried again unless an operator replays it.
+- **in doubt**: the final dot was sent and no reply came; it is looked up in Sent Items, and nothing is resent blindly.
 
-${table(['Name', 'Seen as', 'Fits', 'What is done'], rows)}
+${table(['Name', 'Sample', 'Matches', 'Action'], rows)}
 
-## What happened, and the cure
+## Detail and remedy
 
-In the words of the events and of the administrator's page.
+As the events and the operator page show them.
 
 ${detail.join('\n')}
 
-## What no row fits
+## Replies that match no row
 
-| Reply | Where | What is done |
+| Reply | Phase | Action |
 | --- | --- | --- |
 | 4xx | anywhere | retry |
 | 5xx | connect, TLS, greeting | hold the account: unreachable |
-| 5xx | AUTH | hold the account, and tell the administrator: sign-in |
-| 5xx | MAIL | hold the mailbox, and tell the administrator: MAIL names nothing but the sender |
+| 5xx | AUTH | hold the account, and alert the administrator: sign-in |
+| 5xx | MAIL | hold the mailbox, and alert the administrator: MAIL concerns the sender alone |
 | 5xx | RCPT | dead letter for that recipient |
 | 5xx | DATA, body, final dot | dead letter |
 | none, or no reply code | before the final dot was sent | retry |
@@ -197,7 +199,7 @@ function decisionOf({ decision }: ReplyRow): string {
   switch (decision.do) {
     case 'hold':
     case 'configuration':
-      return `${decisions[decision.do]} (${decision.scope}; ${decision.reason}; first try after ${minutes(decision.firstProbeMs)})`;
+      return `${decisions[decision.do]} (${decision.scope}; ${decision.reason}; first probe after ${minutes(decision.firstProbeMs)})`;
     case 'retry':
       return decision.minDelayMs === undefined
         ? 'retry'

@@ -1,14 +1,14 @@
-// npm run simulate: the production code of the outbound side under a seeded scheduler and a virtual clock, with
-// everything around it modelled and going wrong. Ends with one JSON object; status 1 where anything was violated.
+// npm run simulate: the production code of the outbound side under a seeded scheduler and a virtual clock; storage,
+// servers and queues are models that inject faults. Ends with one JSON object; exits with 1 if an invariant was violated.
 //   --messages N     submissions in all (default 20,000), spread over worlds of 500
-//   --seed S         what everything is drawn from (default 1); the same seed is the same run
+//   --seed S         random seed (default 1); the same seed gives the same run
 //   --hosts H        processes in each world (default 3)
-//   --processes P    worlds that run at a time, each in a process of its own (default 2)
-//   --world SEED     only the one world of that seed, as a failing run names it, in this process
-//   --backlog N      instead: what a message costs behind a backlog of N, and behind one of 1,000
-//   --json           nothing but the last line
+//   --processes P    worlds that run in parallel, each in a process of its own (default 2)
+//   --world SEED     one world, by the seed that a failing run prints, in this process
+//   --backlog N      instead: the storage calls of a message behind a backlog of N, and behind one of 1,000
+//   --json           prints the last line only
 import { costUnderBacklog, run, runWorld, worldCount } from '../../tests/simulation/run.ts';
-import { commandLine } from '../commandLine.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
 import type { Failure } from '../../tests/simulation/run.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
@@ -48,7 +48,7 @@ async function runAll(hosts: number): Promise<void> {
   if (!flags.json) {
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     console.log(
-      `${worlds} worlds, ${virtualDays} virtual days, ${deaths} processes died, ${pauses} stood still, ${leftInDoubt} messages got no reply after the dot; ${seconds} s`,
+      `${worlds} worlds, ${virtualDays} virtual days, ${deaths} processes died, ${pauses} were paused, ${leftInDoubt} messages without a reply after the final dot; ${seconds} s`,
     );
   }
   show(failures);

@@ -1,21 +1,21 @@
-// npm start: the local stack, kept running until Ctrl+C, with the true numbers (a minute is a minute). Says where
-// everything is, and keeps what other commands need to know in .local/settings.json while it runs.
+// npm start: runs the local stack until Ctrl+C, with the real numbers (a minute is a minute). Prints all addresses, and
+// keeps the settings for other commands in .local/settings.json while it runs.
 //
 //   --port N               the host's port; 7071, or 0 for any that is free
-//   --quick                the shortened numbers of the demo
+//   --quick                the short intervals of the demo
 //   --settings-file FILE   instead of .local/settings.json, for a second stack beside the first
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
-import { buildPackage } from '../build.ts';
-import { commandLine } from '../commandLine.ts';
-import { domain, mailboxes, manners, reportBlob, reportBytes } from '../demo/scenario.ts';
-import { Esm } from '../esm.ts';
+import { buildPackage } from '../build/buildPackage.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { domain, mailboxes, recipientRules, reportBlob, reportBytes } from '../demo/scenario.ts';
+import { EsmQueueClient } from '../stack/esmQueueClient.ts';
 import type { HostProcess, HostProcessLine } from '../functionsHost/hostProcess.ts';
-import { quickHideMs, quickNumbers, quickSettings } from '../quick.ts';
-import { isRunning, runningSettingsFile } from '../runningStack.ts';
-import { startStack } from '../stack.ts';
-import { table } from '../table.ts';
+import { quickHideMs, quickNumbers, quickSettings } from '../stack/shortIntervals.ts';
+import { isRunning, runningSettingsFile } from '../stack/runningStack.ts';
+import { startStack } from '../stack/stack.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
   options: {
@@ -28,7 +28,7 @@ const settingsFile = resolve(flags['settings-file']);
 
 if (await isRunning(settingsFile)) {
   console.error(
-    `A stack is running already, as ${settingsFile} says. End it with Ctrl+C, or start this one beside it: npm start -- --port 0 --settings-file FILE`,
+    `A stack is already running (${settingsFile}). Stop it with Ctrl+C, or start a second one: npm start -- --port 0 --settings-file FILE`,
   );
   process.exit(1);
 }
@@ -43,10 +43,13 @@ const stack = await startStack({
 });
 let host: HostProcess;
 try {
-  for (const [address, manner] of Object.entries(manners)) stack.exchange.recipient(address, manner);
-  host = await stack.startHost({ appFolder, port: Number(flags.port), onLine: tell });
-  // So that the sample with an attachment by reference can be submitted.
-  await new Esm(stack.store).upload(reportBlob, Buffer.alloc(reportBytes, '%PDF-1.7 service report\n'));
+  for (const [address, rule] of Object.entries(recipientRules)) stack.exchange.recipient(address, rule);
+  host = await stack.startHost({ appFolder, port: Number(flags.port), onLine: printLine });
+  // For the sample with an attachment by reference.
+  await new EsmQueueClient(stack.store).upload(
+    reportBlob,
+    Buffer.alloc(reportBytes, '%PDF-1.7 service report\n'),
+  );
 } catch (error) {
   await stack.close();
   rmSync(appFolder, { recursive: true, force: true });
@@ -58,7 +61,7 @@ writeFileSync(settingsFile, JSON.stringify(stack.settings, undefined, 2), { mode
 
 console.log(
   table(
-    ['what', 'where'],
+    ['service', 'address'],
     [
       ['Functions host', host.url],
       ['  function key', host.keys.function],
@@ -81,10 +84,10 @@ console.log(
 const beside = settingsFile === runningSettingsFile ? '' : ` --settings-file ${settingsFile}`;
 console.log(`
 Submit the samples:  npm run submit -- local/samples/*.json --watch${beside}
-Anybody at ${domain} can write to a mailbox. Ctrl+C ends it.
+Any address at ${domain} can send to a mailbox. Stop with Ctrl+C.
 `);
 
-/** Ctrl+C reaches every process of a terminal, and the launcher passes it on: both are one key stroke. */
+/** Ctrl+C reaches every process of the terminal, and the launcher forwards it too: both count as one. */
 const oneStrokeMs = 1_000;
 let endingSince: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end());
@@ -102,8 +105,8 @@ async function end(): Promise<void> {
   process.exit(0);
 }
 
-/** The app's own events, one a line; what else a host says only where it is a warning or worse. */
-function tell(line: HostProcessLine): void {
+/** Prints the app's own events, one a line, and other output of the host only if it is a warning or worse. */
+function printLine(line: HostProcessLine): void {
   const { kind, level, message } = line;
   if (typeof message !== 'string') return;
   const event = kind === 'log' && message.startsWith('{"event":');

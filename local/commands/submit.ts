@@ -1,8 +1,8 @@
 // npm run submit -- FILE.json…: puts submissions on the queue, as an integrator's program would.
 //
-//   --watch   follows each of them and tells its story, until nothing more happens to it by itself
+//   --watch   follows each submission and prints its events, until all are settled
 //   --json    ends with one JSON object on the last line
-//   --settings-file FILE   of a stack that was started with it
+//   --settings-file FILE   the settings file of the stack, if started with one
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,11 +11,11 @@ import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
-import { commandLine } from '../commandLine.ts';
-import { commandSettings, commandTrouble } from '../commandSettings.ts';
-import { Esm } from '../esm.ts';
-import { Stories } from '../stories.ts';
-import { table } from '../table.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { commandSettings, commandTrouble } from '../commandLine/commandSettings.ts';
+import { EsmQueueClient } from '../stack/esmQueueClient.ts';
+import { SubmissionStatusReader } from '../commandLine/submissionStatus.ts';
+import { table } from '../commandLine/table.ts';
 
 const { values: flags, positionals: files } = commandLine(import.meta.filename, {
   allowPositionals: true,
@@ -46,54 +46,54 @@ async function run(): Promise<boolean> {
   const settings = commandSettings(flags['settings-file']);
   const store = makeStoreClients(settings.store, {
     clock: systemClock,
-    witness: new StorageTime(systemClock),
+    clockSampler: new StorageTime(systemClock),
   });
-  const esm = new Esm(store);
+  const esm = new EsmQueueClient(store);
   const texts = files.map((file) => ({ file, text: readFileSync(file, 'utf8') }));
   const puts: Put[] = [];
   for (const { file, text } of texts) {
     await esm.submit(text);
     puts.push({ file, ...identityOf(text) });
   }
-  console.log(`${String(puts.length)} put on outbound-mail`);
+  console.log(`${String(puts.length)} submissions put on outbound-mail`);
   if (!flags.watch) {
     if (flags.json) console.log(JSON.stringify({ put: puts }));
     return true;
   }
   const ends = await watch(
     puts,
-    new Stories(new TableRows(store.table(tableNames.outbox)), settings.accounts),
+    new SubmissionStatusReader(new TableRows(store.table(tableNames.outbox)), settings.accounts),
   );
   console.log('');
   console.log(
     table(
-      ['file', 'submission', 'state', 'story', 'detail'],
-      ends.map(({ file, id, state, told, detail }) => [basename(file), id ?? '', state, told, detail]),
+      ['file', 'submission', 'state', 'events', 'detail'],
+      ends.map(({ file, id, state, history, detail }) => [basename(file), id ?? '', state, history, detail]),
     ),
   );
   if (flags.json) console.log(JSON.stringify({ put: puts, ends }));
-  return ends.every(({ resting }) => resting);
+  return ends.every(({ settled }) => settled);
 }
 
 interface End extends Put {
   readonly state: string;
-  readonly told: string;
+  readonly history: string;
   readonly detail: string;
-  /** Nothing more happens to it by itself. */
-  readonly resting: boolean;
+  /** No further change without an operator. */
+  readonly settled: boolean;
 }
 
-/** Follows the rows, one line for each change, until every submission rests. */
-async function watch(puts: readonly Put[], stories: Stories): Promise<readonly End[]> {
+/** Polls the rows and prints a line for each change, until every submission is settled. */
+async function watch(puts: readonly Put[], statuses: SubmissionStatusReader): Promise<readonly End[]> {
   const ends = new Map<Put, End>(
-    puts.map((put) => [put, { ...put, state: 'unknown', told: '', detail: '', resting: false }]),
+    puts.map((put) => [put, { ...put, state: 'unknown', history: '', detail: '', settled: false }]),
   );
   const until = performance.now() + watchLimitMs;
-  while (performance.now() < until && [...ends.values()].some(({ resting }) => !resting)) {
+  while (performance.now() < until && [...ends.values()].some(({ settled }) => !settled)) {
     for (const [put, known] of ends) {
-      if (known.resting) continue;
-      const end = { ...put, ...(await endOf(put, stories)) };
-      if (end.told !== known.told) console.log(`${end.id ?? basename(end.file)}: ${end.told}`);
+      if (known.settled) continue;
+      const end = { ...put, ...(await endOf(put, statuses)) };
+      if (end.history !== known.history) console.log(`${end.id ?? basename(end.file)}: ${end.history}`);
       ends.set(put, end);
     }
     await pause(500);
@@ -101,14 +101,15 @@ async function watch(puts: readonly Put[], stories: Stories): Promise<readonly E
   return [...ends.values()];
 }
 
-async function endOf({ id, mailbox }: Put, stories: Stories): Promise<Omit<End, keyof Put>> {
-  // Without an id there is nothing to follow it by; the event on mail-status has its bytes' hash.
-  if (id === undefined) return { state: 'rejected', told: 'rejected', detail: 'it has no id', resting: true };
-  const story = await stories.of(id, mailbox);
-  if (story !== undefined) return story;
-  const rejection = await stories.rejection(id);
-  if (rejection === undefined) return { state: 'unknown', told: '', detail: '', resting: false };
-  return { state: 'rejected', told: 'rejected', detail: rejection, resting: true };
+async function endOf({ id, mailbox }: Put, statuses: SubmissionStatusReader): Promise<Omit<End, keyof Put>> {
+  // Without an id it cannot be followed; the event on mail-status has the hash of its content.
+  if (id === undefined)
+    return { state: 'rejected', history: 'rejected', detail: 'the submission has no id', settled: true };
+  const status = await statuses.of(id, mailbox);
+  if (status !== undefined) return status;
+  const rejection = await statuses.rejection(id);
+  if (rejection === undefined) return { state: 'unknown', history: '', detail: '', settled: false };
+  return { state: 'rejected', history: 'rejected', detail: rejection, settled: true };
 }
 
 function identityOf(text: string): { readonly id: string | undefined; readonly mailbox: string | undefined } {

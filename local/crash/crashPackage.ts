@@ -3,13 +3,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { buildPackage } from '../build.ts';
+import { buildPackage } from '../build/buildPackage.ts';
 
 const hostJson = z.looseObject({
   extensions: z.looseObject({ queues: z.looseObject({ visibilityTimeout: z.string() }) }),
 });
 
-/** Builds it into `appFolder`. Throws where host.json has no such number. */
+/** Builds it into `appFolder`. Throws if host.json has no such number. */
 export async function buildCrashPackage(appFolder: string): Promise<void> {
   await buildPackage(appFolder);
   const path = join(appFolder, 'host.json');

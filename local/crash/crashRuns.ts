@@ -1,19 +1,19 @@
-// All points, on lanes beside each other, so many times; then each submission's account is drawn up, when nothing
-// moves any more.
-import { accountOf, type Account } from './account.ts';
+// Runs all points on parallel lanes, the given number of times; then, when everything is settled, checks the outcome of
+// every submission.
+import { verdictOf, type SubmissionVerdict } from './verdict.ts';
 import { Lane, type Run } from './lane.ts';
 import { points, type Point } from './points.ts';
-import type { Planned } from './scenes.ts';
-import { accountOfFault, faults, spoil, type Fault } from './spoilt.ts';
+import type { Planned } from './scenarios.ts';
+import { accountOfFault, faults, runFaults, type Fault } from './storageFaults.ts';
 
 export interface CrashOptions {
   readonly appFolder: string;
   readonly repeats: number;
-  /** Stacks beside each other. */
+  /** Stacks in parallel. */
   readonly laneCount: number;
-  /** Only points and faults in whose row of the table this stands: `stop before`, `claimed`. */
+  /** Only points and faults whose row in the table contains this: `stop before`, `claimed`. */
   readonly only?: string;
-  readonly say?: (detail: string) => void;
+  readonly log?: (detail: string) => void;
 }
 
 /** One row of the table: a point or a fault, with all its repeats. */
@@ -26,7 +26,7 @@ export interface Line {
   readonly doubts: number;
   readonly lost: number;
   readonly duplicates: number;
-  /** What else is wrong, in words. */
+  /** Other problems. */
   readonly wrong: readonly string[];
 }
 
@@ -38,16 +38,16 @@ export interface CrashReport {
   readonly ok: boolean;
 }
 
-/** Accounts that runs take in turn; a point about an account's first message needs one that nobody had. */
+/** Accounts that runs use in turn; a point about an account's first message needs a new one. */
 const sharedAccounts = ['a', 'b', 'c'];
 const newAccount = (at: number): string => `new${String(at)}`;
 const newAccountCount = 6;
 
-interface Played {
+interface RunResult {
   readonly name: string;
   readonly how: string;
   readonly seconds: number;
-  readonly accounts: readonly Account[];
+  readonly verdicts: readonly SubmissionVerdict[];
   readonly wrong: readonly string[];
 }
 
@@ -55,16 +55,16 @@ export async function crashRuns(options: CrashOptions): Promise<CrashReport> {
   const { repeats, laneCount, only = '' } = options;
   const wanted = points.filter(({ name, does, when }) => `${does} ${when} ${name}`.includes(only));
   const wantedFaults = faults.filter((fault) => `${fault.kind} ${nameOfFault(fault)}`.includes(only));
-  const played: Played[] = [];
+  const results: RunResult[] = [];
   for (let repeat = 1; repeat <= repeats; repeat += 1) {
     const queue = [...wanted];
     const faultQueue = chunks(wantedFaults, laneCount);
     const lanes = Array.from({ length: laneCount }, (_, at) =>
-      playLane({ ...options, repeat, queue, faults: faultQueue[at] ?? [] }),
+      runLane({ ...options, repeat, queue, faults: faultQueue[at] ?? [] }),
     );
-    played.push(...(await Promise.all(lanes)).flat());
+    results.push(...(await Promise.all(lanes)).flat());
   }
-  const lines = linesOf(played);
+  const lines = linesOf(results);
   const sum = (of: (line: Line) => number): number => lines.reduce((total, line) => total + of(line), 0);
   return {
     crashPoints: wanted.length,
@@ -75,14 +75,14 @@ export async function crashRuns(options: CrashOptions): Promise<CrashReport> {
   };
 }
 
-async function playLane(
+async function runLane(
   options: CrashOptions & {
     readonly repeat: number;
     readonly queue: Point[];
     readonly faults: readonly Fault[];
   },
-): Promise<readonly Played[]> {
-  const { appFolder, repeat, queue, say = () => undefined } = options;
+): Promise<readonly RunResult[]> {
+  const { appFolder, repeat, queue, log = () => undefined } = options;
   const mailboxes = [
     ...sharedAccounts,
     ...Array.from({ length: newAccountCount }, (_, at) => newAccount(at)),
@@ -93,37 +93,37 @@ async function playLane(
   let news = 0;
   try {
     for (let point = queue.shift(); point !== undefined; point = queue.shift()) {
-      const isFirst = point.name === 'account noted';
+      const isFirst = point.name === 'account registered';
       const mailbox = isFirst
         ? newAccount(news++)
         : (sharedAccounts[runs.length % sharedAccounts.length] ?? 'a');
       const run = await lane.run(point, mailbox, repeat);
-      say(
-        `${point.does} ${point.when} "${point.name}": ${run.seconds.toFixed(1)} s${run.reached ? '' : ', never reached'}${run.rested ? '' : ', no rest'}`,
+      log(
+        `${point.does} ${point.when} "${point.name}": ${run.seconds.toFixed(1)} s${run.reached ? '' : ', not reached'}${run.settled ? '' : ', not settled'}`,
       );
       runs.push(run);
     }
     const startedAt = performance.now();
-    const { spoilt, rested } = await spoil(lane, options.faults, repeat);
+    const { outcomes, settled } = await runFaults(lane, options.faults, repeat);
     const seconds = (performance.now() - startedAt) / 1_000;
     if (options.faults.length > 0)
-      say(`${String(options.faults.length)} faults at once: ${seconds.toFixed(1)} s`);
-    const draw = (planned: readonly Planned[]): readonly Account[] =>
-      planned.map((one) => accountOf(one, lane.esm, lane.stack.exchange.log));
+      log(`${String(options.faults.length)} faults at once: ${seconds.toFixed(1)} s`);
+    const verdictsOf = (planned: readonly Planned[]): readonly SubmissionVerdict[] =>
+      planned.map((one) => verdictOf(one, lane.esm, lane.stack.exchange.log));
     return [
-      ...runs.map(({ point, planned, reached, rested: still, seconds: took }) => ({
+      ...runs.map(({ point, planned, reached, settled: still, seconds: took }) => ({
         name: point.name,
         how: `${point.does} ${point.when}`,
         seconds: took,
-        accounts: draw(planned),
-        wrong: [...(reached ? [] : ['the step never came']), ...(still ? [] : ['it never came to rest'])],
+        verdicts: verdictsOf(planned),
+        wrong: [...(reached ? [] : ['the step did not occur']), ...(still ? [] : ['it did not settle'])],
       })),
-      ...spoilt.map(({ fault, planned, hits }) => ({
+      ...outcomes.map(({ fault, planned, hits }) => ({
         name: nameOfFault(fault),
         how: fault.kind,
         seconds,
-        accounts: draw(planned),
-        wrong: [...(hits > 0 ? [] : ['the fault never came']), ...(rested ? [] : ['it never came to rest'])],
+        verdicts: verdictsOf(planned),
+        wrong: [...(hits > 0 ? [] : ['the fault did not occur']), ...(settled ? [] : ['it did not settle'])],
       })),
     ];
   } finally {
@@ -131,26 +131,29 @@ async function playLane(
   }
 }
 
-function linesOf(played: readonly Played[]): readonly Line[] {
+function linesOf(results: readonly RunResult[]): readonly Line[] {
   const order = [
     ...points.map(({ name, does, when }) => `${does} ${when}|${name}`),
     ...faults.map((fault) => `${fault.kind}|${nameOfFault(fault)}`),
   ];
-  const keys = order.filter((key) => played.some(({ name, how }) => `${how}|${name}` === key));
+  const keys = order.filter((key) => results.some(({ name, how }) => `${how}|${name}` === key));
   return keys.map((key) => {
-    const own = played.filter(({ name, how }) => `${how}|${name}` === key);
-    const accounts = own.flatMap((one) => one.accounts);
-    const count = (kind: string): number => accounts.filter(({ fault }) => fault?.kind === kind).length;
-    const detail = accounts.flatMap(({ id, told, fault }) =>
-      fault === undefined ? [] : [`${id}: ${fault.detail} (${told === '' ? 'nothing told' : told})`],
+    const own = results.filter(({ name, how }) => `${how}|${name}` === key);
+    const verdicts = own.flatMap((one) => one.verdicts);
+    const count = (kind: string): number =>
+      verdicts.filter(({ violation }) => violation?.kind === kind).length;
+    const detail = verdicts.flatMap(({ id, history, violation }) =>
+      violation === undefined
+        ? []
+        : [`${id}: ${violation.detail} (${history === '' ? 'no events' : history})`],
     );
     return {
       name: own[0]?.name ?? '',
       how: own[0]?.how ?? '',
       runs: own.length,
       longestSeconds: Math.max(...own.map(({ seconds }) => seconds)),
-      submissions: accounts.length,
-      doubts: accounts.filter(({ told }) => told.includes('inDoubt')).length,
+      submissions: verdicts.length,
+      doubts: verdicts.filter(({ history }) => history.includes('inDoubt')).length,
       lost: count('lost'),
       duplicates: count('duplicate'),
       wrong: [...new Set(own.flatMap(({ wrong }) => wrong)), ...detail],

@@ -1,16 +1,16 @@
-// One stack in which hosts are killed, one run after the other: submissions are put, the host is killed or stopped
-// at the run's point, a new one is started, and everything must come to rest. Lanes share nothing, so that several
-// may run beside each other.
+// One stack in which hosts are killed, one run after the other: submissions are put on the queue, the host is killed or
+// stopped at the run's point, a new one is started, and everything must settle. Lanes share nothing, so that several can
+// run in parallel.
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../shared/clock.ts';
-import { decodeBox } from '../../shared/outbound/records/accountState.ts';
-import { allDueRange, boxKey, doubtRange, eventRange } from '../../shared/outbound/records/keys.ts';
+import { decodeState } from '../../shared/outbound/records/accountState.ts';
+import { allDueRange, stateKey, inDoubtRange, eventRange } from '../../shared/outbound/records/keys.ts';
 import { queueNames, tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
-import { Esm } from '../esm.ts';
+import { EsmQueueClient } from '../stack/esmQueueClient.ts';
 import type { ImapStep, SmtpStep, StepInfo } from '../emulators/exchange/faults.ts';
 import type { HostProcess } from '../functionsHost/hostProcess.ts';
-import { startStack, type Stack } from '../stack.ts';
+import { startStack, type Stack } from '../stack/stack.ts';
 import {
   startStorageProxy,
   type AfterCall,
@@ -19,32 +19,32 @@ import {
   type StorageAnswer,
   type StorageProxy,
 } from '../storageProxy/storageProxy.ts';
-import { endOf } from './account.ts';
+import { endOf } from './verdict.ts';
 import { crashNumbers } from './numbers.ts';
 import type { Point } from './points.ts';
-import { address, sceneOf, type Planned, type Scene } from './scenes.ts';
+import { address, scenarioOf, type Planned, type Scenario } from './scenarios.ts';
 
-/** How long the host hides a message in work; the real one's ten minutes are fixed. */
+/** How long the host hides a message in progress; fixed at ten minutes in the real host. */
 export const hideMs = 2_000;
 const schedules = { SWEEP_SCHEDULE: '*/1 * * * * *', FETCH_SCHEDULE: '0 0 * * * *' };
 
-/** A host that is stopped stays so for this long: longer than any lease. */
+/** How long a host stays stopped: longer than any lease. */
 const stopMs = crashNumbers.leaseMs + 2_000;
 const reachMs = 60_000;
-const restMs = 120_000;
+const settleLimitMs = 120_000;
 
 export interface Run {
   readonly point: Point;
   readonly repeat: number;
   readonly planned: readonly Planned[];
   readonly seconds: number;
-  /** The step came, and the host was killed or stopped at it. */
+  /** The step occurred, and the host was killed or stopped at it. */
   readonly reached: boolean;
-  readonly rested: boolean;
+  readonly settled: boolean;
 }
 
-/** Calls and steps that a lane's traffic goes past. */
-export interface Watch {
+/** Intercepts storage calls and SMTP steps of a lane. */
+export interface TrafficObserver {
   before?(call: SeenCall): Promise<BeforeCall> | BeforeCall;
   after?(call: SeenCall, answer: StorageAnswer): Promise<AfterCall> | AfterCall;
   step?(step: SmtpStep, info: StepInfo): Promise<'cut' | undefined> | 'cut' | undefined;
@@ -52,23 +52,23 @@ export interface Watch {
 
 export class Lane {
   readonly stack: Stack;
-  readonly esm: Esm;
+  readonly esm: EsmQueueClient;
   readonly #proxy: StorageProxy;
   readonly #appFolder: string;
-  readonly #watching: { watch?: Watch };
+  readonly #watching: { watch?: TrafficObserver };
   #host: HostProcess | undefined;
 
   private constructor(parts: {
     stack: Stack;
     proxy: StorageProxy;
     appFolder: string;
-    watching: { watch?: Watch };
+    watching: { watch?: TrafficObserver };
   }) {
     this.stack = parts.stack;
     this.#proxy = parts.proxy;
     this.#appFolder = parts.appFolder;
     this.#watching = parts.watching;
-    this.esm = new Esm(parts.stack.store);
+    this.esm = new EsmQueueClient(parts.stack.store);
     this.esm.listen();
   }
 
@@ -78,7 +78,7 @@ export class Lane {
     mailboxes: readonly string[],
     settings: Readonly<Record<string, string>> = {},
   ): Promise<Lane> {
-    const watching: { watch?: Watch } = {};
+    const watching: { watch?: TrafficObserver } = {};
     const stack = await startStack({
       clock: systemClock,
       mailboxes: mailboxes.map((name) => ({ address: address(name), signIn: 'application', receive: false })),
@@ -111,8 +111,8 @@ export class Lane {
     await this.stack.close();
   }
 
-  /** Everything that passes from now on is shown to it; undefined: to nobody. */
-  watch(watch: Watch | undefined): void {
+  /** Sets the observer of all traffic; undefined removes it. */
+  watch(watch: TrafficObserver | undefined): void {
     if (watch === undefined) delete this.#watching.watch;
     else this.#watching.watch = watch;
   }
@@ -130,44 +130,44 @@ export class Lane {
     });
   }
 
-  async submit({ uploads, planned }: Pick<Scene, 'uploads' | 'planned'>): Promise<void> {
+  async submit({ uploads, planned }: Pick<Scenario, 'uploads' | 'planned'>): Promise<void> {
     for (const [name, text] of Object.entries(uploads)) await this.esm.upload(name, Buffer.from(text));
     for (const { submission } of planned) await this.esm.submit(submission);
   }
 
-  /** Kills or stops the host at the point, lets another go on, and waits for the end of it all. */
+  /** Kills or stops the host at the point, starts another, and waits until everything has settled. */
   async run(point: Point, mailbox: string, repeat: number): Promise<Run> {
     const startedAt = performance.now();
     const first = await this.host();
     const name = `${point.name.replaceAll(/[^a-z]+/gi, '-')}.${point.when}.${point.does}.${String(repeat)}`;
-    const scene = sceneOf(point.scene, address(mailbox), name);
-    const { planned } = scene;
-    const unprepare = scene.prepare(this.stack.exchange);
+    const scenario = scenarioOf(point.scenario, address(mailbox), name);
+    const { planned } = scenario;
+    const restore = scenario.prepare(this.stack.exchange);
     const released = new AbortController();
-    const trap = new Trap(point, repeat - 1, async () => {
+    const breakpoint = new Breakpoint(point, repeat - 1, async () => {
       if (point.does === 'kill') {
         this.#host = undefined;
         await first.kill();
         return;
       }
       first.pause();
-      // What it was about to do, or to hear, waits until it goes on.
+      // The call or reply in progress waits until the host resumes.
       await systemClock.sleep(stopMs + reachMs, released.signal);
     });
-    this.watch(trap);
-    await this.submit(scene);
-    const reached = await trap.sprung(reachMs);
-    if (reached && point.does === 'stop') await this.#standIn(first, released);
+    this.watch(breakpoint);
+    await this.submit(scenario);
+    const reached = await breakpoint.hit(reachMs);
+    if (reached && point.does === 'stop') await this.#runSecondHost(first, released);
     else await this.host();
-    const rested = await this.untilRest(planned, [address(mailbox)]);
+    const settled = await this.untilSettled(planned, [address(mailbox)]);
     this.watch(undefined);
-    unprepare();
+    restore();
     const seconds = (performance.now() - startedAt) / 1_000;
-    return { point, repeat, planned, seconds, reached, rested };
+    return { point, repeat, planned, seconds, reached, settled };
   }
 
-  /** A second host works while the first one is stopped; then the first goes on, and both are there. */
-  async #standIn(first: HostProcess, released: AbortController): Promise<void> {
+  /** A second host works while the first one is stopped; then the first resumes beside it. */
+  async #runSecondHost(first: HostProcess, released: AbortController): Promise<void> {
     const second = await this.#startHost();
     await pause(stopMs);
     first.resume();
@@ -177,18 +177,18 @@ export class Lane {
     this.#host = second;
   }
 
-  /** Each has an end, nothing is open, owed or queued; false where that does not come about. */
-  async untilRest(planned: readonly Planned[], accounts: readonly string[]): Promise<boolean> {
-    const limit = performance.now() + restMs;
+  /** Waits until each submission has ended and nothing is active, due or queued; false after the time limit. */
+  async untilSettled(planned: readonly Planned[], accounts: readonly string[]): Promise<boolean> {
+    const limit = performance.now() + settleLimitMs;
     while (performance.now() < limit) {
       const ended = planned.every((one) => endOf(one, this.esm) !== undefined);
-      if (ended && (await this.#isAtRest(accounts))) return true;
+      if (ended && (await this.#isSettled(accounts))) return true;
       await pause(200);
     }
     return false;
   }
 
-  async #isAtRest(accounts: readonly string[]): Promise<boolean> {
+  async #isSettled(accounts: readonly string[]): Promise<boolean> {
     const { outboundMail, outboundMailPoison, outboundWake } = queueNames;
     for (const name of [outboundMail, outboundMailPoison, outboundWake]) {
       const { approximateMessagesCount } = await this.stack.store.queues.getQueueClient(name).getProperties();
@@ -196,11 +196,11 @@ export class Lane {
     }
     const rows = new TableRows(this.stack.store.table(tableNames.outbox));
     for (const account of accounts) {
-      const box = await rows.read(account, boxKey);
+      const box = await rows.read(account, stateKey);
       if (box === undefined) continue;
-      const { lease, open } = decodeBox(box.fields);
-      if (lease !== undefined || open.length > 0) return false;
-      for (const range of [allDueRange, doubtRange(Number.MAX_SAFE_INTEGER / 10), eventRange]) {
+      const { lease, activeAttempts } = decodeState(box.fields);
+      if (lease !== undefined || activeAttempts.length > 0) return false;
+      for (const range of [allDueRange, inDoubtRange(Number.MAX_SAFE_INTEGER / 10), eventRange]) {
         if ((await rows.query(account, { ...range, limit: 1 }, ['attempt'])).length > 0) return false;
       }
     }
@@ -208,27 +208,27 @@ export class Lane {
   }
 }
 
-/** Springs once, where the point says. */
-class Trap implements Watch {
+/** Acts once, at the given point. */
+class Breakpoint implements TrafficObserver {
   readonly #point: Point;
   readonly #act: () => Promise<void>;
-  readonly #sprung: Promise<void>;
+  readonly #hit: Promise<void>;
   #note: () => void = () => undefined;
-  #letGo: number;
+  #skip: number;
   #armed = true;
 
-  constructor(point: Point, letGo: number, act: () => Promise<void>) {
+  constructor(point: Point, skip: number, act: () => Promise<void>) {
     this.#point = point;
-    this.#letGo = point.recurs ? Math.min(letGo, 2) : 0;
+    this.#skip = point.recurs ? Math.min(skip, 2) : 0;
     this.#act = act;
-    this.#sprung = new Promise((resolve) => {
+    this.#hit = new Promise((resolve) => {
       this.#note = resolve;
     });
   }
 
-  sprung(limitMs: number): Promise<boolean> {
+  hit(limitMs: number): Promise<boolean> {
     return Promise.race([
-      this.#sprung.then(() => true),
+      this.#hit.then(() => true),
       pause(limitMs, undefined, { ref: false }).then(() => {
         this.#armed = false;
         return false;
@@ -238,21 +238,21 @@ class Trap implements Watch {
 
   async before(call: SeenCall): Promise<BeforeCall> {
     if (!this.#isHere('before', call, undefined)) return 'forward';
-    await this.#spring();
-    // A host that was stopped goes on with what it had begun; a dead one had not begun it.
+    await this.#trigger();
+    // A stopped host continues the call later; a killed one never made it.
     return this.#point.does === 'kill' ? 'cut' : 'forward';
   }
 
   async after(call: SeenCall, answer: StorageAnswer): Promise<AfterCall> {
     if (!this.#isHere('after', call, answer)) return 'pass';
-    await this.#spring();
+    await this.#trigger();
     return this.#point.does === 'kill' ? 'lose' : 'pass';
   }
 
   async step(step: SmtpStep): Promise<'cut' | undefined> {
     const { place, does } = this.#point;
     if (place.kind !== 'smtp' || place.step !== step || !this.#isTurn()) return undefined;
-    await this.#spring();
+    await this.#trigger();
     return does === 'kill' && !place.serverGoesOn ? 'cut' : undefined;
   }
 
@@ -264,15 +264,15 @@ class Trap implements Watch {
 
   #isTurn(): boolean {
     if (!this.#armed) return false;
-    if (this.#letGo > 0) {
-      this.#letGo -= 1;
+    if (this.#skip > 0) {
+      this.#skip -= 1;
       return false;
     }
     this.#armed = false;
     return true;
   }
 
-  async #spring(): Promise<void> {
+  async #trigger(): Promise<void> {
     this.#note();
     await this.#act();
   }

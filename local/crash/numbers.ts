@@ -1,4 +1,4 @@
-/** Short enough that a run takes seconds. The protocol is the same, and so is the order of everything. */
+/** Short enough that a run takes seconds. The protocol and the order of its steps are unchanged. */
 export const crashNumbers = {
   periodMs: 1_000,
   guardMs: 100,
@@ -9,16 +9,16 @@ export const crashNumbers = {
   serverIdleMs: 500,
   serverSlowMs: 500,
   connectMs: 3_000,
-  turnMs: 250,
-  headsRefreshMs: 500,
-  tellEveryMs: 1_000,
-  tellPauseMs: 50,
-  firstLookMs: 500,
-  doubtSettleMs: 1_500,
-  lookPutOffMs: 1_000,
+  pollMs: 250,
+  dueQueueRefreshMs: 500,
+  publishEveryMs: 1_000,
+  publishPauseMs: 50,
+  firstLookupMs: 500,
+  secondLookupMs: 1_500,
+  lookupRetryMs: 1_000,
   firstDeferralMs: 500,
   longestDeferralMs: 1_000,
   probeAtLeastMs: 1_000,
-  /** A queue message has 64 KiB at most, so that by the usual number none of them has a content in a blob. */
+  /** Small, since queue messages have at most 64 KiB: with the default no content would go to a blob. */
   contentInRowBytes: 4_096,
 } as const;

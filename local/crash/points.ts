@@ -1,12 +1,12 @@
-// Where a host is killed: before and after every durable step of a message's life, by the name that the step has
-// on the wire (storageProxy/storageCall.ts) or in the SMTP dialog.
+// Points at which a host is killed: before and after every durable step of a message, identified by its storage call
+// (storageProxy/storageCall.ts) or its SMTP step.
 //
-// `before`: the host is gone when the step would have had its effect. `after`: the step has had its effect, and
-// the host is gone before it can know.
+// `before`: the host dies before the step takes effect. `after`: the step has taken effect, and the host dies before it
+// receives the answer.
 import type { SmtpStep } from '../emulators/exchange/faults.ts';
 import type { SeenCall, StorageAnswer } from '../storageProxy/storageProxy.ts';
 
-export type SceneName =
+export type ScenarioName =
   'usual' | 'large' | 'deferred' | 'refused' | 'partlyRefused' | 'malformed' | 'doubtFound' | 'doubtAbsent';
 
 export interface StorePlace {
@@ -19,7 +19,7 @@ export interface StorePlace {
 export interface SmtpPlace {
   readonly kind: 'smtp';
   readonly step: SmtpStep;
-  /** At `dot`: the server takes the message although its client is gone, or it does not. */
+  /** At `dot`: whether the server accepts the message although its client is gone. */
   readonly serverGoesOn: boolean;
 }
 
@@ -27,83 +27,121 @@ export interface Point {
   readonly name: string;
   readonly when: 'before' | 'after';
   readonly does: 'kill' | 'stop';
-  readonly scene: SceneName;
+  readonly scenario: ScenarioName;
   readonly place: StorePlace | SmtpPlace;
-  /** A step that comes for every message: later repeats let some go by first. */
+  /** A step that occurs for every message: later repeats skip some first. */
   readonly recurs: boolean;
 }
 
-const tells =
+const publishes =
   (type: string): StorePlace['where'] =>
   ({ body }) =>
     body.includes(type);
-const brings: StorePlace['where'] = (_call, answer) => answer?.body.includes('<QueueMessage>') === true;
+const returnsMessages: StorePlace['where'] = (_call, answer) =>
+  answer?.body.includes('<QueueMessage>') === true;
 const ofTheDrain: StorePlace['where'] = ({ writes }) => writes[0]?.fields['waitingCount'] === undefined;
 
 interface Step {
   readonly name: string;
-  readonly scene: SceneName;
+  readonly scenario: ScenarioName;
   readonly call: string;
   readonly where?: StorePlace['where'];
   readonly recurs?: boolean;
-  /** Only that: what has not been answered has done nothing. */
+  /** No `before` point: a call without an answer has no effect. */
   readonly onlyAfter?: boolean;
 }
 
 const steps: readonly Step[] = [
   {
-    name: 'submission taken off its queue',
-    scene: 'usual',
+    name: 'submission received',
+    scenario: 'usual',
     call: 'take outbound-mail',
-    where: brings,
+    where: returnsMessages,
     onlyAfter: true,
   },
-  { name: 'account noted', scene: 'usual', call: 'insert account' },
-  { name: 'attachment stored', scene: 'usual', call: 'put outbound-content' },
-  { name: 'large content stored', scene: 'large', call: 'put outbound-content' },
-  { name: 'accepted', scene: 'usual', call: 'accept', recurs: true },
-  { name: 'rung', scene: 'usual', call: 'put outbound-wake' },
-  { name: 'submission deleted from its queue', scene: 'usual', call: 'delete outbound-mail', recurs: true },
-  { name: 'bell taken', scene: 'usual', call: 'take outbound-wake', where: brings, onlyAfter: true },
-  { name: 'lease taken', scene: 'usual', call: 'lease' },
-  { name: 'claimed', scene: 'usual', call: 'claim', recurs: true },
-  { name: 'refusals noted', scene: 'partlyRefused', call: 'move' },
-  { name: 'settled as sent', scene: 'usual', call: 'settle', recurs: true },
+  { name: 'account registered', scenario: 'usual', call: 'insert account' },
+  { name: 'attachment stored', scenario: 'usual', call: 'put outbound-content' },
+  { name: 'large content stored', scenario: 'large', call: 'put outbound-content' },
+  { name: 'accepted', scenario: 'usual', call: 'accept', recurs: true },
+  { name: 'wake-up queued', scenario: 'usual', call: 'put outbound-wake' },
   {
-    name: 'acceptance told',
-    scene: 'usual',
-    call: 'put mail-status',
-    where: tells('mail.accepted'),
+    name: 'submission deleted from its queue',
+    scenario: 'usual',
+    call: 'delete outbound-mail',
     recurs: true,
   },
-  { name: 'sending told', scene: 'usual', call: 'put mail-status', where: tells('mail.sent'), recurs: true },
-  { name: 'lease given back', scene: 'usual', call: 'give back' },
-  { name: 'summary noted', scene: 'usual', call: 'merge account', where: ofTheDrain },
-  { name: 'bell deleted', scene: 'usual', call: 'delete outbound-wake' },
-  { name: 'settled as deferred', scene: 'deferred', call: 'settle' },
-  { name: 'deferral told', scene: 'deferred', call: 'put mail-status', where: tells('mail.deferred') },
-  { name: 'settled as failed', scene: 'refused', call: 'settle' },
-  { name: 'failure told', scene: 'refused', call: 'put mail-status', where: tells('mail.failed') },
-  { name: 'refused bytes kept', scene: 'malformed', call: 'put outbound-content' },
-  { name: 'rejection noted', scene: 'malformed', call: 'reject' },
-  { name: 'rejection told', scene: 'malformed', call: 'put mail-status', where: tells('mail.rejected') },
-  { name: 'settled as in doubt', scene: 'doubtFound', call: 'doubt' },
-  { name: 'doubt told', scene: 'doubtFound', call: 'put mail-status', where: tells('mail.inDoubt') },
-  { name: 'copy found', scene: 'doubtFound', call: 'conclude look' },
-  { name: 'copy not found, first look', scene: 'doubtAbsent', call: 'conclude look' },
   {
-    name: 'copy not found, second look',
-    scene: 'doubtAbsent',
-    call: 'conclude look',
-    where: ({ writes }) => writes.some(({ key }) => key.startsWith('aside|')),
+    name: 'wake-up received',
+    scenario: 'usual',
+    call: 'take outbound-wake',
+    where: returnsMessages,
+    onlyAfter: true,
+  },
+  { name: 'lease taken', scenario: 'usual', call: 'lease' },
+  { name: 'claimed', scenario: 'usual', call: 'claim', recurs: true },
+  { name: 'refusals recorded', scenario: 'partlyRefused', call: 'transition' },
+  { name: 'settled as sent', scenario: 'usual', call: 'settle', recurs: true },
+  {
+    name: 'acceptance published',
+    scenario: 'usual',
+    call: 'put mail-status',
+    where: publishes('mail.accepted'),
+    recurs: true,
+  },
+  {
+    name: 'sending published',
+    scenario: 'usual',
+    call: 'put mail-status',
+    where: publishes('mail.sent'),
+    recurs: true,
+  },
+  { name: 'lease given back', scenario: 'usual', call: 'give back' },
+  { name: 'summary written', scenario: 'usual', call: 'merge account', where: ofTheDrain },
+  { name: 'wake-up deleted', scenario: 'usual', call: 'delete outbound-wake' },
+  { name: 'settled as deferred', scenario: 'deferred', call: 'settle' },
+  {
+    name: 'deferral published',
+    scenario: 'deferred',
+    call: 'put mail-status',
+    where: publishes('mail.deferred'),
+  },
+  { name: 'settled as failed', scenario: 'refused', call: 'settle' },
+  {
+    name: 'failure published',
+    scenario: 'refused',
+    call: 'put mail-status',
+    where: publishes('mail.failed'),
+  },
+  { name: 'rejected content stored', scenario: 'malformed', call: 'put outbound-content' },
+  { name: 'rejection written', scenario: 'malformed', call: 'reject' },
+  {
+    name: 'rejection published',
+    scenario: 'malformed',
+    call: 'put mail-status',
+    where: publishes('mail.rejected'),
+  },
+  { name: 'settled as in doubt', scenario: 'doubtFound', call: 'doubt' },
+  {
+    name: 'doubt published',
+    scenario: 'doubtFound',
+    call: 'put mail-status',
+    where: publishes('mail.inDoubt'),
+  },
+  { name: 'copy found', scenario: 'doubtFound', call: 'conclude lookup' },
+  { name: 'copy not found, first lookup', scenario: 'doubtAbsent', call: 'conclude lookup' },
+  {
+    name: 'copy not found, second lookup',
+    scenario: 'doubtAbsent',
+    call: 'conclude lookup',
+    where: ({ writes }) => writes.some(({ key }) => key.startsWith('suspended|')),
   },
 ];
 
-const dialog: readonly (readonly [
+const smtpSteps: readonly (readonly [
   name: string,
   step: SmtpStep,
   serverGoesOn?: boolean,
-  scene?: SceneName,
+  scenario?: ScenarioName,
 ])[] = [
   ['connection opened', 'connect'],
   ['EHLO', 'ehlo'],
@@ -113,43 +151,43 @@ const dialog: readonly (readonly [
   ['RCPT', 'rcpt'],
   ['DATA', 'data'],
   ['in the body', 'body'],
-  ['final dot, the server loses it', 'dot', false],
-  ['final dot, the server takes it', 'dot', true],
-  ['final dot after refusals, the server takes it', 'dot', true, 'partlyRefused'],
+  ['final dot, dropped by the server', 'dot', false],
+  ['final dot, accepted by the server', 'dot', true],
+  ['final dot after refusals, accepted by the server', 'dot', true, 'partlyRefused'],
   ['reply on its way', 'reply', true],
 ];
 
 const eachMessage: ReadonlySet<SmtpStep> = new Set(['mail', 'rcpt', 'data', 'body', 'dot', 'reply']);
 
 const kills: readonly Point[] = [
-  ...steps.flatMap(({ name, scene, call, where, recurs = false, onlyAfter = false }) =>
+  ...steps.flatMap(({ name, scenario, call, where, recurs = false, onlyAfter = false }) =>
     (onlyAfter ? (['after'] as const) : (['before', 'after'] as const)).map((when): Point => ({
       name,
       when,
       does: 'kill',
-      scene,
+      scenario,
       place: { kind: 'store', call, ...(where === undefined ? {} : { where }) },
       recurs,
     })),
   ),
-  ...dialog.map(([name, step, serverGoesOn = false, scene = 'usual']): Point => ({
+  ...smtpSteps.map(([name, step, serverGoesOn = false, scenario = 'usual']): Point => ({
     name,
     when: 'before',
     does: 'kill',
-    scene,
+    scenario,
     place: { kind: 'smtp', step, serverGoesOn },
-    recurs: scene === 'usual' && eachMessage.has(step),
+    recurs: scenario === 'usual' && eachMessage.has(step),
   })),
 ];
 
-/** Stopped for longer than its lease while another host works, then let go on. */
+/** Stopped for longer than its lease while another host works, then resumed. */
 const stopped: readonly (readonly [name: string, when: Point['when']])[] = [
   ['lease taken', 'after'],
   ['claimed', 'before'],
   ['claimed', 'after'],
   ['MAIL', 'before'],
   ['in the body', 'before'],
-  ['final dot, the server takes it', 'before'],
+  ['final dot, accepted by the server', 'before'],
   ['reply on its way', 'before'],
   ['settled as sent', 'before'],
 ];

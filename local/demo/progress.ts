@@ -1,11 +1,11 @@
-// What a person sees while the demo runs: bars in a terminal, a plain line every few seconds elsewhere.
+// Progress output of the demo: bars in a terminal, a plain line every few seconds otherwise.
 import type { Forecast } from '../../shared/limits/forecast.ts';
 
-export interface Standing {
+export interface AccountProgress {
   readonly name: string;
   readonly doneCount: number;
   readonly totalCount: number;
-  /** Messages that the server took in the last period, and the most allowed. */
+  /** Messages accepted by the server in the last period, and the limit. */
   readonly inPeriod: number;
   readonly limit: number;
   readonly forecast?: Forecast;
@@ -24,23 +24,24 @@ export class Progress {
     this.#terminal = terminal;
   }
 
-  /** A line that stays. */
-  say(detail: string): void {
+  /** Prints a permanent line. */
+  log(detail: string): void {
     this.#erase();
     console.log(`${this.#elapsed()}  ${detail}`);
   }
 
-  show(standings: readonly Standing[]): void {
+  show(accounts: readonly AccountProgress[]): void {
     if (this.#terminal) {
       this.#erase();
-      for (const standing of standings) console.log(barOf(standing));
-      this.#drawnCount = standings.length;
+      for (const accountProgress of accounts) console.log(barOf(accountProgress));
+      this.#drawnCount = accounts.length;
       return;
     }
     if (performance.now() - this.#plainAt < plainEveryMs) return;
     this.#plainAt = performance.now();
-    for (const standing of standings) {
-      if (standing.doneCount < standing.totalCount) console.log(`${this.#elapsed()}    ${plainOf(standing)}`);
+    for (const accountProgress of accounts) {
+      if (accountProgress.doneCount < accountProgress.totalCount)
+        console.log(`${this.#elapsed()}    ${plainOf(accountProgress)}`);
     }
   }
 
@@ -48,28 +49,28 @@ export class Progress {
     return `${((performance.now() - this.#startedAt) / 1_000).toFixed(1).padStart(5)} s`;
   }
 
-  /** Goes back over the bars that were drawn last. */
+  /** Erases the bars that were drawn last. */
   #erase(): void {
     if (this.#drawnCount > 0) process.stdout.write(`\u001b[${String(this.#drawnCount)}A\u001b[J`);
     this.#drawnCount = 0;
   }
 }
 
-function barOf(standing: Standing): string {
-  const { doneCount, totalCount, inPeriod, limit } = standing;
+function barOf(accountProgress: AccountProgress): string {
+  const { doneCount, totalCount, inPeriod, limit } = accountProgress;
   const filled = Math.round((barWidth * doneCount) / Math.max(1, totalCount));
   const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
   const rate = `${String(inPeriod).padStart(2)} of ${String(limit)} in the period`;
-  return `  ${standing.name.padEnd(30)} ${bar} ${String(doneCount).padStart(3)}/${String(totalCount)}  ${rate}  ${forecastOf(standing)}`;
+  return `  ${accountProgress.name.padEnd(30)} ${bar} ${String(doneCount).padStart(3)}/${String(totalCount)}  ${rate}  ${forecastOf(accountProgress)}`;
 }
 
-function plainOf(standing: Standing): string {
-  const { name, doneCount, totalCount, inPeriod, limit } = standing;
+function plainOf(accountProgress: AccountProgress): string {
+  const { name, doneCount, totalCount, inPeriod, limit } = accountProgress;
   const rate = `${String(inPeriod)} of ${String(limit)} in the last period`;
-  return `${name}: ${String(doneCount)} of ${String(totalCount)} sent, ${rate}${forecastOf(standing, ', ')}`;
+  return `${name}: ${String(doneCount)} of ${String(totalCount)} sent, ${rate}${forecastOf(accountProgress, ', ')}`;
 }
 
-function forecastOf({ forecast }: Standing, before = ''): string {
+function forecastOf({ forecast }: AccountProgress, before = ''): string {
   if (forecast === undefined || forecast.waitingCount === 0) return '';
   const clears =
     forecast.clearsAt === undefined

@@ -1,21 +1,21 @@
-// The demo's story: whose mailboxes, what is sent, what comes in meanwhile, and what should become of each.
+// The demo's scenario: mailboxes, submissions, incoming mail, and the expected outcome of each.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { RecipientManner } from '../emulators/exchange/manners.ts';
-import type { MailboxSetting } from '../stack.ts';
+import type { RecipientRule } from '../emulators/exchange/quirks.ts';
+import type { MailboxSetting } from '../stack/stack.ts';
 
 export const domain = 'kaupunki.example';
 export const desk = `palvelupiste@${domain}`;
 export const alerts = `halytykset@${domain}`;
 
-/** One delegated mailbox, one that the app signs in to by itself. */
+/** One mailbox with delegated sign-in, one with application sign-in. */
 export const mailboxes: readonly MailboxSetting[] = [
   { address: desk, signIn: 'delegated', afterFetch: 'move:Käsitellyt' },
   { address: alerts, signIn: 'application', afterFetch: 'seen' },
 ];
 
-/** How the other end treats some addresses. */
-export const manners: Readonly<Record<string, RecipientManner>> = {
+/** How the receiving side handles some addresses. */
+export const recipientRules: Readonly<Record<string, RecipientRule>> = {
   'former.employee@nordbygg.example': {
     kind: 'bounce',
     status: '5.1.1',
@@ -30,7 +30,7 @@ export const manners: Readonly<Record<string, RecipientManner>> = {
   },
 };
 
-/** Where a submission should end, in the words of the table. */
+/** The expected final event. */
 export type End = 'sent' | 'rejected';
 
 export interface Planned {
@@ -38,11 +38,11 @@ export interface Planned {
   readonly mailbox: string;
   readonly what: string;
   readonly end: End;
-  /** Kinds of the mails that should come back and be related to it. */
+  /** Kinds of the incoming mails that must be related to it. */
   readonly back: readonly string[];
-  /** Recipients that the server should have refused. */
+  /** Recipients that the server must refuse. */
   readonly refused: readonly string[];
-  /** What goes on the queue. */
+  /** The queue message. */
   readonly submission: unknown;
 }
 
@@ -50,7 +50,7 @@ export const burstCount = 45;
 export const reportBlob = 'service-report-2026-11.pdf';
 export const reportBytes = 5 * 1_048_576;
 
-/** What each sample is about, and where it should end. */
+/** The subject of each sample, and its expected end. */
 const samples: Readonly<
   Record<string, Pick<Planned, 'what' | 'end'> & Partial<Pick<Planned, 'back' | 'refused'>>>
 > = {
@@ -58,8 +58,8 @@ const samples: Readonly<
   'REQ-0877.order-1': { what: 'Scandinavian attachment names', end: 'sent', back: ['autoReply'] },
   'INC-2044.update-2': { what: 'inline images', end: 'sent' },
   'RPT-2026-11': { what: '5 MB attachment by reference', end: 'sent' },
-  'CHG-0310.notice': { what: '40 recipients, one of them gone', end: 'sent', refused: [`eronnut@${domain}`] },
-  'INC-1990.closing': { what: 'hopeless recipient: sent, then bounced', end: 'sent', back: ['bounce'] },
+  'CHG-0310.notice': { what: '40 recipients, one unknown', end: 'sent', refused: [`eronnut@${domain}`] },
+  'INC-1990.closing': { what: 'unknown recipient: sent, then bounced', end: 'sent', back: ['bounce'] },
   'INC-2050.broken': { what: 'malformed submission', end: 'rejected' },
   'INC-2051.reply-1': { what: 'unknown mailbox', end: 'rejected' },
   'MAJ-0007.alarm': { what: 'urgent', end: 'sent' },
@@ -106,13 +106,13 @@ export function plannedBurst(): readonly Planned[] {
   });
 }
 
-/** A mail that arrives from outside while the burst drains, and the kind that its notice should have. */
+/** A mail that arrives from outside while the burst drains, and the expected kind of its notice. */
 export interface Arriving {
   readonly what: string;
   readonly kind: string;
   /** A reply belongs to this submission. */
   readonly submission?: string;
-  /** Made once the message that it answers was seen by the server; its Message-ID is given then. */
+  /** Called once the server has accepted the message it replies to, with that one's Message-ID. */
   bytes(answered: string): Buffer;
 }
 
@@ -216,7 +216,7 @@ export const arriving: readonly Arriving[] = [
       ]),
   },
   {
-    what: 'broken mail: a thousand parts in one another',
+    what: 'malformed mail: 1,500 nested parts',
     kind: 'unparsed',
     bytes: () =>
       crlf([

@@ -42,7 +42,7 @@ export type Binding = Readonly<Record<string, unknown>> & {
   readonly direction: 'in' | 'out';
 };
 
-/** What the app said about one function. */
+/** One function as the app registered it. */
 export interface Registration {
   readonly name: string;
   readonly bindings: Readonly<Record<string, Binding>>;
@@ -86,7 +86,7 @@ const hookNames = ['appStart', 'appTerminate', 'preInvocation', 'postInvocation'
 export type HookName = (typeof hookNames)[number];
 type HookCallback = (context: object) => unknown;
 
-/** All that an app has told the core module. */
+/** Everything an app has registered with the core module. */
 export interface CoreState {
   readonly functions: Map<string, { readonly metadata: Registration; readonly callback: FunctionCallback }>;
   readonly hooks: Readonly<Record<HookName, HookCallback[]>>;
@@ -95,7 +95,7 @@ export interface CoreState {
   started: boolean;
 }
 
-/** Puts the module in place, once per process, and returns what the app will have told it. */
+/** Puts the module in place, once per process, and returns what the app registers with it. */
 export function installCoreModule(log: CoreLog): CoreState {
   const hooks = { appStart: [], appTerminate: [], preInvocation: [], postInvocation: [], log: [] };
   const state: CoreState = { functions: new Map(), hooks, model: undefined, started: false };

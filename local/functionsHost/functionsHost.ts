@@ -1,11 +1,11 @@
 // A Functions host for one machine. It runs an app as it is deployed (host.json, package.json, bundle), with the
 // real `@azure/functions` library, in a worker process of its own, and gives it what the platform would: settings,
-// queue messages, timer ticks and HTTP requests, by the real host's rules. docs/local.md says which rules it
-// keeps and which it doesn't.
+// queue messages, timer ticks and HTTP requests, by the real host's rules. docs/local.md lists the rules it
+// keeps and the ones it does not.
 //
-// As in the real host, a function that can't be indexed (a setting without value, a schedule that can't be read,
+// As in the real host, a function that cannot be indexed (a setting without value, a schedule that cannot be read,
 // a reserved route) is left out and named, and one whose setting `AzureWebJobs.NAME.Disabled` is true is left out
-// too; the others run. An app that can't be loaded at all stops the start.
+// too; the others run. An app that cannot be loaded at all stops the start.
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import type { Clock, Random } from '../../shared/clock.ts';
@@ -37,7 +37,7 @@ export interface FunctionsHostOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: HostLog;
-  /** Called when the worker can't be kept running. */
+  /** Called when the worker cannot be kept running. */
   readonly onGivenUp: (detail: string) => void;
 }
 
@@ -45,7 +45,7 @@ export interface FunctionsHost {
   readonly port: number;
   readonly workerPid: number | undefined;
   readonly app: LoadedApp;
-  /** Functions left out, with the reason in words. */
+  /** Functions that were not indexed, with the reason. */
   readonly inError: Readonly<Record<string, string>>;
   /** Takes nothing new, waits for what runs, lets the app's appTerminate hooks run; each at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
@@ -63,7 +63,7 @@ interface Indexed {
   readonly inError: Record<string, string>;
 }
 
-/** Loads the app and starts every trigger; rejects with the app's own words when it can't be loaded. */
+/** Loads the app and starts every trigger; rejects with the app's own error message if it cannot be loaded. */
 export async function startFunctionsHost(options: FunctionsHostOptions): Promise<FunctionsHost> {
   const numbers = readHostNumbers(options.appFolder);
   const worker = startWorker(options, numbers);
@@ -95,7 +95,7 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
   };
 }
 
-/** Loads the app, says what it registered, and ends its worker: no trigger is started. */
+/** Loads the app, returns what it registered, and ends its worker: no trigger is started. */
 export async function loadOnly(
   options: Pick<FunctionsHostOptions, 'appFolder' | 'settings' | 'clock' | 'log'>,
 ): Promise<LoadedApp> {

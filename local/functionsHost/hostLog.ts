@@ -1,4 +1,4 @@
-// The host's words: one JSON object a line, on standard output or in a file.
+// The host's log: one JSON object a line, on standard output or in a file.
 import { appendFileSync } from 'node:fs';
 import type { Clock } from '../../shared/clock.ts';
 
@@ -25,7 +25,7 @@ export type HostLine = Readonly<Record<string, unknown>> &
 
 export type HostLog = (line: HostLine) => void;
 
-/** Lines to `file`, where one is given, else to standard output; each with the time it was written. */
+/** Lines to `file`, if one is given, else to standard output; each with the time it was written. */
 export function hostLog(clock: Clock, file: string | undefined): HostLog {
   const write =
     file === undefined

@@ -68,7 +68,7 @@ const hostJson = z.object({
     .prefault({}),
 });
 
-/** Reads host.json of the app; throws with every problem in words. */
+/** Reads host.json of the app; throws one error that lists every problem. */
 export function readHostNumbers(appFolder: string): HostNumbers {
   const read = hostJson.safeParse(JSON.parse(readFileSync(join(appFolder, 'host.json'), 'utf8')));
   if (!read.success) throw new Error(`host.json: ${z.prettifyError(read.error)}`);

@@ -28,7 +28,7 @@ export interface HostProcess {
   readonly url: string;
   readonly keys: { readonly function: string; readonly master: string };
   readonly functions: readonly string[];
-  /** Functions left out, with the reason in words. */
+  /** Functions that were not indexed, with the reason. */
   readonly inError: Readonly<Record<string, string>>;
   /** How long the app took to load, and the host to be ready, each from its own process's start. */
   readonly loadMs: number;
@@ -65,13 +65,13 @@ const mainFile = fileURLToPath(new URL('./main.ts', import.meta.url));
 // What the process itself needs; all else comes from the settings, as on the platform.
 const inherited = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot'];
 
-/** Resolves when every trigger is running; rejects with the host's words when it ends before that. */
+/** Resolves when every trigger is running; rejects with the host's output if it ends before that. */
 export function startHostProcess(options: HostProcessOptions): Promise<HostProcess> {
   const environment = Object.fromEntries(inherited.map((name) => [name, process.env[name]]));
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', mainFile, ...flagsOf(options)],
-    // The host ends when its standard input does: it does not outlive who started it.
+    // The host ends when its standard input does, so that it does not outlive its parent.
     { env: { ...environment, ...options.settings }, stdio: ['pipe', 'pipe', 'pipe'] },
   );
   const ended = new Promise<Awaited<HostProcess['ended']>>((resolve) => {
@@ -138,7 +138,7 @@ function hostOf(
       });
       await answer.arrayBuffer();
       if (answer.status !== 200 && answer.status !== 500) {
-        throw new Error(`${functionName} can't be run: the local host answered ${answer.status}`);
+        throw new Error(`${functionName} cannot be run: the local host answered ${answer.status}`);
       }
       return answer.ok;
     },

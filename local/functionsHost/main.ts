@@ -5,9 +5,9 @@
 //                           [--follow-stdin] [--list]
 //
 // Settings come from the environment, as the platform gives them; --settings names a JSON object of names and
-// texts for what the environment lacks. One line says that it is ready, with port, processes and keys. SIGTERM or
+// texts for what the environment lacks. One line reports that it is ready, with port, process ids and keys. SIGTERM or
 // SIGINT ends it in order, a second one at once; with --follow-stdin the end of standard input does too, so that
-// it does not outlive who started it. --list prints what the app registers, and ends.
+// it does not outlive its parent. --list prints what the app registers, and ends.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -75,7 +75,7 @@ async function run(): Promise<void> {
     clock: systemClock,
     random: systemRandom,
     log: hostLog(systemClock, values.log),
-    onGivenUp: (detail) => fail(`The worker can't be kept running: ${detail}`),
+    onGivenUp: (detail) => fail(`The worker cannot be kept running: ${detail}`),
   });
   let stopping = false;
   const stop = (): void => {

@@ -1,5 +1,5 @@
-// What the host process and its worker process say to each other, over the channel that Node opens to a forked
-// child. It stands where the real pair has gRPC.
+// Messages between the host process and its worker process, over the channel that Node opens to a forked child. The
+// real pair uses gRPC.
 import type { CoreLevel, HttpData, Registration, TypedData } from './coreModule.ts';
 
 export interface InvokeRequest {

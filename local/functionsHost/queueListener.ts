@@ -100,7 +100,7 @@ export class QueueListener {
       return answer.receivedMessageItems;
     } catch (error) {
       // A queue that is not there is looked for again and again, in silence.
-      if (statusOf(error) !== 404) this.#say('error', 'could not be read', error);
+      if (statusOf(error) !== 404) this.#log('error', 'could not be read', error);
       return [];
     }
   }
@@ -108,7 +108,7 @@ export class QueueListener {
   #track(work: Promise<void>): void {
     const tracked = work
       .catch((error: unknown) => {
-        this.#say('error', 'has a message that could not be dealt with', error);
+        this.#log('error', 'has a message that could not be dealt with', error);
       })
       .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
@@ -137,7 +137,7 @@ export class QueueListener {
     });
   }
 
-  /** Renews the hidden time half-way until told to stop, and resolves with the receipt that is valid then. */
+  /** Renews the hidden time half-way until stopped, and resolves with the receipt that is valid then. */
   async #keepHidden(message: DequeuedMessageItem, over: AbortSignal): Promise<string> {
     const { hideMs, clock } = this.#options;
     let popReceipt = message.popReceipt;
@@ -155,7 +155,7 @@ export class QueueListener {
         popReceipt = answer.popReceipt ?? popReceipt;
         waitMs = hideMs / 2;
       } catch (error) {
-        this.#say('warning', 'could not renew the hidden time of a message', error);
+        this.#log('warning', 'could not renew the hidden time of a message', error);
         waitMs = hideMs / 10;
       }
     }
@@ -193,11 +193,11 @@ export class QueueListener {
     } catch (error) {
       const status = statusOf(error);
       if (status !== 404 && status !== 400) throw error;
-      this.#say('debug', 'no longer holds a message under its receipt', error);
+      this.#log('debug', 'no longer holds a message under its receipt', error);
     }
   }
 
-  #say(level: 'debug' | 'warning' | 'error', what: string, error: unknown): void {
+  #log(level: 'debug' | 'warning' | 'error', what: string, error: unknown): void {
     const { log, queueName, functionName } = this.#options;
     const detail = error instanceof Error ? error.message : String(error);
     log({ kind: 'host', level, message: `Queue '${queueName}' ${what}: ${detail}`, function: functionName });

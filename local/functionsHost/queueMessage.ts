@@ -5,7 +5,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
- * With `none` the text goes on as it stands, a base64 one too. With `base64` it is decoded: bytes that are no
+ * With `none` the text is passed on unchanged, also if it is base64. With `base64` it is decoded: bytes that are no
  * UTF-8 go on as bytes, and a text that is no base64 at all is undefined (the host moves it to the poison queue
  * without a try).
  */

@@ -22,7 +22,7 @@ const ranks: Readonly<Record<Segment['kind'], string>> = {
   rest: '3',
 };
 
-/** Reads a route template without its prefix; throws when it can't be served. */
+/** Reads a route template without its prefix; throws when it cannot be served. */
 export function parseRoute(template: string, prefix: string): Route {
   const own = template.replace(/^\/+|\/+$/g, '');
   // The host keeps these to itself, under any prefix.

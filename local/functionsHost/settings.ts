@@ -4,7 +4,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 
 export type HostSettings = Readonly<Record<string, string | undefined>>;
 
-/** Replaces each `%NAME%`; throws the real host's words when a name has no value. */
+/** Replaces each `%NAME%`; throws the real host's error message if a name has no value. */
 export function resolveNames(text: string, settings: HostSettings): string {
   return text.replace(/%([^%\s]+)%/g, (whole, name: string) => {
     const value = settings[name];

@@ -6,7 +6,7 @@
 // down; a host that starts after it runs the function at once, past due. The real host keeps that in a blob and
 // lets one instance run the timer by a blob lease. Here it is one file, and there is one host.
 import type { Clock } from '../../shared/clock.ts';
-import { parseSchedule, type Schedule } from './cron.ts';
+import { parseSchedule, type Schedule } from '../../shared/config/ncrontab.ts';
 import type { TypedData } from './coreModule.ts';
 import type { TimerMemory } from './timerMemory.ts';
 
@@ -32,10 +32,13 @@ export class TimerListener {
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  /** Throws when the schedule can't be read. */
+  /** Throws when the schedule cannot be read. */
   constructor(options: TimerListenerOptions) {
     this.#options = options;
-    this.#schedule = parseSchedule(options.expression);
+    const answer = parseSchedule(options.expression);
+    if (answer.kind === 'invalid')
+      throw new RangeError(`The schedule ${options.expression} ${answer.detail}.`);
+    this.#schedule = answer.schedule;
     this.#monitored = options.useMonitor ?? this.#shortestGapMs() >= 60_000;
   }
 
@@ -49,7 +52,7 @@ export class TimerListener {
     await this.#loop;
   }
 
-  /** What a function is told of its timer. */
+  /** The timer object passed to the function. */
   data(isPastDue: boolean): TypedData {
     const status = this.#options.memory.read(this.#options.functionName);
     return {

@@ -11,11 +11,11 @@ import { z } from 'zod';
 import { installCoreModule, type CoreInvocation, type CoreLog, type HttpData } from './coreModule.ts';
 import type { FromWorker, InvokeRequest, ToWorker } from './messages.ts';
 
-const tell = (message: FromWorker): void => {
+const send = (message: FromWorker): void => {
   process.send?.(message);
 };
 const systemLog: CoreLog = (level, category, message) => {
-  tell({ kind: 'log', level, category, message });
+  send({ kind: 'log', level, category, message });
 };
 const core = installCoreModule(systemLog);
 const appHookData: Record<string, unknown> = {};
@@ -46,14 +46,14 @@ async function load(appFolder: string): Promise<void> {
     if (capabilities['HttpUri'] !== undefined) throw new Error('HTTP streams are not part of the local host');
     for (const hook of core.hooks.appStart) await hook({ hookData: {}, appHookData });
     core.started = true;
-    tell({
+    send({
       kind: 'loaded',
       functions: [...core.functions.values()].map(({ metadata }) => metadata),
       hooks: Object.entries(core.hooks).flatMap(([name, callbacks]) => callbacks.map(() => name)),
       loadMs: performance.now() - startedAt,
     });
   } catch (error) {
-    tell({ kind: 'loadFailed', detail: wordsOf(error) });
+    send({ kind: 'loadFailed', detail: messageOf(error) });
   }
 }
 
@@ -70,9 +70,9 @@ async function invoke(request: InvokeRequest): Promise<void> {
   const { invocationId } = request;
   try {
     const http = await runFunction(request);
-    tell({ kind: 'done', invocationId, ...(http === undefined ? {} : { http }) });
+    send({ kind: 'done', invocationId, ...(http === undefined ? {} : { http }) });
   } catch (error) {
-    tell({ kind: 'done', invocationId, error: wordsOf(error) });
+    send({ kind: 'done', invocationId, error: messageOf(error) });
   }
 }
 
@@ -96,7 +96,7 @@ async function runFunction(request: InvokeRequest): Promise<HttpData | undefined
     },
     state: 'preInvocationHooks',
     log: (level, category, message) => {
-      tell({ kind: 'log', level, category, message, functionName, invocationId });
+      send({ kind: 'log', level, category, message, functionName, invocationId });
     },
   };
   const model = core.model.getInvocationModel(invocation);
@@ -122,7 +122,7 @@ async function runFunction(request: InvokeRequest): Promise<HttpData | undefined
   for (const hook of core.hooks.postInvocation) await hook(after);
   // As in the worker: a function that rejects with nothing has succeeded.
   if (after.error !== undefined && after.error !== null) {
-    throw after.error instanceof Error ? after.error : new Error(wordsOf(after.error));
+    throw after.error instanceof Error ? after.error : new Error(messageOf(after.error));
   }
   const response = await model.getResponse(context, after.result);
   return response.returnValue?.http;
@@ -133,12 +133,12 @@ async function terminate(): Promise<void> {
     try {
       await hook({ hookData: {}, appHookData });
     } catch (error) {
-      systemLog('error', 'system', `appTerminate hook failed: ${wordsOf(error)}`);
+      systemLog('error', 'system', `appTerminate hook failed: ${messageOf(error)}`);
     }
   }
   process.exit(0);
 }
 
-function wordsOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,6 +1,6 @@
 // The host's end of the worker process: starts it, hands it invocations, and starts another when it ends.
 //
-// A function that overruns `functionTimeout` can't be cancelled in Node, so the worker is killed, as the real
+// A function that overruns `functionTimeout` cannot be cancelled in Node, so the worker is killed, as the real
 // host kills it, and with it every other invocation it was running; each of them has failed. A worker that ends
 // by itself (a crash, out of memory, process.exit) is the same, without the time-out. A new worker is started
 // at most three times in a minute; then the host gives up.
@@ -65,7 +65,7 @@ export class WorkerChannel {
     return this.#pending.size;
   }
 
-  /** Starts the worker and loads the app; rejects with the app's own words when it can't be loaded. */
+  /** Starts the worker and loads the app; rejects with the app's own error message if it cannot be loaded. */
   start(): Promise<LoadedApp> {
     this.#loaded = this.#startChild();
     this.#loaded.catch(() => undefined);
@@ -221,7 +221,7 @@ export class WorkerChannel {
   }
 
   #send(message: ToWorker): void {
-    // A worker that has just ended can't be told anything: its exit fails what was pending.
+    // A worker that has just ended receives nothing; its exit fails the pending invocations.
     if (this.#child?.connected === true) this.#child.send(message);
   }
 }

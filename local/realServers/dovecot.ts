@@ -1,6 +1,6 @@
 // Real Dovecot (2.3, Debian's packages dovecot-imapd and dovecot-lmtpd) as an instance of its own: own folders, own
-// ports on 127.0.0.1, logins by XOAUTH2 alone with tokens signed here. The stand-in for Exchange Online is believed
-// only as far as this server agrees with it.
+// ports on 127.0.0.1, logins by XOAUTH2 alone with tokens signed here. Tests run
+// against both, so that the Exchange Online emulator is checked against a real server.
 import { execFile, spawn } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import {
@@ -20,10 +20,10 @@ import type { Clock } from '../../shared/clock.ts';
 import { freePort } from './freePort.ts';
 import { groupId, groupName, userId } from './users.ts';
 
-const PROGRAMS = ['/usr/sbin/dovecot', '/usr/local/sbin/dovecot'];
-const ISSUER = 'https://localhost/real-servers';
-const START_MS = 15_000;
-const POLL_MS = 20;
+const programs = ['/usr/sbin/dovecot', '/usr/local/sbin/dovecot'];
+const issuer = 'https://localhost/real-servers';
+const startLimitMs = 15_000;
+const pollMs = 20;
 
 export interface DovecotOptions {
   /** PEM; the certificate must hold for localhost. */
@@ -39,7 +39,7 @@ export interface Dovecot {
   readonly lmtpPort: number;
   /** Where another server on this machine (Postfix) asks whether a login is right. */
   readonly saslPort: number;
-  /** An access token that logs that user in; for an hour unless said otherwise. Any user exists. */
+  /** An access token for that user, valid for an hour by default. Every user exists. */
   token(user: string, lifeMs?: number): string;
   /** Gives a folder another UIDVALIDITY, as a moved mailbox has. */
   setUidValidity(user: string, folder: string, uidValidity: number): Promise<void>;
@@ -50,9 +50,9 @@ export interface Dovecot {
   close(): Promise<void>;
 }
 
-/** Where Dovecot is installed, or undefined where it is not. */
+/** Where Dovecot is installed, or undefined if it is not. */
 export function findDovecot(): string | undefined {
-  return PROGRAMS.find((program) => existsSync(program));
+  return programs.find((program) => existsSync(program));
 }
 
 /** Starts an instance; it answers when the promise resolves. Throws, with its log, where it does not come up. */
@@ -76,9 +76,10 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   const logFile = join(folder, 'log');
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const isUp = (): boolean => log().includes('starting up');
-  for (let waitedMs = 0; !isUp(); waitedMs += POLL_MS) {
-    if (waitedMs > START_MS || child.exitCode !== null) throw new Error(`Dovecot did not start:\n${log()}`);
-    await options.clock.sleep(POLL_MS);
+  for (let waitedMs = 0; !isUp(); waitedMs += pollMs) {
+    if (waitedMs > startLimitMs || child.exitCode !== null)
+      throw new Error(`Dovecot did not start:\n${log()}`);
+    await options.clock.sleep(pollMs);
   }
   return {
     ...ports,
@@ -86,7 +87,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     token: (user, lifeMs = 3_600_000) => {
       const iat = Math.floor(options.clock.now() / 1000);
       const claims = {
-        iss: ISSUER,
+        iss: issuer,
         sub: user,
         preferred_username: user,
         iat,
@@ -145,7 +146,7 @@ function writeFiles(
     [
       'introspection_mode = local',
       `local_validation_key_dict = fs:posix:prefix=${join(folder, 'keys')}/`,
-      `issuers = ${ISSUER}`,
+      `issuers = ${issuer}`,
       'username_attribute = preferred_username',
       'username_format = %Lu',
       '',
@@ -174,7 +175,7 @@ function isRoot(): boolean {
   return userInfo().uid === 0;
 }
 
-/** Whose mail it is: nobody's where Dovecot may choose, else that of whoever runs this. */
+/** The owner of the mail files: `nobody` if run as root, else the current user. */
 function owner(): { readonly user: string; readonly group: string } {
   if (isRoot()) return { user: 'nobody', group: 'nogroup' };
   const { username, gid } = userInfo();

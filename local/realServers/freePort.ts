@@ -1,4 +1,4 @@
-// A server that is told its ports in a file must know them before it starts.
+// A server that reads its ports from a file needs them before it starts.
 import { createServer } from 'node:net';
 
 /** A port of 127.0.0.1 that is free now. */

@@ -5,7 +5,7 @@
 // It listens three times, and the listeners differ in what they offer:
 //   port            as submission should be: STARTTLS before anything else, XOAUTH2, SIZE
 //   withoutTlsPort  no STARTTLS, and so no login either
-//   withoutSizePort as the first, but EHLO tells no SIZE: only the message's end shows that it is too large
+//   withoutSizePort as the first, but EHLO announces no SIZE: only the end of the message shows that it is too large
 //
 // Postfix starts as root or not at all; its own processes then run as the user `postfix`.
 import { spawn } from 'node:child_process';
@@ -19,11 +19,11 @@ import { freePort } from './freePort.ts';
 import { groupId, userId } from './users.ts';
 
 /** The process that all others are children of; /usr/sbin/postfix is a script around it. */
-const PROGRAMS = ['/usr/lib/postfix/sbin/master', '/usr/libexec/postfix/master'];
-const START_MS = 15_000;
-const POLL_MS = 20;
-/** It ends by itself after this, whatever becomes of whoever started it. */
-const LIFE_SECONDS = 900;
+const programs = ['/usr/lib/postfix/sbin/master', '/usr/libexec/postfix/master'];
+const startLimitMs = 15_000;
+const pollMs = 20;
+/** It ends by itself after this time, even if its parent has died. */
+const lifetimeSeconds = 900;
 
 export interface PostfixOptions {
   /** PEM; the certificate must hold for localhost. */
@@ -48,7 +48,7 @@ export interface Postfix {
 
 /** Starts an instance; it answers when the promise resolves. Throws, with its log, where it does not come up. */
 export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
-  const program = PROGRAMS.find((one) => existsSync(one));
+  const program = programs.find((one) => existsSync(one));
   if (program === undefined) throw new Error('Postfix is not installed: apt-get install postfix');
   if (userInfo().uid !== 0) throw new Error('Postfix can be started by root only');
   const folder = mkdtempSync(join(tmpdir(), 'postfix-'));
@@ -63,7 +63,10 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   writeFileSync(join(folder, 'main.cf'), mainSettings(folder, options));
   writeFileSync(join(folder, 'master.cf'), services(ports));
   // Its end is a signal to its whole process group, which must not be ours.
-  const child = spawn(program, ['-c', folder, '-e', `${LIFE_SECONDS}`], { stdio: 'ignore', detached: true });
+  const child = spawn(program, ['-c', folder, '-e', `${lifetimeSeconds}`], {
+    stdio: 'ignore',
+    detached: true,
+  });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
       resolve();
@@ -71,9 +74,10 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   });
   const logFile = join(folder, 'log', 'postfix');
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
-  for (let waitedMs = 0; !log().includes('daemon started'); waitedMs += POLL_MS) {
-    if (waitedMs > START_MS || child.exitCode !== null) throw new Error(`Postfix did not start:\n${log()}`);
-    await options.clock.sleep(POLL_MS);
+  for (let waitedMs = 0; !log().includes('daemon started'); waitedMs += pollMs) {
+    if (waitedMs > startLimitMs || child.exitCode !== null)
+      throw new Error(`Postfix did not start:\n${log()}`);
+    await options.clock.sleep(pollMs);
   }
   return {
     ...ports,
@@ -122,7 +126,7 @@ function mainSettings(folder: string, options: PostfixOptions): string {
     inet_protocols: 'ipv4',
     smtpd_peername_lookup: 'no',
     disable_dns_lookups: 'yes',
-    // Nobody is trusted for where he comes from, and nothing is local but the one domain.
+    // No client network is trusted, and the one domain is the only local one.
     mynetworks: '',
     mydestination: '',
     local_recipient_maps: '',

@@ -1,14 +1,14 @@
 // The numbers of this machine's users and groups.
 import { readFileSync } from 'node:fs';
 
-const NOBODY = 65_534;
+const nobodyId = 65_534;
 
-/** The number of a user; nobody's where there is none of that name. */
+/** The id of a user; that of `nobody` if the name is unknown. */
 export function userId(name: string): number {
   return numberOf('/etc/passwd', name);
 }
 
-/** The number of a group; nobody's where there is none of that name. */
+/** The id of a group; that of `nobody` if the name is unknown. */
 export function groupId(name: string): number {
   return numberOf('/etc/group', name);
 }
@@ -19,7 +19,7 @@ export function groupName(number: number): string | undefined {
 }
 
 function numberOf(file: string, name: string): number {
-  return Number(entries(file).find(([one]) => one === name)?.[2] ?? NOBODY);
+  return Number(entries(file).find(([one]) => one === name)?.[2] ?? nobodyId);
 }
 
 function entries(file: string): readonly (readonly string[])[] {

@@ -1,6 +1,6 @@
-// What a call of the storage service's wire is about, in words. Read from the outside: this knows how the REST
-// interface looks and how the outbox names its rows (docs), and asks the product nothing.
-import { accountsPartition, boxKey, rejectedPartition } from '../../shared/outbound/records/keys.ts';
+// Decodes and names calls to the storage service. It sees the REST API from outside: it knows the format of requests and
+// the row keys of the outbox, and does not query the product.
+import { accountsPartition, stateKey, rejectedPartition } from '../../shared/outbound/records/keys.ts';
 
 export type StorageService = 'blob' | 'queue' | 'table';
 
@@ -84,19 +84,19 @@ function keysIn(path: string): { readonly partition: string; readonly key: strin
   return { partition: partition.replaceAll("''", "'"), key: key.replaceAll("''", "'") };
 }
 
-/** What the box row says that tells its transactions apart. */
-interface BoxState {
-  /** Of the lease; empty where nobody has it. */
+/** The columns of the account row that identify a transaction. */
+interface AccountRow {
+  /** Of the lease; empty if it is free. */
   readonly tag: string;
-  readonly open: number;
+  readonly activeCount: number;
 }
 
 /**
- * Names calls by what they do to the outbox. It follows each account's box through the answers it was shown, so
- * that a claim can be told from the lease's extension although both write one row.
+ * Names calls by their effect on the outbox. It tracks each account row through the answers, so that a claim can be
+ * distinguished from an extension of the lease although both write the same row.
  */
 export class CallNames {
-  readonly #boxes = new Map<string, BoxState>();
+  readonly #rows = new Map<string, AccountRow>();
 
   /** Such as `claim`, `settle`, `read message`, `put mail-status`, `take outbound-wake`. */
   of(call: StorageCall): string {
@@ -110,11 +110,11 @@ export class CallNames {
     return `read ${(call.reads ?? '').split('|')[0] ?? ''}`;
   }
 
-  /** The store has applied it. */
+  /** The service has applied the call. */
   applied(call: StorageCall): void {
     for (const { partition, key, fields } of call.writes) {
-      const state = key === boxKey ? stateOf(fields) : undefined;
-      if (state !== undefined) this.#boxes.set(partition, state);
+      const state = key === stateKey ? stateOf(fields) : undefined;
+      if (state !== undefined) this.#rows.set(partition, state);
     }
   }
 
@@ -122,29 +122,32 @@ export class CallNames {
     const { writes, partition = '' } = call;
     const has = (act: RowWrite['act'], prefix: string): boolean =>
       writes.some((write) => write.act === act && write.key.startsWith(prefix));
-    const box = writes.find(({ key }) => key === boxKey);
-    if (box === undefined) {
+    const state = writes.find(({ key }) => key === stateKey);
+    if (state === undefined) {
       if (has('insert', 'msg|')) return 'accept';
       if (partition === accountsPartition) return `${writes[0]?.act ?? ''} account`;
       return partition === rejectedPartition ? 'reject' : 'write row';
     }
-    const before = this.#boxes.get(partition) ?? { tag: '', open: 0 };
-    const after = stateOf(box.fields) ?? before;
+    const before = this.#rows.get(partition) ?? { tag: '', activeCount: 0 };
+    const after = stateOf(state.fields) ?? before;
     if (after.tag !== before.tag) return after.tag === '' ? 'give back' : 'lease';
-    if (after.open > before.open) return 'claim';
-    if (after.open < before.open) return has('insert', 'doubt|') ? 'doubt' : 'settle';
-    if (has('delete', 'doubt|')) return 'conclude look';
-    return has('merge', 'msg|') ? 'move' : 'keep lease';
+    if (after.activeCount > before.activeCount) return 'claim';
+    if (after.activeCount < before.activeCount) return has('insert', 'indoubt|') ? 'doubt' : 'settle';
+    if (has('delete', 'indoubt|')) return 'conclude lookup';
+    return has('merge', 'msg|') ? 'transition' : 'keep lease';
   }
 }
 
-function stateOf(fields: RowWrite['fields']): BoxState | undefined {
-  const { lease, open } = fields;
-  if (typeof lease !== 'string' || typeof open !== 'string') return undefined;
-  const attempts: unknown = JSON.parse(open);
+function stateOf(fields: RowWrite['fields']): AccountRow | undefined {
+  const { lease, activeAttempts } = fields;
+  if (typeof lease !== 'string' || typeof activeAttempts !== 'string') return undefined;
+  const attempts: unknown = JSON.parse(activeAttempts);
   const holder: unknown = JSON.parse(lease);
   const tag: unknown = typeof holder === 'object' && holder !== null ? Reflect.get(holder, 'tag') : undefined;
-  return { tag: typeof tag === 'string' ? tag : '', open: Array.isArray(attempts) ? attempts.length : 0 };
+  return {
+    tag: typeof tag === 'string' ? tag : '',
+    activeCount: Array.isArray(attempts) ? attempts.length : 0,
+  };
 }
 
 function queueName(method: string, path: string): string {

@@ -1,5 +1,5 @@
-// Stands between a host and the storage emulator, one listener for each service. It sees every call on the wire,
-// outside the product: a bench counts them, a crash run kills the host at one, a fault run spoils the answer.
+// A proxy between a host and the storage emulator, with one listener for each service. It sees every call outside the
+// product: the bench counts them, a crash run kills the host at one, a fault run drops the answer.
 import {
   Agent,
   createServer,
@@ -8,11 +8,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { connectionStringOf, type AzuritePorts } from '../azurite.ts';
+import { connectionStringOf, type AzuritePorts } from '../stack/azurite.ts';
 import { CallNames, readCall, type StorageCall, type StorageService } from './storageCall.ts';
 
 export interface SeenCall extends StorageCall {
-  /** What it does, in words: CallNames. */
+  /** Its effect, as named by CallNames. */
   readonly name: string;
 }
 
@@ -75,7 +75,7 @@ interface Context extends StorageProxyOptions {
 function listen(service: StorageService, context: Context): Promise<Server> {
   const server = createServer((incoming, outgoing) => {
     pass(service, incoming, outgoing, context).catch(() => {
-      outgoing.destroy(); // who asked is gone, or the emulator is: either way there is nothing to say
+      outgoing.destroy(); // the client or the emulator is gone: no response is possible
     });
   });
   // The SDK holds its connections; ending them here would look like a fault of the store.
@@ -98,12 +98,12 @@ async function pass(
   const body = await collect(incoming);
   const call = readCall(service, method, url, body);
   const seen: SeenCall = { ...call, name: context.names.of(call) };
-  const course = (await context.before?.(seen)) ?? 'forward';
-  if (course === 'cut') {
+  const decision = (await context.before?.(seen)) ?? 'forward';
+  if (decision === 'cut') {
     incoming.socket.destroy();
     return;
   }
-  if (course === 'refuse') {
+  if (decision === 'refuse') {
     outgoing.writeHead(503, { 'content-length': '0' }).end();
     return;
   }
@@ -131,7 +131,7 @@ async function forward(
     onward.end(body);
   });
   const answer = { status: response.statusCode ?? 502, body: await collect(response) };
-  // The body is whole by now: its length replaces the chunks.
+  // The body is complete by now: its length replaces chunked encoding.
   const head = response.rawHeaders.flatMap((name, at, all) =>
     at % 2 === 1 || /^(transfer-encoding|content-length|connection|keep-alive)$/i.test(name)
       ? []
@@ -142,7 +142,7 @@ async function forward(
   return { head: [...head, 'content-length', length], answer };
 }
 
-/** A transaction is answered with 202 whether or not it was applied; the parts say which. */
+/** A transaction is answered with 202 whether or not it was applied; the parts contain the result. */
 export function isApplied({ status, body }: StorageAnswer): boolean {
   return status < 300 && !(status === 202 && /^HTTP\/1\.1 [45]/m.test(body.toString('latin1', 0, 2_000)));
 }

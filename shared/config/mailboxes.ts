@@ -158,11 +158,11 @@ function refuseUnknown(
 function readUser(
   written: Readonly<Record<string, unknown>>,
   field: 'address' | 'imapUser' | 'smtpUser',
-  otherwise: string | undefined,
+  fallback: string | undefined,
   place: Place,
 ): string | undefined {
   // A template may write null for what it leaves out.
-  const value = written[field] ?? otherwise;
+  const value = written[field] ?? fallback;
   if (typeof value !== 'string') {
     place.add(
       `.${field}`,

@@ -1,13 +1,17 @@
-// OUTBOUND_NUMBERS and INBOUND_NUMBERS: other numbers for the protocols, for runs that must not take ten minutes.
-// Bounds keep a slip of the pen from switching a promise off; what depends on several numbers is the protocol's check.
+// OUTBOUND_NUMBERS and INBOUND_NUMBERS: other numbers for the protocols, for test runs that must not take ten minutes.
+// Bounds keep a typing error from switching a guarantee off; what depends on several numbers is checked in
+// outbound/checkNumbers.ts.
+import type { InboundNumbers } from '../inbound/dependencies.ts';
 import { joinPath, kindOf } from '../mail/quote.ts';
+import type { OutboundNumbers } from '../outbound/numbers.ts';
 import { textOf, type Environment, type Problems } from './problems.ts';
-import type { AdjustableInboundNumber, AdjustableNumber } from './settings.ts';
 
 const hourMs = 3_600_000;
 
-/** Least and most of each number. */
-export const adjustableNumbers: Readonly<Record<AdjustableNumber, readonly [least: number, most: number]>> = {
+type Bounds = readonly [least: number, most: number];
+
+/** Bounds of each number of sending that can be changed. */
+export const adjustableNumbers = {
   attemptMs: [1_000, hourMs],
   graceMs: [0, hourMs],
   periodMs: [100, hourMs],
@@ -22,16 +26,16 @@ export const adjustableNumbers: Readonly<Record<AdjustableNumber, readonly [leas
   connectMs: [500, 5 * 60_000],
   drainBudgetMs: [1_000, hourMs],
   functionMs: [1_000, hourMs],
-  turnMs: [10, 60_000],
-  headsRefreshMs: [10, 60_000],
-  tellEveryMs: [10, 5 * 60_000],
-  tellPauseMs: [0, 60_000],
+  pollMs: [10, 60_000],
+  dueQueueRefreshMs: [10, 60_000],
+  publishEveryMs: [10, 5 * 60_000],
+  publishPauseMs: [0, 60_000],
   waitInPlaceMs: [0, hourMs],
-  longestSleepMs: [100, 24 * hourMs],
-  firstLookMs: [0, hourMs],
-  doubtSettleMs: [0, 24 * hourMs],
-  lookPutOffMs: [100, 24 * hourMs],
-  lookMs: [500, 10 * 60_000],
+  longestBackoffMs: [100, 24 * hourMs],
+  firstLookupMs: [0, hourMs],
+  secondLookupMs: [0, 24 * hourMs],
+  lookupRetryMs: [100, 24 * hourMs],
+  lookupMs: [500, 10 * 60_000],
   firstDeferralMs: [10, 24 * hourMs],
   longestDeferralMs: [10, 48 * hourMs],
   probeAtLeastMs: [10, 24 * hourMs],
@@ -39,39 +43,37 @@ export const adjustableNumbers: Readonly<Record<AdjustableNumber, readonly [leas
   contentInRowBytes: [1_000, 65_536],
   blobAgeMs: [1_000, 3_650 * 24 * hourMs],
   poisonDelayMs: [0, 7 * 24 * hourMs - 1_000],
-};
+} as const satisfies Partial<Readonly<Record<keyof OutboundNumbers, Bounds>>>;
 
 /** The same for fetching. */
-export const adjustableInboundNumbers: Readonly<
-  Record<AdjustableInboundNumber, readonly [least: number, most: number]>
-> = {
-  passBudgetMs: [5_000, hourMs],
+export const adjustableInboundNumbers = {
+  invocationBudgetMs: [5_000, hourMs],
   mailboxBudgetMs: [5_000, hourMs],
   reserveMs: [500, 5 * 60_000],
   leaseMs: [1_000, hourMs],
-  firstPauseMs: [100, hourMs],
-  longestPauseMs: [100, 24 * hourMs],
-};
+  firstRetryDelayMs: [100, hourMs],
+  longestRetryDelayMs: [100, 24 * hourMs],
+} as const satisfies Partial<Readonly<Record<keyof InboundNumbers, Bounds>>>;
 
 export const readOutboundNumbers = (
   environment: Environment,
   problems: Problems,
-): Readonly<Partial<Record<AdjustableNumber, number>>> =>
+): Readonly<Partial<Record<keyof typeof adjustableNumbers, number>>> =>
   readNumbers('OUTBOUND_NUMBERS', adjustableNumbers, '{"periodMs":10000}', { environment, problems });
 
 export const readInboundNumbers = (
   environment: Environment,
   problems: Problems,
-): Readonly<Partial<Record<AdjustableInboundNumber, number>>> =>
+): Readonly<Partial<Record<keyof typeof adjustableInboundNumbers, number>>> =>
   readNumbers('INBOUND_NUMBERS', adjustableInboundNumbers, '{"leaseMs":10000}', { environment, problems });
 
 function readNumbers<Name extends string>(
   setting: string,
-  bounds: Readonly<Record<Name, readonly [least: number, most: number]>>,
+  bounds: Readonly<Record<Name, Bounds>>,
   example: string,
   { environment, problems }: { readonly environment: Environment; readonly problems: Problems },
 ): Readonly<Partial<Record<Name, number>>> {
-  // A record whose names are only known to the caller can't be begun without saying so.
+  // A record whose names only the caller knows cannot be built without a cast.
   const numbers = {} as Partial<Record<Name, number>>;
   const text = textOf(environment, setting);
   if (text === undefined) return numbers;
@@ -91,7 +93,7 @@ function readNumbers<Name extends string>(
     if (!isAdjustable(key)) {
       problems.add(
         setting,
-        'is no number that can be changed; docs/settings.md has the list',
+        'is not a number that can be changed; docs/settings.md has the list',
         joinPath(setting, key),
       );
       continue;

@@ -6,7 +6,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class Problems {
   readonly #found: SettingProblem[] = [];
 
-  /** `detail` go on where `subject` (the setting, or a place in it) stops. */
+  /** `detail` continues the sentence that `subject` (the setting, or a path in it) begins. */
   add(setting: string, detail: string, subject = setting): void {
     this.#found.push({ setting, detail: `${subject} ${detail}${/[.?]$/.test(detail) ? '' : '.'}` });
   }
@@ -16,7 +16,7 @@ export class Problems {
   }
 }
 
-/** A setting's text, trimmed; blank is absent, since a template can't leave a setting out. */
+/** A setting's text, trimmed; blank counts as absent, since a template cannot leave a setting out. */
 export function textOf(environment: Environment, name: string): string | undefined {
   const text = environment[name]?.trim();
   return text === '' ? undefined : text;
@@ -30,34 +30,34 @@ export function wholeNumber(
     readonly name: string;
     readonly least: number;
     readonly most: number;
-    readonly otherwise: number;
+    readonly fallback: number;
   },
 ): number {
-  const { name, least, most, otherwise } = setting;
+  const { name, least, most, fallback } = setting;
   const text = textOf(environment, name);
-  if (text === undefined) return otherwise;
+  if (text === undefined) return fallback;
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : NaN;
   if (value >= least && value <= most) return value;
-  problems.add(name, `must be a whole number from ${least} to ${most}; leave it out for ${otherwise}`);
-  return otherwise;
+  problems.add(name, `must be a whole number from ${least} to ${most}; leave it out for ${fallback}`);
+  return fallback;
 }
 
-/** One of a few words, or the default with a problem noted. */
+/** One of a few values, or the default with a problem noted. */
 export function oneOf<Word extends string>(
   environment: Environment,
   problems: Problems,
-  setting: { readonly name: string; readonly detail: readonly Word[]; readonly otherwise: Word },
+  setting: { readonly name: string; readonly choices: readonly Word[]; readonly fallback: Word },
 ): Word {
-  const { name, detail, otherwise } = setting;
+  const { name, choices, fallback } = setting;
   const text = textOf(environment, name)?.toLowerCase();
-  if (text === undefined) return otherwise;
-  const found = detail.find((word) => word === text);
+  if (text === undefined) return fallback;
+  const found = choices.find((word) => word === text);
   if (found === undefined)
-    problems.add(name, `must be ${detail.join(' or ')}; leave it out for ${otherwise}`);
-  return found ?? otherwise;
+    problems.add(name, `must be ${choices.join(' or ')}; leave it out for ${fallback}`);
+  return found ?? fallback;
 }
 
-/** An https address with nothing behind the host, or undefined with a problem noted. */
+/** An https address without a query, a fragment or a user, or undefined with a problem noted. */
 export function httpsAddress(
   problems: Problems,
   name: string,

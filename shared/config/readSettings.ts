@@ -1,11 +1,13 @@
-// The environment, read once. Everything wrong is reported together, each with the setting's name and its cure:
-// an administrator who mends one mistake per restart gives up at the third.
+// The environment, read once. All problems are reported together, each with the setting's name and its remedy, so that
+// an administrator needs one restart and not one per mistake.
 import { groupAccounts } from '../mail/accounts.ts';
+import { checkNumbers } from '../outbound/checkNumbers.ts';
+import { defaultNumbers } from '../outbound/numbers.ts';
 import { readMailboxes } from './mailboxes.ts';
 import { findMisspelt } from './misspelt.ts';
 import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { httpsAddress, oneOf, Problems, textOf, wholeNumber, type Environment } from './problems.ts';
-import { scheduleTrouble } from './schedule.ts';
+import { parseSchedule } from './ncrontab.ts';
 import type { ServerAddress, Settings, SettingsAnswer, VaultSettings } from './settings.ts';
 import { readSignIn } from './signIn.ts';
 import { readStore } from './store.ts';
@@ -22,19 +24,19 @@ export function readSettings(environment: Environment): SettingsAnswer {
   const signIn = readSignIn(environment, problems, mailboxes);
   const smtp = readServer(environment, problems, {
     name: 'SMTP_SERVER',
-    otherwise: 'smtp.office365.com:587',
+    fallback: 'smtp.office365.com:587',
     refused: 465,
     why: 'Exchange Online has no SMTP with TLS from the start; write port 587',
   });
   const imap = readServer(environment, problems, {
     name: 'IMAP_SERVER',
-    otherwise: 'outlook.office365.com:993',
+    fallback: 'outlook.office365.com:993',
     refused: 143,
     why: 'IMAP needs TLS from the start; write port 993',
   });
   const contentBytes =
     megabyte *
-    wholeNumber(environment, problems, { name: 'MAX_MESSAGE_MEGABYTES', least: 1, most: 150, otherwise: 35 });
+    wholeNumber(environment, problems, { name: 'MAX_MESSAGE_MEGABYTES', least: 1, most: 150, fallback: 35 });
   const rest: Omit<Settings, 'store' | 'vault' | 'signIn' | 'smtp' | 'imap'> = {
     mailboxes,
     accounts: groupAccounts(mailboxes),
@@ -47,10 +49,10 @@ export function readSettings(environment: Environment): SettingsAnswer {
     inbound: readInboundNumbers(environment, problems),
     outbound: {
       ...readOutboundNumbers(environment, problems),
-      doubtPolicy: oneOf(environment, problems, {
+      inDoubtPolicy: oneOf(environment, problems, {
         name: 'IN_DOUBT',
-        detail: ['hold', 'resend'],
-        otherwise: 'hold',
+        choices: ['hold', 'resend'],
+        fallback: 'hold',
       }),
       giveUpAfterMs:
         hourMs *
@@ -58,12 +60,12 @@ export function readSettings(environment: Environment): SettingsAnswer {
           name: 'GIVE_UP_AFTER_HOURS',
           least: 1,
           most: 720,
-          otherwise: 48,
+          fallback: 48,
         }),
       retentionMs:
         24 *
         hourMs *
-        wholeNumber(environment, problems, { name: 'RETENTION_DAYS', least: 1, most: 3_650, otherwise: 30 }),
+        wholeNumber(environment, problems, { name: 'RETENTION_DAYS', least: 1, most: 3_650, fallback: 30 }),
       blobMostBytes: contentBytes,
     },
     submissions: {
@@ -71,7 +73,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
         name: 'MAX_RECIPIENTS',
         least: 1,
         most: 1_000,
-        otherwise: 500,
+        fallback: 500,
       }),
       contentBytes,
     },
@@ -79,6 +81,9 @@ export function readSettings(environment: Environment): SettingsAnswer {
     ...readPublicUrl(environment, problems),
   };
   findMisspelt(environment, problems);
+  for (const { setting, detail } of checkNumbers({ ...defaultNumbers, ...rest.outbound }, rest.accounts)) {
+    problems.add(setting, detail, `${setting}:`);
+  }
   const [first, ...others] = problems.found;
   if (first !== undefined) return { kind: 'problems', problems: [first, ...others] };
   if (
@@ -88,7 +93,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
     smtp === undefined ||
     imap === undefined
   ) {
-    throw new Error('a setting was refused without a problem being noted');
+    throw new Error('a setting was refused without a problem being added');
   }
   return { kind: 'ok', settings: { ...rest, store, vault, signIn, smtp, imap } };
 }
@@ -104,8 +109,8 @@ function readVault(environment: Environment, problems: Problems): VaultSettings 
   const text = textOf(environment, name);
   if (text === undefined) problems.add(name, `is missing; write ${example}`);
   const url = text === undefined ? undefined : httpsAddress(problems, name, text, example);
-  const flag = (setting: string, otherwise: 'true' | 'false'): boolean =>
-    oneOf(environment, problems, { name: setting, detail: ['true', 'false'], otherwise }) === 'true';
+  const flag = (setting: string, fallback: 'true' | 'false'): boolean =>
+    oneOf(environment, problems, { name: setting, choices: ['true', 'false'], fallback }) === 'true';
   const checkChallenge = flag('KEY_VAULT_CHECK_CHALLENGE', 'true');
   const storeGrantsAtOnce = flag('STORE_GRANTS_AT_ONCE', 'false');
   return url === undefined ? undefined : { url, checkChallenge, storeGrantsAtOnce };
@@ -116,18 +121,18 @@ function readServer(
   problems: Problems,
   server: {
     readonly name: string;
-    readonly otherwise: string;
+    readonly fallback: string;
     readonly refused: number;
     readonly why: string;
   },
 ): ServerAddress | undefined {
-  const { name, otherwise, refused, why } = server;
-  const text = textOf(environment, name) ?? otherwise;
+  const { name, fallback, refused, why } = server;
+  const text = textOf(environment, name) ?? fallback;
   const [, host = '', digits = ''] =
     /^([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?):([0-9]{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (host === '' || port < 1 || port > 65_535) {
-    problems.add(name, `must be a host and a port, without a scheme; write ${otherwise}`);
+    problems.add(name, `must be a host and a port, without a scheme; write ${fallback}`);
     return undefined;
   }
   if (port === refused) problems.add(name, `names port ${port}: ${why}`);
@@ -136,10 +141,13 @@ function readServer(
 
 function readSchedule(environment: Environment, problems: Problems, name: string, example: string): string {
   const text = textOf(environment, name);
-  const trouble =
-    text === undefined ? `is missing; write six fields such as "${example}"` : scheduleTrouble(text);
-  if (trouble !== undefined) problems.add(name, trouble);
-  return text ?? '';
+  if (text === undefined) {
+    problems.add(name, `is missing; write six fields such as "${example}"`);
+    return '';
+  }
+  const answer = parseSchedule(text);
+  if (answer.kind === 'invalid') problems.add(name, answer.detail);
+  return text;
 }
 
 function readPublicUrl(environment: Environment, problems: Problems): { readonly publicUrl?: string } {

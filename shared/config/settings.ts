@@ -1,7 +1,10 @@
-// What the environment says, read once (readSettings.ts) and typed. Nothing else in the product looks at it.
+// The settings, read once from the environment (readSettings.ts) and typed. These types are declared here only; the
+// modules that are configured by them import them.
+import type { InboundNumbers } from '../inbound/dependencies.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
+import type { OutboundNumbers } from '../outbound/numbers.ts';
 
-/** How the store is reached: by identity (Azure), or by a connection string (the emulator, other places). */
+/** How the storage account is reached: by identity (Azure), or by a connection string (the emulator, elsewhere). */
 export type StoreAddress =
   | {
       readonly kind: 'identity';
@@ -18,13 +21,13 @@ export interface ServerAddress {
   readonly port: number;
 }
 
-/** How the app proves that it is the app, in both ways of signing in. */
+/** The app's credential for Entra, in both ways of signing in. */
 export type ClientCredential =
   /** The managed identity is the app registration's federated credential: no secret anywhere. */
   | { readonly kind: 'managedIdentity'; readonly clientId?: string }
-  /** `expiresAt` (UTC ms) where an administrator has noted it; Entra does not tell the app. */
+  /** `expiresAt` (UTC ms) if an administrator has noted it; the app cannot read it from Entra. */
   | { readonly kind: 'secret'; readonly secret: string; readonly expiresAt?: number }
-  /** PEM text: the certificate and its private key. */
+  /** PEM text: the certificate and its private key (PKCS #8). */
   | { readonly kind: 'certificate'; readonly pem: string };
 
 export interface SignInSettings {
@@ -33,7 +36,7 @@ export interface SignInSettings {
   /** Tenant id or a domain of the tenant; never `common` and the like. */
   readonly tenant: string;
   readonly authorizeEndpoint: string;
-  /** The authorize endpoint's neighbour. */
+  /** Beside the authorize endpoint. */
   readonly tokenEndpoint: string;
   readonly clientId: string;
   /** Delegated: the mail scopes of one resource, then `offline_access`. */
@@ -45,9 +48,13 @@ export interface SignInSettings {
 
 export interface VaultSettings {
   readonly url: string;
-  /** Off only for a vault that is not under the resource's own domain (a stand-in, a private name). */
+  /** Off only for a vault that is not under the resource's own domain (an emulator, a private name). */
   readonly checkChallenge: boolean;
-  /** True: each new refresh token is stored at once; false: when the stored one is older than a week. */
+  /**
+   * False for Entra, which keeps a refresh token valid after it was used: a new one is stored when the stored one is a
+   * week old, because a vault keeps every version forever. True for an authority that revokes the used one: each new
+   * one is stored at once.
+   */
   readonly storeGrantsAtOnce: boolean;
 }
 
@@ -59,55 +66,11 @@ export interface Schedules {
   readonly refresh: string;
 }
 
-/** The numbers of the outbound protocol that `OUTBOUND_NUMBERS` may change, under their names there. */
-export type AdjustableNumber =
-  | 'attemptMs'
-  | 'graceMs'
-  | 'periodMs'
-  | 'guardMs'
-  | 'dayMs'
-  | 'dayBucketMs'
-  | 'leaseMs'
-  | 'leaseMarginMs'
-  | 'serverIdleMs'
-  | 'serverSlowMs'
-  | 'workingConnectionCount'
-  | 'connectMs'
-  | 'drainBudgetMs'
-  | 'functionMs'
-  | 'turnMs'
-  | 'headsRefreshMs'
-  | 'tellEveryMs'
-  | 'tellPauseMs'
-  | 'waitInPlaceMs'
-  | 'longestSleepMs'
-  | 'firstLookMs'
-  | 'doubtSettleMs'
-  | 'lookPutOffMs'
-  | 'lookMs'
-  | 'firstDeferralMs'
-  | 'longestDeferralMs'
-  | 'probeAtLeastMs'
-  | 'longestProbeMs'
-  | 'contentInRowBytes'
-  | 'blobAgeMs'
-  | 'poisonDelayMs';
-
-/** The numbers of fetching that `INBOUND_NUMBERS` may change; laid over `inboundNumbers`. */
-export type AdjustableInboundNumber =
-  'passBudgetMs' | 'mailboxBudgetMs' | 'reserveMs' | 'leaseMs' | 'firstPauseMs' | 'longestPauseMs';
-
-/** Laid over the protocol's own defaults: `{ ...defaultNumbers, ...settings.outbound }`. */
-export interface OutboundSettings extends Readonly<Partial<Record<AdjustableNumber, number>>> {
-  /** What becomes of a message whose copy is not in Sent Items: a person decides, or it is sent again. */
-  readonly doubtPolicy: 'hold' | 'resend';
-  /** Sum of a message's own deferrals after which it fails. */
-  readonly giveUpAfterMs: number;
-  /** How long finished messages, and with them their ids, are remembered. */
-  readonly retentionMs: number;
-  /** The largest blob that a submission may refer to. */
-  readonly blobMostBytes: number;
-}
+/** Replaces numbers of the protocol's own: `{ ...defaultNumbers, ...settings.outbound }`. */
+export type OutboundSettings = Readonly<
+  Partial<OutboundNumbers> &
+    Pick<OutboundNumbers, 'inDoubtPolicy' | 'giveUpAfterMs' | 'retentionMs' | 'blobMostBytes'>
+>;
 
 /** Bounds on a submission that are settings; the others are constants of its schema. */
 export interface SubmissionMaxima {
@@ -128,11 +91,11 @@ export interface Settings {
   readonly accounts: readonly Account[];
   readonly schedules: Schedules;
   readonly outbound: OutboundSettings;
-  readonly inbound: Readonly<Partial<Record<AdjustableInboundNumber, number>>>;
+  readonly inbound: Readonly<Partial<InboundNumbers>>;
   readonly submissions: SubmissionMaxima;
   /** The blob container that submissions may refer to. */
   readonly uploadContainer: string;
-  /** Where browsers reach the app, without a slash at the end; absent where nobody told. */
+  /** Where browsers reach the app, without a slash at the end; absent if not configured. */
   readonly publicUrl?: string;
 }
 

@@ -1,5 +1,5 @@
 // Who the app is and what it asks for: ESM's four settings in one paste, or three of our own. Endpoints and
-// scopes are checked for the accidents that otherwise show as an AADSTS number in front of a user.
+// scopes are checked for the accidents that fallback show as an AADSTS number in front of a user.
 import type { Mailbox } from '../mail/mailbox.ts';
 import { quoteBriefly } from '../mail/quote.ts';
 import { readEsmSettings } from './esmSettings.ts';

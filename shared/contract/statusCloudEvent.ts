@@ -1,4 +1,4 @@
-// What ESM reads on `mail-status`: CloudEvents 1.0 in their JSON form, one a queue message.
+// What ESM reads on `mail-status`: CloudEvents 1.0 in their JSON form, one per queue message.
 //
 // A repeat is recognisable: `id` is the submission's id and the event's sequence number, `source` the mailbox,
 // and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
@@ -6,8 +6,13 @@
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
 import { z } from 'zod';
 import { asciiJson } from '../mail/asciiJson.ts';
-import type { Reply } from '../mail/reply.ts';
-import type { RecipientOutcome, Told, ToldType } from './statusEvent.ts';
+import type {
+  MessageEvent,
+  RecipientOutcome,
+  StatusEvent,
+  StatusEventType,
+  WholeEvent,
+} from './statusEvent.ts';
 
 /** Changes when a field is removed or gets another meaning; a new field is no new version. */
 export const eventVersion = 1;
@@ -46,8 +51,8 @@ const explained = {
   remedy: z.string().optional().describe('what a person can do about it'),
 };
 
-const told = {
-  submission: z.string().describe("the submission's id"),
+const common = {
+  submissionId: z.string().describe("the submission's id"),
   sequence: z.int().min(1).describe('1 for mail.accepted, then without gaps'),
   mailbox: z.string(),
   attempt: z.int().optional().describe('attempts so far'),
@@ -65,24 +70,24 @@ const retryAt = instant.describe('when it is tried again');
 /** The data of each type, checked strictly; the published schemas are generated from these. */
 export const eventData = {
   'mail.accepted': z
-    .strictObject(told)
-    .describe('The submission is stored and will be sent, or its end told.'),
-  'mail.sent': z.strictObject(told).describe('The server took responsibility for the message.'),
+    .strictObject(common)
+    .describe('The submission is stored and will be sent, or its end reported.'),
+  'mail.sent': z.strictObject(common).describe('The server took responsibility for the message.'),
   'mail.deferred': z
-    .strictObject({ ...told, retryAt })
+    .strictObject({ ...common, retryAt })
     .describe('Refused for now, for all recipients or some; it is tried again.'),
   'mail.held': z
-    .strictObject({ ...told, retryAt: retryAt.optional() })
+    .strictObject({ ...common, retryAt: retryAt.optional() })
     .describe('Waits for a person, or for the end of a hold of its mailbox.'),
   'mail.inDoubt': z
-    .strictObject({ ...told, retryAt: instant.optional().describe('when Sent Items are looked at') })
+    .strictObject({ ...common, retryAt: instant.optional().describe('when Sent Items are looked at') })
     .describe('The message was handed over and no reply came; it may have been sent.'),
-  'mail.failed': z.strictObject(told).describe('Will not be tried again unless a person says so.'),
-  'mail.expired': z.strictObject(told).describe('Not sent by its expiresAt.'),
-  'mail.cancelled': z.strictObject(told).describe('Taken back before it was sent.'),
+  'mail.failed': z.strictObject(common).describe('Will not be tried again unless a person says so.'),
+  'mail.expired': z.strictObject(common).describe('Not sent by its expiresAt.'),
+  'mail.cancelled': z.strictObject(common).describe('Taken back before it was sent.'),
   'mail.bounced': z
     .strictObject({
-      ...told,
+      ...common,
       bounce: z.strictObject({
         noticeId: z.string().describe('id of the notice on inbound-mail'),
         verified: z
@@ -103,7 +108,7 @@ export const eventData = {
     .describe('A server that took it from Exchange Online, or Exchange itself, returned it later.'),
   'mail.rejected': z
     .strictObject({
-      submission: z.string().optional().describe('where the submission had a usable id'),
+      submissionId: z.string().optional().describe('where the submission had a usable id'),
       mailbox: z.string().optional(),
       content: z
         .strictObject({ sha256: z.string(), sizeBytes: z.int() })
@@ -111,20 +116,18 @@ export const eventData = {
         .describe('the refused bytes, which are kept'),
       problems: z
         .array(z.strictObject({ field: z.string(), detail: z.string() }))
-        .describe('every fault, by field, each with its cure'),
-      correlation: z.json().optional(),
-      ...explained,
+        .describe('every fault, by field, each with its remedy'),
       whole: whole.optional(),
     })
     .describe('Could not be accepted; nothing of it will be sent.'),
-} as const satisfies Readonly<Record<ToldType, z.ZodType>>;
+} as const satisfies Readonly<Record<StatusEventType, z.ZodType>>;
 
 /** The whole event of one type, as it stands on the queue. */
-export function eventSchema(type: ToldType): z.ZodType {
+export function eventSchema(type: StatusEventType): z.ZodType {
   return z
     .strictObject({
       specversion: z.literal('1.0'),
-      id: z.string().describe('<submission>/<sequence>; the same again is a repeat'),
+      id: z.string().describe('<submissionId>/<sequence>; the same again is a repeat'),
       source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
       type: z.literal(type),
       subject: z.string().optional().describe("the submission's id"),
@@ -141,71 +144,84 @@ export function schemaName(type: string): string {
   return `urn:esm-mail-bridge:schema:${type}:${eventVersion}`;
 }
 
-/** One event as the text of a queue message: one line of printable ASCII. */
-export function toCloudEvent(event: Told): string {
-  const { type, id, mailbox } = event;
+/** One event as the text of a queue message: one line of printable ASCII. With `whole`, its recipients are left out. */
+export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
+  const { type, submissionId, mailbox } = event;
   return asciiJson({
     specversion: '1.0',
     id: eventId(event),
     source: `/esm-mail-bridge${mailbox === undefined ? '' : `/mailboxes/${encodeURIComponent(mailbox)}`}`,
     type,
-    ...(id === undefined ? {} : { subject: id }),
+    ...(submissionId === undefined ? {} : { subject: submissionId }),
     time: isoOf(event.at),
     datacontenttype: 'application/json',
     dataschema: schemaName(type),
-    data: dataOf(event),
+    data: dataOf(event, whole),
   });
 }
 
-/** No id holds a slash, so the three forms can't meet. */
-function eventId({ id, sequence, rejection }: Told): string {
-  if (id !== undefined && sequence !== undefined) return `${id}/${sequence}`;
-  return [id ?? '', 'rejected', rejection?.sha256 ?? ''].join('/');
+/** No submission's id holds a slash, so the three forms can't meet. */
+const eventId = (event: StatusEvent): string =>
+  event.type === 'mail.rejected'
+    ? `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`
+    : `${event.submissionId}/${event.sequence}`;
+
+type DataOf<Type extends StatusEventType> = z.infer<(typeof eventData)[Type]>;
+
+/** Members that are undefined leave no trace in JSON. */
+function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType> {
+  switch (event.type) {
+    case 'mail.rejected': {
+      const { submissionId, mailbox, rejection, problems } = event;
+      return { submissionId, mailbox, content: rejection, problems: [...problems], whole } satisfies DataOf<
+        typeof event.type
+      >;
+    }
+    case 'mail.deferred':
+      return { ...commonOf(event, whole), retryAt: isoOf(event.retryAt) } satisfies DataOf<typeof event.type>;
+    case 'mail.held':
+    case 'mail.inDoubt': {
+      const retryAt = event.retryAt === undefined ? undefined : isoOf(event.retryAt);
+      return { ...commonOf(event, whole), retryAt } satisfies DataOf<typeof event.type>;
+    }
+    case 'mail.bounced': {
+      const bounce = { ...event.bounce, recipients: [...event.bounce.recipients] };
+      return { ...commonOf(event, whole), bounce } satisfies DataOf<typeof event.type>;
+    }
+    case 'mail.accepted':
+    case 'mail.sent':
+    case 'mail.failed':
+    case 'mail.expired':
+    case 'mail.cancelled':
+      return commonOf(event, whole) satisfies DataOf<typeof event.type>;
+  }
 }
 
-function dataOf(event: Told): Readonly<Record<string, unknown>> {
-  const { id, sequence, mailbox, attempt, recipients, reply: said, retryAt: again, rejection } = event;
-  const {
-    messageId,
-    serverMessageId,
-    correlation,
-    reason,
-    detail,
-    remedy,
-    problems,
-    bounce,
-    whole: elsewhere,
-  } = event;
-  // Members that are undefined leave no trace in JSON.
+function commonOf(event: MessageEvent, whole: WholeEvent | undefined): DataOf<'mail.accepted'> {
+  const { submissionId, sequence, mailbox, attempt, recipients, reply: said } = event;
+  const { messageId, serverMessageId, correlation, reason, detail, remedy } = event;
   return {
-    submission: id,
+    submissionId,
     sequence,
     mailbox,
     attempt,
-    recipients: recipients?.map(recipientOf),
-    reply: said === undefined ? undefined : replyOf(said),
+    recipients: whole === undefined ? recipients?.map(recipientOf) : undefined,
+    reply:
+      said === undefined ? undefined : { code: said.code, enhancedStatus: said.enhanced, text: said.text },
     messageId,
     serverMessageId,
-    retryAt: again === undefined ? undefined : isoOf(again),
-    content: rejection,
-    problems,
-    bounce,
     correlation,
     reason,
     detail,
     remedy,
-    whole: elsewhere,
+    whole,
   };
 }
 
-function recipientOf({ address, state, attempt, code, enhanced, detail }: RecipientOutcome): object {
-  return { address, outcome: state, attempt, code, enhancedStatus: enhanced, detail };
-}
+const recipientOf = ({ state, enhanced, ...same }: RecipientOutcome): z.infer<typeof recipient> => ({
+  ...same,
+  outcome: state,
+  enhancedStatus: enhanced,
+});
 
-function replyOf({ code, enhanced, text }: Reply): object {
-  return { code, enhancedStatus: enhanced, text };
-}
-
-function isoOf(at: number): string {
-  return new Date(at).toISOString();
-}
+const isoOf = (at: number): string => new Date(at).toISOString();

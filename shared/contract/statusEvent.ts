@@ -1,20 +1,9 @@
-// What ESM is told about a submission. statusEvents.ts turns a Told into the CloudEvent that goes on
-// `mail-status`; the rows only ever hold that text.
+// What is published about a submission: one type per event, checked by the compiler against the published schemas.
 import type { Reply } from '../mail/reply.ts';
+import type { Json } from './submission.ts';
+import type { SubmissionProblem } from './submissionProblem.ts';
 
-export type ToldType =
-  | 'mail.accepted'
-  | 'mail.rejected'
-  | 'mail.sent'
-  | 'mail.deferred'
-  | 'mail.held'
-  | 'mail.inDoubt'
-  | 'mail.failed'
-  | 'mail.expired'
-  | 'mail.cancelled'
-  | 'mail.bounced';
-
-/** Where one recipient stands: what the last attempt that concerned it came to. */
+/** What the last attempt that concerned a recipient came to. */
 export interface RecipientOutcome {
   /** A plain addr-spec. */
   readonly address: string;
@@ -40,15 +29,17 @@ export interface BouncedRecipient {
   readonly action: string;
 }
 
-export interface Told {
-  readonly type: ToldType;
-  /** The submission's id; absent only where a rejected one had none. */
-  readonly id?: string;
-  /** 1 for `mail.accepted`, then without gaps; absent for `mail.rejected`. With the id it names the event. */
-  readonly sequence?: number;
-  /** What repeats of a rejection have in common: the SHA-256 of the refused bytes. */
-  readonly rejection?: { readonly sha256: string; readonly sizeBytes: number };
-  readonly mailbox?: string;
+/** The event as a blob of the content store, if it is too long for a queue message; recipients are only there. */
+export interface WholeEvent {
+  readonly blob: string;
+  readonly sizeBytes: number;
+}
+
+interface EventCommon {
+  readonly submissionId: string;
+  /** 1 for `mail.accepted`, then without gaps. With the id it names the event. */
+  readonly sequence: number;
+  readonly mailbox: string;
   /** UTC milliseconds. */
   readonly at: number;
   readonly attempt?: number;
@@ -57,23 +48,48 @@ export interface Told {
   /** Ours, with its angle brackets, and the id of the 250. */
   readonly messageId?: string;
   readonly serverMessageId?: string;
-  /** Opaque, as the submission had it. */
-  readonly correlation?: unknown;
-  /** mail.deferred: when it is tried again (UTC ms). mail.held: when the next try is made, where one is. */
-  readonly retryAt?: number;
+  /** As the submission had it. */
+  readonly correlation?: Json;
   /** A word a program can switch on (a HoldReason, `inDoubt`, `notFound`, `replayed`, `tooOld`, …). */
   readonly reason?: string;
   /** For a person: what happened, and what can be done. */
   readonly detail?: string;
   readonly remedy?: string;
-  /** mail.bounced: the notice that told of it, and for whom. Unverified: anybody could have written it. */
-  readonly bounce?: {
-    readonly noticeId: string;
-    readonly verified: boolean;
-    readonly recipients: readonly BouncedRecipient[];
-  };
-  /** mail.rejected: every problem, by field. */
-  readonly problems?: readonly { readonly field: string; readonly detail: string }[];
-  /** Too long for a queue message: the whole event as a blob of the content store; recipients are left out here. */
-  readonly whole?: { readonly blob: string; readonly sizeBytes: number };
 }
+
+/** What differs by the type of an event that is about a message. */
+export type EventKind =
+  | { readonly type: 'mail.accepted' | 'mail.sent' | 'mail.failed' | 'mail.expired' | 'mail.cancelled' }
+  /** `retryAt` (UTC ms): when it is tried again. */
+  | { readonly type: 'mail.deferred'; readonly retryAt: number }
+  /** `retryAt`: when its hold is probed, or Sent Items are looked at; absent if only a person ends it. */
+  | { readonly type: 'mail.held' | 'mail.inDoubt'; readonly retryAt?: number }
+  | {
+      readonly type: 'mail.bounced';
+      readonly bounce: {
+        /** The notice about the bounce. */
+        readonly noticeId: string;
+        /** Else anybody could have written it. */
+        readonly verified: boolean;
+        readonly recipients: readonly BouncedRecipient[];
+      };
+    };
+
+/** What happened to a message. */
+export type MessageEvent = EventCommon & EventKind;
+
+/** Why a submission could not be accepted; nothing of it will be sent. */
+interface RejectedEvent {
+  readonly type: 'mail.rejected';
+  /** If the submission had a usable one. */
+  readonly submissionId?: string;
+  readonly mailbox?: string;
+  readonly at: number;
+  /** The refused bytes: what repeats of a rejection have in common. */
+  readonly rejection: { readonly sha256: string; readonly sizeBytes: number };
+  readonly problems: readonly SubmissionProblem[];
+}
+
+/** What is published about a submission. statusCloudEvent.ts writes it as a CloudEvent; rows hold only that text. */
+export type StatusEvent = MessageEvent | RejectedEvent;
+export type StatusEventType = StatusEvent['type'];

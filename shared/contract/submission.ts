@@ -6,7 +6,10 @@
 // a value that could be read in two ways is refused, because somebody behind us will read it in the other.
 // The only things normalised are those that mean the same by definition: the domain's case, an entry written
 // alone or in a list, repeated recipients, absent lists.
-import { foldRecipients, parseAddress, sameAddress } from '../mail/address.ts';
+import type { z } from 'zod';
+import { mailboxAt } from '../mail/accounts.ts';
+import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
+import { readBlobReference } from '../mail/blobReference.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { parseMessageIds } from '../mail/messageId.ts';
 import { joinPath, quoteBriefly } from '../mail/quote.ts';
@@ -24,7 +27,8 @@ import { problemsOf, problemsShown } from './submissionProblems.ts';
 
 export type { SubmissionProblem } from './submissionProblem.ts';
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+/** Whatever JSON can hold. */
+export type Json = z.infer<ReturnType<typeof z.json>>;
 
 /** The lanes of the outbox. */
 export type Priority = 'high' | 'normal' | 'bulk';
@@ -104,7 +108,7 @@ export function parseSubmission(payload: unknown, context: SubmissionContext): S
   const known = identify(read.value);
   const shape = submissionSchema.safeParse(read.value);
   if (!shape.success) return rejected(known, problemsOf(shape.error.issues, read.value));
-  const mailbox = context.mailboxes.find(({ address }) => sameAddress(address, shape.data.mailbox));
+  const mailbox = mailboxAt(context.mailboxes, shape.data.mailbox);
   const problems = [
     ...mailboxProblems(shape.data, mailbox),
     ...recipientProblems(shape.data, context),
@@ -121,7 +125,7 @@ export function parseSubmission(payload: unknown, context: SubmissionContext): S
 /** Every recipient once, in the order of to, cc and bcc: the envelope, and what the limiter counts. */
 export function recipientsOf(submission: Pick<Submission, 'to' | 'cc' | 'bcc'>): readonly string[] {
   const { to, cc, bcc } = submission;
-  return foldRecipients([...to, ...cc, ...bcc].map(({ address }) => address));
+  return eachOnce([...to, ...cc, ...bcc].map(({ address }) => address));
 }
 
 /** The id and mailbox of something that is going to be refused, as far as they are usable. */
@@ -152,7 +156,7 @@ function rejected(
 
 const unreadable = {
   field: '',
-  detail: 'The submission can not be read; write it as docs/schemas/submission.json describes it.',
+  detail: 'The submission cannot be read; write it as docs/schemas/submission.json describes it.',
 };
 const theRest = { field: '', detail: 'There are more problems; correct these first.' };
 
@@ -207,7 +211,7 @@ function recipientProblems(
     ];
   }
   if (count === 0 && written.raw === undefined) {
-    return [problem('to', 'names nobody, nor do cc and bcc; write at least one address')];
+    return [problem('to', 'has no recipients, nor do cc and bcc; write at least one address')];
   }
   return [];
 }
@@ -230,7 +234,7 @@ function rawProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
   return composedFields
     .filter((field) => written[field] !== undefined)
     .map((field) =>
-      problem(field, 'can not stand beside "raw", whose message has its own; remove one of them'),
+      problem(field, 'cannot be combined with "raw", whose message has its own; remove one of them'),
     );
 }
 
@@ -302,27 +306,10 @@ function attachmentProblems(
   return problems;
 }
 
-/**
- * A reference is `container/name`: the upload container and no other, and a name that every layer reads alike
- * (no link, no query, no escape, no empty or dotted segment).
- */
-function blobTrouble(reference: string, uploadContainer: string): string | undefined {
-  const remedy = `write "${uploadContainer}/name"`;
-  if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(reference))
-    return `is a link; ${remedy} without the account's address`;
-  if (!reference.isWellFormed() || /[\u0000-\u001f\u007f-\u009f\u2028\u2029\\?#%]/.test(reference)) {
-    return `has a character that no reference may have (control, \\ ? # %); ${remedy}`;
-  }
-  const [container, ...segments] = reference.split('/');
-  if (
-    segments.length === 0 ||
-    segments.some((segment) => segment === '' || segment === '.' || segment === '..')
-  ) {
-    return `is not a container and a name; ${remedy}`;
-  }
-  if (container !== uploadContainer) return `is in another container than the one for uploads; ${remedy}`;
-  return undefined;
-}
+const blobTrouble = (reference: string, uploadContainer: string): string | undefined => {
+  const read = readBlobReference(reference, uploadContainer);
+  return read.kind === 'refused' ? read.detail : undefined;
+};
 
 const earliestAt = Date.UTC(2000, 0, 1);
 const latestAt = Date.UTC(2200, 0, 1);

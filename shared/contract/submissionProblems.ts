@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submissionProblem.ts';
-import { fieldWords } from './submissionSchema.ts';
+import { fieldDescriptions } from './submissionSchema.ts';
 
 /** More problems than this help nobody. */
 export const problemsShown = 20;
@@ -67,7 +67,7 @@ function unknownField(path: Path, key: string): SubmissionProblem {
 function nearest(key: string, path: Path): string | undefined {
   if (path.length > 0) return undefined;
   const plain = key.toLowerCase().replace(/[-_]/g, '');
-  return Object.keys(fieldWords).find((name) => {
+  return Object.keys(fieldDescriptions).find((name) => {
     const lower = name.toLowerCase();
     return lower === plain || `${lower}s` === plain || lower === `${plain}s`;
   });
@@ -90,7 +90,7 @@ function faultOf(issue: Issue, value: unknown, path: Path): string {
     case 'too_small':
       return `is empty or too short; write ${remedy}`;
     case 'invalid_key':
-      return `is not a header field that can be set; write ${fieldWords.headerName}`;
+      return `is not a header field that can be set; write ${fieldDescriptions.headerName}`;
     case 'invalid_format':
     case 'invalid_value':
     case 'invalid_element':
@@ -105,10 +105,10 @@ function cureOf(path: Path): string {
   const named = path.filter((part) => typeof part === 'string');
   const last = named.at(-1) ?? '';
   const inList = typeof path.at(-1) === 'number';
-  if (named[0] === 'headers' && named.length > 1) return fieldWords.headerValue;
-  if (inList && last !== 'references' && last !== 'attachments') return fieldWords.person;
-  return Object.hasOwn(fieldWords, last)
-    ? fieldWords[last as keyof typeof fieldWords]
+  if (named[0] === 'headers' && named.length > 1) return fieldDescriptions.headerValue;
+  if (inList && last !== 'references' && last !== 'attachments') return fieldDescriptions.person;
+  return Object.hasOwn(fieldDescriptions, last)
+    ? fieldDescriptions[last as keyof typeof fieldDescriptions]
     : 'what the schema describes';
 }
 

@@ -24,7 +24,7 @@ export const fieldMaxima = {
 } as const;
 
 /** What each field is, for people: the schema's description and the cure in a rejection. */
-export const fieldWords = {
+export const fieldDescriptions = {
   version: 'the number 1, or leave it out',
   id: 'a letter or digit, then up to 127 letters, digits or . _ : @ + -, the same whenever you send the same message again',
   mailbox: 'the address of one of the mailboxes that the bridge serves',
@@ -73,7 +73,7 @@ const address = checked(z.string(), (text) => {
   const answer = parseAddress(text);
   return answer.kind === 'ok' ? undefined : answer.detail;
 }).meta({
-  description: fieldWords.address,
+  description: fieldDescriptions.address,
   // For readers of the published schema; parseAddress is stricter.
   maxLength: addressBytes,
   pattern: "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{3,253}$",
@@ -84,10 +84,10 @@ const person = z
     address,
     z.strictObject({
       address,
-      name: headerText(fieldMaxima.nameCharacters).describe(fieldWords.name).optional(),
+      name: headerText(fieldMaxima.nameCharacters).describe(fieldDescriptions.name).optional(),
     }),
   ])
-  .describe(fieldWords.person);
+  .describe(fieldDescriptions.person);
 
 const people = z.union([person, z.array(person).max(fieldMaxima.listCount)]);
 
@@ -97,35 +97,35 @@ const bodyText = checked(z.string().max(fieldMaxima.bodyCharacters), (text) => {
 });
 
 const messageId = checked(z.string(), (text) =>
-  isMessageId(text) ? undefined : `is not a Message-ID; write ${fieldWords.inReplyTo}`,
+  isMessageId(text) ? undefined : `is not a Message-ID; write ${fieldDescriptions.inReplyTo}`,
 );
 
 const references = z
   .union([
     checked(z.string().max(fieldMaxima.referencesCharacters), (text) =>
       parseMessageIds(text) === undefined
-        ? `has a part that is no Message-ID; write ${fieldWords.references}`
+        ? `has a part that is no Message-ID; write ${fieldDescriptions.references}`
         : undefined,
     ),
     z.array(messageId).max(fieldMaxima.referencesCount),
   ])
-  .describe(fieldWords.references);
+  .describe(fieldDescriptions.references);
 
 const headers = z
   .record(
     z.string().regex(/^(?:[Xx]|[Ll][Ii][Ss][Tt])-[A-Za-z0-9-]{1,70}$/),
     headerText(fieldMaxima.headerCharacters),
   )
-  .describe(fieldWords.headers);
+  .describe(fieldDescriptions.headers);
 
-const blob = z.string().min(3).max(1_088).describe(fieldWords.blob);
+const blob = z.string().min(3).max(1_088).describe(fieldDescriptions.blob);
 
 const attachment = z.strictObject({
   filename: checked(z.string().min(1).max(255), (text) =>
     /[/\\]/.test(text)
       ? 'has a slash or backslash; write the file name without a path'
       : headerTextTrouble(text),
-  ).describe(fieldWords.filename),
+  ).describe(fieldDescriptions.filename),
   contentType: checked(
     z
       .string()
@@ -138,19 +138,19 @@ const attachment = z.strictObject({
         ? 'is a multipart type, which no attachment can have; write its own type'
         : undefined,
   )
-    .describe(fieldWords.contentType)
+    .describe(fieldDescriptions.contentType)
     .optional(),
   contentId: z
     .string()
     .regex(/^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.@]{1,250}$/)
-    .describe(fieldWords.contentId)
+    .describe(fieldDescriptions.contentId)
     .optional(),
   content: checked(z.string(), (text) =>
     text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
       ? undefined
-      : `is not base64; write ${fieldWords.content}`,
+      : `is not base64; write ${fieldDescriptions.content}`,
   )
-    .describe(fieldWords.content)
+    .describe(fieldDescriptions.content)
     .optional(),
   blob: blob.optional(),
 });
@@ -160,30 +160,30 @@ const instant = z.iso.datetime({ offset: true }).max(40);
 /** What a caller may write. Strict everywhere: a field that is not named here is refused by name. */
 export const submissionSchema = z
   .strictObject({
-    version: z.literal(1).describe(fieldWords.version).optional(),
-    id: z.string().regex(submissionId).describe(fieldWords.id),
-    mailbox: address.describe(fieldWords.mailbox),
-    from: person.describe(fieldWords.from).optional(),
-    replyTo: people.describe(fieldWords.replyTo).optional(),
-    to: people.describe(fieldWords.to).optional(),
-    cc: people.describe(fieldWords.cc).optional(),
-    bcc: people.describe(fieldWords.bcc).optional(),
-    subject: headerText(fieldMaxima.subjectCharacters).describe(fieldWords.subject).optional(),
-    text: bodyText.describe(fieldWords.text).optional(),
-    html: bodyText.describe(fieldWords.html).optional(),
-    inReplyTo: messageId.describe(fieldWords.inReplyTo).optional(),
+    version: z.literal(1).describe(fieldDescriptions.version).optional(),
+    id: z.string().regex(submissionId).describe(fieldDescriptions.id),
+    mailbox: address.describe(fieldDescriptions.mailbox),
+    from: person.describe(fieldDescriptions.from).optional(),
+    replyTo: people.describe(fieldDescriptions.replyTo).optional(),
+    to: people.describe(fieldDescriptions.to).optional(),
+    cc: people.describe(fieldDescriptions.cc).optional(),
+    bcc: people.describe(fieldDescriptions.bcc).optional(),
+    subject: headerText(fieldMaxima.subjectCharacters).describe(fieldDescriptions.subject).optional(),
+    text: bodyText.describe(fieldDescriptions.text).optional(),
+    html: bodyText.describe(fieldDescriptions.html).optional(),
+    inReplyTo: messageId.describe(fieldDescriptions.inReplyTo).optional(),
     references: references.optional(),
     headers: headers.optional(),
     attachments: z
       .array(attachment)
       .max(fieldMaxima.attachmentsCount)
-      .describe(fieldWords.attachments)
+      .describe(fieldDescriptions.attachments)
       .optional(),
-    raw: z.strictObject({ blob }).describe(fieldWords.raw).optional(),
-    priority: z.enum(['high', 'normal', 'bulk']).describe(fieldWords.priority).optional(),
-    sendAt: instant.describe(fieldWords.sendAt).optional(),
-    expiresAt: instant.describe(fieldWords.expiresAt).optional(),
-    correlation: z.json().describe(fieldWords.correlation).optional(),
+    raw: z.strictObject({ blob }).describe(fieldDescriptions.raw).optional(),
+    priority: z.enum(['high', 'normal', 'bulk']).describe(fieldDescriptions.priority).optional(),
+    sendAt: instant.describe(fieldDescriptions.sendAt).optional(),
+    expiresAt: instant.describe(fieldDescriptions.expiresAt).optional(),
+    correlation: z.json().describe(fieldDescriptions.correlation).optional(),
   })
   .describe(
     'A request to send one message, put on the queue outbound-mail or posted to /api/mail. Version 1.',

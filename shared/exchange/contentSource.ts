@@ -1,34 +1,34 @@
 import { Readable } from 'node:stream';
-import type { Budget } from '../outbound/ports.ts';
+import type { TimeLeft } from '../deadline.ts';
 
 const chunkBytes = 65_536;
 
 export interface ContentNotes {
-  /** The receiving stream was attached: the server said go ahead. False: nothing is given, and it ends elsewhere. */
+  /** The receiving stream was attached: the server replied 354. False: no content is given; the caller ends the operation. */
   readonly begins: () => Promise<boolean>;
-  /** The receiver has passed on everything that it was given and its own ending, the final dot. */
+  /** The receiver has written all content and the final dot. */
   readonly ended: () => void;
-  /** The budget ended before the content did. */
-  readonly over: () => void;
+  /** The time was up before the content was given completely. */
+  readonly timedOut: () => void;
 }
 
 /**
- * A message as the SMTP library reads it. It asks the budget before every chunk and gives nothing more when it is
- * over. And it notes when the dot has gone: the library pipes this into a stream of its own, which doubles dots
- * and adds the last one, and pipes that into the socket; that stream's `end` comes when its last byte, and so the
- * dot, was written to the socket. A cut before it leaves the note unmade.
+ * A message as the SMTP library reads it. Before every chunk it checks the time left and gives nothing more once it is
+ * up. And it reports when the dot was sent: the library pipes this into a stream of its own, which doubles dots and adds
+ * the last one, and pipes that into the socket; that stream's `end` comes when its last byte, and so the dot, was
+ * written to the socket. After a cut before that, `ended` is never called.
  */
 export class ContentSource extends Readable {
   readonly #content: Buffer;
-  readonly #budget: Budget;
+  readonly #time: TimeLeft;
   readonly #notes: ContentNotes;
-  #mayBegin: Promise<boolean> = Promise.resolve(false);
+  #mayStart: Promise<boolean> = Promise.resolve(false);
   #at = 0;
 
-  constructor(content: Uint8Array, budget: Budget, notes: ContentNotes) {
+  constructor(content: Uint8Array, time: TimeLeft, notes: ContentNotes) {
     super({ highWaterMark: chunkBytes });
     this.#content = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-    this.#budget = budget;
+    this.#time = time;
     this.#notes = notes;
   }
 
@@ -36,7 +36,7 @@ export class ContentSource extends Readable {
     destination: Destination,
     options?: { readonly end?: boolean },
   ): Destination {
-    this.#mayBegin = this.#notes.begins();
+    this.#mayStart = this.#notes.begins();
     destination.once('end', this.#notes.ended);
     return super.pipe(destination, options);
   }
@@ -46,9 +46,9 @@ export class ContentSource extends Readable {
   }
 
   async #give(): Promise<void> {
-    if (!(await this.#mayBegin)) return;
-    if (this.#budget.remainingMs() <= 0) {
-      this.#notes.over();
+    if (!(await this.#mayStart)) return;
+    if (this.#time.remainingMs() <= 0) {
+      this.#notes.timedOut();
       return;
     }
     const chunk = this.#content.subarray(this.#at, this.#at + chunkBytes);

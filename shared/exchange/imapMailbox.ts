@@ -1,16 +1,16 @@
-// The one door to IMAP.
+// The IMAP adapter.
 //
-// What the client library does on its own and what is done about it here (read in imapflow 2.10.2):
+// What the client library does by itself (as read in imapflow 2.10.2), and what is done about it here:
 //
 //  - On "Request is throttled" it waits inside the call, up to half the socket timeout, and FETCH tries four
-//    times. We see the throttling in its log, close the connection at once and say `throttled`.
+//    times. We see the throttling in its log, close the connection at once and answer `throttled`.
 //  - SEARCH, STORE, MOVE and EXPUNGE answer `false` when the server refuses: false is a failure here, never "none".
-//  - A FETCH that answers for fewer messages than asked ends normally. UIDs asked and UIDs got are compared, and
-//    the folder is asked again which of the missing are gone.
-//  - "User is authenticated but not connected" and [UNAVAILABLE] look like bad credentials: imapTrouble.ts tells.
+//  - A FETCH that answers for fewer messages than asked ends normally. The UIDs asked for and
+//    received are compared, and the folder is asked which of the missing ones are gone.
+//  - "User is authenticated but not connected" and [UNAVAILABLE] look like bad credentials: imapTrouble.ts tells them apart.
 //  - An error without a listener would end the process.
 //
-// The caller's own time ends every call: the connection is cut and what was waiting fails.
+// The caller's deadline ends every call: the connection is cut, and pending calls fail.
 import { ImapFlow } from 'imapflow';
 import type { Clock } from '../clock.ts';
 import {
@@ -20,22 +20,23 @@ import {
   type ImapTrouble,
   type Mailboxes,
   type MailboxSession,
-  type TimeLeft,
 } from '../inbound/ports.ts';
+import type { TimeLeft } from '../deadline.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
-import { judgeImap, plain } from './imapTrouble.ts';
+import { boundedText } from '../mail/reply.ts';
+import { imapTextCharacters, judgeImap } from './imapTrouble.ts';
 
 export interface ImapOptions {
   readonly host: string;
   readonly port: number;
   readonly tokens: AccessTokens;
   readonly clock: Clock;
-  /** PEM certificates to trust besides none other; absent means the system's. */
+  /** PEM certificates to trust instead of the system's. */
   readonly trustedCertificates?: readonly string[];
 }
 
-/** What is asked of a connection that is logged in; a folder is selected with `select`. */
+/** A connection that is logged in; a folder is selected with `select`. */
 export interface ImapConnection {
   folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>>;
   select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>>;
@@ -52,8 +53,10 @@ export interface ImapConnection {
 export interface ImapFolder {
   readonly path: string;
   readonly name: string;
-  /** `\Sent` and the like, where the server has SPECIAL-USE. */
+  /** `\Sent` and the like (RFC 6154); empty if it has none. */
   readonly specialUse: string;
+  /** The server said so. Else imapflow guessed it from the name, for one folder of each use. */
+  readonly specialUseFromServer: boolean;
 }
 
 /** Beginnings up to this size are fetched with their neighbours in one command; longer messages are streamed. */
@@ -61,11 +64,11 @@ const headBytes = 256 * 1024;
 const streamChunkBytes = 256 * 1024;
 const connectMs = 20_000;
 const greetingMs = 16_000;
-/** The library waits at most half of this for a throttled command before it says so. */
+/** The library waits at most half of this for a throttled command before it fails. */
 const socketMs = 90_000;
 const logoutMs = 3_000;
 
-/** Logs in as `user` with the token of `mailbox`; a refused token is renewed once. */
+/** Logs in as `user` with the access token of `mailbox`; a refused token is renewed once. */
 export type ImapLogin = (
   mailbox: Mailbox,
   user: string,
@@ -73,7 +76,7 @@ export type ImapLogin = (
 ) => Promise<Imap<{ readonly connection: ImapConnection }>>;
 
 export function createImapLogin(options: ImapOptions): ImapLogin {
-  /** Mailboxes whose last session ended because the token ran out: the next one asks for a new token. */
+  /** Users whose last session ended because the access token expired: the next login asks for a new one. */
   const stale = new Set<string>();
   return async (mailbox, user, time) => {
     for (const renew of stale.has(user) ? [true] : [false, true]) {
@@ -110,16 +113,16 @@ export function createImapMailboxes(login: ImapLogin): Mailboxes {
   };
 }
 
-/** One library client with our deadline around every call. */
+/** A library client with the caller's deadline around every call. */
 class Wire {
   readonly client: ImapFlow;
-  private readonly time: TimeLeft;
-  private readonly clock: Clock;
-  private readonly onExpired: () => void;
-  /** Throttling seen in the library's log; from then on everything fails with it. */
-  private throttled: ImapTrouble | undefined;
-  /** The server's words behind a `false`. */
-  private refusal: ImapTrouble | undefined;
+  readonly #time: TimeLeft;
+  readonly #clock: Clock;
+  readonly #onExpired: () => void;
+  /** Throttling seen in the library's log; every later call fails with it. */
+  #throttled: ImapTrouble | undefined;
+  /** The server's reply behind a `false`. */
+  #refusal: ImapTrouble | undefined;
 
   constructor(
     options: ImapOptions,
@@ -128,9 +131,9 @@ class Wire {
     time: TimeLeft,
     onExpired: () => void,
   ) {
-    this.time = time;
-    this.clock = options.clock;
-    this.onExpired = onExpired;
+    this.#time = time;
+    this.#clock = options.clock;
+    this.#onExpired = onExpired;
     this.client = new ImapFlow({
       host: options.host,
       port: options.port,
@@ -149,7 +152,7 @@ class Wire {
         debug: () => undefined,
         info: () => undefined,
         warn: (entry: unknown) => {
-          this.noticed(entry);
+          this.#noticed(entry);
         },
         error: () => undefined,
       },
@@ -166,14 +169,14 @@ class Wire {
     return undefined;
   }
 
-  /** Runs one command within the time that is left. A thrown error becomes trouble; the value is passed on. */
+  /** Runs one command before the deadline. An exception becomes trouble. */
   async call<T>(command: () => Promise<T>): Promise<Imap<{ readonly value: T }>> {
-    this.refusal = undefined;
-    const remainingMs = this.time.remainingMs();
+    this.#refusal = undefined;
+    const remainingMs = this.#time.remainingMs();
     if (remainingMs <= 0) return failed(outOfTime);
     const settled = new AbortController();
     const late = new AbortController();
-    void this.clock.sleep(remainingMs, settled.signal).then(() => {
+    void this.#clock.sleep(remainingMs, settled.signal).then(() => {
       if (settled.signal.aborted) return;
       late.abort();
       this.client.close();
@@ -181,9 +184,9 @@ class Wire {
     try {
       return { kind: 'ok', value: await command() };
     } catch (error) {
-      if (this.throttled !== undefined) return failed(this.throttled);
+      if (this.#throttled !== undefined) return failed(this.#throttled);
       if (late.signal.aborted) return failed(outOfTime);
-      return failed(this.judged(error));
+      return failed(this.#judged(error));
     } finally {
       settled.abort();
     }
@@ -192,10 +195,10 @@ class Wire {
   /** The trouble behind a `false`. */
   refused(what: string): ImapTrouble {
     return (
-      this.throttled ??
-      this.refusal ?? {
+      this.#throttled ??
+      this.#refusal ?? {
         kind: 'unavailable',
-        detail: `The server did not do as asked (${what}).`,
+        detail: `The server did not carry out the command (${what}).`,
         refusal: true,
       }
     );
@@ -205,60 +208,63 @@ class Wire {
     if (this.client.usable) {
       const done = new AbortController();
       const logout = this.client.logout().catch(() => undefined);
-      await Promise.race([logout, this.clock.sleep(logoutMs, done.signal)]);
+      await Promise.race([logout, this.#clock.sleep(logoutMs, done.signal)]);
       done.abort();
     }
     this.client.close();
   }
 
-  private judged(error: unknown): ImapTrouble {
+  #judged(error: unknown): ImapTrouble {
     const trouble = judgeImap({ ...imapFields(error), reason: this.client.byeReason });
-    if (trouble.kind === 'tokenExpired') this.onExpired();
+    if (trouble.kind === 'tokenExpired') this.#onExpired();
     return trouble;
   }
 
-  private noticed(entry: unknown): void {
+  #noticed(entry: unknown): void {
     if (typeof entry !== 'object' || entry === null) return;
     if ('throttleDelay' in entry && typeof entry.throttleDelay === 'number') {
-      this.throttled = judgeImap({
+      this.#throttled = judgeImap({
         code: 'ETHROTTLE',
         throttleReset: entry.throttleDelay,
         message: 'Request is throttled.',
       });
-      // The library logs first and begins to wait in the same breath: a close before that would not end the wait.
+      // The library logs first and begins to wait in the same tick: closing before that would not end the wait.
       queueMicrotask(() => {
         this.client.close();
       });
     } else if ('err' in entry && entry.err instanceof Error) {
-      this.refusal = judgeImap(imapFields(entry.err));
+      this.#refusal = judgeImap(imapFields(entry.err));
     }
   }
 }
 
-const outOfTime: ImapTrouble = { kind: 'unavailable', detail: 'The time for this pass was over.' };
+const outOfTime: ImapTrouble = { kind: 'unavailable', detail: 'The time budget was used up.' };
 
 class Connection implements ImapConnection {
-  private readonly wire: Wire;
+  readonly #wire: Wire;
 
   constructor(wire: Wire) {
-    this.wire = wire;
+    this.#wire = wire;
   }
 
   async folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>> {
-    const answer = await this.wire.call(() => this.wire.client.list());
+    const answer = await this.#wire.call(() => this.#wire.client.list());
     if (answer.kind === 'failed') return answer;
-    const folders = answer.value
-      .slice(0, 5_000)
-      .map(({ path, name, specialUse }) => ({ path, name, specialUse: specialUse ?? '' }));
+    const folders = answer.value.slice(0, 5_000).map(({ path, name, specialUse, specialUseSource }) => ({
+      path,
+      name,
+      specialUse: specialUse ?? '',
+      specialUseFromServer: specialUseSource === 'extension',
+    }));
     return { kind: 'ok', folders };
   }
 
   async select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>> {
-    const answer = await this.wire.call(() => this.wire.client.mailboxOpen(path, { readOnly }));
+    const answer = await this.#wire.call(() => this.#wire.client.mailboxOpen(path, { readOnly }));
     if (answer.kind === 'ok') {
       return {
         kind: 'ok',
-        session: new Session(this.wire, Number(answer.value.uidValidity), answer.value.uidNext),
+        session: new Session(this.#wire, Number(answer.value.uidValidity), answer.value.uidNext),
       };
     }
     if (answer.trouble.refusal !== true) return answer;
@@ -266,34 +272,34 @@ class Connection implements ImapConnection {
   }
 
   async searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
-    return search(this.wire, { since: new Date(sinceMs) });
+    return search(this.#wire, { since: new Date(sinceMs) });
   }
 
   async headerFields(
     uids: readonly number[],
     names: readonly string[],
   ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
-    return headerBlocks(this.wire, uids, [...names]);
+    return headerBlocks(this.#wire, uids, [...names]);
   }
 
   async close(): Promise<void> {
-    await this.wire.close();
+    await this.#wire.close();
   }
 }
 
 class Session implements MailboxSession {
   readonly uidValidity: number;
   readonly uidNext: number;
-  private readonly wire: Wire;
+  readonly #wire: Wire;
 
   constructor(wire: Wire, uidValidity: number, uidNext: number) {
-    this.wire = wire;
+    this.#wire = wire;
     this.uidValidity = Number.isSafeInteger(uidValidity) ? uidValidity : 0;
     this.uidNext = Number.isSafeInteger(uidNext) ? uidNext : 0;
   }
 
   async listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
-    const answer = await search(this.wire, { uid: `${uid + 1}:*` });
+    const answer = await search(this.#wire, { uid: `${uid + 1}:*` });
     if (answer.kind === 'failed') return answer;
     // `n:*` names the last message even when n is above it (RFC 3501 6.4.8).
     return { kind: 'ok', uids: answer.uids.filter((one) => one > uid) };
@@ -303,7 +309,7 @@ class Session implements MailboxSession {
     const there: number[] = [];
     // Exchange refuses lines of some 40,000 characters with "Command Error. 10"; 500 UIDs stay below a tenth.
     for (let at = 0; at < uids.length; at += 500) {
-      const answer = await search(this.wire, { uid: uids.slice(at, at + 500).join(',') });
+      const answer = await search(this.#wire, { uid: uids.slice(at, at + 500).join(',') });
       if (answer.kind === 'failed') return answer;
       there.push(...answer.uids);
     }
@@ -314,7 +320,7 @@ class Session implements MailboxSession {
   async readHeads(
     uids: readonly number[],
   ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
-    const answer = await fetchRows(this.wire, uids, { source: { start: 0, maxLength: headBytes } });
+    const answer = await fetchRows(this.#wire, uids, { source: { start: 0, maxLength: headBytes } });
     if (answer.kind === 'failed') return answer;
     const heads = new Map<number, FetchedHead>();
     for (const { uid, source } of answer.rows) {
@@ -333,13 +339,13 @@ class Session implements MailboxSession {
   async readHeaders(
     uids: readonly number[],
   ): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
-    const answer = await headerBlocks(this.wire, uids, true);
+    const answer = await headerBlocks(this.#wire, uids, true);
     return answer.kind === 'failed' ? answer : { kind: 'ok', headers: answer.blocks };
   }
 
   async *stream(uid: number): AsyncIterable<Uint8Array> {
-    const answer = await this.wire.call(() =>
-      this.wire.client.download(String(uid), undefined, { uid: true, chunkSize: streamChunkBytes }),
+    const answer = await this.#wire.call(() =>
+      this.#wire.client.download(String(uid), undefined, { uid: true, chunkSize: streamChunkBytes }),
     );
     if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
     const { content } = answer.value;
@@ -350,7 +356,7 @@ class Session implements MailboxSession {
     const chunks: AsyncIterator<Uint8Array> = content[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const next = await this.wire.call(() => chunks.next());
+        const next = await this.#wire.call(() => chunks.next());
         if (next.kind === 'failed') throw new ImapStreamTrouble(next.trouble);
         if (next.value.done === true) return;
         yield next.value.value;
@@ -368,40 +374,40 @@ class Session implements MailboxSession {
     const range = there.uids.join(',');
     switch (action.kind) {
       case 'seen':
-        return this.done('mark as seen', () =>
-          this.wire.client.messageFlagsAdd(range, ['\\Seen'], { uid: true }),
+        return this.#done('mark as seen', () =>
+          this.#wire.client.messageFlagsAdd(range, ['\\Seen'], { uid: true }),
         );
       case 'delete':
-        return this.done('delete', () => this.wire.client.messageDelete(range, { uid: true }));
+        return this.#done('delete', () => this.#wire.client.messageDelete(range, { uid: true }));
       case 'move':
-        return this.move(range, action.folder);
+        return this.#move(range, action.folder);
     }
   }
 
   async close(): Promise<void> {
-    await this.wire.close();
+    await this.#wire.close();
   }
 
-  /** Once more after creating the folder, where it is missing. */
-  private async move(range: string, folder: string): Promise<Imap<object>> {
-    const { client } = this.wire;
-    const first = await this.done('move', () => client.messageMove(range, folder, { uid: true }));
+  /** If the folder is missing, it is created and the move is tried once more. */
+  async #move(range: string, folder: string): Promise<Imap<object>> {
+    const { client } = this.#wire;
+    const first = await this.#done('move', () => client.messageMove(range, folder, { uid: true }));
     if (first.kind === 'ok' || first.trouble.refusal !== true) return first;
-    const created = await this.wire.call(() => client.mailboxCreate(folder));
+    const created = await this.#wire.call(() => client.mailboxCreate(folder));
     if (created.kind === 'failed') {
       return failed({
         kind: 'folderMissing',
         detail: `Messages cannot be moved to the target folder, and it cannot be created: ${created.trouble.detail}`,
       });
     }
-    return this.done('move', () => client.messageMove(range, folder, { uid: true }));
+    return this.#done('move', () => client.messageMove(range, folder, { uid: true }));
   }
 
   /** The library's `false` (or nothing) is a refusal. */
-  private async done(what: string, command: () => Promise<unknown>): Promise<Imap<object>> {
-    const answer = await this.wire.call(command);
+  async #done(what: string, command: () => Promise<unknown>): Promise<Imap<object>> {
+    const answer = await this.#wire.call(command);
     if (answer.kind === 'failed') return answer;
-    if (answer.value === false || answer.value === undefined) return failed(this.wire.refused(what));
+    if (answer.value === false || answer.value === undefined) return failed(this.#wire.refused(what));
     return { kind: 'ok' };
   }
 }
@@ -421,8 +427,8 @@ type FetchQuery = Parameters<ImapFlow['fetchAll']>[1];
 type FetchRow = Awaited<ReturnType<ImapFlow['fetchAll']>>[number];
 
 /**
- * One FETCH for all; where the server refuses it because of one message, one by one, so that a message which Exchange
- * can't convert does not hide its neighbours. A UID refused alone is missing from the rows.
+ * One FETCH for all; if the server refuses it because of one message, one by one, so that a message which Exchange
+ * can't convert does not hide the others. A UID refused alone is missing from the rows.
  */
 async function fetchRows(
   wire: Wire,
@@ -434,7 +440,7 @@ async function fetchRows(
   const read = (range: readonly number[]): Promise<Imap<object>> =>
     wire.call(async () => {
       for await (const row of wire.client.fetch(range.join(','), { uid: true, ...query }, { uid: true })) {
-        // Unsolicited rows tell of other messages.
+        // Unsolicited rows are about other messages.
         if (asked.has(row.uid)) rows.push(row);
       }
     });
@@ -466,13 +472,13 @@ function failed(trouble: ImapTrouble): { readonly kind: 'failed'; readonly troub
   return { kind: 'failed', trouble };
 }
 
-/** What the library hangs on its errors, as far as it has the type we expect. */
+/** The properties that the library adds to its errors, if they have the expected type. */
 function imapFields(error: unknown): Parameters<typeof judgeImap>[0] {
   if (!(error instanceof Error)) return { message: 'unknown' };
   const fields: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(error));
   const text = (name: string): string | undefined => {
     const value = fields[name];
-    return typeof value === 'string' ? plain(value) : undefined;
+    return typeof value === 'string' ? boundedText(value, imapTextCharacters) : undefined;
   };
   const reset = fields['throttleReset'];
   return {
@@ -483,6 +489,6 @@ function imapFields(error: unknown): Parameters<typeof judgeImap>[0] {
     responseStatus: text('responseStatus'),
     authenticationFailed: fields['authenticationFailed'] === true,
     ...(typeof reset === 'number' ? { throttleReset: reset } : {}),
-    message: plain(error.message),
+    message: boundedText(error.message, imapTextCharacters),
   };
 }

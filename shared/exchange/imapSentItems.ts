@@ -1,27 +1,33 @@
-// The look into Sent Items, which settles what became of a message that was handed over without an answer.
+// The lookup in Sent Items, which shows whether a message was sent that was handed over without a reply.
 //
 // Exchange files a copy of every SMTP submission in Sent Items of the mailbox that logged in (with Send As not in the
 // sender's). A header search is only a hint on several servers, so the private header of every candidate is
-// fetched and compared; the server is asked for dates only. A look counts as made only when the header of every
-// candidate in every folder was read: anything less says nothing about a copy that is not there.
+// fetched and compared; the server is asked for dates only. A lookup is complete only if the header of every
+// candidate in every folder was read: anything less says nothing about a copy that was not found.
+//
+// Exchange Online has no SPECIAL-USE (RFC 6154). imapflow then marks folders by their names, but only one for each
+// use: if another client has made a folder `Sent`, it may mark that one and not `Sent Items`. So only a mark of the
+// server's own is trusted; without one, every folder is searched that has such a name or was marked for it.
+import type { TimeLeft } from '../deadline.ts';
 import { field, mailText, messageIds, readHeaders } from '../mail/headers.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
-import type { Budget, LookResult, SentItems, Wanted } from '../outbound/ports.ts';
+import type { SentItems, SentItemsAnswer, SoughtCopy } from '../outbound/ports.ts';
 import type { ImapConnection, ImapFolder, ImapLogin } from './imapMailbox.ts';
 
 type Found = Map<string, { readonly messageId?: string }>;
-/** Why a look could not be made. */
-type NotMade = string | undefined;
+/** Why a lookup failed; undefined if it was complete. */
+type Failure = string | undefined;
 
 /** The server's clock may differ by so much, and SEARCH knows days of an unknown time zone. */
 const clockSlackMs = 60 * 60_000;
 const daySlackMs = 24 * 60 * 60_000;
-/** Two busy days of one account; more is not looked through within a pass. */
+/** Two busy days of one account; more can't be read within the time of a lookup. */
 const candidateLimit = 100_000;
 const batchCount = 200;
-const folderLimit = 4;
+/** A mailbox has one or two; beyond this the names don't mean what they say. */
+const folderLimit = 16;
 
-/** What the folder is called where the server has no SPECIAL-USE (Exchange Online has none). In lower case. */
+/** What Sent Items is called, in lower case. */
 const sentNames: ReadonlySet<string> = new Set(
   [
     ['sent items', 'sent', 'sent mail', 'sent messages'],
@@ -48,28 +54,29 @@ const sentNames: ReadonlySet<string> = new Set(
 
 export function createImapSentItems(login: ImapLogin): SentItems {
   return {
-    async look(account, mailbox, wanted, budget) {
+    async search(account, mailbox, wanted, budget) {
       const found: Found = new Map();
-      if (wanted.length === 0) return { kind: 'looked', found };
-      for (const place of placesOf(account, mailbox)) {
-        const detail = await lookInto(login, place, { wanted, found, budget });
-        // A copy that was found settles its message even when another mailbox could not be read.
+      if (wanted.length === 0) return { kind: 'searched', found };
+      for (const location of locationsOf(account, mailbox)) {
+        const detail = await searchLocation(login, location, { wanted, found, budget });
+        // A copy that was found settles its message even if another mailbox could not be read.
         if (wanted.every(({ bridgeId }) => found.has(bridgeId))) break;
-        if (detail !== undefined) return { kind: 'notMade', detail } satisfies LookResult;
+        if (detail !== undefined) return { kind: 'notMade', detail } satisfies SentItemsAnswer;
       }
-      return { kind: 'looked', found };
+      return { kind: 'searched', found };
     },
   };
 }
 
-interface Place {
+/** A mailbox to search. */
+interface Location {
   /** Whose grant opens the connection. */
   readonly mailbox: Mailbox;
   readonly user: string;
 }
 
-/** The account's own mailbox first: that is where Exchange files the copy. Then the sender's, where it is another. */
-function placesOf(account: Account, mailbox: Mailbox): readonly Place[] {
+/** The account's own mailbox first: that is where Exchange files the copy. Then the sender's, if it is another. */
+function locationsOf(account: Account, mailbox: Mailbox): readonly Location[] {
   const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
   const own = account.mailboxes.find(({ imapUser }) => same(imapUser, account.user)) ?? account.mailboxes[0];
   const first = { mailbox: own, user: account.user };
@@ -77,24 +84,29 @@ function placesOf(account: Account, mailbox: Mailbox): readonly Place[] {
   return [first, { mailbox, user: mailbox.imapUser }];
 }
 
-interface Look {
-  readonly wanted: readonly Wanted[];
+interface Lookup {
+  readonly wanted: readonly SoughtCopy[];
   readonly found: Found;
-  readonly budget: Budget;
+  readonly budget: TimeLeft;
 }
 
-async function lookInto(login: ImapLogin, place: Place, look: Look): Promise<NotMade> {
-  const answer = await login(place.mailbox, place.user, look.budget);
+async function searchLocation(
+  login: ImapLogin,
+  { mailbox, user }: Location,
+  lookup: Lookup,
+): Promise<Failure> {
+  const answer = await login(mailbox, user, lookup.budget);
   if (answer.kind === 'failed') return answer.trouble.detail;
   const { connection } = answer;
   try {
     const listed = await connection.folders();
     if (listed.kind === 'failed') return listed.trouble.detail;
     const folders = sentFolders(listed.folders);
-    if (folders.length === 0)
-      return 'No folder of this mailbox is called Sent Items in any language that is known.';
+    if (folders.length === 0) return 'No folder of this mailbox is called Sent Items in any known language.';
+    if (folders.length > folderLimit)
+      return `${folders.length} folders of this mailbox may be Sent Items, more than can be searched.`;
     for (const { path } of folders) {
-      const detail = await lookThrough(connection, path, look);
+      const detail = await searchFolder(connection, path, lookup);
       if (detail !== undefined) return detail;
     }
     return undefined;
@@ -103,30 +115,35 @@ async function lookInto(login: ImapLogin, place: Place, look: Look): Promise<Not
   }
 }
 
+/** Every folder that may be Sent Items. */
 export function sentFolders(folders: readonly ImapFolder[]): readonly ImapFolder[] {
   const marked = folders.filter(({ specialUse }) => specialUse === '\\Sent');
-  const named = folders.filter(({ name }) => sentNames.has(name.trim().toLowerCase()));
-  return (marked.length > 0 ? marked : named).slice(0, folderLimit);
+  const fromServer = marked.filter(({ specialUseFromServer }) => specialUseFromServer);
+  if (fromServer.length > 0) return fromServer;
+  return folders.filter(
+    (folder) => marked.includes(folder) || sentNames.has(folder.name.trim().toLowerCase()),
+  );
 }
 
-async function lookThrough(connection: ImapConnection, path: string, look: Look): Promise<NotMade> {
+async function searchFolder(connection: ImapConnection, path: string, lookup: Lookup): Promise<Failure> {
+  const { wanted, found } = lookup;
   const selected = await connection.select(path, true);
   if (selected.kind === 'failed') return selected.trouble.detail;
-  const oldest = Math.min(...look.wanted.map(({ notBefore }) => notBefore));
+  const oldest = Math.min(...wanted.map(({ notBefore }) => notBefore));
   const searched = await connection.searchSince(Math.max(0, oldest - clockSlackMs - daySlackMs));
   if (searched.kind === 'failed') return searched.trouble.detail;
   // The newest first: the copy is most likely among them.
   const candidates = searched.uids.toReversed();
   if (candidates.length > candidateLimit) {
-    return `Sent Items holds ${candidates.length} messages since then, more than can be looked through.`;
+    return `Sent Items holds ${candidates.length} messages since then, more than can be searched.`;
   }
-  const ids = new Set(look.wanted.map(({ bridgeId }) => bridgeId));
+  const ids = new Set(wanted.map(({ bridgeId }) => bridgeId));
   for (let at = 0; at < candidates.length; at += batchCount) {
-    if ([...ids].every((id) => look.found.has(id))) return undefined;
+    if ([...ids].every((id) => found.has(id))) return undefined;
     const asked = candidates.slice(at, at + batchCount);
     const fetched = await connection.headerFields(asked, ['X-Mail-Bridge-Id', 'Message-ID']);
     if (fetched.kind === 'failed') return fetched.trouble.detail;
-    for (const block of fetched.blocks.values()) note(block, ids, look.found);
+    for (const block of fetched.blocks.values()) note(block, ids, found);
     const missing = asked.filter((uid) => !fetched.blocks.has(uid));
     if (missing.length > 0) {
       const there = await selected.session.stillThere(missing);

@@ -1,6 +1,7 @@
-// What an IMAP failure means, from the server's own words. The client library calls every failed login bad
-// credentials, so the texts decide (they are Exchange Online's; Dovecot's response codes are those of RFC 5530).
+// What an IMAP failure means, judged by the server's text: the client library reports every failed login as bad
+// credentials. The texts are Exchange Online's; Dovecot's response codes are those of RFC 5530.
 import type { ImapTrouble } from '../inbound/ports.ts';
+import { boundedText } from '../mail/reply.ts';
 
 /** What the client library noted of a failure; every field may be missing. */
 export interface ImapFailure {
@@ -16,13 +17,16 @@ export interface ImapFailure {
   readonly message: string;
 }
 
-/** Used where the server says that it throttles and gives no time. */
+/** More than this of a server's text is not looked at: it is untrusted. */
+export const imapTextCharacters = 300;
+
+/** Used if the server throttles and gives no time. */
 const unknownBackOffMs = 60_000;
 const longestBackOffMs = 60 * 60_000;
 
-/** Never throws; the unknown is `unavailable`, which is tried again. */
+/** Never throws; an unknown failure is `unavailable`, which is retried. */
 export function judgeImap(failure: ImapFailure): ImapTrouble {
-  const said = plain(failure.responseText ?? failure.reason ?? failure.message);
+  const said = boundedText(failure.responseText ?? failure.reason ?? failure.message, imapTextCharacters);
   const all = `${said} ${failure.reason ?? ''}`;
   if (failure.code === 'ETHROTTLE' || /request is throttled|backoff time/i.test(all)) {
     const hint = failure.throttleReset ?? Number(/backoff time[:=\s]+(\d{1,9})/i.exec(all)?.[1] ?? 0);
@@ -33,7 +37,7 @@ export function judgeImap(failure: ImapFailure): ImapTrouble {
     };
   }
   if (/accesstokenexpired|session invalidated/i.test(all)) {
-    return { kind: 'tokenExpired', detail: 'The access token ran out during the session.' };
+    return { kind: 'tokenExpired', detail: 'The access token expired during the session.' };
   }
   if (/authenticated but not connected/i.test(all)) {
     return {
@@ -43,20 +47,13 @@ export function judgeImap(failure: ImapFailure): ImapTrouble {
     };
   }
   if (/server unavailable/i.test(all) || failure.serverResponseCode === 'UNAVAILABLE') {
-    return { kind: 'unavailable', detail: `The mail server is not available: ${said}` };
+    return { kind: 'unavailable', detail: `The mail server is unavailable: ${said}` };
   }
   if (failure.authenticationFailed === true) {
-    return { kind: 'refused', detail: `The server refuses the sign-in: ${said}` };
+    return { kind: 'refused', detail: `The server refused the login: ${said}` };
   }
   const refused = failure.responseStatus === 'NO' || failure.responseStatus === 'BAD';
-  if (refused) return { kind: 'unavailable', detail: `The server refuses: ${said}`, refusal: true };
+  if (refused)
+    return { kind: 'unavailable', detail: `The server refused the command: ${said}`, refusal: true };
   return { kind: 'unavailable', detail: `${said} (${failure.code ?? 'no code'})` };
-}
-
-/** One line of printable characters, bounded: a server's text is untrusted. */
-export function plain(text: string): string {
-  return text
-    .slice(0, 300)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
-    .trim();
 }

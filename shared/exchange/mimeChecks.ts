@@ -1,11 +1,11 @@
-// What every message must be before it goes on the wire, whoever made it (RFC 5322 2.1.1, 2.3; RFC 5321 4.5.2).
+// What every message must satisfy before it is sent, whatever its source (RFC 5322 2.1.1, 2.3; RFC 5321 4.5.2).
 // A line end that two servers read differently is how one message becomes two (SMTP smuggling).
 
 /** Octets of a line, without its CRLF. */
 export const lineMostBytes = 998;
 
-const CR = 0x0d;
-const LF = 0x0a;
+const cr = 0x0d;
+const lf = 0x0a;
 
 export interface WireTrouble {
   /** 1-based. */
@@ -20,34 +20,34 @@ export function wireTrouble(bytes: Uint8Array): WireTrouble | undefined {
   let isHeader = true;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] ?? 0;
-    if (byte === CR) {
-      if (bytes[at + 1] !== LF) return { line, what: 'bareCr' };
+    if (byte === cr) {
+      if (bytes[at + 1] !== lf) return { line, what: 'bareCr' };
       if (at - startedAt > lineMostBytes) return { line, what: 'longLine' };
       if (at === startedAt) isHeader = false;
       at += 1;
       line += 1;
       startedAt = at + 1;
-    } else if (byte === LF) return { line, what: 'bareLf' };
+    } else if (byte === lf) return { line, what: 'bareLf' };
     else if (byte === 0) return { line, what: 'nul' };
     else if (byte > 0x7f && isHeader) return { line, what: 'eightBitHeader' };
   }
   return bytes.length - startedAt > lineMostBytes ? { line, what: 'longLine' } : undefined;
 }
 
-/** Every line end, of whatever kind, as CRLF; the bytes themselves where they are so already. */
+/** Every line end, of whatever kind, as CRLF; the same bytes if they are so already. */
 export function withCrlf(bytes: Uint8Array): Uint8Array {
   let missing = 0;
   for (let at = 0; at < bytes.length; at += 1) {
-    if (bytes[at] === CR ? bytes[at + 1] !== LF : bytes[at] === LF && bytes[at - 1] !== CR) missing += 1;
+    if (bytes[at] === cr ? bytes[at + 1] !== lf : bytes[at] === lf && bytes[at - 1] !== cr) missing += 1;
   }
   if (missing === 0) return bytes;
   const made = new Uint8Array(bytes.length + missing);
   let to = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] ?? 0;
-    if (byte === LF && bytes[at - 1] !== CR) made[to++] = CR;
+    if (byte === lf && bytes[at - 1] !== cr) made[to++] = cr;
     made[to++] = byte;
-    if (byte === CR && bytes[at + 1] !== LF) made[to++] = LF;
+    if (byte === cr && bytes[at + 1] !== lf) made[to++] = lf;
   }
   return made;
 }

@@ -1,13 +1,12 @@
-// The door to MIME on the way out: a submission becomes the bytes of a message.
+// Composing: a submission becomes the bytes of a message.
 //
 // The same submission and stamp give the same bytes, in every attempt and on every host: Message-ID, Date and the
-// boundaries come from the stamp; only X-Mail-Bridge-Id and its tag tell attempts apart. The size on the wire is
-// therefore the length of what comes out. There is no Bcc field. The library may open no file and no link, and
-// is given neither; every body is encoded so that the wire sees ASCII in lines that are short enough, and what
-// comes out is checked byte by byte before anybody sends it.
+// boundaries come from the stamp; only X-Mail-Bridge-Id and its tag differ between attempts. There is no Bcc field. The
+// library may open no file and no URL, and is given neither; every body is encoded as ASCII in lines that are short
+// enough, and the result is checked byte by byte before it is sent.
 //
-// Attachment names are written twice, as RFC 2231 and RFC 2047 want them: ESM itself and some older readers
-// understand the second only, and Scandinavian letters are where it shows.
+// Attachment names are written twice, by RFC 2231 and by RFC 2047: ESM itself and some older readers understand only the
+// second, as Scandinavian letters show.
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Composer, RawMessages, Stamp } from '../outbound/ports.ts';
@@ -36,7 +35,7 @@ export class MimeComposer implements Composer, RawMessages {
     this.#recipientsMostCount = maxima.recipientsCount;
   }
 
-  /** Throws where a blob is missing, or the message can't be sent as it is: both were checked at acceptance. */
+  /** Throws if a blob is missing or the message can't be sent as it is: both were checked at acceptance. */
   async compose(submission: Submission, blobs: Blobs, stamp: Stamp): Promise<Uint8Array> {
     const bytes =
       submission.kind === 'raw'
@@ -68,7 +67,7 @@ export class MimeComposer implements Composer, RawMessages {
     if (found.kind === 'refused') return rejected(found.detail);
     const recipients = found.value;
     if (recipients.length === 0) {
-      return rejected(['names nobody in To, Cc and Bcc; name the recipients there, or in to, cc and bcc']);
+      return rejected(['has no recipients in To, Cc and Bcc; name them there, or in to, cc and bcc']);
     }
     if (recipients.length > this.#recipientsMostCount) {
       return rejected([
@@ -119,7 +118,7 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
     headers: submission.headers.map(({ name, value }) => ({ key: name, value })),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
-    // Absent and empty text differ: an empty one is a part that somebody asked for.
+    // Absent and empty text differ: an empty one was asked for and becomes a part.
     ...(text === undefined && html !== undefined ? {} : { text: withLf(text ?? '') }),
     ...(html === undefined ? {} : { html: withLf(html) }),
     attachments: submission.attachments.map((attachment) => attachmentOf(attachment, html ?? '', blobs)),
@@ -142,13 +141,13 @@ function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailA
       ? Buffer.from(source.base64, 'base64')
       : bufferOf(blobOf(blobs, source.reference));
   // A message part can't be base64 (RFC 2046 5.2.1), so its bytes would go out as they are; under another type
-  // they come through unchanged, and its name still tells what it is.
+  // they arrive unchanged, and the file name still shows what it is.
   const contentType = /^message\//i.test(attachment.contentType)
     ? 'application/octet-stream'
     : withCalendarMethod(attachment.contentType, content);
   const common = { filename, contentType, content, contentTransferEncoding: 'base64' } as const;
   if (contentId === undefined) return { ...common, contentDisposition: 'attachment' };
-  // Only what the HTML shows belongs beside it; some readers list nothing else of a multipart/related.
+  // Only what the HTML refers to is inline: some readers list no other part of a multipart/related.
   return isShown(html, contentId)
     ? { ...common, cid: contentId, contentDisposition: 'inline' }
     : {
@@ -162,7 +161,7 @@ function isShown(html: string, contentId: string): boolean {
   return html.includes(`cid:${contentId}`) || html.includes(`cid:${encodeURIComponent(contentId)}`);
 }
 
-/** Calendars offer to answer an invitation only where the type repeats its METHOD (RFC 5546 4, RFC 6047 2.4). */
+/** Calendars offer to answer an invitation only if the type repeats its METHOD (RFC 5546 4, RFC 6047 2.4). */
 function withCalendarMethod(contentType: string, content: Buffer): string {
   if (!/^text\/calendar\b/i.test(contentType)) return contentType;
   const method = /^METHOD:([A-Za-z-]{1,20})\r?$/im.exec(content.subarray(0, 65_536).toString('latin1'))?.[1];

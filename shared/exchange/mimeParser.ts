@@ -1,8 +1,8 @@
-// Taking messages apart, off the main thread.
+// Parsing messages off the main thread.
 //
-// A message is hostile until proven otherwise: nested a thousand deep, one header of 20 MB, charsets that never
-// end. So parsing runs in a worker thread that is ended when its time is over or its memory used up; the message
-// is then `unparsed`, and the next one gets a fresh thread. The raw bytes are safe before anything is parsed.
+// A message may be hostile: nested a thousand deep, one header of 20 MB, endless charset escapes. So parsing runs in a
+// worker thread that is terminated when its time or memory is used up; the message is then `unparsed`, and the next one
+// gets a new thread. The raw bytes are stored before anything is parsed.
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import type { ParseAnswer, Parser, RawMail } from '../inbound/ports.ts';
@@ -13,13 +13,13 @@ export interface MimeParserOptions {
   readonly clock: Clock;
   /** For messages up to 25 MB; longer ones get as much again for each further 25 MB. */
   readonly limitMs?: number;
-  /** Heap of one thread. Buffers are watched by the thread itself, with the same limit. */
+  /** Heap of one thread. The thread itself checks its buffers against the same limit. */
   readonly memoryBytes?: number;
   /** Threads kept. Default 2. */
   readonly threadCount?: number;
 }
 
-/** What is handed to the worker. */
+/** What the worker thread is given. */
 export interface ParseJob {
   readonly raw: RawMail;
   readonly filePrefix: string;
@@ -43,7 +43,7 @@ export function createMimeParser(options: MimeParserOptions): Parser {
         maxYoungGenerationSizeMb: 16,
         stackSizeMb: 4,
       },
-      // Nothing that the environment says is the worker's business.
+      // The worker needs nothing from the environment, which may hold secrets.
       env: {},
       execArgv: [],
       stdout: true,
@@ -96,16 +96,16 @@ function runJob(
     const over = new AbortController();
     const finish = (answer: ParseAnswer, healthy: boolean): void => {
       if (over.signal.aborted) return;
-      // With a reason of ours the engine makes no exception, whose stack costs more than the rest of this function.
+      // With a reason given, the engine creates no exception, whose stack costs more than the rest of this function.
       over.abort('ended');
       worker.removeAllListeners();
-      // Ending a thread can still make it speak; nobody listens any more, and an error unheard would end the process.
+      // A thread that is being terminated can still emit an error, which would end the process without a listener.
       worker.on('error', () => undefined);
       resolve({ answer, healthy });
     };
     worker.removeAllListeners();
     worker.on('message', (answer: ParseAnswer) => {
-      // One that met something it could not digest is not asked again: its memory may be full of it.
+      // After an unparsed message the thread is not used again: its memory may be exhausted.
       finish(answer, answer.kind === 'parsed');
     });
     worker.on('error', (error: unknown) => {
@@ -122,8 +122,8 @@ function runJob(
 }
 
 /**
- * Bytes go in a buffer of their own, which is given away. As they come they are a piece of a larger one, and all of that
- * would be copied: ten times as much, and other people's mail in the hands of a thread that a hostile message may own.
+ * The bytes are transferred in a buffer of their own. They arrive as a slice of a larger one, and all of that would be
+ * copied: ten times as much, and other messages within reach of a thread that a hostile message may control.
  */
 function post(worker: Worker, job: ParseJob): void {
   if (job.raw.kind === 'file') {
@@ -137,7 +137,7 @@ function post(worker: Worker, job: ParseJob): void {
 
 function endedBy(error: unknown): string {
   if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return 'Parsing needed more memory than it may have.';
+    return 'Parsing needed more memory than is allowed.';
   }
-  return `The parser fell over (${error instanceof Error ? error.name : 'unknown'}).`;
+  return `The parser crashed (${error instanceof Error ? error.name : 'unknown'}).`;
 }

@@ -1,5 +1,5 @@
-// The thread behind mimeParser.ts: one message at a time, taken apart as it streams through. Small parts go back
-// in memory, larger ones are left as files in the pass's folder.
+// The thread behind mimeParser.ts: parses one message at a time, as a stream. Small parts are returned in memory, larger
+// ones as files in the run's folder.
 import { MailParser, type AttachmentStream, type Headers, type MessageText } from 'mailparser';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -7,14 +7,14 @@ import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
 import { classifyMail } from '../classify/classifyMail.ts';
+import { fingerprintOf } from '../mail/fingerprint.ts';
 import { field, fieldsNamed, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
-import { digest } from '../inbound/stableId.ts';
 import { dateOf } from '../classify/mailDate.ts';
 import type { MailAddress, MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
 import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
 import type { ParseJob } from './mimeParser.ts';
 
-/** As much of the message as classification looks at: bounces put what they have to say before the returned mail. */
+/** Classification looks at this much of a message: a bounce puts its report before the returned message. */
 const headBytes = 2 * 1024 * 1024;
 const smallPartBytes = 64 * 1024;
 /** Parts kept in memory, all together. */
@@ -22,10 +22,10 @@ const inMemoryBytes = 4 * 1024 * 1024;
 const addressCountLimit = 1_000;
 
 parentPort?.on('message', (job: ParseJob) => {
-  void takeApart(job).then((answer) => parentPort?.postMessage(answer));
+  void parseJob(job).then((answer) => parentPort?.postMessage(answer));
 });
 
-async function takeApart(job: ParseJob): Promise<ParseAnswer> {
+async function parseJob(job: ParseJob): Promise<ParseAnswer> {
   try {
     const head = await headOf(job.raw);
     const text = mailText(head);
@@ -52,14 +52,14 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
   let headers: Headers = new Map();
   let body: MessageText | undefined;
   const parts: MailPart[] = [];
-  const room = { bytes: inMemoryBytes };
+  const memory = { remainingBytes: inMemoryBytes };
   parser.on('headers', (found: Headers) => {
     headers = found;
   });
   const { raw, memoryBytes } = job;
   const bareCr = head.includes(0x0d) && !head.includes(0x0a);
   if (raw.kind === 'bytes' && raw.bytes.byteLength <= chunkBytes) {
-    // Most mail: streaming it in would cost a good part of what taking it apart does. Begun once somebody reads below.
+    // Most messages: streaming them in would cost a good part of what parsing does. Starts once the loop below reads.
     queueMicrotask(() => parser.end(withLf(raw.bytes, bareCr)));
   } else {
     const source = Readable.from(normalised(raw, bareCr, memoryBytes));
@@ -70,7 +70,7 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
     if (item.type === 'text') {
       body = item;
     } else {
-      parts.push(await readAttachment(item, `${job.filePrefix}${parts.length + 1}`, room));
+      parts.push(await readAttachment(item, `${job.filePrefix}${parts.length + 1}`, memory));
       item.release?.();
     }
   }
@@ -88,23 +88,23 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
     parts,
     remarks: remarks(block),
   };
-  return { ...mail, contentPrint: contentPrint(mail) };
+  return { ...mail, contentFingerprint: contentFingerprint(mail) };
 }
 
-/** What the message says, as a hash that a rebuilt MIME structure leaves alone. */
-function contentPrint(mail: Omit<ParsedMail, 'contentPrint'>): string {
+/** The same after a server has rebuilt the MIME structure. */
+function contentFingerprint(mail: Omit<ParsedMail, 'contentFingerprint'>): string {
   const people = [mail.from, mail.to, mail.cc].map((list) => list.map(({ address }) => address).join(','));
   const said = (mail.text ?? mail.html ?? '').replace(/\s+/g, ' ').trim();
   const attached = mail.parts.map(({ sha256 }) => sha256).sort();
-  return digest([...people, mail.subject, said, ...attached]).slice(0, 32);
+  return fingerprintOf([...people, mail.subject, said, ...attached]).slice(0, 32);
 }
 
 async function readAttachment(
   item: AttachmentStream,
   path: string,
-  room: { bytes: number },
+  memory: { remainingBytes: number },
 ): Promise<MailPart> {
-  const { content, sizeBytes, sha256 } = await drained(item.content, path, room);
+  const { content, sizeBytes, sha256 } = await drained(item.content, path, memory);
   const contentType = item.contentType.toLowerCase();
   return {
     filename: (item.filename ?? '').slice(0, 500),
@@ -125,11 +125,11 @@ function roleOf(contentType: string): MailPart['role'] {
   return 'file';
 }
 
-/** Reads to the end; a file is begun only when the part outgrows memory. */
+/** Reads to the end; a file is created only if the part outgrows memory. */
 async function drained(
   stream: AsyncIterable<unknown>,
   path: string,
-  room: { bytes: number },
+  memory: { remainingBytes: number },
 ): Promise<{ content: PartContent; sizeBytes: number; sha256: string }> {
   const hash = createHash('sha256');
   const kept: Uint8Array[] = [];
@@ -140,7 +140,7 @@ async function drained(
       if (!(chunk instanceof Uint8Array)) continue;
       hash.update(chunk);
       sizeBytes += chunk.byteLength;
-      if (file === undefined && (sizeBytes > smallPartBytes || sizeBytes > room.bytes)) {
+      if (file === undefined && (sizeBytes > smallPartBytes || sizeBytes > memory.remainingBytes)) {
         file = await open(path, 'wx');
         for (const early of kept.splice(0)) await file.write(early);
       }
@@ -152,13 +152,13 @@ async function drained(
   }
   const sha256 = hash.digest('hex');
   if (file !== undefined) return { content: { kind: 'file', path, sizeBytes, sha256 }, sizeBytes, sha256 };
-  room.bytes -= sizeBytes;
+  memory.remainingBytes -= sizeBytes;
   return { content: { kind: 'bytes', bytes: new Uint8Array(Buffer.concat(kept)) }, sizeBytes, sha256 };
 }
 
 /**
- * The raw bytes; where the mail knows only bare CR, with LF instead. The limits are kept here, between two chunks: the
- * engine's own limit on a thread's heap is the last resort, because beyond it one large allocation would end the process.
+ * The raw bytes; if the message has only bare CR, with LF instead. The limits are checked here, between two chunks: the
+ * engine's own limit on a thread's heap is the last resort, because beyond it one large allocation ends the process.
  */
 async function* normalised(raw: RawMail, bareCr: boolean, memoryBytes: number): AsyncIterable<Uint8Array> {
   let sizeBytes = 0;
@@ -167,7 +167,7 @@ async function* normalised(raw: RawMail, bareCr: boolean, memoryBytes: number): 
     const chunk = withLf(original, bareCr);
     const { arrayBuffers, heapUsed } = process.memoryUsage();
     if (arrayBuffers > memoryBytes || heapUsed > memoryBytes / 2) {
-      throw new Error('it needs more memory than it may have');
+      throw new Error('it needs more memory than is allowed');
     }
     sizeBytes += chunk.byteLength;
     lineCount += linesIn(chunk);
@@ -186,7 +186,7 @@ function withLf(bytes: Uint8Array, bareCr: boolean): Buffer {
 /** Every line costs the parser objects; base64 has 78 bytes in each, and text rarely fewer than ten. */
 const lineCountLimit = 2_000_000;
 const shortLineBytes = 10;
-/** Small, so that what one chunk becomes in memory stays far below the limit. */
+/** Small, so that the objects made from one chunk stay far below the limit. */
 const chunkBytes = 64 * 1024;
 
 function linesIn(chunk: Uint8Array): number {
@@ -238,7 +238,7 @@ function subjectOf(headers: Headers): string {
   return typeof subject === 'string' ? subject.slice(0, 2_000) : '';
 }
 
-/** Fields that may be there once and are there more often: readers disagree about such a mail. */
+/** Fields that may occur once and occur more often: readers disagree about such a message. */
 function remarks(block: HeaderBlock): readonly string[] {
   return [
     'from',
@@ -251,5 +251,5 @@ function remarks(block: HeaderBlock): readonly string[] {
     'content-transfer-encoding',
   ]
     .filter((name) => fieldsNamed(block, name).length > 1)
-    .map((name) => `${name} is there more than once`);
+    .map((name) => `${name} occurs more than once`);
 }

@@ -1,10 +1,10 @@
 // A complete message that ESM hands over (`raw.blob`): read strictly, and rebuilt.
 //
-// What can be read in two ways is refused, with words for whoever made it: a second From, a sender who is not the
-// mailbox, Resent fields (they carry recipients of their own), fields of ours, lines that no server must take.
-// What has one meaning is put right: line ends become CRLF, Bcc and Return-Path go, and Message-ID and Date come
-// from the stamp where the message has none. All else stays as it came, byte for byte: the body is not parsed.
-import { foldRecipients, parseAddress, sameAddress } from '../mail/address.ts';
+// What is ambiguous is refused, with the remedy for its author: a second From, a sender that is not the mailbox, Resent
+// fields (they carry recipients of their own), fields of the bridge, lines that no server must accept.
+// What has one meaning is corrected: line ends become CRLF, Bcc and Return-Path are removed, and Message-ID and Date come
+// from the stamp if the message has none. Everything else is kept byte for byte: the body is not parsed.
+import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
 import { isMessageId } from '../mail/messageId.ts';
 import type { Stamp } from '../outbound/ports.ts';
 import { wireTrouble, withCrlf, type WireTrouble } from './mimeChecks.ts';
@@ -20,7 +20,7 @@ export interface RawField {
   readonly name: string;
   /** Unfolded, trimmed. */
   readonly value: string;
-  /** As it stood, with its folds and its last CRLF. */
+  /** As it was, with its folds and its last CRLF. */
   readonly text: string;
 }
 
@@ -55,29 +55,29 @@ const onceAtMost = [
   'content-transfer-encoding',
 ];
 
-/** The header's fields and the body, or why this is no message that can be sent. */
+/** The header's fields and the body, or why this message can't be sent. */
 export function readRawMessage(bytes: Uint8Array): RawAnswer<RawMessage> {
   const clean = withCrlf(bytes);
   const trouble = wireTrouble(clean);
-  if (trouble !== undefined) return refused(wireWords(trouble));
+  if (trouble !== undefined) return refused(wireDetail(trouble));
   const whole = Buffer.from(clean.buffer, clean.byteOffset, clean.byteLength);
-  const end = whole.subarray(0, 2).equals(CRLF) ? 0 : whole.indexOf('\r\n\r\n') + 2;
+  const end = whole.subarray(0, 2).equals(crlf) ? 0 : whole.indexOf('\r\n\r\n') + 2;
   const headerEnd = end === 1 ? whole.length : end;
   if (headerEnd > headerMostBytes) {
     return refused(`has a header of ${headerEnd} bytes; at most ${headerMostBytes} are allowed`);
   }
   const fields = readFields(whole.subarray(0, headerEnd).toString('latin1'));
   if (fields === undefined) {
-    return refused('has a line in its header that is no field; write a message as RFC 5322 describes it');
+    return refused('has a line in its header that is not a field; write a message as RFC 5322 describes it');
   }
   if (fields.length > fieldsMostCount) {
     return refused(`has ${fields.length} header fields; at most ${fieldsMostCount} are allowed`);
   }
-  const body = headerEnd === whole.length ? CRLF : whole.subarray(headerEnd);
+  const body = headerEnd === whole.length ? crlf : whole.subarray(headerEnd);
   return { kind: 'ok', value: { fields, body } };
 }
 
-/** Everything that is wrong with it as a message of this mailbox; empty where nothing is. */
+/** Everything that is wrong with it as a message of this mailbox; empty if nothing is. */
 export function rawProblems(
   { fields }: RawMessage,
   sender: string,
@@ -103,12 +103,12 @@ export function rawProblems(
   }
   const [id] = valuesOf(fields, 'message-id');
   if (id !== undefined && !isMessageId(id)) {
-    problems.push('has a Message-ID that is none; write <left@right>, or leave it out');
+    problems.push('has an invalid Message-ID; write <left@right>, or leave it out');
   }
   return problems;
 }
 
-/** Who its own To, Cc and Bcc name, each once; or why that can't be told. */
+/** The recipients in its own To, Cc and Bcc, each once; or why they are ambiguous. */
 export function rawRecipients(
   { fields }: RawMessage,
   readAddresses: ReadAddresses,
@@ -119,7 +119,7 @@ export function rawRecipients(
       // An obsolete form (RFC 5322 4.4) that some readers take for its first host.
       if (/<\s*@/.test(value)) return refused(`has a route in its ${name} field; write the bare address`);
       const { addresses, hasGroup } = readAddresses(value);
-      // `undisclosed-recipients:;` names nobody, and says so.
+      // `undisclosed-recipients:;` is a group without members.
       if (hasGroup && addresses.length > 0) {
         return refused(`has a group in its ${name} field; name its members one by one`);
       }
@@ -131,10 +131,10 @@ export function rawRecipients(
       }
     }
   }
-  return { kind: 'ok', value: foldRecipients(found) };
+  return { kind: 'ok', value: eachOnce(found) };
 }
 
-/** Its own Message-ID, where it has one. */
+/** Its own Message-ID, if it has one. */
 export function rawMessageId({ fields }: RawMessage): string | undefined {
   return valuesOf(fields, 'message-id')[0];
 }
@@ -150,12 +150,12 @@ export function rebuildRawMessage({ fields, body }: RawMessage, stamp: Stamp): U
   return Buffer.concat([privateFields(stamp), Buffer.from([...added, ...kept].join(''), 'latin1'), body]);
 }
 
-/** What tells our own copy in Sent Items and in bounces; each in one line, since it is compared as it stands. */
+/** What identifies our own copy in Sent Items and in bounces; each in one line, since it is compared as it is. */
 export function privateFields({ bridgeId, bridgeTag }: Stamp): Buffer {
   return Buffer.from(`X-Mail-Bridge-Id: ${bridgeId}\r\nX-Mail-Bridge-Tag: ${bridgeTag}\r\n`, 'latin1');
 }
 
-const CRLF = Buffer.from('\r\n');
+const crlf = Buffer.from('\r\n');
 
 function readFields(header: string): readonly RawField[] | undefined {
   const fields: RawField[] = [];
@@ -187,7 +187,7 @@ function refused(detail: string): { readonly kind: 'refused'; readonly detail: r
   return { kind: 'refused', detail: [detail] };
 }
 
-function wireWords({ line, what }: WireTrouble): string {
+function wireDetail({ line, what }: WireTrouble): string {
   switch (what) {
     case 'longLine':
       return `has more than 998 bytes in line ${line}; encode that part as quoted-printable or base64`;
@@ -197,6 +197,6 @@ function wireWords({ line, what }: WireTrouble): string {
       return `has a character outside ASCII in line ${line} of its header; encode it (RFC 2047)`;
     case 'bareCr':
     case 'bareLf':
-      return `has a line end in line ${line} that is none; end lines with CRLF`;
+      return `has a bare CR or LF in line ${line}; end lines with CRLF`;
   }
 }

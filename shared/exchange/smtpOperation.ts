@@ -1,7 +1,8 @@
-// One thing at a time on a connection: each operation of the SMTP library ends with its callback, with the
-// connection, or with its budget, whichever comes first, and exactly once.
+// One operation at a time on a connection. Each operation of the SMTP library ends with its callback, with the
+// connection, or with its time, whichever comes first, and exactly once.
 import type { Clock } from '../clock.ts';
-import type { Budget, Phase } from '../outbound/ports.ts';
+import type { TimeLeft } from '../deadline.ts';
+import type { Phase } from '../outbound/ports.ts';
 
 /** How an operation of the library ended. */
 export type Ended<Value> = { readonly kind: 'done'; readonly value: Value } | Unfinished;
@@ -9,23 +10,23 @@ export type Ended<Value> = { readonly kind: 'done'; readonly value: Value } | Un
 export type Unfinished =
   /** The library's error; the connection may go on. */
   | { readonly kind: 'error'; readonly error: unknown }
-  | { readonly kind: 'nonsense'; readonly phase: Phase }
-  /** Some recipients were refused, and whoever sends could not write down which. */
-  | { readonly kind: 'unnoted' }
-  | { readonly kind: 'over' | 'closed' };
+  | { readonly kind: 'malformedReply'; readonly phase: Phase }
+  /** Some recipients were refused, and the sender could not record which. */
+  | { readonly kind: 'notRecorded' }
+  | { readonly kind: 'timedOut' | 'closed' };
 
-/** Begins an operation; `done` ends it, `over` ends it and cuts the connection. */
-export type Start<Value> = (done: (ended: Ended<Value>) => void, over: () => void) => void;
+/** Begins an operation; `done` ends it, `timedOut` ends it and cuts the connection. */
+export type Start<Value> = (done: (ended: Ended<Value>) => void, timedOut: () => void) => void;
 
-/** How late the end of a budget may be noticed: storage's time, which it is counted in, moves under us. */
-const budgetLookMs = 1_000;
+/** How often the time left is checked: it is counted in the storage service's time, whose bounds change. */
+const checkIntervalMs = 1_000;
 
-export class OneAtATime {
+export class SmtpOperation {
   readonly #clock: Clock;
   readonly #cut: () => void;
   #end: ((ended: Unfinished) => void) | undefined;
 
-  /** `cut` destroys the socket: what happens when a budget is over. */
+  /** `cut` destroys the socket once the time is up. */
   constructor(clock: Clock, cut: () => void) {
     this.#clock = clock;
     this.#cut = cut;
@@ -35,13 +36,13 @@ export class OneAtATime {
     return this.#end !== undefined;
   }
 
-  /** Ends what is under way now, and nothing that begins later. */
+  /** Ends the current operation, and none that begins later. */
   get interrupt(): (ended: Unfinished) => void {
     return this.#end ?? (() => undefined);
   }
 
-  run<Value>(budget: Budget, start: Start<Value>): Promise<Ended<Value>> {
-    if (this.#end !== undefined) throw new Error('an SMTP connection does one thing at a time');
+  run<Value>(time: TimeLeft, start: Start<Value>): Promise<Ended<Value>> {
+    if (this.#end !== undefined) throw new Error('an SMTP connection runs one operation at a time');
     const finished = new AbortController();
     return new Promise<Ended<Value>>((resolve) => {
       const end = (ended: Ended<Value>): void => {
@@ -50,24 +51,24 @@ export class OneAtATime {
         this.#end = undefined;
         resolve(ended);
       };
-      const over = (): void => {
-        end({ kind: 'over' });
+      const timedOut = (): void => {
+        end({ kind: 'timedOut' });
         this.#cut();
       };
       this.#end = end;
-      void this.#watch(budget, finished.signal, over);
-      start(end, over);
+      void this.#watch(time, finished.signal, timedOut);
+      start(end, timedOut);
     });
   }
 
-  async #watch(budget: Budget, finished: AbortSignal, over: () => void): Promise<void> {
+  async #watch(time: TimeLeft, finished: AbortSignal, timedOut: () => void): Promise<void> {
     while (!finished.aborted) {
-      const remainingMs = budget.remainingMs();
+      const remainingMs = time.remainingMs();
       if (remainingMs <= 0) {
-        over();
+        timedOut();
         return;
       }
-      await this.#clock.sleep(Math.min(remainingMs, budgetLookMs), finished);
+      await this.#clock.sleep(Math.min(remainingMs, checkIntervalMs), finished);
     }
   }
 }

@@ -1,10 +1,10 @@
-// One SMTP connection, from its greeting to its end; the order of things is told in smtpRelay.ts.
+// One SMTP connection, from its greeting to its end; the order of steps is described in smtpRelay.ts.
 import { isAscii } from 'node:buffer';
 import type { Clock } from '../clock.ts';
+import { deadline, type TimeLeft } from '../deadline.ts';
 import { isMessageId } from '../mail/messageId.ts';
 import { parseReply, type Reply } from '../mail/reply.ts';
 import type {
-  Budget,
   Envelope,
   Phase,
   RelayConnection,
@@ -13,9 +13,9 @@ import type {
   SendResult,
 } from '../outbound/ports.ts';
 import { ContentSource } from './contentSource.ts';
-import { OneAtATime, type Ended, type Start, type Unfinished } from './smtpOperation.ts';
+import { SmtpOperation, type Ended, type Start, type Unfinished } from './smtpOperation.ts';
 import {
-  challengeWords,
+  challengeDetail,
   checkEnvelope,
   eightBit,
   endsSession,
@@ -23,12 +23,12 @@ import {
   phaseOfCommand,
   redact,
   tooLarge,
-  unnotedWords,
+  notRecordedDetail,
 } from './smtpReplies.ts';
 import { listenerOf, SmtpTranscript, type LibraryListener } from './smtpTranscript.ts';
-import { causeOf, failureWords } from './smtpWords.ts';
+import { causeOf, failureDetail } from './smtpDetail.ts';
 
-/** The library's connection, as far as it is used. */
+/** The part of the library's connection that is used. */
 export interface SmtpClient {
   readonly secure: boolean;
   on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown;
@@ -49,7 +49,7 @@ export interface SmtpClient {
   close(): void;
 }
 
-/** What the library hands to a handler, as far as ours use it. */
+/** The part of the library's handler context that our handlers use. */
 export interface HandlerContext {
   readonly authMethods: readonly string[];
   readonly extensions: readonly string[];
@@ -62,26 +62,26 @@ export type MakeSmtpClient = (
   listener: LibraryListener,
 ) => SmtpClient;
 
-/** For what is only politeness: RSET after a refusal, QUIT. */
-const politenessMs = 5_000;
-/** The library runs a handler of ours under this name; a real mechanism's name could let it choose another one. */
+/** For RSET after a refusal, and for QUIT. */
+const cleanUpMs = 5_000;
+/** The library runs our handler under this name; with a real mechanism's name it could choose its own. */
 const tokenMethod = 'BRIDGE-XOAUTH2';
 const probeMethod = 'BRIDGE-PROBE';
 
 export class SmtpSession implements RelayConnection {
   readonly #client: SmtpClient;
   readonly #clock: Clock;
-  readonly #operation: OneAtATime;
+  readonly #operation: SmtpOperation;
   readonly #transcript = new SmtpTranscript();
   #sizeMostBytes = 0;
   #takesEightBit = false;
   #gone = false;
-  /** What the handler that the library runs under our method's name does. */
+  /** What the library's authentication step runs. */
   #handler: ((context: HandlerContext) => Promise<void>) | undefined;
 
   constructor(clock: Clock, makeClient: MakeSmtpClient) {
     this.#clock = clock;
-    this.#operation = new OneAtATime(clock, () => {
+    this.#operation = new SmtpOperation(clock, () => {
       this.destroy();
     });
     const handler = (context: HandlerContext): Promise<void> => this.#handler?.(context) ?? Promise.resolve();
@@ -93,7 +93,7 @@ export class SmtpSession implements RelayConnection {
     });
     this.#client.on('end', () => {
       this.#gone = true;
-      // The library may close first and tell the command's own error right after; that one says more.
+      // The library may close first and report the command's own error right after; that one is more specific.
       const { interrupt } = this.#operation;
       queueMicrotask(() => {
         interrupt({ kind: 'closed' });
@@ -106,8 +106,8 @@ export class SmtpSession implements RelayConnection {
   }
 
   /** Greeting, EHLO, STARTTLS, EHLO. */
-  async greet(budget: Budget): Promise<RelayFailure | undefined> {
-    const ended = await this.#run<undefined>(budget, (done) => {
+  async greet(time: TimeLeft): Promise<RelayFailure | undefined> {
+    const ended = await this.#run<undefined>(time, (done) => {
       this.#client.connect((error) => {
         done(error === undefined ? { kind: 'done', value: undefined } : { kind: 'error', error });
       });
@@ -115,12 +115,12 @@ export class SmtpSession implements RelayConnection {
     if (ended.kind !== 'done') return this.#failure(ended);
     if (this.#transcript.injectedBytes > 0 || !this.#client.secure) {
       this.destroy();
-      return { phase: 'tls', detail: failureWords('tls', 'somebody spoke in clear after STARTTLS') };
+      return { phase: 'tls', detail: failureDetail('tls', 'plaintext was received after STARTTLS') };
     }
     return undefined;
   }
 
-  async logIn(user: string, token: string, budget: Budget): Promise<RelayFailure | undefined> {
+  async logIn(user: string, token: string, time: TimeLeft): Promise<RelayFailure | undefined> {
     const initial = Buffer.from(`user=${user}\u0001auth=Bearer ${token}\u0001\u0001`).toString('base64');
     const secrets = [token, initial];
     const seen: { offered: boolean; readonly said: string[] } = { offered: true, said: [] };
@@ -131,14 +131,14 @@ export class SmtpSession implements RelayConnection {
       if (!seen.offered) return;
       const answer = await sendCommand(`AUTH XOAUTH2 ${initial}`);
       seen.said.push(answer.response);
-      // 334 carries what is wrong with the token, as JSON; an empty line asks for the verdict.
+      // 334 carries what is wrong with the token, as JSON; an empty line asks for the final reply.
       if (answer.response.startsWith('334')) seen.said.push((await sendCommand('')).response);
     };
-    const ended = await this.#logInWith(tokenMethod, user, budget);
+    const ended = await this.#logInWith(tokenMethod, user, time);
     const reply = redact(parseReply(seen.said.at(-1) ?? ''), secrets);
     const failed = (cause: string): RelayFailure => ({
       phase: 'auth',
-      detail: failureWords('auth', cause),
+      detail: failureDetail('auth', cause),
       ...(reply === undefined ? {} : { reply }),
     });
     if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
@@ -147,7 +147,7 @@ export class SmtpSession implements RelayConnection {
       this.#transcript.begin();
       return undefined;
     }
-    return failed(`the server refused the token${challengeWords(seen.said[0], secrets)}`);
+    return failed(`the server refused the token${challengeDetail(seen.said[0], secrets)}`);
   }
 
   async send(envelope: Envelope, content: Uint8Array, sender: Sender): Promise<SendResult> {
@@ -164,9 +164,9 @@ export class SmtpSession implements RelayConnection {
     }
     const use8BitMime = !isAscii(content);
     if (use8BitMime && !this.#takesEightBit) return unsent(eightBit);
-    if (sender.remainingMs() <= 0) return unsent(this.#failure({ kind: 'over' }));
-    const note: { dotSent: boolean } = { dotSent: false };
-    const ended = await this.#run<string>(sender, (done, over) => {
+    if (sender.remainingMs() <= 0) return unsent(this.#failure({ kind: 'timedOut' }));
+    const progress: { dotSent: boolean } = { dotSent: false };
+    const ended = await this.#run<string>(sender, (done, timedOut) => {
       const refuse = (why: Unfinished): false => {
         done(why);
         this.destroy();
@@ -174,28 +174,29 @@ export class SmtpSession implements RelayConnection {
       };
       const source = new ContentSource(content, sender, {
         begins: async () => {
-          // The library takes anything that begins with a 2 for yes; a message is not given for that.
-          const { nonsenseAt } = this.#transcript;
-          if (nonsenseAt !== undefined) return refuse({ kind: 'nonsense', phase: nonsenseAt });
+          // The library accepts anything that begins with a 2 as a positive reply; that is not enough to give the content.
+          const { malformedReplyAt } = this.#transcript;
+          if (malformedReplyAt !== undefined)
+            return refuse({ kind: 'malformedReply', phase: malformedReplyAt });
           const answered = this.#recipients(envelope);
           const isRefused = answered.some(({ reply }) => reply.code >= 300);
-          if (isRefused && !(await sender.noteRefusals(answered))) return refuse({ kind: 'unnoted' });
+          if (isRefused && !(await sender.recordRefusals(answered))) return refuse({ kind: 'notRecorded' });
           this.#transcript.bodyBegins();
           return true;
         },
         ended: () => {
-          note.dotSent = true;
+          progress.dotSent = true;
           this.#transcript.dotSent();
         },
-        over,
+        timedOut,
       });
       const library = { from: envelope.from, to: [...envelope.to], size: content.length, use8BitMime };
       this.#client.send(library, source, (error, info) => {
         done(error === null ? { kind: 'done', value: info.response } : { kind: 'error', error });
       });
     });
-    // Read at once: what happens to the socket from here on is no part of this attempt.
-    const { dotSent } = note;
+    // Read at once: what happens to the socket later does not belong to this attempt.
+    const { dotSent } = progress;
     const recipients = this.#recipients(envelope);
     const reply = ended.kind === 'done' ? parseReply(ended.value) : undefined;
     if (dotSent && reply !== undefined && reply.code < 300) {
@@ -210,11 +211,11 @@ export class SmtpSession implements RelayConnection {
 
   async probe(
     envelope: Envelope,
-    budget: Budget,
+    time: TimeLeft,
   ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }> {
     checkEnvelope(envelope);
     this.#transcript.begin();
-    if (budget.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'over' }) };
+    if (time.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'timedOut' }) };
     const steps: readonly { readonly phase: Phase; readonly command: string }[] = [
       { phase: 'mail', command: `MAIL FROM:<${envelope.from}>` },
       ...envelope.to.map((address) => ({ phase: 'rcpt', command: `RCPT TO:<${address}>` }) as const),
@@ -229,14 +230,14 @@ export class SmtpSession implements RelayConnection {
         if (reply !== undefined && reply.code < 300) continue;
         seen.refused = {
           phase,
-          detail: failureWords(phase, reply === undefined ? noReply : 'it was refused'),
+          detail: failureDetail(phase, reply === undefined ? noReply : 'it was refused'),
           ...(reply === undefined ? {} : { reply }),
         };
         break;
       }
       await sendCommand('RSET');
     };
-    const ended = await this.#logInWith(probeMethod, '', budget);
+    const ended = await this.#logInWith(probeMethod, '', time);
     const { phase, refused } = seen;
     if (ended.kind === 'done' && refused === undefined) return { kind: 'ok' };
     const failure = ended.kind === 'done' ? refused : { ...this.#failure(ended), phase };
@@ -251,7 +252,7 @@ export class SmtpSession implements RelayConnection {
       this.destroy();
       return;
     }
-    await this.#run<undefined>(within(politenessMs, this.#clock), () => {
+    await this.#run<undefined>(deadline(this.#clock, cleanUpMs), () => {
       this.#client.quit();
     });
     this.destroy();
@@ -263,16 +264,16 @@ export class SmtpSession implements RelayConnection {
     this.#operation.interrupt({ kind: 'closed' });
   }
 
-  /** Leaves the connection ready for the next MAIL, or gone. */
-  async #recover(failure: RelayFailure, budget: Budget): Promise<void> {
+  /** Leaves the connection ready for the next MAIL, or destroyed. */
+  async #recover(failure: RelayFailure, time: TimeLeft): Promise<void> {
     const { phase, reply } = failure;
-    // A reply to half a body: the server and we no longer speak of the same thing.
+    // A reply in the middle of the body: client and server are out of step.
     if (reply === undefined || phase === 'body' || endsSession(failure)) {
       this.destroy();
       return;
     }
     if (phase === 'dot' || this.#gone) return;
-    const timeLeft = within(Math.min(politenessMs, budget.remainingMs()), this.#clock);
+    const timeLeft = deadline(this.#clock, Math.min(cleanUpMs, time.remainingMs()));
     const ended = await this.#run<undefined>(timeLeft, (done) => {
       this.#client.reset((error) => {
         done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
@@ -281,32 +282,33 @@ export class SmtpSession implements RelayConnection {
     if (ended.kind !== 'done') this.destroy();
   }
 
-  #run<Value>(budget: Budget, start: Start<Value>): Promise<Ended<Value>> {
-    return this.#gone ? Promise.resolve({ kind: 'closed' }) : this.#operation.run(budget, start);
+  #run<Value>(time: TimeLeft, start: Start<Value>): Promise<Ended<Value>> {
+    return this.#gone ? Promise.resolve({ kind: 'closed' }) : this.#operation.run(time, start);
   }
 
-  #logInWith(method: string, user: string, budget: Budget): Promise<Ended<undefined>> {
-    return this.#run<undefined>(budget, (done) => {
+  #logInWith(method: string, user: string, time: TimeLeft): Promise<Ended<undefined>> {
+    return this.#run<undefined>(time, (done) => {
       this.#client.login({ method, user }, (error) => {
         done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
       });
     });
   }
 
-  /** The library took it for success, and it is none: no reply at all, or one to half a message. */
+  /** The library took it for success, and it is not: no valid reply, or one in the middle of the content. */
   #untimely(reply: Reply | undefined): RelayFailure {
     const { phase } = this.#transcript;
     const cause = reply === undefined ? noReply : 'the server replied before the end of the message';
-    return { phase, detail: failureWords(phase, cause) };
+    return { phase, detail: failureDetail(phase, cause) };
   }
 
   #failure(ended: Unfinished): RelayFailure {
-    if (ended.kind === 'nonsense') return { phase: ended.phase, detail: failureWords(ended.phase, noReply) };
+    if (ended.kind === 'malformedReply')
+      return { phase: ended.phase, detail: failureDetail(ended.phase, noReply) };
     const { phase } = this.#transcript;
-    if (ended.kind === 'unnoted') return { phase, detail: unnotedWords };
+    if (ended.kind === 'notRecorded') return { phase, detail: notRecordedDetail };
     if (ended.kind !== 'error') {
-      const cause = ended.kind === 'over' ? 'the time for this attempt is over' : 'ECONNECTION';
-      return { phase, detail: failureWords(phase, cause) };
+      const cause = ended.kind === 'timedOut' ? 'the time for this attempt is over' : 'ECONNECTION';
+      return { phase, detail: failureDetail(phase, cause) };
     }
     const { error } = ended;
     const wire: unknown =
@@ -314,22 +316,17 @@ export class SmtpSession implements RelayConnection {
     const reply = typeof wire === 'string' ? parseReply(wire) : undefined;
     if (reply === undefined) {
       const cause = typeof wire === 'string' ? noReply : causeOf(error);
-      return { phase, detail: failureWords(phase, cause) };
+      return { phase, detail: failureDetail(phase, cause) };
     }
     const refusedPhase = phaseOfCommand(error) ?? phase;
-    return { phase: refusedPhase, detail: failureWords(refusedPhase, 'it was refused'), reply };
+    return { phase: refusedPhase, detail: failureDetail(refusedPhase, 'it was refused'), reply };
   }
 
-  /** Whose replies came; an address whose reply was none stands with those that were never answered. */
+  /** The recipients with a reply; a malformed reply counts as none. */
   #recipients(envelope: Envelope): SendResult['recipients'] {
     return this.#transcript.recipients.flatMap((reply, index) => {
       const address = envelope.to[index];
       return address === undefined || reply === undefined ? [] : [{ address, reply }];
     });
   }
-}
-
-function within(limitMs: number, clock: Clock): Budget {
-  const endsAt = clock.monotonic() + limitMs;
-  return { remainingMs: () => endsAt - clock.monotonic() };
 }

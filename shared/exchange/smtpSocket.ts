@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
-import type { Budget, RelayFailure } from '../outbound/ports.ts';
-import { causeOf, failureWords } from './smtpWords.ts';
+import type { TimeLeft } from '../deadline.ts';
+import type { RelayFailure } from '../outbound/ports.ts';
+import { causeOf, failureDetail } from './smtpDetail.ts';
 
 export type OpenedSocket =
   | { readonly kind: 'open'; readonly socket: Socket }
@@ -10,16 +11,16 @@ export type OpenedSocket =
 
 const connectMs = 30_000;
 
-/** Opens the connection by ourselves: its phase is certain then, and its errors always have a listener. */
+/** Opens the socket outside the library: so the phase is certain, and its errors always have a listener. */
 export async function openSocket(
   server: { readonly host: string; readonly port: number },
-  budget: Budget,
+  time: TimeLeft,
   clock: Clock,
 ): Promise<OpenedSocket> {
-  const remainingMs = Math.min(budget.remainingMs(), connectMs);
+  const remainingMs = Math.min(time.remainingMs(), connectMs);
   const failed = (cause: string): OpenedSocket => ({
     kind: 'failed',
-    failure: { phase: 'connect', detail: failureWords('connect', cause) },
+    failure: { phase: 'connect', detail: failureDetail('connect', cause) },
   });
   if (remainingMs <= 0) return failed('no time was left');
   const socket = connect({ host: server.host, port: server.port });

@@ -1,10 +1,9 @@
-// Where an SMTP dialog stands, and what was replied to which command.
+// The phase of an SMTP dialog, and which reply belongs to which command.
 //
-// The SMTP library gives one and the same error for a connection that is cut before MAIL and after the final dot
-// (seen with nodemailer 10.6: ECONNECTION, CONN, no reply code, at all of seven places). So the bridge keeps its
-// own note. Each command that goes out is listed here until its reply comes (with PIPELINING, RFC 2920, several
-// wait at once); the phase is that of the oldest one. Nothing said is kept but the replies to RCPT and MAIL, and
-// the library masks what it sends during authentication before it comes here.
+// The SMTP library gives the same error for a connection that is cut before MAIL and after the final dot (nodemailer
+// 10.6: ECONNECTION, CONN, no reply code, in all of seven places). So the bridge keeps track itself. Each command is
+// listed here until its reply comes (with PIPELINING, RFC 2920, several wait at once); the phase is that of the oldest
+// one. Only the replies to RCPT and MAIL are kept, and the library masks what it sends during authentication.
 import { parseReply, type Reply } from '../mail/reply.ts';
 import type { Phase } from '../outbound/ports.ts';
 
@@ -15,44 +14,44 @@ export class SmtpTranscript {
   #between: Phase = 'greeting';
   #recipients: (Reply | undefined)[] = [];
   #mailRefused = false;
-  #nonsenseAt: Phase | undefined;
+  #malformedReplyAt: Phase | undefined;
   #injectedBytes = 0;
 
-  /** The phase of the oldest command without a reply, else where the dialog has come to. */
+  /** The phase of the oldest command without a reply, else that of the last step. */
   get phase(): Phase {
     const oldest = this.#waiting[0];
     return oldest === undefined || oldest === 'other' ? this.#between : oldest;
   }
 
-  /** Replies to RCPT since the last `begin`, in order; undefined where one was no SMTP reply. Empty if MAIL was refused. */
+  /** Replies to RCPT since the last `begin`, in order; undefined for a malformed one. Empty if MAIL was refused. */
   get recipients(): readonly (Reply | undefined)[] {
     return this.#mailRefused ? [] : this.#recipients;
   }
 
-  /** The first command since `begin` that was answered with something that is no SMTP reply. */
-  get nonsenseAt(): Phase | undefined {
-    return this.#nonsenseAt;
+  /** The phase of the first malformed reply since `begin`. */
+  get malformedReplyAt(): Phase | undefined {
+    return this.#malformedReplyAt;
   }
 
-  /** Bytes that came in clear after the reply to STARTTLS: somebody spoke who should not have (RFC 3207 6). */
+  /** Plaintext bytes received after the reply to STARTTLS: possibly injected (RFC 3207 6). */
   get injectedBytes(): number {
     return this.#injectedBytes;
   }
 
-  /** A new message, or nothing, comes next. */
+  /** The next command is MAIL or QUIT. */
   begin(): void {
     this.#between = 'mail';
     this.#recipients = [];
     this.#mailRefused = false;
-    this.#nonsenseAt = undefined;
+    this.#malformedReplyAt = undefined;
   }
 
-  /** The server said go ahead, and the content begins to flow. */
+  /** The server replied 354; the content follows. */
   bodyBegins(): void {
     this.#between = 'body';
   }
 
-  /** Everything up to and with the final dot was given to the socket. */
+  /** Everything up to and including the final dot was written to the socket. */
   dotSent(): void {
     this.#between = 'dot';
   }
@@ -67,7 +66,8 @@ export class SmtpTranscript {
     const reply = parseReply(wire);
     const positive = reply !== undefined && reply.code < 400;
     if (answered !== undefined && answered !== 'other') this.#between = answered;
-    if (reply === undefined && answered !== undefined && answered !== 'other') this.#nonsenseAt ??= answered;
+    if (reply === undefined && answered !== undefined && answered !== 'other')
+      this.#malformedReplyAt ??= answered;
     if (answered === 'mail') this.#mailRefused = !positive;
     if (answered === 'rcpt') this.#recipients.push(reply);
   }
@@ -89,7 +89,7 @@ const waitingFor: Readonly<Record<string, Waiting>> = {
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 export type LibraryListener = Readonly<Record<Level, (entry: unknown, ...detail: unknown[]) => void>>;
 
-/** Takes what the library would log, as far as a transcript needs it, and lets the rest go. */
+/** Feeds the transcript from what the library would log, and ignores the rest. */
 export function listenerOf(transcript: SmtpTranscript): LibraryListener {
   const listen = (entry: unknown, ...detail: unknown[]): void => {
     if (typeof entry !== 'object' || entry === null) return;

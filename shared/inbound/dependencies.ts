@@ -1,12 +1,12 @@
-// What the inbound side is handed when it is assembled: every door, every number, nothing ambient.
+// What the inbound module is handed when it is assembled: every port, every number, nothing ambient.
 import type { Clock, Random } from '../clock.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { InboundBlobs, Ledger, Mailboxes, Notices, Parser, SentMails } from './ports.ts';
+import type { InboundBlobs, Ledger, Mailboxes, Notices, Parser, SentMessages } from './ports.ts';
 
 export interface InboundNumbers {
-  /** A pass over all mailboxes ends within this; the host's limit for a function lies above it. */
-  readonly passBudgetMs: number;
+  /** All mailboxes of one invocation together; the host's limit for a function lies above it. */
+  readonly invocationBudgetMs: number;
   /** One mailbox gets at most this much of it, so that a long backlog does not starve the others. */
   readonly mailboxBudgetMs: number;
   /** No new batch is begun with less than this left. */
@@ -17,38 +17,38 @@ export interface InboundNumbers {
   readonly batchCount: number;
   /** Messages of a batch that are stored and parsed at the same time. */
   readonly messagesAtOnce: number;
-  /** First pause of a mailbox that fails; it doubles up to the longest. */
-  readonly firstPauseMs: number;
-  readonly longestPauseMs: number;
+  /** A failing mailbox is retried after this; the delay doubles up to the longest. */
+  readonly firstRetryDelayMs: number;
+  readonly longestRetryDelayMs: number;
 }
 
 export const inboundNumbers: InboundNumbers = {
-  passBudgetMs: 4 * 60_000,
+  invocationBudgetMs: 4 * 60_000,
   mailboxBudgetMs: 2 * 60_000,
   reserveMs: 15_000,
   leaseMs: 3 * 60_000,
   mailboxesAtOnce: 6,
   batchCount: 20,
   messagesAtOnce: 8,
-  firstPauseMs: 60_000,
-  longestPauseMs: 30 * 60_000,
+  firstRetryDelayMs: 60_000,
+  longestRetryDelayMs: 30 * 60_000,
 };
 
-export interface InboundDoors {
+export interface InboundDependencies {
   readonly mailboxes: Mailboxes;
   readonly ledger: Ledger;
   readonly blobs: InboundBlobs;
   readonly notices: Notices;
   readonly parser: Parser;
-  readonly sent: SentMails;
+  readonly sent: SentMessages;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly numbers: InboundNumbers;
 }
 
-/** One mailbox as the room sees it. */
-export interface Box {
+/** A mailbox, with the names under which its rows and blobs are kept. */
+export interface MailboxContext {
   readonly mailbox: Mailbox;
   /** Partition of its rows. */
   readonly key: string;

@@ -1,22 +1,24 @@
-// Fetching, over all mailboxes: each on its own, a bounded number at once, those with leftovers and those that
-// waited longest first. A mailbox that fails is left alone for a growing pause and never stops another.
+// Fetching all mailboxes: one run each, a bounded number at once. Those with a backlog come first, then those fetched
+// longest ago. A failing mailbox is retried with a delay that doubles, and never stops another.
 // A mailbox with `receive: false` is not touched.
 import { createHash } from 'node:crypto';
+import { deadline, type TimeLeft } from '../deadline.ts';
 import { accountKey } from '../mail/accountKey.ts';
+import { sameAddress } from '../mail/address.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
-import { fetchPass, report, type PassReport } from './fetchPass.ts';
-import type { Cursor, TimeLeft } from './ports.ts';
-import type { Box, InboundDoors } from './dependencies.ts';
-import { inParallel } from './turns.ts';
+import { inParallel } from './concurrency.ts';
+import type { InboundDependencies, MailboxContext } from './dependencies.ts';
+import { fetchMailbox, report, type RunReport } from './fetchMailbox.ts';
+import type { Cursor } from './ports.ts';
 
 export interface Inbound {
-  /** One pass over every mailbox that receives, within the pass budget. Never throws for a mailbox's sake. */
-  fetchAll(run: { readonly invocationId: string }): Promise<readonly PassReport[]>;
-  /** One mailbox now, whatever its pause; undefined for an address that is not served or not received. */
-  fetchOne(address: string, run: { readonly invocationId: string }): Promise<PassReport | undefined>;
-  /** A person has signed the mailbox in: the next pass takes it, whatever pause it is in. Throws when the store does not answer. */
+  /** One run for every mailbox that receives, within the budget of an invocation. A mailbox's failure is in its report. */
+  fetchAll(invocation: { readonly invocationId: string }): Promise<readonly RunReport[]>;
+  /** Fetches one mailbox now, even before its retryAt; undefined if the address is not served or does not receive. */
+  fetchOne(address: string, invocation: { readonly invocationId: string }): Promise<RunReport | undefined>;
+  /** The mailbox was signed in: the next invocation fetches it without waiting for retryAt. Throws StorageTrouble. */
   signedIn(address: string): Promise<void>;
-  /** Where each mailbox that receives stands, for the page. */
+  /** Each mailbox that receives, with its cursor. Throws StorageTrouble. */
   states(): Promise<readonly InboundState[]>;
   /** Ends the parser's threads. */
   close(): Promise<void>;
@@ -28,97 +30,95 @@ export interface InboundState {
   readonly cursor: Cursor | undefined;
 }
 
-/** Assembles the room. No I/O. */
-export function createInbound(doors: InboundDoors, mailboxes: readonly Mailbox[]): Inbound {
-  const boxes = mailboxes.filter(({ receive }) => receive).map(boxOf);
-  const states = (): Promise<readonly (InboundState & { readonly box: Box })[]> =>
-    inParallel(boxes, doors.numbers.mailboxesAtOnce, async (box) => ({
-      box,
-      mailbox: box.mailbox,
-      cursor: await doors.ledger.cursor(box.key),
+/** Assembles the module. No I/O. */
+export function createInbound(mailboxes: readonly Mailbox[], dependencies: InboundDependencies): Inbound {
+  const { ledger, parser, clock, numbers } = dependencies;
+  const contexts = mailboxes.filter(({ receive }) => receive).map(contextOf);
+  const states = (): Promise<readonly (InboundState & { readonly context: MailboxContext })[]> =>
+    inParallel(contexts, numbers.mailboxesAtOnce, async (context) => ({
+      context,
+      mailbox: context.mailbox,
+      cursor: await ledger.cursor(context.key),
     }));
-  const boxAt = (address: string): Box | undefined =>
-    boxes.find(({ mailbox }) => mailbox.address.toLowerCase() === address.toLowerCase());
+  const contextAt = (address: string): MailboxContext | undefined =>
+    contexts.find(({ mailbox }) => sameAddress(mailbox.address, address));
   return {
-    async fetchAll(run) {
-      const time = deadline(doors, doors.numbers.passBudgetMs);
-      const now = doors.clock.now();
+    async fetchAll({ invocationId }) {
+      const time = deadline(clock, numbers.invocationBudgetMs);
+      const now = clock.now();
       const all = await states();
-      const paused = all.filter(({ cursor }) => cursor !== undefined && cursor.pausedUntil > now);
-      const due = all.filter((state) => !paused.includes(state)).sort(byNeed);
-      const reports = await inParallel(due, doors.numbers.mailboxesAtOnce, ({ box }) =>
-        passWithin(doors, box, { owner: run.invocationId, time }),
+      const delayed = all.filter(({ cursor }) => cursor !== undefined && cursor.retryAt > now);
+      const due = all.filter((state) => !delayed.includes(state)).sort(byUrgency);
+      const reports = await inParallel(due, numbers.mailboxesAtOnce, ({ context }) =>
+        fetchWithin(context, { owner: invocationId, time }, dependencies),
       );
-      return [...reports, ...paused.map(({ box, cursor }) => pausedReport(box, cursor))];
+      return [...reports, ...delayed.map(({ context, cursor }) => delayedReport(context, cursor))];
     },
-    async fetchOne(address, run) {
-      const box = boxAt(address);
-      if (box === undefined) return undefined;
-      return passWithin(doors, box, {
-        owner: run.invocationId,
-        time: deadline(doors, doors.numbers.mailboxBudgetMs),
-      });
+    async fetchOne(address, { invocationId }) {
+      const context = contextAt(address);
+      if (context === undefined) return undefined;
+      const time = deadline(clock, numbers.mailboxBudgetMs);
+      return fetchWithin(context, { owner: invocationId, time }, dependencies);
     },
     async signedIn(address) {
-      const box = boxAt(address);
-      if (box !== undefined) await endPause(doors, box);
+      const context = contextAt(address);
+      if (context !== undefined) await clearRetryDelay(context, dependencies);
     },
     async states() {
       return (await states()).map(({ mailbox, cursor }) => ({ mailbox, cursor }));
     },
-    close: () => doors.parser.close(),
+    close: () => parser.close(),
   };
 }
 
-export function boxOf(mailbox: Mailbox): Box {
+export function contextOf(mailbox: Mailbox): MailboxContext {
   const key = accountKey(mailbox.address);
   return { mailbox, key, hash: createHash('sha256').update(key).digest('hex').slice(0, 16) };
 }
 
-/** A pass that is at work, or takes over meanwhile, has the mailbox already: there is no pause to end. */
-async function endPause({ ledger, clock, random, numbers }: InboundDoors, box: Box): Promise<void> {
+/** If a run holds the lease, the mailbox is being fetched already and there is no delay to clear. */
+async function clearRetryDelay(
+  context: MailboxContext,
+  { ledger, clock, random, numbers }: InboundDependencies,
+): Promise<void> {
   const now = clock.now();
-  if (((await ledger.cursor(box.key))?.pausedUntil ?? 0) <= now) return;
-  const claim = { owner: random.id(), now, untilMs: now + numbers.leaseMs };
-  const begun = await ledger.begin(box.key, claim);
-  if (begun.kind === 'begun' && begun.cursor !== undefined)
-    await ledger.end(begun.lease, { ...begun.cursor, failureCount: 0, pausedUntil: 0 });
+  if (((await ledger.cursor(context.key))?.retryAt ?? 0) <= now) return;
+  const claim = { owner: random.id(), now, leaseUntil: now + numbers.leaseMs };
+  const answer = await ledger.acquireLease(context.key, claim);
+  if (answer.kind === 'acquired' && answer.cursor !== undefined) {
+    await ledger.releaseLease(answer.lease, { ...answer.cursor, failureCount: 0, retryAt: 0 });
+  }
 }
 
-/** A mailbox's share of the whole pass. What is left undone for want of time comes first next time. */
-async function passWithin(
-  doors: InboundDoors,
-  box: Box,
+/** A mailbox's share of the invocation. A mailbox that gets no time comes first in the next invocation. */
+async function fetchWithin(
+  context: MailboxContext,
   run: { readonly owner: string; readonly time: TimeLeft },
-): Promise<PassReport> {
-  const share = deadline(doors, doors.numbers.mailboxBudgetMs);
-  const time = { remainingMs: () => Math.min(share.remainingMs(), run.time.remainingMs()) };
-  if (time.remainingMs() <= doors.numbers.reserveMs) {
-    return report(box, undefined, {
-      outcome: 'paused',
-      detail: 'The time of this pass was over.',
-      leftover: true,
+  dependencies: InboundDependencies,
+): Promise<RunReport> {
+  const { clock, numbers } = dependencies;
+  const time = deadline(clock, Math.min(numbers.mailboxBudgetMs, run.time.remainingMs()));
+  if (time.remainingMs() <= numbers.reserveMs) {
+    return report(context, undefined, {
+      outcome: 'delayed',
+      detail: 'The time of this invocation was used up.',
+      hasMore: true,
     });
   }
   try {
-    return await fetchPass(doors, box, { owner: run.owner, time });
+    return await fetchMailbox(context, { owner: run.owner, time }, dependencies);
   } catch (error) {
     // The ledger did not answer at the very start: nothing was begun.
     const detail = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
-    return report(box, undefined, { outcome: 'failed', detail });
+    return report(context, undefined, { outcome: 'failed', detail });
   }
 }
 
-function byNeed(one: InboundState, other: InboundState): number {
-  const leftover = Number(other.cursor?.leftover ?? false) - Number(one.cursor?.leftover ?? false);
-  return leftover !== 0 ? leftover : (one.cursor?.lastPassAt ?? 0) - (other.cursor?.lastPassAt ?? 0);
+function byUrgency(one: InboundState, other: InboundState): number {
+  const backlog = Number(other.cursor?.hasMore ?? false) - Number(one.cursor?.hasMore ?? false);
+  return backlog !== 0 ? backlog : (one.cursor?.lastRunAt ?? 0) - (other.cursor?.lastRunAt ?? 0);
 }
 
-function pausedReport(box: Box, cursor: Cursor | undefined): PassReport {
-  return report(box, cursor, { outcome: 'paused', detail: cursor?.detail ?? '' });
-}
-
-function deadline(doors: InboundDoors, ms: number): TimeLeft {
-  const endsAt = doors.clock.monotonic() + ms;
-  return { remainingMs: () => endsAt - doors.clock.monotonic() };
+function delayedReport(context: MailboxContext, cursor: Cursor | undefined): RunReport {
+  return report(context, cursor, { outcome: 'delayed', detail: cursor?.detail ?? '' });
 }

@@ -1,10 +1,10 @@
-// A message taken apart, as far as the notice tells it. Texts are decoded to Unicode.
+// A parsed message, as far as the notice carries it. Texts are decoded to Unicode.
 export interface MailAddress {
   readonly name: string;
   readonly address: string;
 }
 
-/** Where the decoded bytes of a part are: in memory when small, else in a file of the pass's folder. */
+/** The decoded bytes of a part: in memory if small, else in a file of the run's folder. */
 export type PartContent =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | {
@@ -15,7 +15,7 @@ export type PartContent =
     };
 
 export interface MailPart {
-  /** By RFC 2231 and RFC 2047; '' where there is none. */
+  /** By RFC 2231 and RFC 2047; empty if there is none. */
   readonly filename: string;
   readonly contentType: string;
   readonly disposition: 'attachment' | 'inline';
@@ -38,13 +38,13 @@ export interface ParsedMail {
   readonly to: readonly MailAddress[];
   readonly cc: readonly MailAddress[];
   readonly subject: string;
-  /** UTC ms, undefined where there is none that can be read. */
+  /** UTC ms; undefined if there is no readable Date. */
   readonly dateMs: number | undefined;
   readonly text: string | undefined;
   readonly html: string | undefined;
   readonly parts: readonly MailPart[];
   /** What was ambiguous or cut: two From fields, two Content-Types, a text that was cut. */
   readonly remarks: readonly string[];
-  /** Hash of what the message says; survives a server that rebuilds MIME. */
-  readonly contentPrint: string;
+  /** Hash of the addresses, subject, text and attachments; the same after a server has rebuilt the MIME structure. */
+  readonly contentFingerprint: string;
 }

@@ -1,17 +1,14 @@
-// The doors that the inbound side needs. Adapters: exchange/ (IMAP, MIME) and storage/ (rows, blobs, queue).
-// The simulation replaces every one of them with a model that refuses, applies and forgets the answer, or dies.
+// The ports of the inbound module. Adapters: exchange/ (IMAP, MIME) and storage/ (rows, blobs, queue).
+// The simulation replaces every one of them with a model that refuses, applies and loses the answer, or crashes.
+import type { TimeLeft } from '../deadline.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
-import type { BounceRecipient, Classification } from '../contract/classification.ts';
+import type { Classification } from '../contract/classification.ts';
+import type { BounceNote, SentMessage } from '../contract/sentMessage.ts';
 import type { ParsedMail } from './parsedMail.ts';
-
-/** How long the caller still has; asked anew before every step. */
-export interface TimeLeft {
-  remainingMs(): number;
-}
 
 // ---- IMAP ------------------------------------------------------------------------------------------------
 
-/** Why a session could not be had or went on no longer. `detail` are for the administrator and name no secret. */
+/** Why a session could not be opened or ended early. `detail` is for the administrator and names no secret. */
 export interface ImapTrouble {
   readonly kind:
     /** The server asks for time; see retryAfterMs. Nothing is wrong with the mailbox. */
@@ -20,7 +17,7 @@ export interface ImapTrouble {
     | 'notConnected'
     /** AUTHENTICATE failed with a fresh token. */
     | 'refused'
-    /** The token ran out in the middle of the session: a new connection mends it. */
+    /** The access token expired during the session: a new connection with a new token cures that. */
     | 'tokenExpired'
     | 'needsConsent'
     | 'configuration'
@@ -36,17 +33,17 @@ export interface ImapTrouble {
 export type Imap<T> =
   ({ readonly kind: 'ok' } & T) | { readonly kind: 'failed'; readonly trouble: ImapTrouble };
 
-/** A message as far as it was read in one go. */
+/** The beginning of a message. */
 export interface FetchedHead {
   readonly uid: number;
-  /** The raw bytes from the first on; all of them when `whole`. */
+  /** The raw bytes from the first on; all of them if `whole`. */
   readonly bytes: Uint8Array;
   readonly whole: boolean;
 }
 
 /** One selected folder on one connection. Calls are made one after another. */
 export interface MailboxSession {
-  /** 0 where the server keeps no UIDs (RFC 3501 2.3.1.1 forbids it; it was seen). */
+  /** 0 if the server keeps no UIDs (RFC 3501 2.3.1.1 forbids it; it was seen). */
   readonly uidValidity: number;
   readonly uidNext: number;
   /** Ascending UIDs above `uid`. A failed answer is never an empty list. */
@@ -55,14 +52,14 @@ export interface MailboxSession {
   stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>>;
   /**
    * The beginnings of at most 50 messages. A UID asked for and missing from `heads` is either `gone` (the folder
-   * says so when asked again) or was not answered: it stays owed.
+   * says so when asked again) or was not answered, and is retried.
    */
   readHeads(
     uids: readonly number[],
   ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>>;
   /** Header blocks only, for a rescan. */
   readHeaders(uids: readonly number[]): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>>;
-  /** The whole message as it comes; throws ImapStreamTrouble when it ends early. */
+  /** The whole message in chunks; throws ImapStreamTrouble if it ends early. */
   stream(uid: number): AsyncIterable<Uint8Array>;
   /** Does the after-fetch action on all of them. A UID that has vanished counts as done. */
   act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>>;
@@ -70,7 +67,7 @@ export interface MailboxSession {
   close(): Promise<void>;
 }
 
-/** A download that was cut short: what was received is worth nothing. */
+/** A download was cut short: what was received is worthless. */
 export class ImapStreamTrouble extends Error {
   override readonly name = 'ImapStreamTrouble';
   readonly trouble: ImapTrouble;
@@ -80,7 +77,7 @@ export class ImapStreamTrouble extends Error {
   }
 }
 
-/** The IMAP side of Exchange Online: one connection per mailbox, cut when the time is over. */
+/** The IMAP side of Exchange Online: one connection per mailbox, cut when the time is up. */
 export interface Mailboxes {
   /** Token, login and SELECT of `mailbox.folder`. */
   open(mailbox: Mailbox, time: TimeLeft): Promise<Imap<{ readonly session: MailboxSession }>>;
@@ -88,12 +85,12 @@ export interface Mailboxes {
 
 // ---- parsing ---------------------------------------------------------------------------------------------
 
-/** The raw message, in memory when small, else in a temporary file that the pass removes. */
+/** The raw message: in memory if small, else in a temporary file that the run removes. */
 export type RawMail =
   | {
       readonly kind: 'bytes';
       readonly bytes: Uint8Array;
-      /** Where it is known already: nobody then goes over the bytes again for it. */
+      /** If known already: the bytes are not hashed again then. */
       readonly sha256?: string;
     }
   | {
@@ -105,7 +102,7 @@ export type RawMail =
 
 export type ParseAnswer =
   | { readonly kind: 'parsed'; readonly mail: ParsedMail; readonly classification: Classification }
-  /** Too deep, too many, too slow, too big, or the parser fell over. The raw message is safe already. */
+  /** Too deep, too many parts, too slow, too big, or the parser crashed. The raw message is stored already. */
   | { readonly kind: 'unparsed'; readonly detail: string };
 
 export interface Parser {
@@ -117,30 +114,31 @@ export interface Parser {
 
 // ---- rows ------------------------------------------------------------------------------------------------
 
-/** A UID that failed and was passed by: it is tried again before anything new. */
-export interface OwedUid {
+/** A UID that failed and was skipped: it is tried again before anything new. */
+export interface RetryUid {
   readonly uid: number;
-  readonly tries: number;
+  /** How often it has failed. */
+  readonly tryCount: number;
 }
 
-/** Where a mailbox stands; one row, changed only by conditional write. */
+/** The position and state of a mailbox; one row, changed only by conditional write. */
 export interface Cursor {
   readonly folder: string;
   readonly uidValidity: number;
-  /** The highest UID handed off or owed. */
+  /** The highest UID that was ingested or put on the retry list. */
   readonly lastUid: number;
-  readonly owed: readonly OwedUid[];
-  /** Passes that failed in a row; 0 after one that worked. */
+  readonly retryList: readonly RetryUid[];
+  /** Runs that failed in a row; 0 after one that succeeded. */
   readonly failureCount: number;
-  /** No pass before this instant (UTC ms). */
-  readonly pausedUntil: number;
-  readonly lastPassAt: number;
+  /** No run before this instant (UTC ms); 0 if there is no delay. */
+  readonly retryAt: number;
+  readonly lastRunAt: number;
   readonly lastSuccessAt: number;
-  /** There was more than the last pass could take. */
-  readonly leftover: boolean;
-  /** The last trouble in words, '' when there is none. */
+  /** The folder held more than the last run could fetch. */
+  readonly hasMore: boolean;
+  /** The last trouble in a sentence, empty if there is none. */
   readonly detail: string;
-  /** Messages that came and went unseen between two passes, since it was last zero: another reader? */
+  /** Messages that came and went unseen between two runs, in total: a sign of another reader. */
   readonly vanishedCount: number;
 }
 
@@ -151,15 +149,15 @@ export interface Lease {
   readonly version: string;
 }
 
-/** What is remembered of a message for good. */
-export interface Entry {
-  /** The stable id, with its suffix where two mails share one. */
+/** What the ledger keeps of a message for good. */
+export interface MessageEntry {
+  /** The stable id, with a suffix if two messages share it. */
   readonly id: string;
   readonly state: 'stored' | 'announced';
-  /** Hash of the header fields that travel: tells two mails with one id apart without their bytes. */
-  readonly headerPrint: string;
-  /** Hash of what the message says (addresses, subject, text, attachments), '' when unparsed. */
-  readonly contentPrint: string;
+  /** Hash of the header fields that last: tells two messages with one id apart without their bytes. */
+  readonly headerFingerprint: string;
+  /** Hash of addresses, subject, text and attachments; empty if unparsed. */
+  readonly contentFingerprint: string;
   readonly rawSha256: string;
   readonly sizeBytes: number;
   readonly kind: string;
@@ -168,7 +166,7 @@ export interface Entry {
   readonly uid: number;
 }
 
-/** An after-fetch action that is due for a UID; it goes away once the action is done. */
+/** An after-fetch action that is due for a UID; its row is removed once the action is done. */
 export interface PendingAction {
   readonly uidValidity: number;
   readonly uid: number;
@@ -177,39 +175,49 @@ export interface PendingAction {
 
 export type LedgerAnswer<T> =
   | ({ readonly kind: 'ok' } & T)
-  /** Somebody else holds the lease now; stop, the next pass goes on. */
+  /** Another run holds the lease now: stop. */
   | { readonly kind: 'lost' };
 
-/** The inbound ledger. Every method throws when the store does not answer; nothing is then known to have changed. */
+/** What one transaction of a run changes. At most 40 of `announced` and of `pending`. */
+export interface Advance {
+  readonly cursor: Cursor;
+  /** Ids whose rows become `announced`. */
+  readonly announced: readonly string[];
+  /** Actions recorded as due. */
+  readonly pending: readonly PendingAction[];
+  /** UTC ms. */
+  readonly leaseUntil: number;
+}
+
+/** Who asks for the lease of a mailbox, when, and until when (UTC ms). */
+export interface LeaseClaim {
+  readonly owner: string;
+  readonly now: number;
+  readonly leaseUntil: number;
+}
+
+/** The inbound ledger. Every method throws StorageTrouble if the store does not answer; nothing is then known to have changed. */
 export interface Ledger {
-  /** Takes the lease unless a live one is held; the cursor is undefined for a mailbox never fetched. */
-  begin(
+  /** Takes the lease unless it is held and has not expired; the cursor is undefined for a mailbox never fetched. */
+  acquireLease(
     mailboxKey: string,
-    claim: { readonly owner: string; readonly now: number; readonly untilMs: number },
+    claim: LeaseClaim,
   ): Promise<
-    | { readonly kind: 'begun'; readonly lease: Lease; readonly cursor: Cursor | undefined }
+    | { readonly kind: 'acquired'; readonly lease: Lease; readonly cursor: Cursor | undefined }
     | { readonly kind: 'busy'; readonly until: number }
   >;
   cursor(mailboxKey: string): Promise<Cursor | undefined>;
-  find(mailboxKey: string, id: string): Promise<Entry | undefined>;
+  find(mailboxKey: string, id: string): Promise<MessageEntry | undefined>;
   /** Inserts the entry as `stored`; true when it is new or is there already with the same hash of raw bytes. */
-  keep(mailboxKey: string, entry: Entry): Promise<boolean>;
-  /** One transaction: entries announced, actions noted as pending, cursor and lease moved. At most 40 of each. */
-  advance(
-    lease: Lease,
-    change: {
-      readonly cursor: Cursor;
-      readonly announced: readonly string[];
-      readonly pending: readonly PendingAction[];
-      readonly leaseUntil: number;
-    },
-  ): Promise<LedgerAnswer<{ readonly lease: Lease }>>;
-  /** Oldest first, at most `limit`. */
+  insert(mailboxKey: string, entry: MessageEntry): Promise<boolean>;
+  /** One transaction; the lease it returns replaces the old one. */
+  advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>>;
+  /** In the order of their UIDs, at most `limit`. */
   pendingActions(mailboxKey: string, limit: number): Promise<readonly PendingAction[]>;
-  /** Removes the marks; those already gone are no error. */
-  settle(mailboxKey: string, done: readonly PendingAction[]): Promise<void>;
-  /** Writes the cursor and gives the lease back. */
-  end(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>>;
+  /** Removes the rows of actions that are done or obsolete; rows already gone are no error. */
+  clearActions(mailboxKey: string, done: readonly PendingAction[]): Promise<void>;
+  /** Writes the cursor and releases the lease. */
+  releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>>;
 }
 
 // ---- blobs and queue -------------------------------------------------------------------------------------
@@ -217,51 +225,29 @@ export interface Ledger {
 export interface InboundBlobs {
   /** `container/name` as notices carry it. */
   reference(name: string): string;
-  /** Creates the blob only if it is absent; `exists` leaves the old one untouched. Nothing half-written is ever seen. */
+  /** Creates the blob only if it is absent; `exists` leaves the old one untouched. A half-written blob is never visible. */
   create(name: string, content: RawMail, contentType: string): Promise<'created' | 'exists'>;
-  /** SHA-256 (hex) of the blob's bytes as noted at creation; undefined where there is none. */
+  /** SHA-256 (hex) of the blob's bytes as noted at creation; undefined if there is no such blob. */
   sha256Of(name: string): Promise<string | undefined>;
-  /** Copies the blob into a file; false where there is none. */
+  /** Copies the blob into a file; false if there is no such blob. */
   save(name: string, path: string): Promise<boolean>;
 }
 
 export interface Notices {
   /** Puts one message on `inbound-mail`: printable ASCII, at most 48 KiB, never expires. */
-  tell(text: string): Promise<void>;
+  publish(text: string): Promise<void>;
 }
 
 // ---- what the outbound side knows ------------------------------------------------------------------------
 
-export interface SentMail {
-  readonly submissionId: string;
-  readonly mailbox: string;
-  /** ESM's own data, as it came with the submission. */
-  readonly correlation: unknown;
-}
-
-export interface SentMails {
+export interface SentMessages {
   /** The submission that an id belongs to; Message-IDs with their angle brackets, the likeliest first. */
   lookUpSent(by: {
     readonly bridgeId?: string;
     readonly messageIds: readonly string[];
-  }): Promise<SentMail | undefined>;
-  /** Is `tag` the keyed hash of `bridgeId`, in constant time? */
+  }): Promise<SentMessage | undefined>;
+  /** True if `tag` is the keyed hash of `bridgeId`; compared in constant time. */
   checkTag(bridgeId: string, tag: string): Promise<boolean>;
-  /**
-   * A bounce of ours came back. Idempotent by `noticeId`. Unverified (no valid tag) may only annotate.
-   * `pauses`: the server says that the sending side is at a limit or blocked; honoured only when verified.
-   */
+  /** A bounce of a message of ours came back. Idempotent by `noticeId`. */
   noteBounce(bounce: BounceNote): Promise<void>;
-}
-
-/** Limits of the sending side that arrive as a bounce. */
-export type SenderLimit = 'recipientsPerDay' | 'tenantLimit' | 'senderBlocked';
-
-export interface BounceNote {
-  readonly noticeId: string;
-  readonly submissionId: string;
-  readonly mailbox: string;
-  readonly recipients: readonly BounceRecipient[];
-  readonly verified: boolean;
-  readonly pauses?: SenderLimit;
 }

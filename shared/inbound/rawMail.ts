@@ -1,4 +1,4 @@
-// A message on its way through the pass: in memory while small, else in a file of the pass's own folder.
+// A message during a run: in memory if small, else in a file of the run's own folder.
 import { createHash, hash } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,34 +13,34 @@ export interface SpooledMail {
   readonly sizeBytes: number;
 }
 
-/** As much as a header block may need. */
+/** More than any header block needs. */
 const headLimitBytes = 256 * 1024;
 
 /** Messages up to this size, and all their parts, stay in memory. */
 const inMemoryBytes = 48 * 1024;
 
-/** The temporary files of one pass over one mailbox; removed at its end, whatever happened. */
+/** The temporary files of one run; removed at its end, whatever happened. */
 export class Spool {
-  private readonly folder: string;
-  private made: Promise<unknown> | undefined;
-  private sequence = 0;
+  readonly #folder: string;
+  #made: Promise<unknown> | undefined;
+  #sequence = 0;
 
-  /** `name` is nobody else's. Nothing is written before something needs it. */
+  /** `name` must be unique. Nothing is written before it is needed. */
   constructor(name: string) {
-    this.folder = join(tmpdir(), `mail-${name}`);
+    this.#folder = join(tmpdir(), `mail-${name}`);
   }
 
   /** The beginning of the paths of one message's files. */
   prefix(): string {
-    this.sequence += 1;
-    return join(this.folder, `${this.sequence}-`);
+    this.#sequence += 1;
+    return join(this.#folder, `${this.#sequence}-`);
   }
 
   /** The folder is there afterwards. */
   async ready(): Promise<void> {
-    // Raw mail is nobody else's business on this machine.
-    this.made ??= mkdir(this.folder, { mode: 0o700 });
-    await this.made;
+    // Readable by this process's user only.
+    this.#made ??= mkdir(this.#folder, { mode: 0o700 });
+    await this.#made;
   }
 
   async take(
@@ -82,15 +82,15 @@ export class Spool {
 
   /** Removes the files of one message. */
   async drop(prefix: string): Promise<void> {
-    if (this.made === undefined) return;
-    const names = await readdir(this.folder);
-    const mine = names.map((name) => join(this.folder, name)).filter((path) => path.startsWith(prefix));
+    if (this.#made === undefined) return;
+    const names = await readdir(this.#folder);
+    const mine = names.map((name) => join(this.#folder, name)).filter((path) => path.startsWith(prefix));
     await Promise.all(mine.map((path) => rm(path, { force: true })));
   }
 
   async clear(): Promise<void> {
-    if (this.made !== undefined) await rm(this.folder, { recursive: true, force: true });
-    this.made = undefined;
+    if (this.#made !== undefined) await rm(this.#folder, { recursive: true, force: true });
+    this.#made = undefined;
   }
 }
 

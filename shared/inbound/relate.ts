@@ -1,12 +1,13 @@
 // Which submission of ours a message belongs to.
 //
-// The strongest sign is the private header of the returned copy with its keyed tag: only the bridge can make that.
-// Everything else (a Message-ID that the message names) anybody can write who has seen our mail, so it is told as
-// unverified and never does more than annotate.
+// The strongest evidence is the private header of the returned copy with its keyed tag: only the bridge can make that.
+// Everything else (a Message-ID that the message refers to) can be written by anybody who has seen our mail, so such a
+// relation is marked as unverified and never does more than annotate.
 import type { Classification } from '../contract/classification.ts';
 import type { Relation } from '../contract/notice.ts';
+import type { SenderLimit, SentMessage } from '../contract/sentMessage.ts';
 import type { ParsedMail } from './parsedMail.ts';
-import type { SenderLimit, SentMail, SentMails } from './ports.ts';
+import type { SentMessages } from './ports.ts';
 
 export interface Related {
   readonly relation: Relation | undefined;
@@ -14,43 +15,44 @@ export interface Related {
   readonly remarks: readonly string[];
 }
 
+/** At most this many Message-IDs of one header field are looked up. */
+const lookupLimit = 20;
+
 export async function relate(
-  sent: SentMails,
   found: Classification,
   mail: Pick<ParsedMail, 'inReplyTo' | 'references'>,
+  sent: SentMessages,
 ): Promise<Related> {
   const { bridgeId, bridgeTag, messageId } = found.returned;
+  const returnedIds = messageId === undefined ? [] : [messageId];
   const remarks: string[] = [];
   if (bridgeId !== undefined) {
     if (bridgeTag !== undefined && (await sent.checkTag(bridgeId, bridgeTag))) {
-      const known = await sent.lookUpSent({
-        bridgeId,
-        messageIds: messageId === undefined ? [] : [messageId],
-      });
+      const known = await sent.lookUpSent({ bridgeId, messageIds: returnedIds });
       if (known !== undefined) return { relation: relationOf(known, 'privateHeader'), remarks };
     } else {
       remarks.push('It claims to return a message of ours, but the keyed tag is missing or wrong.');
     }
   }
-  const signs: readonly (readonly [Relation['by'], readonly string[]])[] = [
-    ['returnedMessageId', messageId === undefined ? [] : [messageId]],
+  const evidence: readonly (readonly [Relation['by'], readonly string[]])[] = [
+    ['returnedMessageId', returnedIds],
     ['inReplyTo', mail.inReplyTo],
     // The nearest ancestor is last (RFC 5322 3.6.4).
     ['references', mail.references.toReversed()],
   ];
-  for (const [by, messageIds] of signs) {
+  for (const [by, messageIds] of evidence) {
     if (messageIds.length === 0) continue;
-    const known = await sent.lookUpSent({ messageIds: messageIds.slice(0, 20) });
+    const known = await sent.lookUpSent({ messageIds: messageIds.slice(0, lookupLimit) });
     if (known !== undefined) return { relation: relationOf(known, by), remarks };
   }
   return { relation: undefined, remarks };
 }
 
-function relationOf({ submissionId, mailbox, correlation }: SentMail, by: Relation['by']): Relation {
+function relationOf({ submissionId, mailbox, correlation }: SentMessage, by: Relation['by']): Relation {
   return { submissionId, mailbox, correlation, by, verified: by === 'privateHeader' };
 }
 
-/** Limits of the sending side that Exchange reports as a bounce (its NDR catalogue; exchange limits page). */
+/** Limits of the sending side that Exchange reports by a bounce (its NDR catalogue; exchange limits page). */
 export function senderLimit(found: Classification): SenderLimit | undefined {
   for (const { status, diagnostic } of found.bounce?.recipients ?? []) {
     if (status === '5.1.90' || /submissionquotaexceeded|submission quota exceeded/i.test(diagnostic)) {

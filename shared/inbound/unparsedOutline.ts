@@ -1,10 +1,10 @@
 // What can be said of a message that could not be parsed: its header block, read leniently.
-import { field, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
 import { dateOf } from '../classify/mailDate.ts';
 import { decodedField } from '../classify/mimeTree.ts';
+import { field, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
 import type { MailAddress, ParsedMail } from './parsedMail.ts';
 
-export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentPrint'>;
+export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentFingerprint'>;
 
 export function outlineOf(head: Uint8Array): Outline {
   const block = readHeaders(mailText(head));
@@ -21,7 +21,7 @@ export function outlineOf(head: Uint8Array): Outline {
   };
 }
 
-/** Anything that looks like an address, at most 100; names are not worth the risk here. */
+/** Anything that looks like an address, at most 100; display names are not worth the risk here. */
 function addressesIn(block: HeaderBlock, name: string): readonly MailAddress[] {
   const value = field(block, name).slice(0, 20_000);
   const found = [...value.matchAll(/[^\s<>,;:"()[\]@]{1,64}@[a-z0-9.-]{1,253}/gi)];

@@ -1,21 +1,23 @@
-// When will what waits have left? Plays the drain forward in thought: the same permit, the same slots, as many
+// When will the waiting messages have been sent? Plays the drain forward: the same limits, the same slots, as many
 // connections as it works with, and the account's recent mean time from claim to reply.
-import { forget, permit, recipientsInDay, shorten, slotsInUse, take } from './window.ts';
-import type { Law, Taken } from './window.ts';
+import { asEarliest, asLatest } from './storageTime.ts';
+import type { Earliest } from './storageTime.ts';
+import { dropExpired, canAcquire, recipientsInDay, releaseEarly, slotsInUse, acquire } from './limiter.ts';
+import type { RateLimits, Usage } from './limiter.ts';
 
 export interface Pace {
   /** The account's recent mean from claim to reply. */
   readonly claimToReplyMs: number;
   /** Between a line's reply and its next claim: our own transactions. */
   readonly betweenMs: number;
-  /** How far apart the two bounds of time are: slots are written with the late one and judged with the early. */
+  /** How far apart the two bounds of time are: slots are written with the latest and judged with the earliest. */
   readonly boundsApartMs: number;
   readonly connectionCount: number;
 }
 
 export interface Forecast {
   readonly waitingCount: number;
-  /** When the last of them will have its reply (UTC ms); absent where some never get a permit. */
+  /** When the last of them will have its reply (UTC ms); absent if some can never be sent. */
   readonly clearsAt?: number;
   /** When the next one may start (UTC ms); now where it may already. */
   readonly nextAt?: number;
@@ -29,54 +31,59 @@ export interface Forecast {
 
 /** `waiting` has each message's recipients, in the order in which they will leave. */
 export function forecast(
-  taken: Taken,
-  law: Law,
-  early: number,
+  usage: Usage,
+  limits: RateLimits,
+  earliest: Earliest,
   waiting: readonly number[],
   pace: Pace,
 ): Forecast {
-  const today = recipientsInDay(taken, law, early);
-  const oldest = taken.day.find(([second]) => second * 1_000 + law.dayMs > early);
-  const played = play(taken, law, early, waiting, pace);
+  const today = recipientsInDay(usage, limits, earliest);
+  const oldest = usage.day.find(([second]) => second * 1_000 + limits.dayMs > earliest);
+  const played = play(usage, limits, earliest, waiting, pace);
   return {
     waitingCount: waiting.length,
     ...played,
-    slotsInUse: slotsInUse(taken, early),
-    messagesPerMinute: law.messagesPerMinute,
+    slotsInUse: slotsInUse(usage, earliest),
+    messagesPerMinute: limits.messagesPerMinute,
     recipientsToday: today,
-    recipientsPerDay: law.recipientsPerDay,
+    recipientsPerDay: limits.recipientsPerDay,
     ...(oldest === undefined
       ? {}
-      : { nextFree: { recipientCount: oldest[1], at: oldest[0] * 1_000 + law.dayMs } }),
+      : { nextFree: { recipientCount: oldest[1], at: oldest[0] * 1_000 + limits.dayMs } }),
   };
 }
 
 function play(
-  start: Taken,
-  law: Law,
-  early: number,
+  start: Usage,
+  limits: RateLimits,
+  earliest: Earliest,
   waiting: readonly number[],
   pace: Pace,
 ): { readonly clearsAt?: number; readonly nextAt?: number } {
-  let taken = start;
-  let now = early;
+  let usage = start;
+  let now: Earliest = earliest;
   let nextAt: number | undefined;
-  let clearsAt = early;
-  const lines = new Array<number>(Math.max(1, pace.connectionCount)).fill(early);
+  let clearsAt: number = earliest;
+  const connections = new Array<number>(Math.max(1, pace.connectionCount)).fill(earliest);
   for (const recipients of waiting) {
-    const line = lines.indexOf(Math.min(...lines));
-    now = Math.max(now, lines[line] ?? now);
-    let answer = permit(taken, law, now, recipients);
+    const connection = connections.indexOf(Math.min(...connections));
+    now = asEarliest(Math.max(now, connections[connection] ?? now));
+    let answer = canAcquire(usage, limits, now, recipients);
     if (answer.kind === 'wait') {
-      now = answer.retryAt;
-      answer = permit(taken, law, now, recipients);
+      now = asEarliest(answer.retryAt);
+      answer = canAcquire(usage, limits, now, recipients);
     }
-    if (answer.kind !== 'permit') return nextAt === undefined ? {} : { nextAt };
+    if (answer.kind !== 'available') return nextAt === undefined ? {} : { nextAt };
     nextAt ??= now;
     const repliedAt = now + pace.claimToReplyMs;
-    const claimed = take(forget(taken, law, now), law, repliedAt + law.periodMs, recipients);
-    taken = shorten(claimed.taken, law, claimed.slot, repliedAt + pace.boundsApartMs);
-    lines[line] = repliedAt + pace.betweenMs;
+    const claimed = acquire(
+      dropExpired(usage, limits, now),
+      limits,
+      asLatest(repliedAt + limits.periodMs),
+      recipients,
+    );
+    usage = releaseEarly(claimed.usage, limits, claimed.slot, asLatest(repliedAt + pace.boundsApartMs));
+    connections[connection] = repliedAt + pace.betweenMs;
     clearsAt = Math.max(clearsAt, repliedAt);
   }
   return { clearsAt, ...(nextAt === undefined ? {} : { nextAt }) };

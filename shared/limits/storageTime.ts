@@ -3,10 +3,23 @@
 // Every answer carries a Date of whole seconds, written at some moment between our question and its arrival. So
 // at that moment the service's time was at least Date and less than Date + 1 s, and against our own monotonic
 // clock that gives two bounds: the service is at least `Date - received` ahead of it, and at most
-// `Date + 1 s - sent`. The best of each over the last ten minutes make `early` and `late`; the true time lies
-// between them. Write deadlines with late, judge them with early, and no rounding or slow answer can let a slot
-// go too soon. If early ever passes late, the service's clock was set: what is known is thrown away.
+// `Date + 1 s - sent`. The best of each over the last ten minutes make `earliest` and `latest`; the true time is
+// between them. Write deadlines with the latest, judge them with the earliest, and no rounding or slow answer can
+// free a slot too soon: the two are types of their own, so swapping them does not compile. If the earliest ever
+// passes the latest, the service's clock was set: what is known is thrown away.
 import type { Clock } from '../clock.ts';
+
+declare const bound: unique symbol;
+/** The service's time is this or later (UTC ms). What is judged is judged with it. */
+export type Earliest = number & { readonly [bound]: 'earliest' };
+/** The service's time is this or earlier (UTC ms). What is written is written with it. */
+export type Latest = number & { readonly [bound]: 'latest' };
+
+/** Some time after a bound, which is as sure as the bound. */
+export const plus = <Bound extends number>(at: Bound, ms: number): Bound => (at + ms) as Bound;
+/** For instants that come from a row or from a calculation. */
+export const asEarliest = (at: number): Earliest => at as Earliest;
+export const asLatest = (at: number): Latest => at as Latest;
 
 const dateResolutionMs = 1_000;
 const memoryMs = 600_000;
@@ -58,17 +71,17 @@ export class StorageTime {
   }
 
   /** The service's time is this or later (UTC ms). Before any answer: the beginning of time, so nothing is over. */
-  early(): number {
+  earliest(): Earliest {
     const bounds = this.#bounds();
-    return bounds === undefined ? 0 : Math.floor(this.#clock.monotonic() + bounds.atLeast);
+    return asEarliest(bounds === undefined ? 0 : Math.floor(this.#clock.monotonic() + bounds.atLeast));
   }
 
   /** The service's time is this or earlier (UTC ms). Before any answer: the end of time, so nothing is still open. */
-  late(): number {
+  latest(): Latest {
     const bounds = this.#bounds();
-    return bounds === undefined
-      ? Number.MAX_SAFE_INTEGER
-      : Math.ceil(this.#clock.monotonic() + bounds.atMost);
+    return asLatest(
+      bounds === undefined ? Number.MAX_SAFE_INTEGER : Math.ceil(this.#clock.monotonic() + bounds.atMost),
+    );
   }
 
   #bounds(): { readonly atLeast: number; readonly atMost: number } | undefined {

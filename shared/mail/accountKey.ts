@@ -2,7 +2,7 @@
 
 const plain = /[a-z0-9.@_+'-]/;
 
-/** `smtpUser` in lower case, every other byte as =HH: printable, and free of what a table key refuses (/ \ # ?). */
+/** `smtpUser` in lower case, every other byte as =HH: printable, without the characters that a table key forbids (/ \ # ?). */
 export function accountKey(smtpUser: string): string {
   let key = '';
   for (const byte of new TextEncoder().encode(smtpUser.toLowerCase())) {

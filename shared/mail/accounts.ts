@@ -1,9 +1,11 @@
+// The accounts of the settings' mailboxes.
 import { accountKey } from './accountKey.ts';
+import { sameAddress } from './address.ts';
 import type { Account, Limits, Mailbox } from './mailbox.ts';
 
 /**
- * The mailboxes that send, grouped by who logs in to SMTP (`smtpUser`, without regard to case), in the order of
- * their first mailbox. An account has the lowest of its mailboxes' limits: Exchange counts per login.
+ * The mailboxes that send, grouped by SMTP login (`smtpUser`, without regard to case), in the order of their first
+ * mailbox. An account has the lowest of its mailboxes' limits: Exchange counts per login.
  */
 export function groupAccounts(mailboxes: readonly Mailbox[]): readonly Account[] {
   const accounts = new Map<string, Account>();
@@ -23,6 +25,11 @@ export function groupAccounts(mailboxes: readonly Mailbox[]): readonly Account[]
     );
   }
   return [...accounts.values()];
+}
+
+/** The mailbox of that address; Exchange compares without regard to case. */
+export function mailboxAt(mailboxes: Iterable<Mailbox>, address: string): Mailbox | undefined {
+  return [...mailboxes].find((mailbox) => sameAddress(mailbox.address, address));
 }
 
 function lowest(one: Limits, other: Limits): Limits {

@@ -1,9 +1,9 @@
 // One entry, one recipient.
 //
-// Mail libraries read an address field as a little language: lists, groups, comments, routes, quoted parts,
-// encoded words, DSN parameters. One string can then become two RCPT commands, or another person's. So an
-// address here is a plain addr-spec and nothing else: a dot-atom, one at-sign, a domain of A-labels
-// (RFC 5322 3.2.3 and 3.4.1, RFC 5321 4.5.3.1). Whatever else it is, it is refused, never repaired.
+// Mail libraries parse an address field as a small language: lists, groups, comments, routes, quoted parts, encoded
+// words, DSN parameters. One string can then become two RCPT commands, or another person's address. So an address here is
+// a plain addr-spec and nothing else: a dot-atom, one at-sign, a domain of A-labels (RFC 5322 3.2.3 and 3.4.1,
+// RFC 5321 4.5.3.1). Everything else is refused, never repaired.
 
 /** Longest local part and longest address, in octets (RFC 5321 4.5.3.1.1 to 4.5.3.1.3). */
 export const localPartBytes = 64;
@@ -13,12 +13,12 @@ const atom = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+$/;
 const label = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 
 export type AddressAnswer =
-  /** The domain in lower case, the local part as it was written (RFC 5321 2.4: only its host may fold it). */
+  /** The domain in lower case, the local part as it was written (RFC 5321 2.4: only its host may change it). */
   | { readonly kind: 'ok'; readonly address: string }
-  /** A sentence's end: what is wrong and what to write instead. */
+  /** The end of a sentence: what is wrong and what to write instead. */
   | { readonly kind: 'refused'; readonly detail: string };
 
-/** Reads one plain addr-spec. Never throws; takes time linear in the text. */
+/** Parses one plain addr-spec. Never throws; takes time linear in the text. */
 export function parseAddress(text: string): AddressAnswer {
   if (text === '') return refused('is empty; write one address such as user@example.com');
   if (text.length > 1_000)
@@ -38,21 +38,25 @@ export function parseAddress(text: string): AddressAnswer {
   return { kind: 'ok', address: `${local}@${domain.toLowerCase()}` };
 }
 
-/** The same mailbox, as Exchange sees it: without regard to case. */
+/** The same mailbox for Exchange, which compares without regard to case. */
 export function sameAddress(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
 }
 
-/** Domain in lower case is what the limiter and RCPT see; two spellings of one recipient are one. */
-export function foldRecipients(addresses: readonly string[]): readonly string[] {
-  return [...new Set(addresses)];
+/** One RCPT each: exact repeats once, and the domain's case does not matter; the local part's does (RFC 5321 2.4). */
+export function eachOnce(addresses: readonly string[]): readonly string[] {
+  const folded = (address: string): string => {
+    const at = address.lastIndexOf('@');
+    return address.slice(0, at) + address.slice(at).toLowerCase();
+  };
+  return [...new Map(addresses.map((address) => [folded(address), address])).values()];
 }
 
 function refused(detail: string): AddressAnswer {
   return { kind: 'refused', detail };
 }
 
-/** Anything that no dot-atom and no domain can hold, with the reason that helps most. */
+/** Any character that no dot-atom and no domain can contain, with the most helpful reason. */
 function strangeCharacter(text: string): string | undefined {
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
@@ -91,7 +95,7 @@ function domainTrouble(domain: string): string | undefined {
   if (domain === '') return 'has nothing after the @; write one address such as user@example.com';
   const labels = domain.split('.');
   if (!labels.every((part) => label.test(part))) {
-    return 'has a domain that is none (letters, digits and hyphens between single dots, at most 63 each); correct it';
+    return 'has an invalid domain (letters, digits and hyphens between single dots, at most 63 each); correct it';
   }
   if (labels.length < 2) return 'has a domain without a dot; write the full domain name';
   // RFC 3696 2: no top-level domain is all digits; such a name is an IPv4 address.

@@ -1,8 +1,7 @@
-// A header block read leniently: what real and broken mail has in common. Never throws; linear in its input.
+// A lenient reader of header blocks, the only one for incoming mail. Never throws; linear in its input.
 //
-// Bytes are taken one to one as characters (latin1), so that nothing is lost before a charset is known, and every
-// kind of line end becomes LF: mail with bare CR was seen in the wild, and a parser that sees one long line there
-// finds no parts at all.
+// Bytes become characters one to one (latin1), so that nothing is lost before a charset is known, and every kind of line
+// end becomes LF: mail with bare CR was seen in the wild, and a parser that takes it for one long line finds no parts.
 
 export interface HeaderField {
   /** In lower case. */
@@ -29,11 +28,11 @@ export function mailText(bytes: Uint8Array): string {
     .replaceAll('\r\n', '\n')
     .replaceAll('\r\n', '\n')
     .replaceAll('\r', '\n');
-  return withoutMark(text.startsWith('\u00ef\u00bb\u00bf') ? text.slice(3) : text);
+  return withoutMboxLine(text.startsWith('\u00ef\u00bb\u00bf') ? text.slice(3) : text);
 }
 
 /** Without the line that an mbox puts before each mail. */
-function withoutMark(text: string): string {
+function withoutMboxLine(text: string): string {
   const start = text.startsWith('From ') || text.startsWith('>From ') ? text.indexOf('\n') + 1 : 0;
   return start > 0 ? text.slice(start) : text;
 }
@@ -57,7 +56,7 @@ export function readHeaders(text: string, from = 0, to = text.length): HeaderBlo
     } else {
       const colon = fieldColon(text, at, end);
       if (colon < 0) {
-        // A line that is no field: the blank line is missing, unless nothing was read yet (a stray first line).
+        // Not a field: the empty line is missing, or, if nothing was read yet, this is a stray first line.
         if (fields.length > 0) return { fields: finished(fields), bodyAt: at };
       } else if (fields.length < fieldCountLimit) {
         last = {
@@ -74,7 +73,7 @@ export function readHeaders(text: string, from = 0, to = text.length): HeaderBlo
   return { fields: finished(fields), bodyAt: to };
 }
 
-/** The first field of that name, '' where there is none. */
+/** The first field of that name; empty if there is none. */
 export function field(block: { readonly fields: readonly HeaderField[] }, name: string): string {
   return block.fields.find((one) => one.name === name)?.value ?? '';
 }
@@ -86,7 +85,7 @@ export function fieldsNamed(
   return block.fields.filter((one) => one.name === name).map((one) => one.value);
 }
 
-/** Which message it is and which it answers; the same whether its body could be parsed or not. */
+/** Its own Message-ID and those it answers; the same whether its body could be parsed or not. */
 export function threadOf(block: { readonly fields: readonly HeaderField[] }): {
   readonly messageId: string;
   readonly inReplyTo: readonly string[];

@@ -1,6 +1,6 @@
 // A mailbox that the bridge serves, and the SMTP account that mailboxes may share.
 
-/** What Exchange Online allows one account, or less by choice (exchange limits: 30, 10,000, 3). */
+/** What Exchange Online allows one account (30, 10,000, 3), or less by setting. */
 export interface Limits {
   readonly messagesPerMinute: number;
   /** Recipients in any 24 hours. */
@@ -20,9 +20,9 @@ export interface Mailbox {
   /** The address as the administrator wrote it, domain in lower case. Compared without regard to case. */
   readonly address: string;
   readonly signIn: 'delegated' | 'application';
-  /** Who logs in to IMAP; the address where nothing else is set. */
+  /** The IMAP login; the address if not set. */
   readonly imapUser: string;
-  /** Who logs in to SMTP; the address where nothing else is set. */
+  /** The SMTP login; the address if not set. */
   readonly smtpUser: string;
   readonly send: boolean;
   readonly receive: boolean;

@@ -1,7 +1,7 @@
 // Message identifiers as headers carry them: `<left@right>` (RFC 5322 3.6.4).
 //
-// Ids in the wild are wider than the grammar (several at-signs, brackets within, no dot). What is checked is
-// what keeps a header safe: printable ASCII, no space, no angle bracket inside, one line's length.
+// Ids in the wild exceed the grammar (several at-signs, brackets inside, no dot). Only what keeps a header safe is
+// checked: printable ASCII, no space, no angle bracket inside, the length of a line.
 
 /** So that `References: ` and one id stay within a line of 998 octets (RFC 5322 2.1.1). */
 export const messageIdBytes = 900;
@@ -13,7 +13,7 @@ export function isMessageId(text: string): boolean {
   return text.length <= messageIdBytes && bracketed.test(text) && at > 1 && at < text.length - 2;
 }
 
-/** The ids of a References or In-Reply-To value, or undefined where any part of it is none. */
+/** The ids of a References or In-Reply-To value; undefined if any part of it is not an id. */
 export function parseMessageIds(text: string): readonly string[] | undefined {
   const parts = text.split(' ').filter((part) => part !== '');
   return parts.every(isMessageId) ? parts : undefined;

@@ -1,15 +1,13 @@
-// Foreign values in our own sentences.
+// Foreign values within our own sentences.
+import { asciiJson } from './asciiJson.ts';
 
-/** A value as people can read it in a sentence: quoted, at most 60 characters, printable ASCII. */
+/** The text as it can be shown in a sentence: quoted, at most 60 characters, printable ASCII. */
 export function quoteBriefly(text: string): string {
   const cut = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return JSON.stringify(cut.toWellFormed()).replace(
-    /[^\x20-\x7e]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return asciiJson(cut.toWellFormed());
 }
 
-/** What a JSON value is, in words. */
+/** The kind of a JSON value, for a sentence. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';

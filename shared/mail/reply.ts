@@ -1,19 +1,19 @@
-/** An SMTP answer (RFC 5321 4.2), with its enhanced status (RFC 3463) where the server gave one. */
+/** An SMTP answer (RFC 5321 4.2), with its enhanced status (RFC 3463) if the server gave one. */
 export interface Reply {
   readonly code: number;
   /** `5.7.3`, or absent. */
   readonly enhanced?: string;
-  /** The server's words, all lines joined by a space, at most 1,000 characters, without control characters. */
+  /** The server's text, all lines joined by a space, at most 1,000 characters, without control characters. */
   readonly text: string;
 }
 
-/** More than this of a reply is never looked at: what a server says is untrusted and may have no end. */
+/** More than this of a reply is never looked at: a server's text is untrusted and may be endless. */
 const replyCharacters = 16_384;
 const textCharacters = 1_000;
 
 /**
  * Reads a reply as it came over the wire: one line or many (`550-5.1.1 …` CRLF `550 5.1.1 …`).
- * Undefined where it does not begin with a code from 200 to 599.
+ * Undefined if it does not begin with a code from 200 to 599.
  */
 export function parseReply(wire: string): Reply | undefined {
   const lines = wire.slice(0, replyCharacters).split(/\r\n|\r|\n/);
@@ -39,7 +39,7 @@ export function parseReply(wire: string): Reply | undefined {
   };
 }
 
-/** A reply in one line, as people quote it: `550 5.1.1 No such user`. */
+/** A reply in one line, as it is quoted: `550 5.1.1 No such user`. */
 export function quoteReply(reply: Reply): string {
   return [String(reply.code), reply.enhanced, reply.text]
     .filter((part) => part !== undefined && part !== '')

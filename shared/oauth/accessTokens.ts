@@ -1,128 +1,127 @@
-// The one door to access tokens: what this process holds, and when it asks for more. Policy:
+// The access tokens of this process: a cache in front of the token endpoint. Policy:
 //
-// - A token is refreshed ten minutes before its end (or at half of a shorter life), one refresh in flight per
-//   process and grant; while a new one cannot be had, the old token serves until its end.
-// - Trouble with the network or a setting is remembered for a while, so that no caller can make a loop of it.
+// - A token is refreshed ten minutes before it expires (or at half of a shorter life), with one refresh in flight per
+//   process and grant; while no new one can be had, the old token is used until it expires.
+// - A failure of the network or of a setting is remembered for a while, so that no caller can turn it into a loop.
 //
-// How a delegated grant gives a token, and how workers share it: delegatedTokens.ts. Application tokens are each
-// process's own: nothing rotates there, and nothing can be lost.
+// How a delegated grant gives a token: delegatedTokens.ts.
 import type { Clock } from '../clock.ts';
-import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
+import type { AccessTokens, Protocol, TokenAnswer } from '../mail/accessToken.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
-import * as events from '../telemetry/oauthEvents.ts';
-import { troubleEvent } from './delegatedTokens.ts';
-import type { DelegatedTokens, Trouble } from './delegatedTokens.ts';
+import { oauthEvents } from '../telemetry/oauthEvents.ts';
+import { failureEvent } from './delegatedTokens.ts';
+import type { DelegatedTokens } from './delegatedTokens.ts';
 import { grantName } from './grants.ts';
-import type { ApplicationTokens, Refusal } from './ports.ts';
-import type { SharedToken, TokenTimes } from './sharedToken.ts';
+import type { ApplicationTokens, IssuedToken, TokenFailure } from './ports.ts';
 
-const MARGIN_MS = 600_000;
-/** A token this close to its end is not handed out even when nothing better can be had. */
-const LAST_USE_MS = 30_000;
+const refreshMarginMs = 600_000;
+/** A token this close to its expiry is not handed out even if nothing better can be had. */
+const lastUseMs = 30_000;
 /** A token this young is not renewed because a server refused it: twenty sessions may be refused at once. */
-const RENEW_AFTER_MS = 60_000;
-const PAUSE_MS = 30_000;
-const APPLICATION = 'application';
+const renewAfterMs = 60_000;
+const pauseMs = 30_000;
+const application = 'application';
 
-export interface AccessTokenParts {
-  readonly delegated: DelegatedTokens;
+export interface AccessTokensDependencies {
+  readonly delegated: Pick<DelegatedTokens, 'obtain'>;
   readonly application: ApplicationTokens;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** What this process knows of one grant. As many as mailboxes in the settings. */
-interface Slot {
-  held?: SharedToken;
-  pending?: Promise<TokenAnswer>;
-  /** The last trouble, given again until then without asking anybody. */
-  pause?: { readonly until: number; readonly answer: Exclude<Trouble, { kind: 'needsConsent' }> };
+/** Times are UTC ms. */
+interface HeldToken {
+  readonly token: string;
+  readonly obtainedAt: number;
+  readonly expiresAt: number;
 }
 
-export function createAccessTokens({ delegated, application, clock, log }: AccessTokenParts): AccessTokens {
-  const slots = new Map<string, Slot>();
+/** What this process knows of one grant. There are as many as mailboxes in the settings. */
+interface Entry {
+  held?: HeldToken;
+  pending?: Promise<TokenAnswer>;
+  /** The last failure, answered again until then without calling the authority. */
+  pause?: { readonly until: number; readonly failure: TokenFailure };
+}
 
-  return {
-    async get(mailbox: Mailbox, _protocol, options): Promise<TokenAnswer> {
-      const name = mailbox.signIn === 'application' ? APPLICATION : grantName(mailbox.address);
-      const slot = slots.get(name) ?? {};
-      slots.set(name, slot);
-      const renew = options?.renew === true;
-      const asked = clock.now();
-      const good = slot.held !== undefined && asked < refreshAt(slot.held) ? slot.held : undefined;
-      if (good !== undefined && (!renew || asked - good.obtainedAt < RENEW_AFTER_MS)) return given(good);
-      if (slot.pause !== undefined && asked < slot.pause.until) return orOld(slot, slot.pause.answer, renew);
-      slot.pending ??= refresh(name, slot, renew).finally(() => {
-        delete slot.pending;
-      });
-      const answer = await slot.pending;
-      return answer.kind === 'token' ? answer : orOld(slot, answer, renew);
-    },
-  };
+export class CachedAccessTokens implements AccessTokens {
+  readonly #dependencies: AccessTokensDependencies;
+  readonly #entries = new Map<string, Entry>();
 
-  function given({ token, expiresAt }: SharedToken): TokenAnswer {
-    return { kind: 'token', token, expiresAt };
+  constructor(dependencies: AccessTokensDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  /** The old token while it lives; not after a server has refused it, nor when the sign-in itself is over. */
-  function orOld({ held }: Slot, answer: Trouble, renew: boolean): TokenAnswer {
-    const alive = held !== undefined && clock.now() < lastUseAt(held);
-    return alive && !renew && answer.kind !== 'needsConsent' ? given(held) : answer;
+  async get(
+    mailbox: Mailbox,
+    _protocol: Protocol,
+    { renew = false }: { readonly renew?: boolean } = {},
+  ): Promise<TokenAnswer> {
+    const name = mailbox.signIn === 'application' ? application : grantName(mailbox.address);
+    const entry = this.#entries.get(name) ?? {};
+    this.#entries.set(name, entry);
+    const now = this.#dependencies.clock.now();
+    const { held, pause } = entry;
+    if (held !== undefined && now < refreshAt(held) && !(renew && now - held.obtainedAt >= renewAfterMs)) {
+      return answerOf(held);
+    }
+    if (pause !== undefined && now < pause.until) return this.#orHeld(entry, pause.failure, renew);
+    entry.pending ??= this.#refresh(name, entry).finally(() => {
+      delete entry.pending;
+    });
+    const answer = await entry.pending;
+    return answer.kind === 'token' ? answer : this.#orHeld(entry, answer, renew);
   }
 
-  async function refresh(name: string, slot: Slot, renew: boolean): Promise<TokenAnswer> {
-    const { held } = slot;
-    const answer =
-      name === APPLICATION
-        ? await applicationToken()
-        : await delegated.obtain(name, {
-            fits: fitting(held, renew),
-            waits: renew || held === undefined || clock.now() >= lastUseAt(held),
-          });
-    if (answer.kind === 'obtained') {
-      slot.held = answer.token;
-      delete slot.pause;
-      return given(answer.token);
+  /** The old token until it expires; not after a server refused it, nor if the grant itself is no longer valid. */
+  #orHeld({ held }: Entry, failure: TokenFailure, renew: boolean): TokenAnswer {
+    const alive = held !== undefined && this.#dependencies.clock.now() < lastUseAt(held);
+    return alive && !renew && failure.kind !== 'needsConsent' ? answerOf(held) : failure;
+  }
+
+  async #refresh(name: string, entry: Entry): Promise<TokenAnswer> {
+    const { clock, delegated } = this.#dependencies;
+    const answer = await (name === application ? this.#applicationToken() : delegated.obtain(name));
+    const now = clock.now();
+    if (answer.kind === 'token') {
+      entry.held = { token: answer.token, obtainedAt: now, expiresAt: now + answer.expiresInMs };
+      delete entry.pause;
+      return answerOf(entry.held);
     }
     if (answer.kind === 'needsConsent') {
-      // No pause: the row answers without asking anybody, and a new consent is to count at once.
-      delete slot.held;
+      // No pause: the row answers without calling the authority, and a new consent is to count at once.
+      delete entry.held;
       return answer;
     }
-    const pauseMs = answer.kind === 'unavailable' ? (answer.retryAfterMs ?? PAUSE_MS) : PAUSE_MS;
-    slot.pause = { until: clock.now() + pauseMs, answer };
+    const waitMs = answer.kind === 'unavailable' ? (answer.retryAfterMs ?? pauseMs) : pauseMs;
+    entry.pause = { until: now + waitMs, failure: answer };
     return answer;
   }
 
-  /** Another worker's token will do if it is not near its end, and newer than the one that is to be replaced. */
-  function fitting(held: SharedToken | undefined, renew: boolean): (times: TokenTimes) => boolean {
-    const now = clock.now();
-    const newerThan = held?.obtainedAt ?? (renew ? now - RENEW_AFTER_MS : Number.NEGATIVE_INFINITY);
-    return (times) => times.obtainedAt > newerThan && now < refreshAt(times);
-  }
-
-  async function applicationToken(): Promise<
-    { readonly kind: 'obtained'; readonly token: SharedToken } | Trouble
-  > {
-    const answer = await application.fetch();
+  async #applicationToken(): Promise<IssuedToken | TokenFailure> {
+    const { log } = this.#dependencies;
+    const answer = await this.#dependencies.application.fetch();
     if (answer.kind === 'token') {
-      const { token, expiresInMs } = answer;
-      log(events.tokenRefreshed({ grant: APPLICATION, livesMs: expiresInMs, rotated: false }));
-      const obtainedAt = clock.now();
-      return { kind: 'obtained', token: { token, obtainedAt, expiresAt: obtainedAt + expiresInMs } };
+      log(oauthEvents.tokenRefreshed({ grant: application, lifetimeMs: answer.expiresInMs, rotated: false }));
+      return answer;
     }
-    // Nobody can consent in a browser here: what would ask for a person is a matter of the registration.
-    const trouble: Refusal = answer.kind === 'needsConsent' ? { ...answer, kind: 'configuration' } : answer;
-    log(troubleEvent(APPLICATION, trouble));
-    return trouble;
+    // Nobody can consent in a browser here: what would need a person is a matter of the app registration.
+    const failure: TokenFailure =
+      answer.kind === 'needsConsent' ? { ...answer, kind: 'configuration' } : answer;
+    log(failureEvent(application, failure));
+    return failure;
   }
 }
 
-function refreshAt({ obtainedAt, expiresAt }: TokenTimes): number {
-  return expiresAt - Math.min(MARGIN_MS, (expiresAt - obtainedAt) / 2);
+function answerOf({ token, expiresAt }: HeldToken): TokenAnswer {
+  return { kind: 'token', token, expiresAt };
 }
 
-function lastUseAt({ obtainedAt, expiresAt }: TokenTimes): number {
-  return expiresAt - Math.min(LAST_USE_MS, (expiresAt - obtainedAt) / 10);
+function refreshAt({ obtainedAt, expiresAt }: HeldToken): number {
+  return expiresAt - Math.min(refreshMarginMs, (expiresAt - obtainedAt) / 2);
+}
+
+function lastUseAt({ obtainedAt, expiresAt }: HeldToken): number {
+  return expiresAt - Math.min(lastUseMs, (expiresAt - obtainedAt) / 10);
 }

@@ -1,6 +1,6 @@
-// The one door to @azure/identity: the app's proof for Entra, application tokens, and the vault's credential.
-// The library hides status and Retry-After of a refusal, so a pipeline policy notes them, and the refusal is
-// judged by the same rules as the delegated one. Its own retries are off: the callers decide when to ask again.
+// The only importer of @azure/identity: the federated token, application tokens, and the vault's credential.
+// The library hides status and Retry-After of an error response, so a pipeline policy records them, and the response is
+// judged by the same rules as a delegated one. The library's own retries are off: the callers decide when to retry.
 import {
   ClientAssertionCredential,
   ClientCertificateCredential,
@@ -9,123 +9,123 @@ import {
 } from '@azure/identity';
 import type { ClientSecretCredentialOptions, TokenCredential } from '@azure/identity';
 import type { Clock } from '../clock.ts';
-import type { ApplicationTokens, FreshToken, Refusal } from './ports.ts';
-import { judgeRefusal, notReached } from './refusal.ts';
-import type { SignInSettings } from './settings.ts';
+import type { ApplicationTokens, IssuedToken, TokenFailure } from './ports.ts';
+import { judgeErrorResponse, unreachable } from './errorResponse.ts';
+import type { SignInSettings } from '../config/settings.ts';
 
 type PipelinePolicy = NonNullable<ClientSecretCredentialOptions['additionalPolicies']>[number]['policy'];
 
-/** Assumed where the answer did not say; Entra always says. */
-const SHORTEST_LIFE_MS = 300_000;
+/** Assumed if the response does not say; Entra always says. */
+const defaultLifetimeMs = 300_000;
 
-/** What a managed identity's token must be for, so that Entra takes it in place of a secret. */
-const EXCHANGE_AUDIENCE = 'api://AzureADTokenExchange/.default';
+/** The audience of a managed identity's token that Entra accepts in place of a secret. */
+const exchangeAudience = 'api://AzureADTokenExchange/.default';
 
-/** Hosts whose instances MSAL can discover; any other authority must be taken at its word. */
-const MICROSOFT_HOSTS: ReadonlySet<string> = new Set([
+/** Hosts whose instances MSAL can discover; any other authority is used as configured. */
+const microsoftHosts: ReadonlySet<string> = new Set([
   'login.microsoftonline.com',
   'login.microsoftonline.us',
   'login.partner.microsoftonline.cn',
   'login.chinacloudapi.cn',
 ]);
 
-/** What the token endpoint answered last: of a token only how long it lives. */
-interface Noted {
-  refused?: { readonly status: number; readonly retryAfter: string | undefined; readonly body: unknown };
-  livesMs?: number;
+/** What the token endpoint answered last; of a token only its lifetime. */
+interface LastResponse {
+  error?: { readonly status: number; readonly retryAfter: string | undefined; readonly body: unknown };
+  lifetimeMs?: number;
   assertionFailed?: boolean;
 }
 
-/** The managed identity has no token for us: not assigned, or its endpoint is down. */
-export class AssertionTrouble extends Error {
+/** The managed identity gave no token: not assigned, or its endpoint is down. */
+export class FederatedTokenError extends Error {
   override readonly name = 'AssertionTrouble';
 }
 
 /**
- * The managed identity's federated token, to be sent as `client_assertion`. The library keeps it until minutes
- * before its end. Throws AssertionTrouble.
+ * The managed identity's federated token, to be sent as `client_assertion`. The library caches it until minutes
+ * before it expires. Throws AssertionTrouble.
  */
 export function federatedAssertion(credential: { readonly clientId?: string }): () => Promise<string> {
   const identity = managedIdentity(credential);
   return async () => {
     try {
-      return (await identity.getToken(EXCHANGE_AUDIENCE)).token;
+      return (await identity.getToken(exchangeAudience)).token;
     } catch {
-      throw new AssertionTrouble('The managed identity gave no token');
+      throw new FederatedTokenError('The managed identity gave no token');
     }
   };
 }
 
-/** What an administrator is told when the managed identity gives nothing. */
-export const assertionWords =
+/** For the administrator. */
+export const noFederatedToken =
   'The managed identity gave no token: check that the Function App has the user-assigned identity (Function App → Identity) and that MANAGED_IDENTITY_CLIENT_ID is its client id. Its endpoint may also be down for a moment; the bridge tries again.';
 
-/** Tokens of the app itself. Each call asks the network: keeping them is the caller's affair. */
+/** Tokens of the app itself. Each call goes to the network: caching them is the caller's task. */
 export function createApplicationTokens(settings: SignInSettings, clock: Clock): ApplicationTokens {
   const assertion =
     settings.credential.kind === 'managedIdentity' ? federatedAssertion(settings.credential) : undefined;
   return {
-    async fetch(): Promise<FreshToken | Refusal> {
-      const noted: Noted = {};
-      const proof =
+    async fetch(): Promise<IssuedToken | TokenFailure> {
+      const last: LastResponse = {};
+      const federated =
         assertion &&
         ((): Promise<string> =>
           assertion().catch((error: unknown) => {
-            noted.assertionFailed = true;
+            last.assertionFailed = true;
             throw error;
           }));
       try {
         // A new credential each time: the library's own cache would give the old token back until five
         // minutes before its end, and after a server has refused it.
-        const credential = appCredential(settings, proof, noted);
+        const credential = appCredential(settings, federated, last);
         const { token } = await credential.getToken(settings.applicationScope);
-        return { kind: 'token', token, expiresInMs: noted.livesMs ?? SHORTEST_LIFE_MS };
+        return { kind: 'token', token, expiresInMs: last.lifetimeMs ?? defaultLifetimeMs };
       } catch {
-        return refusalOf(noted, clock);
+        return failureOf(last, clock);
       }
     },
   };
 }
 
 /** The library's errors may hold what the server echoed: nothing of them is passed on. */
-function refusalOf(noted: Noted, clock: Clock): Refusal {
-  if (noted.assertionFailed === true) return { kind: 'unavailable', detail: assertionWords };
-  return noted.refused === undefined
-    ? notReached('The sign-in service')
-    : judgeRefusal(noted.refused, clock.now());
+function failureOf(last: LastResponse, clock: Clock): TokenFailure {
+  if (last.assertionFailed === true) return { kind: 'unavailable', detail: noFederatedToken };
+  return last.error === undefined
+    ? unreachable('The sign-in service')
+    : judgeErrorResponse(last.error, clock.now());
 }
 
-/** The program could not prove itself to the vault; the vault itself was not asked. */
-export class VaultSignInTrouble extends Error {
+/** The program could not sign in to the vault; the vault itself was not called. */
+export class VaultSignInError extends Error {
   override readonly name = 'VaultSignInTrouble';
-  readonly refusal: Refusal;
-  constructor(refusal: Refusal) {
-    super(refusal.detail);
-    this.refusal = refusal;
+  readonly failure: TokenFailure;
+  constructor(failure: TokenFailure) {
+    super(failure.detail);
+    this.failure = failure;
   }
 }
 
 /** Who the program is to the vault: the managed identity, or outside Azure the app. Throws VaultSignInTrouble. */
 export function vaultCredential(settings: SignInSettings, clock: Clock): TokenCredential {
-  const noted: Noted = {};
+  const last: LastResponse = {};
   const ofIdentity = settings.credential.kind === 'managedIdentity';
   const credential: TokenCredential =
     settings.credential.kind === 'managedIdentity'
       ? managedIdentity(settings.credential)
-      : appCredential(settings, undefined, noted);
+      : appCredential(settings, undefined, last);
   return {
     async getToken(scopes, options) {
-      delete noted.refused;
+      delete last.error;
       try {
         return await credential.getToken(scopes, options);
       } catch {
-        throw new VaultSignInTrouble(refusalOf({ ...noted, assertionFailed: ofIdentity }, clock));
+        throw new VaultSignInError(failureOf({ ...last, assertionFailed: ofIdentity }, clock));
       }
     },
   };
 }
 
-/** What the storage account is shown: the managed identity; a connection string needs nothing. */
+/** The credential for the storage account: the managed identity; a connection string needs none. */
 export function storeCredential(
   store: { readonly kind: 'identity'; readonly clientId?: string } | { readonly kind: 'connectionString' },
 ): { readonly credential?: TokenCredential } {
@@ -140,14 +140,14 @@ function managedIdentity(credential: { readonly clientId?: string }): ManagedIde
 
 function appCredential(
   settings: SignInSettings,
-  proof: (() => Promise<string>) | undefined,
-  noted: Noted,
+  federated: (() => Promise<string>) | undefined,
+  last: LastResponse,
 ): ClientAssertionCredential | ClientSecretCredential | ClientCertificateCredential {
   const options = {
     authorityHost: settings.authorityHost,
-    disableInstanceDiscovery: !MICROSOFT_HOSTS.has(new URL(settings.authorityHost).host),
+    disableInstanceDiscovery: !microsoftHosts.has(new URL(settings.authorityHost).host),
     retryOptions: { maxRetries: 0 },
-    additionalPolicies: [{ policy: noteAnswers(noted), position: 'perRetry' as const }],
+    additionalPolicies: [{ policy: recordResponses(last), position: 'perRetry' as const }],
   };
   const { tenant, clientId, credential } = settings;
   switch (credential.kind) {
@@ -155,7 +155,7 @@ function appCredential(
       return new ClientAssertionCredential(
         tenant,
         clientId,
-        proof ?? federatedAssertion(credential),
+        federated ?? federatedAssertion(credential),
         options,
       );
     case 'secret':
@@ -165,24 +165,24 @@ function appCredential(
   }
 }
 
-/** Watches the token endpoint's answers; requests, which hold the proof, are not looked at. */
-function noteAnswers(noted: Noted): PipelinePolicy {
+/** Records the token endpoint's responses; requests, which hold the app's credential, are not read. */
+function recordResponses(last: LastResponse): PipelinePolicy {
   return {
-    name: 'noteAnswers',
+    name: 'recordResponses',
     async sendRequest(request, next) {
       const response = await next(request);
       if (request.method !== 'POST') {
         if (response.status >= 400) {
-          noted.refused = { status: response.status, retryAfter: undefined, body: undefined };
+          last.error = { status: response.status, retryAfter: undefined, body: undefined };
         }
         return response;
       }
       const body = parsed(response.bodyAsText);
       if (response.status === 200) {
-        const livesSeconds = Number((body as { expires_in?: unknown } | null | undefined)?.expires_in);
-        if (livesSeconds > 0) noted.livesMs = livesSeconds * 1000;
+        const lifetimeSeconds = Number((body as { expires_in?: unknown } | null | undefined)?.expires_in);
+        if (lifetimeSeconds > 0) last.lifetimeMs = lifetimeSeconds * 1000;
       } else {
-        noted.refused = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
+        last.error = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
       }
       return response;
     },

@@ -1,33 +1,41 @@
 // Connecting a mailbox: the authorization code flow with PKCE, in two halves that may run in two workers.
 //
-// What the browser brings back must fit three things that are kept apart: a `state` that only Entra's redirect
-// knows, a cookie that only the same browser has, and a row with the hashes of both. The row is used once, within
-// ten minutes, and there is one per mailbox: a new start ends the one before. Verifier and nonce are derived from
-// the cookie's value and the state, so neither is stored anywhere.
+// The callback must match three things that are kept apart: a `state` that only Entra's redirect carries, a cookie that
+// only the same browser has, and a row with the hashes of both. The row is used once, within ten minutes, and there is
+// one per mailbox: a new start replaces the one before. Verifier and nonce are derived from the cookie's value and the
+// state, so neither is stored.
 //
-// What Entra then says is believed only if issuer and tenant are ours and the person who signed in is the user
-// that logs in to SMTP. Until all of that is true nothing is stored, and an older grant stays as it is.
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+// Entra's answer is accepted only if issuer and tenant are ours and the user who signed in is the one that logs in to
+// SMTP. Until all of that is verified nothing is stored, and an older grant stays as it is.
+import { createHash } from 'node:crypto';
 import * as oidc from 'openid-client';
 import type { Clock, Random } from '../clock.ts';
+import type { SignInSettings } from '../config/settings.ts';
+import { sameAddress } from '../mail/address.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
-import * as events from '../telemetry/oauthEvents.ts';
+import { oauthEvents } from '../telemetry/oauthEvents.ts';
+import {
+  derive,
+  endCookie,
+  hash,
+  isState,
+  readCookie,
+  readQuery,
+  sameHash,
+  startCookie,
+} from './consentBinding.ts';
+import { grantProblem, issuerOf, requestedScopes, type CodeGrant } from './consentChecks.ts';
+import { judgeErrorResponse, unreachable } from './errorResponse.ts';
 import { grantName } from './grants.ts';
 import type { Grants } from './grants.ts';
-import type { Refusal, SignInRows } from './ports.ts';
-import { judgeRefusal, notReached } from './refusal.ts';
-import type { SignInSettings } from './settings.ts';
-import { configuration, judgeError } from './tokenEndpoint.ts';
-import type { Proof } from './tokenEndpoint.ts';
+import type { SignInFields, SignInRows, TokenFailure } from './ports.ts';
+import { configuration, judgeTokenError } from './tokenEndpoint.ts';
+import type { ClientAuthenticator } from './tokenEndpoint.ts';
 
-const LIFE_MS = 600_000;
-/** `__Host-`: this host alone, over TLS alone. Lax, because the way back is a navigation from Entra's host. */
-const COOKIE = '__Host-connect';
-const STATE = /^[0-9a-f]{64}\.[0-9a-f]{16}$/;
-const BINDER = /^[0-9a-f]{64}$/;
-const LONGEST_CALLBACK = 16_384;
-const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+const lifetimeMs = 600_000;
+const conflictLimit = 3;
+const again = 'Start connecting the mailbox again, in one browser and one tab.';
 
 export type ConsentStart =
   | { readonly kind: 'redirect'; readonly location: string; readonly cookie: string }
@@ -39,28 +47,16 @@ export type ConsentEnd =
       readonly kind: 'refused';
       readonly detail: string;
       readonly code?: string;
-      /** The answer is not of the sign-in that this browser has under way (in another tab): its cookie stays. */
-      readonly cookieStays?: true;
+      /** The callback does not belong to the sign-in that this browser has under way (in another tab): keep its cookie. */
+      readonly keepCookie?: true;
     };
 
-export interface Consent {
-  /** Begins: where the browser goes, and the cookie (a whole Set-Cookie value) that it is to bring back. */
-  start(address: string): Promise<ConsentStart>;
-  /** Ends: `url` as the browser asked for it, `cookies` its Cookie header. Never throws for what a browser sends. */
-  finish(callback: {
-    readonly url: string;
-    readonly cookies: string | null | undefined;
-  }): Promise<ConsentEnd>;
-  /** Ends the cookie's life; sent with the answer to the callback unless its cookie stays. */
-  readonly endCookie: string;
-}
-
-export interface ConsentParts {
+export interface ConsentDependencies {
   readonly settings: SignInSettings;
   /** The exact redirect URI that is registered; https, or http on localhost. */
   readonly redirectUri: string;
   readonly mailboxes: readonly Mailbox[];
-  readonly proof: Proof;
+  readonly authenticator: ClientAuthenticator;
   readonly grants: Grants;
   readonly rows: SignInRows;
   readonly clock: Clock;
@@ -68,132 +64,135 @@ export interface ConsentParts {
   readonly log: Log;
 }
 
-const AGAIN = 'Start connecting the mailbox once more, in one browser and one tab.';
+export class Consent {
+  /** Deletes the cookie; sent with the answer to the callback unless its cookie is kept. */
+  readonly endCookie = endCookie;
+  readonly #dependencies: ConsentDependencies;
+  readonly #mailboxes: ReadonlyMap<string, Mailbox>;
 
-export function createConsent(parts: ConsentParts): Consent {
-  const { settings, redirectUri, grants, rows, clock, random, log } = parts;
-  const byMark = new Map(
-    parts.mailboxes.filter(({ signIn }) => signIn === 'delegated').map((mailbox) => [mark(mailbox), mailbox]),
-  );
+  constructor(dependencies: ConsentDependencies) {
+    this.#dependencies = dependencies;
+    this.#mailboxes = new Map(
+      dependencies.mailboxes
+        .filter(({ signIn }) => signIn === 'delegated')
+        .map((mailbox) => [mailboxTag(mailbox), mailbox]),
+    );
+  }
 
-  return {
-    endCookie: `${COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0`,
-
-    async start(address) {
-      const mailbox = [...byMark.values()].find((one) => one.address.toLowerCase() === address.toLowerCase());
-      if (mailbox === undefined) {
-        return {
-          kind: 'refused',
-          detail:
-            'No mailbox with this address signs in by a person: see MAILBOXES. A mailbox with application sign-in is not connected here.',
-        };
-      }
-      const state = `${random.id()}${random.id()}.${mark(mailbox)}`;
-      const binder = random.id() + random.id();
-      const fields = {
-        stateHash: hash(state),
-        binderHash: hash(binder),
-        mailbox: mailbox.address,
-        until: clock.now() + LIFE_MS,
-      };
-      if (!(await begin(rowKey(mailbox), fields))) {
-        return {
-          kind: 'refused',
-          detail: `Somebody else is connecting this mailbox at this moment. ${AGAIN}`,
-        };
-      }
-      const location = oidc.buildAuthorizationUrl(configuration(settings, oidc.None()), {
-        redirect_uri: redirectUri,
-        scope: askedScopes(settings).join(' '),
-        response_mode: 'query',
-        state,
-        nonce: derive(binder, 'nonce', state),
-        code_challenge: createHash('sha256')
-          .update(derive(binder, 'verifier', state))
-          .digest('base64url'),
-        code_challenge_method: 'S256',
-        // Without these two single sign-on picks whoever the browser is signed in as: the administrator.
-        login_hint: mailbox.smtpUser,
-        prompt: 'select_account',
-      });
+  /** Begins: the address for the browser, and the cookie (a whole Set-Cookie value) that it is to send back. */
+  async start(address: string): Promise<ConsentStart> {
+    const { settings, redirectUri, clock, random } = this.#dependencies;
+    const mailbox = [...this.#mailboxes.values()].find((one) => sameAddress(one.address, address));
+    if (mailbox === undefined) {
       return {
-        kind: 'redirect',
-        location: location.href,
-        cookie: `${COOKIE}=${binder}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=${LIFE_MS / 1000}`,
+        kind: 'refused',
+        detail:
+          'No mailbox with this address uses delegated sign-in: see MAILBOXES. A mailbox with application sign-in is not connected here.',
       };
-    },
+    }
+    const state = `${random.id()}${random.id()}.${mailboxTag(mailbox)}`;
+    const binder = random.id() + random.id();
+    const begun = await this.#writeRow(rowKey(mailbox), {
+      stateHash: hash(state),
+      binderHash: hash(binder),
+      mailbox: mailbox.address,
+      until: clock.now() + lifetimeMs,
+    });
+    if (!begun) {
+      return { kind: 'refused', detail: `Somebody else is connecting this mailbox at the moment. ${again}` };
+    }
+    const location = oidc.buildAuthorizationUrl(configuration(settings, oidc.None()), {
+      redirect_uri: redirectUri,
+      scope: requestedScopes(settings).join(' '),
+      response_mode: 'query',
+      state,
+      nonce: derive(binder, 'nonce', state),
+      code_challenge: createHash('sha256')
+        .update(derive(binder, 'verifier', state))
+        .digest('base64url'),
+      code_challenge_method: 'S256',
+      // Without these two, single sign-on picks the account that the browser is signed in as: the administrator's.
+      login_hint: mailbox.smtpUser,
+      prompt: 'select_account',
+    });
+    return { kind: 'redirect', location: location.href, cookie: startCookie(binder, lifetimeMs) };
+  }
 
-    async finish({ url, cookies }) {
-      const query = readQuery(url);
-      const state = query?.get('state') ?? '';
-      const mailbox = STATE.test(state) ? byMark.get(state.slice(-16)) : undefined;
-      if (query === undefined || mailbox === undefined) {
-        return strange(`This answer belongs to no sign-in of ours. ${AGAIN}`);
-      }
-      const binder = readCookie(cookies);
-      const wrong = await useUp(mailbox, state, binder);
-      if (wrong !== undefined) return wrong;
-      if (binder === undefined) return strange(`This browser did not start the sign-in. ${AGAIN}`);
-      const error = query.get('error');
-      if (error !== null) {
-        const refusal = judgeRefusal(
-          { status: 400, body: { error, error_description: query.get('error_description') } },
-          clock.now(),
-        );
-        return refused(refusal);
-      }
-      return exchange(mailbox, query, { state, binder });
-    },
-  };
+  /** Ends: `url` as the browser requested it, `cookies` its Cookie header. Never throws for what a browser sends. */
+  async finish({
+    url,
+    cookies,
+  }: {
+    readonly url: string;
+    readonly cookies: string | null | undefined;
+  }): Promise<ConsentEnd> {
+    const query = readQuery(url);
+    const state = query?.get('state') ?? '';
+    const mailbox = isState(state) ? this.#mailboxes.get(state.slice(-16)) : undefined;
+    if (query === undefined || mailbox === undefined) {
+      return unrelated(`This callback belongs to no sign-in of the bridge. ${again}`);
+    }
+    const binder = readCookie(cookies);
+    const problem = await this.#useRow(mailbox, state, binder);
+    if (problem !== undefined) return problem;
+    if (binder === undefined) return unrelated(`This browser did not start the sign-in. ${again}`);
+    const error = query.get('error');
+    if (error !== null) {
+      const body = { error, error_description: query.get('error_description') };
+      return refused(judgeErrorResponse({ status: 400, body }, this.#dependencies.clock.now()));
+    }
+    return this.#exchange(mailbox, query, { state, binder });
+  }
 
-  async function begin(key: string, fields: Readonly<Record<string, string | number>>): Promise<boolean> {
-    for (let turn = 0; turn < 3; turn++) {
+  async #writeRow(key: string, fields: SignInFields): Promise<boolean> {
+    const { rows } = this.#dependencies;
+    for (let turn = 0; turn < conflictLimit; turn++) {
       const row = await rows.read(key);
-      const done =
-        row === undefined ? await rows.insert(key, fields) : await rows.replace(key, fields, row.etag);
+      const done = await (row === undefined ? rows.insert(key, fields) : rows.replace(key, fields, row.etag));
       if (done) return true;
     }
     return false;
   }
 
-  /** Takes the row away; a refusal where the answer does not fit it. A state that was right is used up either way. */
-  async function useUp(
+  /** Deletes the row; a refusal if the callback does not match it. A state that was right is used up either way. */
+  async #useRow(
     mailbox: Mailbox,
     state: string,
     binder: string | undefined,
   ): Promise<ConsentEnd | undefined> {
+    const { rows, clock } = this.#dependencies;
     const key = rowKey(mailbox);
     const row = await rows.read(key);
-    if (row === undefined || !same(row.fields['stateHash'], hash(state))) {
-      return strange(`This sign-in was finished already, or another one was started after it. ${AGAIN}`);
+    if (row === undefined || !sameHash(row.fields['stateHash'], state)) {
+      return unrelated(`This sign-in was finished already, or another one was started after it. ${again}`);
     }
-    if (!(await rows.remove(key, row.etag))) return strange(`This sign-in was finished already. ${AGAIN}`);
-    if (binder === undefined || !same(row.fields['binderHash'], hash(binder))) {
-      return strange(`This browser did not start the sign-in, or its cookie is gone. ${AGAIN}`);
+    if (!(await rows.remove(key, row.etag))) return unrelated(`This sign-in was finished already. ${again}`);
+    if (binder === undefined || !sameHash(row.fields['binderHash'], binder)) {
+      return unrelated(`This browser did not start the sign-in, or its cookie is gone. ${again}`);
     }
     const until = row.fields['until'];
-    if (typeof until !== 'number' || clock.now() >= until) {
-      return { kind: 'refused', detail: `The sign-in took longer than ten minutes. ${AGAIN}` };
-    }
-    return undefined;
+    return typeof until === 'number' && clock.now() < until
+      ? undefined
+      : { kind: 'refused', detail: `The sign-in took longer than ten minutes. ${again}` };
   }
 
-  async function exchange(
+  async #exchange(
     mailbox: Mailbox,
     query: URLSearchParams,
     { state, binder }: { readonly state: string; readonly binder: string },
   ): Promise<ConsentEnd> {
-    const proved = await parts.proof();
-    if (proved.kind !== 'proof') return refused(proved);
+    const { settings, redirectUri, authenticator, grants, clock, log } = this.#dependencies;
+    const client = await authenticator();
+    if (client.kind !== 'auth') return refused(client);
     const issuer = await issuerOf(settings);
     if (typeof issuer !== 'string') return refused(issuer);
-    const config = configuration(settings, proved.auth, issuer);
+    const config = configuration(settings, client.auth, issuer);
     // The token comes straight from the token endpoint, but the check of its signature costs one request only.
     oidc.enableNonRepudiationChecks(config);
-    // The address that the browser asked for may differ behind a proxy: the registered one is what counts.
+    // The address that the browser requested may differ behind a proxy: the registered one counts.
     const current = new URL(redirectUri);
     current.search = query.toString();
-    let answer: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>;
+    let answer: CodeGrant;
     try {
       answer = await oidc.authorizationCodeGrant(config, current, {
         pkceCodeVerifier: derive(binder, 'verifier', state),
@@ -204,8 +203,8 @@ export function createConsent(parts: ConsentParts): Consent {
     } catch (error) {
       return refused(judgeExchange(error, clock.now()));
     }
-    const wrong = whatIsWrong(mailbox, answer, { settings, issuer });
-    if (wrong !== undefined) return { kind: 'refused', detail: wrong };
+    const problem = grantProblem(mailbox, answer, { settings, issuer });
+    if (problem !== undefined) return { kind: 'refused', detail: problem };
     const name = grantName(mailbox.address);
     const stored = await grants.connect(name, {
       refreshToken: answer.refresh_token ?? '',
@@ -214,130 +213,41 @@ export function createConsent(parts: ConsentParts): Consent {
     if (stored.kind !== 'connected') {
       return { kind: 'refused', detail: `The sign-in worked, but it could not be stored. ${stored.detail}` };
     }
-    log(events.grantStored({ grant: name, cause: 'consent' }));
+    log(oauthEvents.grantStored({ grant: name, reason: 'consent' }));
     return {
       kind: 'connected',
       mailbox: mailbox.address,
-      detail: `${mailbox.address} is connected. If permissions in Exchange were given only now, they may need up to 90 minutes.`,
+      detail: `${mailbox.address} is connected. If its permissions in Exchange are new, they may take up to 90 minutes to work.`,
     };
   }
 }
 
-/** What is asked for in the browser: the mail scopes, a refresh token, and who signed in. */
-function askedScopes({ scopes }: SignInSettings): readonly string[] {
-  return [...new Set(['openid', 'profile', ...scopes, 'offline_access'])];
-}
-
-function whatIsWrong(
-  mailbox: Mailbox,
-  answer: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>,
-  { settings, issuer }: { readonly settings: SignInSettings; readonly issuer: string },
-): string | undefined {
-  const claims = answer.claims();
-  const tenant = GUID.test(settings.tenant) ? settings.tenant : (issuer.split('/').at(-2) ?? '');
-  if (claims?.['tid'] !== tenant) {
-    return 'The account that signed in belongs to another tenant. Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT. Nothing was stored.';
-  }
-  const account = claims['preferred_username'];
-  if (typeof account !== 'string' || account.toLowerCase() !== mailbox.smtpUser.toLowerCase()) {
-    return `Another account signed in than ${mailbox.smtpUser}, as which mail would then not be sent. Connect the mailbox once more and pick ${mailbox.smtpUser} (a private window helps), or set another smtpUser in MAILBOXES. Nothing was stored; an older sign-in stays as it was.`;
-  }
-  // By the permission's name: Entra may answer with another of the resource's hosts than was asked for.
-  const permission = (scope: string): string => scope.slice(scope.lastIndexOf('/') + 1).toLowerCase();
-  const granted = new Set((answer.scope ?? '').split(' ').map(permission));
-  const missing = settings.scopes.filter(
-    (scope) => scope !== 'offline_access' && !granted.has(permission(scope)),
-  );
-  if (missing.length > 0) {
-    return `Entra did not grant ${missing.join(' and ')}. Add it to the app registration (API permissions), grant consent and connect the mailbox once more. Nothing was stored.`;
-  }
-  if (answer.refresh_token === undefined || answer.refresh_token === '') {
-    return 'Entra gave no refresh token: the app lacks offline_access (App registrations → API permissions). Nothing was stored.';
-  }
-  return undefined;
-}
-
-/** The one issuer that is believed. A tenant that is named by its domain has its id in Entra's own metadata. */
-async function issuerOf({ authorityHost, tenant }: SignInSettings): Promise<string | Refusal> {
-  if (GUID.test(tenant)) return `${authorityHost}/${tenant}/v2.0`;
-  try {
-    const response = await fetch(`${authorityHost}/${tenant}/v2.0/.well-known/openid-configuration`, {
-      signal: AbortSignal.timeout(30_000),
-    });
-    const { issuer } = (await response.json()) as { readonly issuer?: unknown };
-    const end = typeof issuer === 'string' ? issuer.slice(authorityHost.length) : '';
-    if (
-      typeof issuer === 'string' &&
-      issuer.startsWith(`${authorityHost}/`) &&
-      /^\/[0-9a-f-]{36}\/v2\.0$/.test(end)
-    ) {
-      return issuer;
-    }
-  } catch {
-    // Said below, in the same words.
-  }
-  return notReached('The sign-in service');
-}
-
-/** A refusal of the authority as such; anything that the checks of the answer found is no matter of waiting. */
-function judgeExchange(error: unknown, now: number): Refusal {
-  if (error instanceof oidc.ResponseBodyError) return judgeError(error, now);
+/** A refusal of the authority is judged as such; for any other failed check waiting does not help. */
+function judgeExchange(error: unknown, now: number): TokenFailure {
+  if (error instanceof oidc.ResponseBodyError) return judgeTokenError(error, now);
   const code = error instanceof oidc.ClientError ? error.code : undefined;
   const network = error instanceof TypeError || code === 'OAUTH_TIMEOUT';
-  if (network) return notReached('The sign-in service');
+  if (network) return unreachable('The sign-in service');
   return {
     kind: 'configuration',
-    detail: `Entra’s answer did not fit the sign-in that was started (issuer, nonce, audience or signature). ${AGAIN} If it happens again, look for a proxy in between. Nothing was stored.`,
+    detail: `Entra’s answer did not match the sign-in that was started (issuer, nonce, audience or signature). ${again} If it happens again, look for a proxy in between. Nothing was stored.`,
   };
 }
 
 /** Not the sign-in that this browser's cookie is for. */
-function strange(detail: string): ConsentEnd {
-  return { kind: 'refused', detail, cookieStays: true };
+function unrelated(detail: string): ConsentEnd {
+  return { kind: 'refused', detail, keepCookie: true };
 }
 
-function refused({ detail, code }: Refusal): ConsentEnd {
+function refused({ detail, code }: TokenFailure): ConsentEnd {
   return { kind: 'refused', detail, ...(code === undefined ? {} : { code }) };
 }
 
 /** Names the mailbox within the state. */
-function mark({ address }: Mailbox): string {
+function mailboxTag({ address }: Mailbox): string {
   return grantName(address).slice(-16);
 }
 
 function rowKey({ address }: Mailbox): string {
   return `consent-${grantName(address)}`;
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-function derive(binder: string, purpose: string, state: string): string {
-  return createHmac('sha256', binder).update(`${purpose}|${state}`).digest('base64url');
-}
-
-function same(stored: unknown, computed: string): boolean {
-  if (typeof stored !== 'string' || stored.length !== computed.length) return false;
-  return timingSafeEqual(Buffer.from(stored), Buffer.from(computed));
-}
-
-/** The callback's parameters; none where one comes twice (RFC 6749 3.1 forbids it) or the address is no address. */
-function readQuery(url: string): URLSearchParams | undefined {
-  if (url.length > LONGEST_CALLBACK) return undefined;
-  const parsed = URL.parse(url);
-  if (parsed === null) return undefined;
-  const names = [...parsed.searchParams.keys()];
-  return new Set(names).size === names.length ? parsed.searchParams : undefined;
-}
-
-function readCookie(header: string | null | undefined): string | undefined {
-  if (header === null || header === undefined || header.length > LONGEST_CALLBACK) return undefined;
-  const values = header
-    .split(';')
-    .map((part) => part.trim().split('='))
-    .filter(([name]) => name === COOKIE)
-    .map(([, value]) => value ?? '');
-  const [value, ...others] = values;
-  return value !== undefined && others.length === 0 && BINDER.test(value) ? value : undefined;
 }

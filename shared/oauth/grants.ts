@@ -1,29 +1,32 @@
 // A mailbox's grant: its refresh token in the vault, and beside it a row that says which version counts.
 //
-// Every consent starts a new *generation*. A rotated refresh token keeps its generation. The vault has no
-// compare-and-set, so a writer adds a version first and then moves the row's pointer, on condition that the row
-// is as it was read: a worker that was slow cannot put its rotated token over a newer consent, it only leaves a
-// version behind that nobody points to. A refusal is noted for a generation and ends with it.
+// Every consent starts a new *generation*; a rotated refresh token keeps its generation. The vault has no
+// compare-and-swap, so a writer adds a version first and then moves the row's pointer, on condition that the row is
+// still of the same generation: a slow worker cannot overwrite a newer consent, it only leaves a version behind that
+// no row points to. Of two rotated tokens of one generation the one stored last counts. A refusal is noted for a
+// generation and ends with it.
 //
-// Without the row (lost, or a grant put into the vault by hand) the newest version counts. While the rows do not
-// answer, the newest version counts too, and nothing is stored.
+// Without a row (lost, or a grant that was put into the vault by hand) the newest version counts. While the rows do
+// not answer, the newest version counts too, and nothing is stored.
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../clock.ts';
-import type { Refusal, SignInFields, SignInRow, SignInRows, TokenVault, VaultTrouble } from './ports.ts';
-import type { SealedToken, TokenTimes } from './sharedToken.ts';
+import type { TokenFailure, SignInFields, SignInRow, SignInRows, TokenVault, VaultFailure } from './ports.ts';
 
 /** A row that others write at the same time is read again; more often than this is a fault. */
-const CONFLICTS = 8;
-const NAME_CHARACTERS = 60;
+const conflictLimit = 8;
+const nameCharacters = 60;
+/** The row notes a refresh at most this often: `refreshedAt` is used to see a grant expire after 90 days. */
+const noteRefreshedEveryMs = 3_600_000;
+const noAnswer = 'The rows beside the key vault do not answer.';
 
 export interface Grant {
   readonly refreshToken: string;
   readonly generation: string;
-  /** When this refresh token was put into the vault. */
+  /** When the newest refresh token was put into the vault. */
   readonly storedAt: number;
 }
 
-/** A grant as it lies in the vault. */
+/** A grant as it is in the vault. */
 interface StoredGrant extends Grant {
   readonly account: string;
   readonly consentedAt: number;
@@ -34,6 +37,7 @@ export interface GrantState {
   readonly account: string;
   readonly consentedAt: number;
   readonly storedAt: number;
+  /** The last refresh, exact to an hour. */
   readonly refreshedAt: number;
   readonly refused?: { readonly at: number; readonly detail: string; readonly code?: string };
 }
@@ -41,60 +45,15 @@ export interface GrantState {
 export type LoadedGrant =
   | { readonly kind: 'grant'; readonly grant: Grant }
   /** The authority refused this generation before; it is not asked again. */
-  | { readonly kind: 'refused'; readonly generation: string; readonly detail: string; readonly code?: string }
+  | { readonly kind: 'refused'; readonly detail: string; readonly code?: string }
   /** Nobody has connected the mailbox, or its secret was deleted. */
   | { readonly kind: 'none'; readonly deleted: boolean }
-  | VaultTrouble;
-
-export interface Grants {
-  load(name: string): Promise<LoadedGrant>;
-  /** Stores a rotated refresh token, unless another generation counts by now. */
-  keep(
-    name: string,
-    grant: Grant,
-  ): Promise<
-    { readonly kind: 'kept'; readonly storedAt: number } | { readonly kind: 'superseded' } | VaultTrouble
-  >;
-  /** Stores a new consent; it counts from here on. */
-  connect(
-    name: string,
-    consent: { readonly refreshToken: string; readonly account: string },
-  ): Promise<{ readonly kind: 'connected' } | VaultTrouble>;
-  /** Notes the refusal for this generation. True for the one caller that changed the state: it raises the alert. */
-  refuse(name: string, generation: string, refusal: Refusal): Promise<boolean>;
-  state(name: string): Promise<GrantState | undefined>;
-  /** The right to refresh, for one worker at a time; or the token of another that `fits`, in the same look. */
-  lease(
-    name: string,
-    by: {
-      readonly owner: string;
-      readonly untilAt: number;
-      readonly fits: (times: TokenTimes) => boolean;
-    },
-  ): Promise<Lease>;
-  /** Gives the lease back, with the generation's new token for the other workers where it could be sealed. */
-  publish(
-    name: string,
-    owner: string,
-    of: { readonly generation: string; readonly token?: SealedToken },
-  ): Promise<void>;
-  release(name: string, owner: string): Promise<void>;
-}
-
-export type Lease =
-  | { readonly kind: 'taken'; readonly generation: string }
-  | { readonly kind: 'shared'; readonly generation: string; readonly token: SealedToken }
-  /** Another worker has it. */
-  | { readonly kind: 'busy' }
-  /** No row, or its grant was refused: `load` says which. */
-  | { readonly kind: 'none' }
-  /** The rows do not answer. */
-  | { readonly kind: 'silent' };
+  | VaultFailure;
 
 /** The secret's name: readable, and one of its own for each address. Key Vault allows letters, digits and hyphens. */
 export function grantName(mailboxAddress: string): string {
   const address = mailboxAddress.toLowerCase();
-  const readable = address.replace(/[^0-9a-z]+/g, '-').slice(0, NAME_CHARACTERS);
+  const readable = address.replace(/[^0-9a-z]+/g, '-').slice(0, nameCharacters);
   return `mail-grant-${readable}-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`;
 }
 
@@ -110,227 +69,198 @@ export function grantValue(grant: {
   return JSON.stringify({ version: 1, refreshToken, generation, account, consentedAt, storedAt });
 }
 
-export function createGrants(vault: TokenVault, rows: SignInRows, clock: Clock, random: Random): Grants {
-  /** Reads, changes and writes the row until nobody was in between; undefined when `change` gives none. */
-  async function update(
+export class Grants {
+  readonly #vault: TokenVault;
+  readonly #rows: SignInRows;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(
+    vault: TokenVault,
+    rows: SignInRows,
+    { clock, random }: { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.#vault = vault;
+    this.#rows = rows;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** The grant that counts. `known` is one that the caller has: if its generation still counts the vault is not read. */
+  async load(name: string, known?: Grant): Promise<LoadedGrant> {
+    const fields = (await this.#readRow(name))?.fields;
+    if (isRefused(fields)) return { kind: 'refused', ...refusalIn(fields) };
+    if (known !== undefined && fields === undefined) return { kind: 'grant', grant: known };
+    if (known !== undefined && text(fields, 'generation') === known.generation) {
+      return { kind: 'grant', grant: { ...known, storedAt: count(fields, 'storedAt') } };
+    }
+    const version = text(fields, 'version');
+    let found = await this.#vault.read(name, version === '' ? undefined : version);
+    // The version pointed to is gone if the vault was restored from a backup: the newest one counts.
+    if (found.kind === 'absent' && version !== '') found = await this.#vault.read(name);
+    if (found.kind === 'absent' || found.kind === 'deleted') {
+      return { kind: 'none', deleted: found.kind === 'deleted' };
+    }
+    if (found.kind !== 'secret') return found;
+    const grant = parseGrant(found.secret.value);
+    if (grant === undefined) {
+      return {
+        kind: 'configuration',
+        detail: `The secret ${name} in the key vault is not a sign-in of this program: connect the mailbox again.`,
+      };
+    }
+    if (fields === undefined) await this.#adopt(name, grant, found.secret.version);
+    return { kind: 'grant', grant };
+  }
+
+  /** Stores a rotated refresh token, unless another generation counts by now. */
+  async keep(
+    name: string,
+    grant: Grant,
+  ): Promise<
+    { readonly kind: 'kept'; readonly storedAt: number } | { readonly kind: 'superseded' } | VaultFailure
+  > {
+    const { generation } = grant;
+    const storedAt = this.#clock.now();
+    try {
+      const before = await this.#rows.read(name);
+      if (text(before?.fields, 'generation') !== generation) return { kind: 'superseded' };
+      const account = text(before?.fields, 'account');
+      const consentedAt = count(before?.fields, 'consentedAt');
+      const value = grantValue({ ...grant, account, consentedAt, storedAt });
+      const written = await this.#vault.write(name, value, { generation });
+      if (written.kind !== 'written') return written;
+      const { version } = written;
+      const moved = await this.#update(name, (fields) =>
+        text(fields, 'generation') === generation
+          ? { ...fields, version, storedAt, refreshedAt: storedAt }
+          : undefined,
+      );
+      return moved ? { kind: 'kept', storedAt } : { kind: 'superseded' };
+    } catch {
+      return { kind: 'unavailable', detail: noAnswer };
+    }
+  }
+
+  /** Stores a new consent; it counts from here on. */
+  async connect(
+    name: string,
+    { refreshToken, account }: { readonly refreshToken: string; readonly account: string },
+  ): Promise<{ readonly kind: 'connected' } | VaultFailure> {
+    const now = this.#clock.now();
+    const generation = this.#random.id();
+    const stamp = { account, generation, consentedAt: now, storedAt: now };
+    const written = await this.#vault.write(name, grantValue({ ...stamp, refreshToken }), { generation });
+    if (written.kind !== 'written') return written;
+    try {
+      await this.#update(name, () => ({ ...stamp, version: written.version, refreshedAt: now }));
+      return { kind: 'connected' };
+    } catch {
+      return { kind: 'unavailable', detail: noAnswer };
+    }
+  }
+
+  /** Notes that the grant was used, so that its 90 days begin anew. */
+  async noteRefreshed(name: string, generation: string): Promise<void> {
+    const now = this.#clock.now();
+    await this.#tryUpdate(name, (fields) =>
+      text(fields, 'generation') === generation && now - count(fields, 'refreshedAt') >= noteRefreshedEveryMs
+        ? { ...fields, refreshedAt: now }
+        : undefined,
+    );
+  }
+
+  /** Notes the refusal for this generation. True for the one caller that changed the row: it raises the alert. */
+  refuse(name: string, generation: string, { detail, code }: TokenFailure): Promise<boolean> {
+    return this.#tryUpdate(name, (fields) =>
+      text(fields, 'generation') === generation && !isRefused(fields)
+        ? {
+            ...fields,
+            refusedGeneration: generation,
+            refusedDetail: detail,
+            refusedCode: code ?? '',
+            refusedAt: this.#clock.now(),
+          }
+        : undefined,
+    );
+  }
+
+  async state(name: string): Promise<GrantState | undefined> {
+    const fields = (await this.#rows.read(name))?.fields;
+    if (fields === undefined) return undefined;
+    return {
+      account: text(fields, 'account'),
+      consentedAt: count(fields, 'consentedAt'),
+      storedAt: count(fields, 'storedAt'),
+      refreshedAt: count(fields, 'refreshedAt'),
+      ...(isRefused(fields) ? { refused: { at: count(fields, 'refusedAt'), ...refusalIn(fields) } } : {}),
+    };
+  }
+
+  /** Reads, changes and writes the row until nobody wrote in between; false if `change` gives nothing to write. */
+  async #update(
     name: string,
     change: (fields: SignInFields | undefined) => SignInFields | undefined,
-  ): Promise<SignInFields | undefined> {
-    for (let turn = 0; turn < CONFLICTS; turn++) {
-      const row = await rows.read(name);
+  ): Promise<boolean> {
+    for (let turn = 0; turn < conflictLimit; turn++) {
+      const row = await this.#rows.read(name);
       const fields = change(row?.fields);
-      if (fields === undefined) return undefined;
-      const done =
-        row === undefined ? await rows.insert(name, fields) : await rows.replace(name, fields, row.etag);
-      if (done) return fields;
+      if (fields === undefined) return false;
+      const done = await (row === undefined
+        ? this.#rows.insert(name, fields)
+        : this.#rows.replace(name, fields, row.etag));
+      if (done) return true;
     }
-    throw new Error(`The sign-in row ${name} changed ${CONFLICTS} times while it was being written`);
+    throw new Error(`The sign-in row ${name} changed ${conflictLimit} times while it was being written`);
   }
 
-  /** The store may be down while the vault is up: then the vault's newest version is believed. */
-  async function readRow(name: string): Promise<SignInRow | undefined> {
-    try {
-      return await rows.read(name);
-    } catch {
-      return undefined;
-    }
-  }
-
-  async function tryUpdate(
+  /** `update` of a row that exists; false if the rows do not answer. */
+  async #tryUpdate(
     name: string,
     change: (fields: SignInFields) => SignInFields | undefined,
   ): Promise<boolean> {
     try {
-      return (
-        (await update(name, (fields) => (fields === undefined ? undefined : change(fields)))) !== undefined
-      );
+      return await this.#update(name, (fields) => (fields === undefined ? undefined : change(fields)));
     } catch {
       return false;
     }
   }
 
-  return {
-    async load(name) {
-      const row = await readRow(name);
-      const version = text(row?.fields, 'version');
-      const generation = text(row?.fields, 'generation');
-      if (isRefused(row?.fields)) {
-        const code = text(row?.fields, 'refusedCode');
-        return {
-          kind: 'refused',
-          generation,
-          detail: text(row?.fields, 'refusedWords'),
-          ...(code === '' ? {} : { code }),
-        };
-      }
-      let found = await vault.read(name, version === '' ? undefined : version);
-      // The version pointed to is gone when a vault was restored from a backup: what is there counts.
-      if (found.kind === 'absent' && version !== '') found = await vault.read(name);
-      if (found.kind === 'absent' || found.kind === 'deleted') {
-        return { kind: 'none', deleted: found.kind === 'deleted' };
-      }
-      if (found.kind !== 'secret') return found;
-      const grant = parseGrant(found.secret.value);
-      if (grant === undefined) {
-        return {
-          kind: 'configuration',
-          detail: `The secret ${name} in the key vault is not a sign-in of this program: connect the mailbox again.`,
-        };
-      }
-      if (row === undefined) await adopt(name, grant, found.secret.version);
-      return { kind: 'grant', grant };
-    },
-
-    async keep(name, grant) {
-      const storedAt = clock.now();
-      try {
-        const before = await rows.read(name);
-        if (before === undefined || text(before.fields, 'generation') !== grant.generation) {
-          return { kind: 'superseded' };
-        }
-        const account = text(before.fields, 'account');
-        const consentedAt = count(before.fields, 'consentedAt');
-        const written = await vault.write(name, grantValue({ ...grant, account, consentedAt, storedAt }), {
-          generation: grant.generation,
-        });
-        if (written.kind !== 'written') return written;
-        const moved = await update(name, (fields) =>
-          text(fields, 'generation') === grant.generation
-            ? { ...fields, version: written.version, storedAt, refreshedAt: storedAt }
-            : undefined,
-        );
-        return moved === undefined ? { kind: 'superseded' } : { kind: 'kept', storedAt };
-      } catch {
-        return { kind: 'unavailable', detail: 'The rows beside the key vault do not answer.' };
-      }
-    },
-
-    async connect(name, { refreshToken, account }) {
-      const now = clock.now();
-      const generation = random.id();
-      const stamp = { account, generation, consentedAt: now, storedAt: now };
-      const written = await vault.write(name, grantValue({ ...stamp, refreshToken }), { generation });
-      if (written.kind !== 'written') return written;
-      try {
-        await update(name, () => ({ ...stamp, version: written.version, refreshedAt: now }));
-        return { kind: 'connected' };
-      } catch {
-        return { kind: 'unavailable', detail: 'The rows beside the key vault do not answer.' };
-      }
-    },
-
-    refuse(name, generation, { detail, code }) {
-      return tryUpdate(name, (fields) =>
-        text(fields, 'generation') === generation && text(fields, 'refusedGeneration') !== generation
-          ? {
-              ...withoutToken(fields),
-              refusedGeneration: generation,
-              refusedWords: detail,
-              refusedCode: code ?? '',
-              refusedAt: clock.now(),
-            }
-          : undefined,
-      );
-    },
-
-    async state(name) {
-      const fields = (await rows.read(name))?.fields;
-      if (fields === undefined) return undefined;
-      const generation = text(fields, 'generation');
-      const code = text(fields, 'refusedCode');
-      return {
-        account: text(fields, 'account'),
-        consentedAt: count(fields, 'consentedAt'),
-        storedAt: count(fields, 'storedAt'),
-        refreshedAt: count(fields, 'refreshedAt'),
-        ...(generation === text(fields, 'refusedGeneration')
-          ? {
-              refused: {
-                at: count(fields, 'refusedAt'),
-                detail: text(fields, 'refusedWords'),
-                ...(code === '' ? {} : { code }),
-              },
-            }
-          : {}),
-      };
-    },
-
-    async lease(name, { owner, untilAt, fits }) {
-      const seen: { lease: Lease } = { lease: { kind: 'none' } };
-      const judge = (fields: SignInFields | undefined): Lease => {
-        const generation = text(fields, 'generation');
-        if (fields === undefined || isRefused(fields)) return { kind: 'none' };
-        const token = sealedIn(fields);
-        if (token !== undefined && fits(token)) return { kind: 'shared', generation, token };
-        const another = count(fields, 'leaseUntil') > clock.now() && text(fields, 'leaseOwner') !== owner;
-        return another ? { kind: 'busy' } : { kind: 'taken', generation };
-      };
-      try {
-        await update(name, (fields) => {
-          seen.lease = judge(fields);
-          return seen.lease.kind === 'taken'
-            ? { ...fields, leaseOwner: owner, leaseUntil: untilAt }
-            : undefined;
-        });
-        return seen.lease;
-      } catch {
-        return { kind: 'silent' };
-      }
-    },
-
-    async publish(name, owner, { generation, token }) {
-      await tryUpdate(name, (fields) => {
-        const mine = text(fields, 'leaseOwner') === owner;
-        const counts = text(fields, 'generation') === generation;
-        if (!mine && !counts) return undefined;
-        return {
-          ...(counts ? withoutToken(fields) : fields),
-          ...(counts ? { refreshedAt: clock.now() } : {}),
-          ...(counts && token !== undefined
-            ? { token: token.sealed, tokenObtainedAt: token.obtainedAt, tokenExpiresAt: token.expiresAt }
-            : {}),
-          ...(mine ? { leaseOwner: '', leaseUntil: 0 } : {}),
-        };
-      });
-    },
-
-    async release(name, owner) {
-      await tryUpdate(name, (fields) =>
-        text(fields, 'leaseOwner') === owner ? { ...fields, leaseOwner: '', leaseUntil: 0 } : undefined,
-      );
-    },
-  };
-
-  /** A grant without a row gets one, so that refusals and generations have a place. */
-  async function adopt(name: string, grant: StoredGrant, version: string): Promise<void> {
-    const { account, generation, consentedAt, storedAt } = grant;
+  /** The store may be down while the vault is up: then the vault's newest version counts. */
+  async #readRow(name: string): Promise<SignInRow | undefined> {
     try {
-      await rows.insert(name, { account, generation, consentedAt, storedAt, version, refreshedAt: storedAt });
+      return await this.#rows.read(name);
     } catch {
-      // The next load does it.
+      return undefined;
     }
   }
+
+  /** A grant without a row gets one, so that refusals and generations can be noted. */
+  async #adopt(name: string, grant: StoredGrant, version: string): Promise<void> {
+    const { account, generation, consentedAt, storedAt } = grant;
+    try {
+      await this.#rows.insert(name, {
+        account,
+        generation,
+        consentedAt,
+        storedAt,
+        version,
+        refreshedAt: storedAt,
+      });
+    } catch {
+      // The next load tries again.
+    }
+  }
+}
+
+function refusalIn(fields: SignInFields | undefined): { readonly detail: string; readonly code?: string } {
+  const code = text(fields, 'refusedCode');
+  return { detail: text(fields, 'refusedDetail'), ...(code === '' ? {} : { code }) };
 }
 
 function isRefused(fields: SignInFields | undefined): boolean {
   const generation = text(fields, 'generation');
   return generation !== '' && generation === text(fields, 'refusedGeneration');
-}
-
-const TOKEN_FIELDS: ReadonlySet<string> = new Set(['token', 'tokenObtainedAt', 'tokenExpiresAt']);
-
-function withoutToken(fields: SignInFields): SignInFields {
-  return Object.fromEntries(Object.entries(fields).filter(([field]) => !TOKEN_FIELDS.has(field)));
-}
-
-function sealedIn(fields: SignInFields): SealedToken | undefined {
-  const sealed = text(fields, 'token');
-  if (sealed === '') return undefined;
-  return {
-    sealed,
-    obtainedAt: count(fields, 'tokenObtainedAt'),
-    expiresAt: count(fields, 'tokenExpiresAt'),
-  };
 }
 
 function text(fields: SignInFields | undefined, field: string): string {

@@ -1,25 +1,25 @@
-// The vault through its own client: the one file that imports it. Policy: the client's retries are off, since
-// every caller can wait better than it; a fault or a throttle is `unavailable`; refusals become sentences. The
-// client's errors are not passed on.
+// The vault through its own client; the only file that imports it. Policy: the client's retries are off, because every
+// caller knows better how long it can wait; a fault or throttling is `unavailable`; other errors become sentences with a
+// remedy. The client's errors are not passed on.
 import { SecretClient } from '@azure/keyvault-secrets';
 import type { Clock } from '../clock.ts';
-import { VaultSignInTrouble } from './azureCredentials.ts';
-import type { TokenVault, VaultTrouble } from './ports.ts';
-import { retryAfterMs } from './refusal.ts';
-import type { VaultSettings } from './settings.ts';
+import { VaultSignInError } from './azureCredentials.ts';
+import type { TokenVault, VaultFailure } from './ports.ts';
+import { retryAfterMs } from './errorResponse.ts';
+import type { VaultSettings } from '../config/settings.ts';
 
 type VaultCredential = ConstructorParameters<typeof SecretClient>[1];
 
 /** Key Vault's own limit on a secret's value. */
-const LARGEST_VALUE_BYTES = 25_000;
+const valueLimitBytes = 25_000;
 /** One call may take this long; recovery is several calls. */
-const CALL_MS = 15_000;
-/** A recovered name answers 409 or 404 for some seconds before it can be used. */
-const RECOVERY_LOOKS = 10;
-const RECOVERY_PAUSE_MS = 2_000;
+const callMs = 15_000;
+/** A recovered name answers 409 or 404 for some seconds until it can be used. */
+const recoveryTryCount = 10;
+const recoveryPauseMs = 2_000;
 
-/** As much of the client's error as is looked at. */
-interface RestTrouble {
+/** The parts of the client's error that are read. */
+interface RestError {
   readonly statusCode?: number;
   readonly code?: string;
   readonly details?: {
@@ -37,18 +37,18 @@ export function createKeyVaultTokenVault(
     disableChallengeResourceVerification: !settings.checkChallenge,
     retryOptions: { maxRetries: 0 },
   });
-  const options = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(CALL_MS) });
+  const options = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(callMs) });
 
   async function recover(name: string): Promise<void> {
-    await client.beginRecoverDeletedSecret(name, { ...options(), intervalInMs: RECOVERY_PAUSE_MS });
-    for (let look = 0; look < RECOVERY_LOOKS; look++) {
+    await client.beginRecoverDeletedSecret(name, { ...options(), intervalInMs: recoveryPauseMs });
+    for (let look = 0; look < recoveryTryCount; look++) {
       try {
         await client.getSecret(name, options());
         return;
       } catch (error) {
-        if (trouble(error).statusCode !== 404) throw error;
+        if (restErrorOf(error).statusCode !== 404) throw error;
       }
-      await clock.sleep(RECOVERY_PAUSE_MS);
+      await clock.sleep(recoveryPauseMs);
     }
   }
 
@@ -64,18 +64,20 @@ export function createKeyVaultTokenVault(
           secret: { value: found.value ?? '', version: found.properties.version ?? '' },
         };
       } catch (error) {
-        if (trouble(error).statusCode !== 404) return judgeVault(error, clock.now());
+        if (restErrorOf(error).statusCode !== 404) return judgeVaultError(error, clock.now());
       }
       try {
         await client.getDeletedSecret(name, options());
         return { kind: 'deleted' };
       } catch (error) {
-        return trouble(error).statusCode === 404 ? { kind: 'absent' } : judgeVault(error, clock.now());
+        return restErrorOf(error).statusCode === 404
+          ? { kind: 'absent' }
+          : judgeVaultError(error, clock.now());
       }
     },
 
     async write(name, value, tags) {
-      if (Buffer.byteLength(value) > LARGEST_VALUE_BYTES) {
+      if (Buffer.byteLength(value) > valueLimitBytes) {
         return { kind: 'configuration', detail: 'The sign-in is larger than the 25 kB that a vault keeps.' };
       }
       const set = async (): Promise<{ readonly kind: 'written'; readonly version: string }> => {
@@ -89,27 +91,25 @@ export function createKeyVaultTokenVault(
       try {
         return await set();
       } catch (error) {
-        if (trouble(error).statusCode !== 409) return judgeVault(error, clock.now());
+        if (restErrorOf(error).statusCode !== 409) return judgeVaultError(error, clock.now());
       }
       try {
         await recover(name);
         return await set();
       } catch (error) {
-        return judgeVault(error, clock.now());
+        return judgeVaultError(error, clock.now());
       }
     },
   };
 }
 
-/** What the vault's refusal means. Anything that is not clearly a person's affair is a passing fault. */
-export function judgeVault(error: unknown, now: number): VaultTrouble {
-  if (error instanceof VaultSignInTrouble) {
-    const { kind, detail, retryAfterMs: wait } = error.refusal;
-    return kind === 'unavailable'
-      ? { kind, detail, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
-      : { kind: 'configuration', detail };
+/** What the vault's error means. Anything that does not clearly need a person is a transient fault. */
+export function judgeVaultError(error: unknown, now: number): VaultFailure {
+  if (error instanceof VaultSignInError) {
+    const { failure } = error;
+    return failure.kind === 'unavailable' ? failure : { kind: 'configuration', detail: failure.detail };
   }
-  const { statusCode, details, response } = trouble(error);
+  const { statusCode, details, response } = restErrorOf(error);
   const inner = details?.error?.innerError?.code ?? details?.error?.code;
   const wait = retryAfterMs(response?.headers?.get('retry-after'), now);
   switch (statusCode) {
@@ -150,6 +150,6 @@ function forbiddenWords(inner: string | undefined): string {
   return 'The program may not use the key vault’s secrets: give its identity the role Key Vault Secrets Officer (Key vault → Access control). A new role needs some minutes.';
 }
 
-function trouble(error: unknown): RestTrouble {
+function restErrorOf(error: unknown): RestError {
   return typeof error === 'object' && error !== null ? error : {};
 }

@@ -1,24 +1,21 @@
-// The sign-in room, assembled: what the bridge makes once per worker.
+// This module, assembled: what the bridge makes once per worker.
 import type { Clock, Random } from '../clock.ts';
+import type { SignInSettings, VaultSettings } from '../config/settings.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createAccessTokens } from './accessTokens.ts';
+import { CachedAccessTokens } from './accessTokens.ts';
 import { createApplicationTokens, vaultCredential } from './azureCredentials.ts';
-import { clientProof } from './clientProof.ts';
-import { createConnectPages } from './connectPages.ts';
-import type { ConnectPages, ConnectPagesParts } from './connectPages.ts';
-import { createConsent } from './consent.ts';
-import type { Consent } from './consent.ts';
-import { createDelegatedTokens } from './delegatedTokens.ts';
-import { createGrants } from './grants.ts';
-import type { Grants } from './grants.ts';
-import { keepGrantsAlive } from './keepAlive.ts';
-import type { Ending } from './keepAlive.ts';
+import { createClientAuthenticator } from './clientAuthenticator.ts';
+import { ConnectPages } from './connectPages.ts';
+import type { ConnectPagesDependencies } from './connectPages.ts';
+import { Consent } from './consent.ts';
+import { DelegatedTokens } from './delegatedTokens.ts';
+import { Grants } from './grants.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
 import type { SignInRows } from './ports.ts';
-import type { SignInSettings, VaultSettings } from './settings.ts';
-import { createTokenSeal } from './sharedToken.ts';
+import { refreshTokens } from './refreshTokens.ts';
+import type { Expiration } from './refreshTokens.ts';
 import { createTagKey } from './tagKey.ts';
 import { createTokenEndpoint } from './tokenEndpoint.ts';
 
@@ -27,54 +24,55 @@ export interface SignIn {
   readonly grants: Grants;
   /** The HMAC key of the private header, 32 bytes; rejects while the vault does not answer. */
   readonly tagKey: () => Promise<Uint8Array>;
-  /** Reads a secret from the vault at every call; rejects with the words for the administrator. */
+  /** Reads a secret from the vault at every call; rejects with the detail for the administrator. */
   readonly askVault: () => Promise<unknown>;
   /** The two halves of connecting a mailbox in the browser, without the pages around them. */
-  consent(of: { readonly mailboxes: readonly Mailbox[]; readonly redirectUri: string }): Consent;
+  consent(options: { readonly mailboxes: readonly Mailbox[]; readonly redirectUri: string }): Consent;
   /** The pages around them, for the functions connectMailbox and connectCallback. */
   connectPages(
-    of: Pick<ConnectPagesParts, 'mailboxes' | 'redirectUri' | 'role' | 'authenticationOn' | 'onConnected'>,
+    options: Pick<
+      ConnectPagesDependencies,
+      'mailboxes' | 'redirectUri' | 'role' | 'authenticationOn' | 'onConnected'
+    >,
   ): ConnectPages;
-  /** What `refreshTokens` does daily; returns what ends within two weeks. */
-  keepAlive(mailboxes: readonly Mailbox[]): Promise<readonly Ending[]>;
+  /** The daily refresh of every grant; returns what expires within two weeks. */
+  refreshTokens(mailboxes: readonly Mailbox[]): Promise<readonly Expiration[]>;
 }
 
-export interface SignInParts {
+export interface SignInDependencies {
   readonly rows: SignInRows;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-/** Wires the room. Nothing is asked of anybody before the first call. */
+/** Assembles the module. No I/O before the first call of a method. */
 export function createSignIn(
   settings: { readonly signIn: SignInSettings; readonly vault: VaultSettings },
-  { rows, clock, random, log }: SignInParts,
+  { rows, clock, random, log }: SignInDependencies,
 ): SignIn {
-  const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(settings.signIn, clock), clock);
-  const grants = createGrants(vault, rows, clock, random);
-  const proof = clientProof(settings.signIn);
-  const tagKey = createTagKey(vault, rows, random);
-  const tokens = createAccessTokens({
-    delegated: createDelegatedTokens({
+  const { signIn } = settings;
+  const vault = createKeyVaultTokenVault(settings.vault, vaultCredential(signIn, clock), clock);
+  const grants = new Grants(vault, rows, { clock, random });
+  const authenticator = createClientAuthenticator(signIn);
+  const tokens = new CachedAccessTokens({
+    delegated: new DelegatedTokens({
       grants,
-      endpoint: createTokenEndpoint(settings.signIn, proof, clock),
-      seal: createTokenSeal(tagKey),
+      endpoint: createTokenEndpoint(signIn, authenticator, clock),
       storeGrantsAtOnce: settings.vault.storeGrantsAtOnce,
       clock,
-      random,
       log,
     }),
-    application: createApplicationTokens(settings.signIn, clock),
+    application: createApplicationTokens(signIn, clock),
     clock,
     log,
   });
   const consent: SignIn['consent'] = ({ mailboxes, redirectUri }) =>
-    createConsent({
-      settings: settings.signIn,
+    new Consent({
+      settings: signIn,
       redirectUri,
       mailboxes,
-      proof,
+      authenticator,
       grants,
       rows,
       clock,
@@ -84,17 +82,17 @@ export function createSignIn(
   return {
     tokens,
     grants,
-    tagKey,
+    tagKey: createTagKey(vault, rows, random),
     askVault: () => createTagKey(vault, rows, random)(),
     consent,
-    connectPages: (of) =>
-      createConnectPages({
-        ...of,
-        consent: consent(of),
+    connectPages: (options) =>
+      new ConnectPages({
+        ...options,
+        consent: consent(options),
         grants,
-        authorityHost: settings.signIn.authorityHost,
+        authorityHost: signIn.authorityHost,
       }),
-    keepAlive: (mailboxes) =>
-      keepGrantsAlive(mailboxes, { tokens, grants, credential: settings.signIn.credential, clock, log }),
+    refreshTokens: (mailboxes) =>
+      refreshTokens(mailboxes, { tokens, grants, credential: signIn.credential, clock, log }),
   };
 }

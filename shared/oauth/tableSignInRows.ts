@@ -1,10 +1,10 @@
-// SignInRows in a table, through the transactional door that the storage room has anyway (named here by shape:
-// this room does not import that one).
+// SignInRows in a table, through the transactional rows that the storage module has anyway (declared here by shape: this
+// module does not import that one).
 import type { SignInFields, SignInRow, SignInRows } from './ports.ts';
 
 interface Rows {
   read(
-    partition: string,
+    partitionKey: string,
     key: string,
   ): Promise<
     | {
@@ -14,7 +14,7 @@ interface Rows {
     | undefined
   >;
   commit(
-    partition: string,
+    partitionKey: string,
     operations: readonly (
       | { readonly kind: 'insert'; readonly key: string; readonly fields: SignInFields }
       | {
@@ -33,17 +33,17 @@ interface Rows {
 }
 
 /** The partition of all rows about signing in. */
-const PARTITION = 'signIn';
+const partition = 'signIn';
 
 export function tableSignInRows(rows: Rows): SignInRows {
   const apply = async (operation: Parameters<Rows['commit']>[1][number]): Promise<boolean> => {
-    const answer = await rows.commit(PARTITION, [operation]);
+    const answer = await rows.commit(partition, [operation]);
     if (answer.kind === 'unknown') throw new Error(`The sign-in rows did not answer: ${answer.detail}`);
     return answer.kind === 'ok';
   };
   return {
     async read(key): Promise<SignInRow | undefined> {
-      const row = await rows.read(PARTITION, key);
+      const row = await rows.read(partition, key);
       if (row === undefined) return undefined;
       const fields: Record<string, string | number | boolean> = {};
       for (const [name, value] of Object.entries(row.fields)) {

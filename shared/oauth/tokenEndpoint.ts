@@ -1,19 +1,21 @@
-// The refresh of a delegated grant. `scope` goes along on every refresh (Entra answers AADSTS900144 without it),
-// and so does the app's proof: an app with a web redirect URI is a confidential client (AADSTS7000218 without).
+// The refresh of a delegated grant. Every refresh sends `scope` (Entra answers AADSTS900144 without it) and the app's
+// client authentication: an app with a web redirect URI is a confidential client (AADSTS7000218 without).
 import * as oidc from 'openid-client';
 import type { Clock } from '../clock.ts';
-import type { FreshToken, Refusal, TokenEndpoint } from './ports.ts';
-import { judgeRefusal, notReached } from './refusal.ts';
-import type { SignInSettings } from './settings.ts';
+import type { IssuedToken, TokenFailure, TokenEndpoint } from './ports.ts';
+import { judgeErrorResponse, unreachable } from './errorResponse.ts';
+import type { SignInSettings } from '../config/settings.ts';
 
-const CALL_SECONDS = 30;
+const callSeconds = 30;
 /** RFC 6749 makes expires_in optional; Entra always sends it. */
-const LIFE_WHEN_UNSAID_MS = 300_000;
+const defaultLifetimeMs = 300_000;
 
-/** How the app proves itself in one request; made anew for each, because a federated token ends. */
-export type Proof = () => Promise<{ readonly kind: 'proof'; readonly auth: oidc.ClientAuth } | Refusal>;
+/** The app's client authentication (RFC 6749 2.3) for one request; made anew for each, because a federated token expires. */
+export type ClientAuthenticator = () => Promise<
+  { readonly kind: 'auth'; readonly auth: oidc.ClientAuth } | TokenFailure
+>;
 
-/** The authority as the settings name it: nothing is discovered, so nothing can be swapped underneath. */
+/** The authority as the settings name it: nothing is discovered, so nothing can be replaced. */
 export function configuration(
   settings: SignInSettings,
   auth: oidc.ClientAuth,
@@ -30,36 +32,40 @@ export function configuration(
     undefined,
     auth,
   );
-  config.timeout = CALL_SECONDS;
+  config.timeout = callSeconds;
   return config;
 }
 
-export function createTokenEndpoint(settings: SignInSettings, proof: Proof, clock: Clock): TokenEndpoint {
+export function createTokenEndpoint(
+  settings: SignInSettings,
+  authenticator: ClientAuthenticator,
+  clock: Clock,
+): TokenEndpoint {
   return {
-    async refresh(refreshToken): Promise<FreshToken | Refusal> {
-      const proved = await proof();
-      if (proved.kind !== 'proof') return proved;
+    async refresh(refreshToken): Promise<IssuedToken | TokenFailure> {
+      const client = await authenticator();
+      if (client.kind !== 'auth') return client;
       try {
-        const answer = await oidc.refreshTokenGrant(configuration(settings, proved.auth), refreshToken, {
+        const answer = await oidc.refreshTokenGrant(configuration(settings, client.auth), refreshToken, {
           scope: settings.scopes.join(' '),
         });
         return {
           kind: 'token',
           token: answer.access_token,
-          expiresInMs: answer.expires_in === undefined ? LIFE_WHEN_UNSAID_MS : answer.expires_in * 1000,
+          expiresInMs: answer.expires_in === undefined ? defaultLifetimeMs : answer.expires_in * 1000,
           ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
         };
       } catch (error) {
-        return judgeError(error, clock.now());
+        return judgeTokenError(error, clock.now());
       }
     },
   };
 }
 
 /** What an error of openid-client means. Its messages and causes may hold what the server sent: not passed on. */
-export function judgeError(error: unknown, now: number): Refusal {
+export function judgeTokenError(error: unknown, now: number): TokenFailure {
   if (error instanceof oidc.ResponseBodyError) {
-    return judgeRefusal(
+    return judgeErrorResponse(
       {
         status: error.status,
         retryAfter: error.response.headers.get('retry-after') ?? undefined,
@@ -69,8 +75,8 @@ export function judgeError(error: unknown, now: number): Refusal {
     );
   }
   const response = responseIn(error);
-  if (response === undefined) return notReached('The sign-in service');
-  return judgeRefusal(
+  if (response === undefined) return unreachable('The sign-in service');
+  return judgeErrorResponse(
     {
       status: response.status,
       retryAfter: response.headers.get('retry-after') ?? undefined,

@@ -1,7 +1,7 @@
-// From what failed to why, the likeliest cause first, each with the step that mends it. Exchange Online answers
-// alike to different mistakes ("User is authenticated but not connected" has five causes, 535 5.7.3 as many), so
-// a cause is chosen by what else is known: the token's claims, how the other protocol fared with the same token,
-// and how old the sign-in is.
+// From what failed to why, the likeliest cause first, each with its remedy. Exchange Online gives the same answer to
+// different mistakes ("User is authenticated but not connected" has five causes, 535 5.7.3 as many), so a cause is
+// chosen by what else is known: the token's claims, whether the other protocol accepted the same token, and how old
+// the sign-in is.
 import type { ImapTrouble } from '../inbound/ports.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { judgeFailure } from '../outbound/policy/judgeReply.ts';
@@ -15,14 +15,14 @@ export interface Circumstances {
   readonly claims?: TokenClaims;
   /** When a person signed in (UTC ms). */
   readonly consentedAt?: number;
-  /** Did the other protocol take the same token? Undefined where it was not tried. */
+  /** Whether the other protocol accepted the same token; undefined if it was not tried. */
   readonly otherWorked?: boolean;
   readonly now: number;
 }
 
-/** Permissions given in Exchange were measured to need up to 90 minutes. */
-const PROPAGATION_MS = 90 * 60_000;
-const POWERSHELL = 'In Exchange Online PowerShell:';
+/** New permissions in Exchange were measured to take up to 90 minutes to work. */
+const propagationMs = 90 * 60_000;
+const powerShell = 'In Exchange Online PowerShell:';
 
 /** IMAP: login or SELECT. */
 export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly Cause[] {
@@ -47,14 +47,14 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
         },
       ];
     case 'notConnected':
-      return [...tooNew(known, evidence), ...notConnectedCauses(known, evidence)];
+      return [...recentConsent(known, evidence), ...notConnectedCauses(known, evidence)];
     case 'refused':
-      return [...tooNew(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
+      return [...recentConsent(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
     case 'tokenExpired':
       return [
         {
-          cause: 'The access token ended in the middle of the session.',
-          remedy: 'Nothing needs doing: the next connection gets a new one.',
+          cause: 'The access token expired during the session.',
+          remedy: 'Nothing needs to be done: the next connection uses a new one.',
           evidence,
         },
       ];
@@ -63,38 +63,38 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       return [
         {
           cause: 'There was no access token for IMAP.',
-          remedy: 'See the step "token"; run the doctor once more if that went well.',
+          remedy: 'See the step "token"; run the doctor again if that one succeeded.',
           evidence,
         },
       ];
     case 'unavailable':
-      return [passing(trouble)];
+      return [transientCause(trouble)];
   }
 }
 
-/** Nothing that the settings could mend, unless the server was never reached. */
-function passing({ detail, refusal }: ImapTrouble): Cause {
+/** Failures that no setting can correct, unless the server was never reached. */
+function transientCause({ detail, refusal }: ImapTrouble): Cause {
   const evidence = detail;
   if (refusal === true) {
     return {
       cause: 'The mail server refuses a command of the bridge.',
       remedy:
-        'Nothing in the settings mends it: the fetch is tried again. If it stays, report the server’s words as a bug of the bridge.',
+        'No setting can correct this; the fetch is retried. If it persists, report the server’s reply as a bug of the bridge.',
       evidence,
     };
   }
-  if (/not available/i.test(detail)) {
+  if (/(?:unavailable|not available)/i.test(detail)) {
     return {
-      cause: 'The mail server has a passing fault of its own.',
-      remedy: 'Nothing needs doing: it is tried again. See https://status.cloud.microsoft if it lasts.',
+      cause: 'The mail server has a temporary fault.',
+      remedy: 'Nothing needs to be done: it is retried. See https://status.cloud.microsoft if it lasts.',
       evidence,
     };
   }
   if (/connection (?:is )?closed/i.test(detail)) {
     return {
-      cause: 'The mail server ended the connection.',
+      cause: 'The mail server closed the connection.',
       remedy:
-        'Nothing needs doing: the next fetch connects anew. If it stays, look for other programs that read the mailbox.',
+        'Nothing needs to be done: the next fetch connects again. If it persists, look for other programs that read the mailbox.',
       evidence,
     };
   }
@@ -105,19 +105,19 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
   const { mailbox, claims, otherWorked } = known;
   const imapOff: Cause = {
     cause: 'IMAP is switched off for the mailbox.',
-    remedy: `${POWERSHELL} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
+    remedy: `${powerShell} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
     evidence,
   };
   const otherName: Cause = {
     cause: 'The login name is not the mailbox’s user principal name.',
-    remedy: `Set imapUser in MAILBOXES to the UserPrincipalName. ${POWERSHELL} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
+    remedy: `Set imapUser in MAILBOXES to the UserPrincipalName. ${powerShell} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
     evidence,
   };
   if (mailbox.signIn === 'application') {
     const noAccess: Cause = {
       cause:
         'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
-      remedy: `${POWERSHELL} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      remedy: `${powerShell} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
     };
     return otherWorked === true ? [imapOff, otherName, noAccess] : [noAccess, otherName, imapOff];
@@ -126,7 +126,7 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
     return [
       {
         cause: 'The account that signed in has no Full Access to the mailbox.',
-        remedy: `${POWERSHELL} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+        remedy: `${powerShell} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
         evidence: `${evidence} The token is of ${claims.user}, the mailbox is ${mailbox.imapUser}.`,
       },
       imapOff,
@@ -147,15 +147,15 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
     };
     const noPrincipal: Cause = {
       cause: 'Exchange does not know the app’s service principal for this mailbox.',
-      remedy: `${POWERSHELL} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      remedy: `${powerShell} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
     };
     const role = protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp';
     return claims?.roles.includes(role) === true ? [noPrincipal, lacksRole] : [lacksRole, noPrincipal];
   }
   const sharedMailbox: Cause = {
-    cause: 'The account is a shared mailbox, as which nobody can log in to SMTP with a person’s token.',
-    remedy: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${POWERSHELL} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
+    cause: 'The account is a shared mailbox, which cannot log in to SMTP with a delegated token.',
+    remedy: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${powerShell} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
     evidence: `${evidence}${otherWorked === true ? ' IMAP took the same token.' : ''}`,
   };
   const securityDefaults: Cause = {
@@ -165,7 +165,7 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
   };
   const policy: Cause = {
     cause: `A policy refuses ${protocol} with modern authentication to the account.`,
-    remedy: `${POWERSHELL} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
+    remedy: `${powerShell} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
     evidence,
   };
   return protocol === 'SMTP' ? [sharedMailbox, securityDefaults, policy] : [policy];
@@ -184,18 +184,18 @@ export function smtpCauses(failure: RelayFailure, known: Circumstances): readonl
     remedy:
       'remedy' in judgement
         ? judgement.remedy
-        : 'Try again in some minutes; if it stays, ask Microsoft support with the server’s words.',
+        : 'Try again in some minutes; if it persists, ask Microsoft support and quote the server’s reply.',
     evidence,
   };
   const ambiguous = phase === 'auth' && reply?.code === 535 && reply.enhanced === '5.7.3';
-  return ambiguous ? [...tooNew(known, evidence), ...refusedCauses(known, evidence, 'SMTP')] : [table];
+  return ambiguous ? [...recentConsent(known, evidence), ...refusedCauses(known, evidence, 'SMTP')] : [table];
 }
 
-/** A sign-in made minutes ago is not wrong yet: it may not have arrived. */
-function tooNew({ mailbox, consentedAt, now }: Circumstances, evidence: string): readonly Cause[] {
-  if (mailbox.signIn !== 'delegated' || consentedAt === undefined || now - consentedAt >= PROPAGATION_MS)
+/** A sign-in made minutes ago may not have reached every server yet. */
+function recentConsent({ mailbox, consentedAt, now }: Circumstances, evidence: string): readonly Cause[] {
+  if (mailbox.signIn !== 'delegated' || consentedAt === undefined || now - consentedAt >= propagationMs)
     return [];
-  const until = new Date(consentedAt + PROPAGATION_MS).toISOString().slice(0, 16).replace('T', ' ');
+  const until = new Date(consentedAt + propagationMs).toISOString().slice(0, 16).replace('T', ' ');
   return [
     {
       cause: 'The mailbox was connected a short while ago, and Exchange may not know its permissions yet.',

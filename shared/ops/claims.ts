@@ -1,5 +1,5 @@
-// What an access token says of itself. It is read, not believed: only the mail servers check the signature. The
-// token never leaves this file; what is told of it holds no secret.
+// The claims of an access token. They are read, not verified: only the mail servers check the signature. The token
+// never leaves this file; what is reported of it holds no secret.
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Cause } from './cause.ts';
 
@@ -17,11 +17,11 @@ export interface TokenClaims {
   readonly expiresAt: number;
 }
 
-const EXCHANGE = '00000002-0000-0ff1-ce00-000000000000';
-const OUTLOOK =
+const exchangeAppId = '00000002-0000-0ff1-ce00-000000000000';
+const outlookHost =
   /^(?:https:\/\/)?(?:outlook|outlook-dod|partner)\.(?:office365|office|outlook)\.(?:com|us|cn)\/?$/;
 
-/** The claims, or undefined where the token is no JWT: then nobody but the server can say anything of it. */
+/** The claims; undefined if the token is not a JWT, which only the server can read. */
 export function readClaims(token: string): TokenClaims | undefined {
   let parsed: unknown;
   try {
@@ -50,17 +50,17 @@ export function readClaims(token: string): TokenClaims | undefined {
 }
 
 export interface Expected {
-  /** A GUID; compared only where the settings name the tenant by one. */
+  /** A GUID; compared only if the settings name the tenant by one. */
   readonly tenant: string;
   readonly mailbox: Mailbox;
 }
 
-/** What is wrong with the token before any server has seen it; the worst first. */
+/** What is wrong with the token, as far as its claims show; the worst first. */
 export function judgeClaims(claims: TokenClaims, { tenant, mailbox }: Expected): readonly Cause[] {
   const causes: Cause[] = [];
   const delegated = mailbox.signIn === 'delegated';
   const evidence = (what: string): string => `The token’s ${what}.`;
-  if (claims.audience !== EXCHANGE && !OUTLOOK.test(claims.audience)) {
+  if (claims.audience !== exchangeAppId && !outlookHost.test(claims.audience)) {
     causes.push({
       cause: 'The token is for another resource than Exchange Online.',
       remedy: delegated

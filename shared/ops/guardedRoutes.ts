@@ -1,7 +1,7 @@
 import type { GuardedRoute } from './outside.ts';
 
 /**
- * Every route that needs a key or a role; the doctor tries them from outside with neither. The way back from
+ * Every route that needs a key or a role; the doctor requests them from outside with neither. The callback from
  * Entra is not among them: there the browser's cookie and the state decide. A test compares this with functions/.
  */
 export const guardedRoutes: readonly GuardedRoute[] = [

@@ -1,5 +1,5 @@
-// The deployed address as a stranger sees it: every route that needs a key or a role must refuse one who has
-// neither. Nothing is sent but the bare request.
+// The deployed address from outside, without credentials: every route that needs a key or a role must refuse the
+// request. Nothing is sent but the bare request.
 import type { Cause } from './cause.ts';
 
 export interface GuardedRoute {
@@ -8,11 +8,11 @@ export interface GuardedRoute {
   readonly path: string;
 }
 
-const CALL_MS = 20_000;
-/** 404 as well: the host hides what it does not want to name. */
-const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404]);
+const callMs = 20_000;
+/** 404 as well: the host hides some routes. */
+const refusals: ReadonlySet<number> = new Set([401, 403, 404]);
 
-/** What is open that should be closed; empty where all refuse. `base` is the app's address without a path. */
+/** The routes that do not refuse; empty if all do. `base` is the app's address without a path. */
 export async function examineOutside(
   base: string,
   routes: readonly GuardedRoute[],
@@ -25,7 +25,7 @@ export async function examineOutside(
       response = await fetch(new URL(path, base), {
         method,
         redirect: 'manual',
-        signal: AbortSignal.timeout(CALL_MS),
+        signal: AbortSignal.timeout(callMs),
       });
     } catch {
       causes.push({
@@ -34,13 +34,13 @@ export async function examineOutside(
           'Check the address and that the Function App runs (Function App → Overview); with private access only, run the doctor inside the network.',
         evidence,
       });
-      // The others would say the same, one time limit after another.
+      // The other routes would fail alike, each after its own time limit.
       return causes;
     }
     await response.body?.cancel();
-    if (REFUSALS.has(response.status) || isSignIn(response)) continue;
+    if (refusals.has(response.status) || isSignIn(response)) continue;
     causes.push({
-      cause: `The route ${path} answers a stranger.`,
+      cause: `The route ${path} answers a request without credentials.`,
       remedy:
         'Deploy the package again, and check App Service authentication (Function App → Authentication: AllowAnonymous, with the page’s own check of the role) and the function’s key (Function App → Functions → the function → Function keys).',
       evidence: `${evidence} was answered with ${response.status}.`,
@@ -49,7 +49,7 @@ export async function examineOutside(
   return causes;
 }
 
-/** Sent to sign in, which is a refusal too. */
+/** A redirect to the sign-in page, which is a refusal too. */
 function isSignIn({ status, headers }: Response): boolean {
   return status >= 301 && status <= 303 && (headers.get('location') ?? '').includes('/.auth/login/');
 }

@@ -1,10 +1,10 @@
-// The doctor as a function that the page calls: a form with `mailbox`, answered in JSON. It makes connections and
-// takes the account's lease for a moment, so it is for administrators only, and fails closed like the pages.
-import type { WebAnswer, WebRequest } from '../oauth/connectPages.ts';
-import { admit, readVisitor } from '../web/principal.ts';
+// The doctor as a function that the page calls: a form with `mailbox`, answered in JSON. It opens connections and
+// acquires the account's lease for a moment, so it is for administrators only, and fails closed like the pages.
+import type { WebAnswer, WebRequest } from '../web/http.ts';
+import { authorize, readPrincipal } from '../web/principal.ts';
 import type { Diagnosis } from './doctor.ts';
 
-export interface RunDoctorParts {
+export interface RunDoctorDependencies {
   /** The only origin that a form is accepted from. */
   readonly origin: string;
   /** The app role that may call it. */
@@ -14,31 +14,33 @@ export interface RunDoctorParts {
   readonly examine: (address: string) => Promise<Diagnosis>;
 }
 
-const LONGEST_ADDRESS = 320;
+const addressCharacters = 320;
 
-/** Judges who asks, then examines. 200 with the diagnosis, whether or not all is well. */
-export function createRunDoctor(parts: RunDoctorParts): (request: WebRequest) => Promise<WebAnswer> {
+/** Authorizes, then examines. 200 with the diagnosis, whether or not everything works. */
+export function createRunDoctor(
+  dependencies: RunDoctorDependencies,
+): (request: WebRequest) => Promise<WebAnswer> {
   return async (request) => {
-    const admission = admit(
-      readVisitor((name) => request.header(name), { authenticationOn: parts.authenticationOn }),
-      parts.role,
+    const authorization = authorize(
+      readPrincipal((name) => request.header(name), { authenticationOn: dependencies.authenticationOn }),
+      dependencies.role,
     );
-    switch (admission.kind) {
-      case 'refused':
-        return json(admission.status, { error: admission.detail });
-      case 'signIn':
+    switch (authorization.kind) {
+      case 'forbidden':
+        return json(authorization.status, { error: authorization.detail });
+      case 'signInRequired':
         return json(401, { error: 'Sign in first: open the bridge’s page.' });
-      case 'admitted':
+      case 'authorized':
         break;
     }
     // The administrator's session is a cookie, so a form on another site could post here.
-    if (request.header('origin') !== parts.origin) {
+    if (request.header('origin') !== dependencies.origin) {
       return json(403, { error: 'This request did not come from the bridge’s own page.' });
     }
     const address = (await request.form())?.get('mailbox') ?? '';
-    return address === '' || address.length > LONGEST_ADDRESS
+    return address === '' || address.length > addressCharacters
       ? json(400, { error: 'Name the mailbox: a form with the field "mailbox".' })
-      : json(200, await parts.examine(address));
+      : json(200, await dependencies.examine(address));
   };
 }
 

@@ -29,23 +29,23 @@ export interface OutboundNumbers {
   readonly drainBudgetMs: number;
   readonly functionMs: number;
   /** The longest the loop stands still without looking around. */
-  readonly turnMs: number;
-  readonly headsRefreshMs: number;
-  readonly headsPageCount: number;
+  readonly pollMs: number;
+  readonly dueQueueRefreshMs: number;
+  readonly dueQueuePageCount: number;
   readonly settleMostCount: number;
-  readonly tellEveryMs: number;
+  readonly publishEveryMs: number;
   /** Between two readings of the event rows while work goes on; batches them. */
-  readonly tellPauseMs: number;
-  readonly tellPageCount: number;
+  readonly publishPauseMs: number;
+  readonly publishPageCount: number;
   /** A lane refused for longer than this lets the drain leave. */
   readonly waitInPlaceMs: number;
-  readonly longestSleepMs: number;
+  readonly longestBackoffMs: number;
   // -- doubts
-  readonly doubtPolicy: 'hold' | 'resend';
-  readonly firstLookMs: number;
-  readonly doubtSettleMs: number;
-  readonly lookPutOffMs: number;
-  readonly lookMs: number;
+  readonly inDoubtPolicy: 'hold' | 'resend';
+  readonly firstLookupMs: number;
+  readonly secondLookupMs: number;
+  readonly lookupRetryMs: number;
+  readonly lookupMs: number;
   // -- deferrals
   readonly firstDeferralMs: number;
   readonly deferralGrowth: number;
@@ -60,7 +60,7 @@ export interface OutboundNumbers {
   readonly probeGrowth: number;
   readonly longestProbeMs: number;
   /** This many attempts refused for now, none accepted between: a storm. */
-  readonly refusalsBeforeStormCount: number;
+  readonly refusalsBeforeHoldCount: number;
   // -- sizes
   readonly contentInRowBytes: number;
   readonly eventInRowBytes: number;
@@ -100,20 +100,20 @@ export const defaultNumbers: OutboundNumbers = {
   connectFailuresBeforeHoldCount: 2,
   drainBudgetMs: 5 * minuteMs,
   functionMs: 10 * minuteMs,
-  turnMs: 5 * secondMs,
-  headsRefreshMs: 5 * secondMs,
-  headsPageCount: 100,
+  pollMs: 5 * secondMs,
+  dueQueueRefreshMs: 5 * secondMs,
+  dueQueuePageCount: 100,
   settleMostCount: 19, // five operations each and the box: a transaction takes 100
-  tellEveryMs: 10 * secondMs,
-  tellPauseMs: secondMs,
-  tellPageCount: 100,
+  publishEveryMs: 10 * secondMs,
+  publishPauseMs: secondMs,
+  publishPageCount: 100,
   waitInPlaceMs: 90 * secondMs,
-  longestSleepMs: 15 * minuteMs,
-  doubtPolicy: 'hold',
-  firstLookMs: 30 * secondMs,
-  doubtSettleMs: 5 * minuteMs,
-  lookPutOffMs: 5 * minuteMs,
-  lookMs: 2 * minuteMs,
+  longestBackoffMs: 15 * minuteMs,
+  inDoubtPolicy: 'hold',
+  firstLookupMs: 30 * secondMs,
+  secondLookupMs: 5 * minuteMs,
+  lookupRetryMs: 5 * minuteMs,
+  lookupMs: 2 * minuteMs,
   firstDeferralMs: minuteMs,
   deferralGrowth: 2,
   longestDeferralMs: hourMs,
@@ -122,7 +122,7 @@ export const defaultNumbers: OutboundNumbers = {
   probeAtLeastMs: minuteMs,
   probeGrowth: 2,
   longestProbeMs: hourMs,
-  refusalsBeforeStormCount: 3,
+  refusalsBeforeHoldCount: 3,
   contentInRowBytes: 65_536, // a binary property holds 64 KiB
   eventInRowBytes: 49_152, // a queue message holds 64 KiB; escapes and the envelope need the rest
   recipientsInRowBytes: 500_000, // a row holds 1 MiB in all

@@ -14,12 +14,14 @@ import type { OperateAnswer } from './operator/operate.ts';
 import { prune } from './upkeep/prune.ts';
 import type { PruneReport } from './upkeep/prune.ts';
 import { settlePoison } from './accept/settlePoison.ts';
-import { trySignedIn } from './operator/signedIn.ts';
-import { takeSmtpTurn } from './sending/doctorSlot.ts';
-import type { SmtpTurn } from './sending/doctorSlot.ts';
+import { probeAfterSignIn } from './operator/signedIn.ts';
+import { acquireSmtpSlot } from './sending/doctorSlot.ts';
+import type { SmtpSlot } from './sending/doctorSlot.ts';
 import { listAccounts, sweep } from './upkeep/sweep.ts';
-import { listForPerson, listRecent, watchAccount, watchMessage } from './operator/watch.ts';
+import { listForPerson, listRecent, readAccount, readSubmission } from './operator/watch.ts';
 import type { AccountView, Listed } from './operator/watch.ts';
+
+export type AccountForecast = Forecast & { readonly account: string; readonly more: boolean };
 
 interface Which {
   readonly account: string;
@@ -49,11 +51,13 @@ export interface Outbound {
   signedIn(account: string): Promise<void>;
 
   /** A turn at the server for the doctor: lease, connection and slot like a message. */
-  smtpTurn(account: string, owner: string): Promise<SmtpTurn>;
+  smtpTurn(account: string, owner: string): Promise<SmtpSlot>;
 
   /** Keys of every account that ever had a message. */
   accounts(): Promise<readonly string[]>;
   forecast(account: string): Promise<Forecast & { readonly more: boolean }>;
+  /** Of every account in the settings. */
+  forecasts(): Promise<readonly AccountForecast[]>;
   watch(account: string): Promise<AccountView>;
   message(
     account: string,
@@ -68,29 +72,36 @@ export interface Outbound {
 }
 
 /** Throws a RangeError where the numbers and limits would need rows larger than a row can be. */
-export function createOutbound(doors: Dependencies): Outbound {
-  const problems = checkNumbers(doors.numbers, doors.accounts);
-  if (problems.length > 0) throw new RangeError(problems.join(' '));
+export function createOutbound(dependencies: Dependencies): Outbound {
+  const problems = checkNumbers(dependencies.numbers, dependencies.accounts);
+  if (problems.length > 0) throw new RangeError(problems.map(({ detail }) => detail).join(' '));
   const known: KnownAccounts = new Set();
   return {
-    accept: (payload) => accept(payload, known, doors),
-    drain: (account, owner) => drain(account, owner, doors),
-    sweep: () => sweep(doors),
-    settlePoison: (payload) => settlePoison(payload, known, doors),
-    prune: () => prune(doors),
-    cancel: (which) => operate('cancel', which, doors),
-    replay: (which) => operate('replay', which, doors),
-    markSent: (which) => operate('markSent', which, doors),
-    remove: (which) => operate('remove', which, doors),
-    pause: (which) => pauseSending(which, doors),
-    resume: (which) => resumeSending(which, doors),
-    signedIn: (account) => trySignedIn(account, doors),
-    smtpTurn: (account, owner) => takeSmtpTurn(account, owner, doors),
-    accounts: () => listAccounts(doors),
-    forecast: (account) => forecastAccount(account, doors),
-    watch: (account) => watchAccount(account, doors),
-    message: (account, id) => watchMessage(account, id, doors),
-    recent: (account, limit) => listRecent(account, limit, doors),
-    forPerson: (account, which, limit) => listForPerson(account, which, limit, doors),
+    accept: (payload) => accept(payload, known, dependencies),
+    drain: (account, owner) => drain(account, owner, dependencies),
+    sweep: () => sweep(dependencies),
+    settlePoison: (payload) => settlePoison(payload, known, dependencies),
+    prune: () => prune(dependencies),
+    cancel: (which) => operate('cancel', which, dependencies),
+    replay: (which) => operate('replay', which, dependencies),
+    markSent: (which) => operate('markSent', which, dependencies),
+    remove: (which) => operate('remove', which, dependencies),
+    pause: (which) => pauseSending(which, dependencies),
+    resume: (which) => resumeSending(which, dependencies),
+    signedIn: (account) => probeAfterSignIn(account, dependencies),
+    smtpTurn: (account, owner) => acquireSmtpSlot(account, owner, dependencies),
+    accounts: () => listAccounts(dependencies),
+    forecast: (account) => forecastAccount(account, dependencies),
+    forecasts: () =>
+      Promise.all(
+        dependencies.accounts.map(async ({ key }) => ({
+          account: key,
+          ...(await forecastAccount(key, dependencies)),
+        })),
+      ),
+    watch: (account) => readAccount(account, dependencies),
+    message: (account, id) => readSubmission(account, id, dependencies),
+    recent: (account, limit) => listRecent(account, limit, dependencies),
+    forPerson: (account, which, limit) => listForPerson(account, which, limit, dependencies),
   };
 }

@@ -1,5 +1,6 @@
 // The doors that the outbound side needs, as few and as small as the need is. Adapters: storage/ and exchange/.
 // The simulation replaces every one of them with a model under a seeded scheduler.
+import type { TimeLeft } from '../deadline.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Reply } from '../mail/reply.ts';
 import type { Submission, SubmissionProblem } from '../contract/submission.ts';
@@ -48,16 +49,6 @@ export interface Rows {
   commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer>;
 }
 
-/** The store did not answer, or not with anything usable; nothing is known to have changed. */
-export class StorageTrouble extends Error {
-  override readonly name = 'StorageTrouble';
-}
-
-/** Storage's own time: every adapter reports each answer's Date header here, with the monotonic instants around it. */
-export interface TimeWitness {
-  observe(answer: { readonly sentAt: number; readonly dateMs: number; readonly receivedAt: number }): void;
-}
-
 // ---- blobs and queues ------------------------------------------------------------------------------------
 
 /**
@@ -90,19 +81,14 @@ export interface Contents {
 /** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). Throws StorageTrouble. */
 export interface Queues {
   /** `mail-status`: one CloudEvent, as JSON. */
-  tell(text: string): Promise<void>;
+  publish(text: string): Promise<void>;
   /** `outbound-wake`: somebody look at this account. */
-  ring(accountKey: string): Promise<void>;
+  wake(accountKey: string): Promise<void>;
   /** `outbound-mail` again, hidden for `delayMs`: only settlePoison uses it. */
   resubmit(text: string, delayMs: number): Promise<void>;
 }
 
 // ---- SMTP ------------------------------------------------------------------------------------------------
-
-/** How long the caller still has; asked anew before every step because storage's time moves under us. */
-export interface Budget {
-  remainingMs(): number;
-}
 
 export interface Envelope {
   /** Reverse-path: a validated plain addr-spec, or '' for the null one. */
@@ -145,13 +131,13 @@ export type SendResult = {
 );
 
 /** What a connection asks of whoever sends a message on it. */
-export interface Sender extends Budget {
+export interface Sender extends TimeLeft {
   /**
    * Asked once, when the server has refused some of the recipients and taken others, before any of the content is
    * given: the copy in Sent Items will not tell who was refused. False, never thrown: it could not be written down,
    * nothing of the content is given, and the connection is cut.
    */
-  noteRefusals(recipients: SendResult['recipients']): Promise<boolean>;
+  recordRefusals(recipients: SendResult['recipients']): Promise<boolean>;
 }
 
 export interface RelayConnection {
@@ -161,7 +147,7 @@ export interface RelayConnection {
   /** MAIL FROM, RCPT TO, RSET: what a probe and the doctor do. Nothing is sent. */
   probe(
     envelope: Envelope,
-    budget: Budget,
+    budget: TimeLeft,
   ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }>;
   /** QUIT, then close; never throws. */
   close(): Promise<void>;
@@ -171,7 +157,7 @@ export interface RelayConnection {
 
 /** The next hop. Connecting includes STARTTLS, the token and AUTH: a connection that comes back is ready for MAIL. */
 export interface Relay {
-  connect(account: Account, budget: Budget): Promise<ConnectResult>;
+  connect(account: Account, budget: TimeLeft): Promise<ConnectResult>;
 }
 
 // ---- composing -------------------------------------------------------------------------------------------
@@ -214,20 +200,25 @@ export type TagKey = () => Promise<Uint8Array>;
 
 // ---- Sent Items ------------------------------------------------------------------------------------------
 
-export interface Wanted {
+export interface SoughtCopy {
   /** `<id>.<attempt>`, compared exactly with the fetched X-Mail-Bridge-Id. */
   readonly bridgeId: string;
   /** No copy can be older than this (UTC ms), less an hour for the server's clock. */
   readonly notBefore: number;
 }
 
-export type LookResult =
+export type SentItemsAnswer =
   /** The headers of every candidate were read; `found` holds the bridgeIds that are there, with the copy's Message-ID. */
-  | { readonly kind: 'looked'; readonly found: ReadonlyMap<string, { readonly messageId?: string }> }
+  | { readonly kind: 'searched'; readonly found: ReadonlyMap<string, { readonly messageId?: string }> }
   /** The look could not be made (IMAP down, throttled, no folder, mailbox not readable): it counts as none. */
   | { readonly kind: 'notMade'; readonly detail: string };
 
 export interface SentItems {
   /** Looks in Sent Items of the account's own mailbox, and of `mailbox` where that is another (Send As). */
-  look(account: Account, mailbox: Mailbox, wanted: readonly Wanted[], budget: Budget): Promise<LookResult>;
+  search(
+    account: Account,
+    mailbox: Mailbox,
+    wanted: readonly SoughtCopy[],
+    budget: TimeLeft,
+  ): Promise<SentItemsAnswer>;
 }

@@ -1,25 +1,24 @@
 // Contents in the container `outbound-content`, each named by its SHA-256 in hex.
 //
-// A name that is a hash makes every write harmless: the same name is the same bytes, so writing again is writing
-// once, and a blob that is there is whole (a block blob appears only when it is complete). What ESM refers to is
-// read from the upload container and nowhere else. A large blob is read twice, first to learn its hash and then
-// to copy it, so that memory holds a few blocks of it and not all; the second reading is bound to the first by
-// the blob's ETag and hashed again.
+// Because a name is a hash, every write is idempotent: the same name means the same bytes, and a blob that exists is
+// complete (a block blob appears only when it is committed). What ESM refers to is read from the upload container and
+// nowhere else. A large blob is read twice, first to compute its hash and then to copy it, so that memory holds a few
+// blocks of it and not all; the second read is bound to the first by the blob's ETag and hashed again.
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Contents } from '../outbound/ports.ts';
-import { StorageTrouble } from '../outbound/ports.ts';
+import { StorageTrouble } from '../storageErrors.ts';
 import { callSignal } from './clients.ts';
-import { asTrouble, statusOf } from './trouble.ts';
+import { asTrouble, orTrouble, statusOf } from './trouble.ts';
 import { readUploadReference } from './uploadReference.ts';
 
 const blockBytes = 4 * 1024 * 1024;
 /** The service ceiling of one message is 150 MiB (Exchange Online limits); nothing of ours is larger. */
 const contentMostBytes = 160 * 1024 * 1024;
-/** For a call that moves content: 150 MiB at a few MB a second. */
+/** For a call that transfers content: 150 MiB at a few MB a second. */
 const contentCallMs = 120_000;
-/** Broken downloads are taken up again where they broke, so often. */
+/** How often a broken download is resumed. */
 const downloadRetries = 3;
 
 type Adopted = Awaited<ReturnType<Contents['adopt']>>;
@@ -41,8 +40,8 @@ export class BlobContents implements Contents {
     if (name !== createHash('sha256').update(bytes).digest('hex')) {
       throw new Error('a content is named by the SHA-256 of its bytes');
     }
-    await this.#blob(name).ask('a content could not be stored', (blob) =>
-      blob.uploadData(bytes, {
+    await orTrouble('a content could not be stored', () =>
+      this.#blob(name).uploadData(bytes, {
         maxSingleShotSize: blockBytes,
         blockSize: blockBytes,
         concurrency: 2,
@@ -53,8 +52,8 @@ export class BlobContents implements Contents {
 
   async get(name: string): Promise<Uint8Array | undefined> {
     if (!isHash(name)) return undefined;
-    return this.#blob(name).ask('a content could not be read', async (blob) => {
-      const opened = await open(blob, contentMostBytes);
+    return orTrouble('a content could not be read', async () => {
+      const opened = await open(this.#blob(name), contentMostBytes);
       if (opened.kind !== 'open') return undefined;
       const chunks: Buffer[] = [];
       for await (const chunk of opened.chunks) chunks.push(chunk);
@@ -66,7 +65,7 @@ export class BlobContents implements Contents {
     const read = readUploadReference(reference, this.#uploads.containerName);
     if (read.kind === 'forbidden') return read;
     const source = this.#uploads.getBlockBlobClient(read.name);
-    return new Asking(source).ask('an upload could not be copied', async () => {
+    return orTrouble('an upload could not be copied', async (): Promise<Adopted> => {
       const most = Math.min(maxBytes, contentMostBytes);
       const opened = await open(source, most);
       if (opened.kind !== 'open') return opened;
@@ -80,10 +79,11 @@ export class BlobContents implements Contents {
 
   async removeIfOlder(name: string, olderThanMs: number): Promise<boolean> {
     if (!isHash(name)) return true;
-    return this.#blob(name).ask('a content could not be removed', async (blob) => {
+    const blob = this.#blob(name);
+    return orTrouble('a content could not be removed', async () => {
       try {
         const { date, lastModified, etag } = await blob.getProperties({ abortSignal: callSignal() });
-        // Both are the store's time; without them nothing is known to be old.
+        // Both are the store's time; without them the age is unknown.
         if (date === undefined || lastModified === undefined || etag === undefined) return false;
         if (date.getTime() - lastModified.getTime() <= olderThanMs) return false;
         await blob.delete({ conditions: { ifMatch: etag }, abortSignal: callSignal() });
@@ -117,7 +117,7 @@ export class BlobContents implements Contents {
     return names;
   }
 
-  /** A second reading of the very blob that was hashed, into the store; a blob that is there only grows younger. */
+  /** Reads the very blob that was hashed once more, into the store; if the content exists already, only its age is renewed. */
   async #copy(
     source: BlockBlobClient,
     first: { readonly sha256: string; readonly etag: string; readonly most: number },
@@ -134,31 +134,14 @@ export class BlobContents implements Contents {
       await target.stageBlock(id, block, block.length, { abortSignal: callSignal(contentCallMs) });
       blocks.push(id);
     }
-    // Nobody sees the blob before this: a copy that broke off leaves nothing behind.
+    // The blob is invisible until here: a copy that was interrupted leaves nothing behind.
     if (hash.digest('hex') !== first.sha256)
       throw new StorageTrouble('an upload changed while it was copied');
     await target.commitBlockList(blocks, { abortSignal: callSignal() });
   }
 
-  #blob(name: string): Asking {
-    return new Asking(this.#content.getBlockBlobClient(name));
-  }
-}
-
-/** Runs a call and turns whatever the SDK throws into StorageTrouble; a programming error stays what it is. */
-class Asking {
-  readonly #blob: BlockBlobClient;
-
-  constructor(blob: BlockBlobClient) {
-    this.#blob = blob;
-  }
-
-  async ask<Answer>(detail: string, call: (blob: BlockBlobClient) => Promise<Answer>): Promise<Answer> {
-    try {
-      return await call(this.#blob);
-    } catch (error) {
-      throw asTrouble(detail, error);
-    }
+  #blob(name: string): BlockBlobClient {
+    return this.#content.getBlockBlobClient(name);
   }
 }
 
@@ -186,7 +169,7 @@ async function open(blob: BlockBlobClient, mostBytes: number, etag?: string): Pr
   }
 }
 
-/** Hash and size, and the bytes themselves where they fit into one block. */
+/** Hash and size, and the bytes themselves if they fit into one block. */
 async function digest(
   chunks: AsyncIterable<Buffer>,
   mostBytes: number,
@@ -205,7 +188,7 @@ async function digest(
   return sizeBytes <= blockBytes ? { sha256, sizeBytes, bytes: Buffer.concat(kept) } : { sha256, sizeBytes };
 }
 
-/** The chunks of a stream as blocks of the size that goes up at once. */
+/** The chunks of a stream, joined into blocks. */
 async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   let parts: Buffer[] = [];
   let length = 0;
@@ -220,7 +203,7 @@ async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   if (length > 0) yield Buffer.concat(parts);
 }
 
-/** Writing its metadata makes a blob new to removeIfOlder. False where there is none. */
+/** Writing its metadata makes a blob new to removeIfOlder. False if there is no such blob. */
 async function renew(blob: BlockBlobClient): Promise<boolean> {
   try {
     await blob.setMetadata({}, { abortSignal: callSignal() });

@@ -1,26 +1,17 @@
 // The one place where clients of the storage service are made.
 //
-// All three services share what matters: every answer's `Date` goes to the time witness, with the monotonic
-// instants around the very try that was answered (a policy placed inside the retries: with the first try's
-// instant, a retried call would widen the bounds by its back-off); a try ends after `tryMs`; a call is tried at
-// most three times and ends, tries and waits together, when its own signal says so (`callSignal`).
-// Plain http is spoken only where the connection string itself says http, which is the emulator's way.
+// All three services behave alike: every answer's `Date` is reported to the clock sampler, with the monotonic instants
+// around the very try that was answered (the policy sits inside the retries: with the first try's instant, a retried
+// call would widen the bounds by its back-off); a try ends after `tryMs`; a call is tried at most three times and ends,
+// tries and waits together, with its own signal (`callSignal`). Plain http is used only if the connection string says
+// http, as the emulator's does.
 import { TableClient, TableServiceClient, type TableServiceClientOptions } from '@azure/data-tables';
 import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { Clock } from '../clock.ts';
-import type { TimeWitness } from '../outbound/ports.ts';
+import type { StoreAddress } from '../config/settings.ts';
+import type { ClockSampler } from '../storageErrors.ts';
 import { containerNames, queueNames, tableNames } from './names.ts';
-
-/** How the store is reached: by identity (Azure), or by a connection string (the emulator, other places). */
-export type StoreAddress =
-  | {
-      readonly kind: 'identity';
-      readonly tableServiceUri: string;
-      readonly blobServiceUri: string;
-      readonly queueServiceUri: string;
-    }
-  | { readonly kind: 'connectionString'; readonly connectionString: string };
 
 /** The part of an Azure credential that storage needs (`TokenCredential` of @azure/core-auth fits). */
 export interface StoreCredential {
@@ -40,8 +31,8 @@ export interface StoreClients {
 
 export interface StoreOptions {
   readonly clock: Clock;
-  readonly witness: TimeWitness;
-  /** Needed for the identity form only. */
+  readonly clockSampler: ClockSampler;
+  /** Needed for `identity` only. */
   readonly credential?: StoreCredential;
   /** One try, from sending to the last byte of the answer's head. Default 10 s. */
   readonly tryMs?: number;
@@ -63,7 +54,7 @@ export function callSignal(limitMs: number = callLimitMs): AbortSignal {
   return AbortSignal.timeout(limitMs);
 }
 
-/** Makes the clients; no call is made. Throws where an identity's URI is not https or its credential is missing. */
+/** Makes the clients; no I/O. Throws if a URI of `identity` is not https or its credential is missing. */
 export function makeStoreClients(address: StoreAddress, options: StoreOptions): StoreClients {
   const forTables = tablePipeline(options);
   if (address.kind === 'connectionString') {
@@ -72,8 +63,8 @@ export function makeStoreClients(address: StoreAddress, options: StoreOptions): 
     return {
       tables: TableServiceClient.fromConnectionString(connectionString, tableOptions),
       table: (name) => TableClient.fromConnectionString(connectionString, name, tableOptions),
-      blobs: withWitness(options, (o) => BlobServiceClient.fromConnectionString(connectionString, o)),
-      queues: withWitness(options, (o) => QueueServiceClient.fromConnectionString(connectionString, o)),
+      blobs: withClockSampler(options, (o) => BlobServiceClient.fromConnectionString(connectionString, o)),
+      queues: withClockSampler(options, (o) => QueueServiceClient.fromConnectionString(connectionString, o)),
     };
   }
   const { credential } = options;
@@ -84,8 +75,8 @@ export function makeStoreClients(address: StoreAddress, options: StoreOptions): 
   return {
     tables: new TableServiceClient(address.tableServiceUri, credential, forTables),
     table: (name) => new TableClient(address.tableServiceUri, name, credential, forTables),
-    blobs: withWitness(options, (o) => new BlobServiceClient(address.blobServiceUri, credential, o)),
-    queues: withWitness(options, (o) => new QueueServiceClient(address.queueServiceUri, credential, o)),
+    blobs: withClockSampler(options, (o) => new BlobServiceClient(address.blobServiceUri, credential, o)),
+    queues: withClockSampler(options, (o) => new QueueServiceClient(address.queueServiceUri, credential, o)),
   };
 }
 
@@ -104,11 +95,11 @@ export async function ensureStore(clients: StoreClients): Promise<void> {
   await Promise.all([...queues, ...containers, ...tables]);
 }
 
-/** Three tries with short waits: a caller that is refused reads again by itself, and time is a lease's. */
+/** Three tries with short waits: a caller reads again after a refusal, and a lease must not expire meanwhile. */
 function tablePipeline(options: StoreOptions): TableServiceClientOptions {
   return {
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
-    additionalPolicies: [witnessPolicy(options)],
+    additionalPolicies: [sampleClock(options)],
   };
 }
 
@@ -117,8 +108,11 @@ function tablePipeline(options: StoreOptions): TableServiceClientOptions {
  * clients derived from a service client share its pipeline and would each add the policy again, which the core
  * refuses: so the list is emptied once the service client has taken it.
  */
-function withWitness<Client>(options: StoreOptions, make: (pipeline: StoragePipeline) => Client): Client {
-  const additionalPolicies = [witnessPolicy(options)];
+function withClockSampler<Client>(
+  options: StoreOptions,
+  make: (pipeline: StoragePipeline) => Client,
+): Client {
+  const additionalPolicies = [sampleClock(options)];
   const client = make({
     retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
     additionalPolicies,
@@ -127,18 +121,18 @@ function withWitness<Client>(options: StoreOptions, make: (pipeline: StoragePipe
   return client;
 }
 
-function witnessPolicy({ clock, witness, tryMs = 10_000 }: StoreOptions): AdditionalPolicy {
+function sampleClock({ clock, clockSampler, tryMs = 10_000 }: StoreOptions): AdditionalPolicy {
   return {
     position: 'perRetry',
     policy: {
-      name: 'timeWitness',
+      name: 'clockSampler',
       async sendRequest(request, next) {
         request.timeout = tryMs;
         const sentAt = clock.monotonic();
         const response = await next(request);
         const receivedAt = clock.monotonic();
         const dateMs = Date.parse(response.headers.get('date') ?? '');
-        if (Number.isFinite(dateMs)) witness.observe({ sentAt, dateMs, receivedAt });
+        if (Number.isFinite(dateMs)) clockSampler.observe({ sentAt, dateMs, receivedAt });
         return response;
       },
     },

@@ -1,5 +1,5 @@
 // Raw messages and their parts, in the container `inbound-content`. A blob is created once and never written again;
-// its SHA-256 is in its metadata, so that two mails with one identity can be told apart without reading them.
+// its SHA-256 is in its metadata, so that two messages with one identity can be told apart without reading them.
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -7,24 +7,24 @@ import type { InboundBlobs, RawMail } from '../inbound/ports.ts';
 import { callSignal } from './clients.ts';
 import { asTrouble, statusOf } from './trouble.ts';
 
-/** Large files go up in blocks; nobody sees the blob before the list of blocks is committed. */
+/** Large files are uploaded in blocks; the blob is invisible until the list of blocks is committed. */
 const blockBytes = 2 * 1024 * 1024;
-/** 150 MB on a slow line. */
+/** 150 MB over a slow link. */
 const largeCallMs = 240_000;
 
 export class ContainerInboundBlobs implements InboundBlobs {
-  private readonly container: ContainerClient;
+  readonly #container: ContainerClient;
 
   constructor(container: ContainerClient) {
-    this.container = container;
+    this.#container = container;
   }
 
   reference(name: string): string {
-    return `${this.container.containerName}/${name}`;
+    return `${this.#container.containerName}/${name}`;
   }
 
   async create(name: string, content: RawMail, contentType: string): Promise<'created' | 'exists'> {
-    const blob = this.container.getBlockBlobClient(name);
+    const blob = this.#container.getBlockBlobClient(name);
     const options = {
       conditions: { ifNoneMatch: '*' },
       metadata: { sha256: await sha256(content) },
@@ -46,30 +46,27 @@ export class ContainerInboundBlobs implements InboundBlobs {
       }
       return 'created';
     } catch (error) {
-      // 409 BlobAlreadyExists; 412 where the store judged the condition first.
+      // 409 BlobAlreadyExists; 412 if the store checked the condition first.
       if (statusOf(error) === 409 || statusOf(error) === 412) return 'exists';
       throw asTrouble('the blob store did not answer', error);
     }
   }
 
   async sha256Of(name: string): Promise<string | undefined> {
-    const found = await this.present(name, (blob) => blob.getProperties({ abortSignal: callSignal() }));
+    const found = await this.#present(name, (blob) => blob.getProperties({ abortSignal: callSignal() }));
     return found?.metadata?.['sha256'];
   }
 
   async save(name: string, path: string): Promise<boolean> {
-    const found = await this.present(name, (blob) =>
+    const found = await this.#present(name, (blob) =>
       blob.downloadToFile(path, 0, undefined, { abortSignal: callSignal(largeCallMs) }),
     );
     return found !== undefined;
   }
 
-  private async present<T>(
-    name: string,
-    call: (blob: BlockBlobClient) => Promise<T>,
-  ): Promise<T | undefined> {
+  async #present<T>(name: string, call: (blob: BlockBlobClient) => Promise<T>): Promise<T | undefined> {
     try {
-      return await call(this.container.getBlockBlobClient(name));
+      return await call(this.#container.getBlockBlobClient(name));
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
       throw asTrouble('the blob store did not answer', error);

@@ -13,9 +13,9 @@ export const queueNames = {
 
 /** Tables. */
 export const tableNames = {
-  /** Messages without an outcome, their accounts and their events. */
+  /** Messages, their accounts and their status events. */
   outbox: 'outbox',
-  /** What was fetched, the cursors and the actions still owed. */
+  /** What was fetched, the cursors and the pending actions. */
   inbound: 'inbound',
   /** Consents under way, notes of the administrator's page and its audit trail. */
   ops: 'ops',

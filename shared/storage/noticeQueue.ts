@@ -11,7 +11,7 @@ export class NoticeQueue implements Notices {
     this.#queue = queue;
   }
 
-  async tell(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     await putMessage(this.#queue, text, { limitBytes: noticeLimitBytes });
   }
 }

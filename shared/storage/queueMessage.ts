@@ -1,20 +1,23 @@
-// How the bridge puts a message on a queue. It never expires (TTL -1: the default is 7 days, and a mailbox may wait
-// longer for its consent, or ESM for the end of a holiday), and it is printable ASCII: a control character can make
-// a queue message vanish at the receiver, and the host reads the text as it stands (messageEncoding none).
+// How the bridge puts a message on a queue. It never expires (TTL -1: the default is 7 days, and a consent or the end of
+// a holiday may take longer), and it is printable ASCII: a control character can make a queue message vanish at the
+// receiver, and the host takes the text as it is (messageEncoding none).
 import type { QueueClient } from '@azure/storage-queue';
 import { callSignal } from './clients.ts';
 import { asTrouble } from './trouble.ts';
 
 /** Put Message: 64 KiB as sent. */
-const mostBytes = 65_536;
+const messageMostBytes = 65_536;
 /** Put Message: a message may be hidden for at most 7 days. */
 const hiddenMostMs = 7 * 86_400_000;
 
-/** Throws RangeError for a text that is none of ours, StorageTrouble where the queue does not answer. */
+/** Throws RangeError for a text that is too long or not printable ASCII, StorageTrouble if the queue does not answer. */
 export async function putMessage(
   queue: QueueClient,
   text: string,
-  { limitBytes = mostBytes, hiddenMs = 0 }: { readonly limitBytes?: number; readonly hiddenMs?: number } = {},
+  {
+    limitBytes = messageMostBytes,
+    hiddenMs = 0,
+  }: { readonly limitBytes?: number; readonly hiddenMs?: number } = {},
 ): Promise<void> {
   if (text.length > limitBytes || !/^[\x20-\x7e]*$/.test(text)) {
     throw new RangeError(`a message on ${queue.name} is printable ASCII of at most ${limitBytes / 1024} KiB`);

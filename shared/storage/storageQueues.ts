@@ -15,11 +15,11 @@ export class StorageQueues implements Queues {
     this.#mail = queues.getQueueClient(queueNames.outboundMail);
   }
 
-  async tell(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     await putMessage(this.#status, text);
   }
 
-  async ring(accountKey: string): Promise<void> {
+  async wake(accountKey: string): Promise<void> {
     await putMessage(this.#wake, JSON.stringify({ account: accountKey }));
   }
 
@@ -29,7 +29,7 @@ export class StorageQueues implements Queues {
 }
 
 /** The account that a message of `outbound-wake` names; undefined where it is none of ours. */
-export function readBell(payload: unknown): string | undefined {
+export function parseWakeUp(payload: unknown): string | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined;
   const account: unknown = Reflect.get(payload, 'account');
   return typeof account === 'string' && account !== '' ? account : undefined;

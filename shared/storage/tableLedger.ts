@@ -1,173 +1,138 @@
-// The inbound ledger in the table `inbound`. One partition per mailbox, so that the cursor, what was announced
-// and the actions still owed change in one transaction.
+// The inbound ledger in the table `inbound` (its rows: ledgerRows.ts). One partition per mailbox, so that the cursor,
+// what was announced and the pending actions change in one transaction, conditional on the cursor row's ETag.
 //
-//   cursor                          lease and position; every transaction is conditional on its ETag
-//   mail|<id>                       what is remembered of a message
-//   pending|<uidValidity>|<uid>     an after-fetch action that is due
-//
-// The SDK repeats a call whose answer was lost, so an applied write can come back as refused. Each write of the
-// cursor row carries a mark of its own; whoever is refused reads the row once and looks for the mark.
-import type { TableClient, TransactionAction } from '@azure/data-tables';
-import { z } from 'zod';
+// The SDK repeats a call whose answer was lost, so an applied write can come back as refused. Each write of the cursor
+// row carries an id of its own; after a refusal the row is read once, and that id there means the write was applied.
+import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
 import type { Random } from '../clock.ts';
-import type { Cursor, Entry, Ledger, LedgerAnswer, Lease, PendingAction } from '../inbound/ports.ts';
-import { StorageTrouble } from '../outbound/ports.ts';
+import type {
+  Advance,
+  Cursor,
+  Lease,
+  LeaseClaim,
+  Ledger,
+  LedgerAnswer,
+  MessageEntry,
+  PendingAction,
+} from '../inbound/ports.ts';
+import { StorageTrouble } from '../storageErrors.ts';
 import { callSignal } from './clients.ts';
-import { asTrouble, codeOf, statusOf } from './trouble.ts';
+import {
+  announcedRow,
+  cursorKey,
+  cursorRow,
+  messageKey,
+  messageRow,
+  pendingKey,
+  pendingRange,
+  pendingRow,
+  readCursorRow,
+  readMessageRow,
+  readPendingRow,
+  type CursorRow,
+  type LeaseColumns,
+  type LedgerRow,
+} from './ledgerRows.ts';
+import { asTrouble, codeOf, orTrouble, statusOf } from './trouble.ts';
 
-const cursorSchema = z.object({
-  folder: z.string(),
-  uidValidity: z.number(),
-  lastUid: z.number(),
-  owed: z.array(z.object({ uid: z.number(), tries: z.number() })),
-  failureCount: z.number(),
-  pausedUntil: z.number(),
-  lastPassAt: z.number(),
-  lastSuccessAt: z.number(),
-  leftover: z.boolean(),
-  detail: z.string(),
-  vanishedCount: z.number(),
-});
+/** Entity group transaction limit (Azure Tables). */
+const operationsPerTransaction = 100;
+const rowsPerPage = 1_000;
 
-const cursorRow = z.object({
-  etag: z.string(),
-  tag: z.string(),
-  until: z.number(),
-  mark: z.string(),
-  position: z.string().optional(),
-});
-
-const entryRow = z.object({
-  id: z.string(),
-  state: z.enum(['stored', 'announced']),
-  headerPrint: z.string(),
-  contentPrint: z.string(),
-  rawSha256: z.string(),
-  sizeBytes: z.number(),
-  kind: z.string(),
-  folder: z.string(),
-  uidValidity: z.number(),
-  uid: z.number(),
-});
-
-const pendingRow = z.object({ uidValidity: z.number(), uid: z.number(), id: z.string() });
-
-type CursorRow = z.infer<typeof cursorRow>;
-
-/** Every method throws StorageTrouble when the store does not answer with anything usable. */
+/** Every method throws StorageTrouble if the store does not answer with anything usable. */
 export class TableLedger implements Ledger {
-  private readonly table: TableClient;
-  private readonly random: Random;
+  readonly #table: TableClient;
+  readonly #random: Random;
 
   constructor(table: TableClient, random: Random) {
-    this.table = table;
-    this.random = random;
+    this.#table = table;
+    this.#random = random;
   }
 
-  async begin(
-    mailboxKey: string,
-    claim: { readonly owner: string; readonly now: number; readonly untilMs: number },
-  ): ReturnType<Ledger['begin']> {
-    const row = await this.readCursor(mailboxKey);
-    if (row !== undefined && row.tag !== '' && row.until > claim.now) {
-      return { kind: 'busy', until: row.until };
+  async acquireLease(mailboxKey: string, claim: LeaseClaim): ReturnType<Ledger['acquireLease']> {
+    const row = await this.#readCursor(mailboxKey);
+    if (row !== undefined && row.leaseTag !== '' && row.leaseUntil > claim.now) {
+      return { kind: 'busy', until: row.leaseUntil };
     }
-    const tag = `${claim.owner}.${this.random.id()}`;
-    const entity = {
-      partitionKey: mailboxKey,
-      rowKey: 'cursor',
-      tag,
-      until: double(claim.untilMs),
-      mark: this.random.id(),
-    };
-    const answer = await outcome(() =>
+    const leaseTag = `${claim.owner}.${this.#random.id()}`;
+    const writeId = this.#random.id();
+    const lease = { leaseTag, leaseUntil: claim.leaseUntil };
+    const entity = { partitionKey: mailboxKey, ...cursorRow(lease, writeId) };
+    const answer = await answerOf(() =>
       row === undefined
-        ? this.table.createEntity(entity, { abortSignal: callSignal() })
-        : this.table.updateEntity(entity, 'Merge', { etag: row.etag, abortSignal: callSignal() }),
+        ? this.#table.createEntity(entity, { abortSignal: callSignal() })
+        : this.#table.updateEntity(entity, 'Merge', { etag: row.etag, abortSignal: callSignal() }),
     );
     if (answer.kind === 'ok') {
-      return { kind: 'begun', lease: leaseOf(mailboxKey, tag, answer.value.etag), cursor: position(row) };
+      return {
+        kind: 'acquired',
+        lease: leaseOf(mailboxKey, leaseTag, answer.value.etag),
+        cursor: row?.cursor,
+      };
     }
-    const now = await this.readCursor(mailboxKey);
-    if (now?.mark !== entity.mark) return { kind: 'busy', until: now?.until ?? claim.now };
-    return { kind: 'begun', lease: leaseOf(mailboxKey, tag, now.etag), cursor: position(now) };
+    const current = await this.#readCursor(mailboxKey);
+    if (current?.writeId !== writeId) return { kind: 'busy', until: current?.leaseUntil ?? claim.now };
+    return {
+      kind: 'acquired',
+      lease: leaseOf(mailboxKey, leaseTag, current.etag),
+      cursor: current.cursor,
+    };
   }
 
   async cursor(mailboxKey: string): Promise<Cursor | undefined> {
-    return position(await this.readCursor(mailboxKey));
+    return (await this.#readCursor(mailboxKey))?.cursor;
   }
 
-  async find(mailboxKey: string, id: string): Promise<Entry | undefined> {
-    const entity = await this.read(mailboxKey, `mail|${id}`);
-    return entity === undefined ? undefined : entryRow.parse(entity);
+  async find(mailboxKey: string, id: string): Promise<MessageEntry | undefined> {
+    const entity = await this.#read(mailboxKey, messageKey(id));
+    return entity === undefined ? undefined : readMessageRow(entity);
   }
 
-  async keep(mailboxKey: string, entry: Entry): Promise<boolean> {
-    const entity = {
-      partitionKey: mailboxKey,
-      rowKey: `mail|${entry.id}`,
-      ...entry,
-      sizeBytes: double(entry.sizeBytes),
-      uid: double(entry.uid),
-      uidValidity: double(entry.uidValidity),
-    };
-    const answer = await outcome(() => this.table.createEntity(entity, { abortSignal: callSignal() }));
+  async insert(mailboxKey: string, entry: MessageEntry): Promise<boolean> {
+    const entity = { partitionKey: mailboxKey, ...messageRow(entry) };
+    const answer = await answerOf(() => this.#table.createEntity(entity, { abortSignal: callSignal() }));
     if (answer.kind === 'ok') return true;
     return (await this.find(mailboxKey, entry.id))?.rawSha256 === entry.rawSha256;
   }
 
-  async advance(
-    lease: Lease,
-    change: {
-      readonly cursor: Cursor;
-      readonly announced: readonly string[];
-      readonly pending: readonly PendingAction[];
-      readonly leaseUntil: number;
-    },
-  ): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
-    const { mailboxKey } = lease;
-    const more: TransactionAction[] = [
-      ...change.announced.map((id): TransactionAction => [
+  async advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
+    const { cursor, announced, pending, leaseUntil } = change;
+    const inPartition = (row: LedgerRow): TransactionAction[1] => ({
+      partitionKey: lease.mailboxKey,
+      ...row,
+    });
+    return this.#writeCursor(lease, { leaseTag: lease.tag, leaseUntil, cursor }, [
+      ...announced.map((id): TransactionAction => [
         'update',
-        { partitionKey: mailboxKey, rowKey: `mail|${id}`, state: 'announced' },
+        inPartition(announcedRow(id)),
         'Merge',
         { etag: '*' },
       ]),
-      ...change.pending.map((action): TransactionAction => [
-        'upsert',
-        {
-          partitionKey: mailboxKey,
-          rowKey: pendingKey(action),
-          uidValidity: double(action.uidValidity),
-          uid: double(action.uid),
-          id: action.id,
-        },
-        'Replace',
-      ]),
-    ];
-    return this.writeCursor(lease, { tag: lease.tag, until: change.leaseUntil, cursor: change.cursor }, more);
+      ...pending.map((action): TransactionAction => ['upsert', inPartition(pendingRow(action)), 'Replace']),
+    ]);
   }
 
   async pendingActions(mailboxKey: string, limit: number): Promise<readonly PendingAction[]> {
-    const filter = `PartitionKey eq '${mailboxKey.replaceAll("'", "''")}' and RowKey ge 'pending|' and RowKey lt 'pending}'`;
-    const pages = this.table
+    const { from, to } = pendingRange;
+    const filter = odata`PartitionKey eq ${mailboxKey} and RowKey ge ${from} and RowKey lt ${to}`;
+    const pages = this.#table
       .listEntities({ queryOptions: { filter }, abortSignal: callSignal() })
-      .byPage({ maxPageSize: Math.min(limit, 1_000) });
+      .byPage({ maxPageSize: Math.min(limit, rowsPerPage) });
     const found: PendingAction[] = [];
-    await orTrouble(async () => {
+    await orTrouble(noAnswer, async () => {
       for await (const page of pages) {
-        for (const entity of page) found.push(pendingRow.parse(entity));
+        for (const entity of page) found.push(readPendingRow(entity));
         if (found.length >= limit) break;
       }
     });
     return found.slice(0, limit);
   }
 
-  async settle(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
-    for (let at = 0; at < done.length; at += 100) {
-      const some = done.slice(at, at + 100);
-      const together = await outcome(() =>
-        this.table.submitTransaction(
+  async clearActions(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
+    for (let at = 0; at < done.length; at += operationsPerTransaction) {
+      const some = done.slice(at, at + operationsPerTransaction);
+      const together = await answerOf(() =>
+        this.#table.submitTransaction(
           some.map((action): TransactionAction => [
             'delete',
             { partitionKey: mailboxKey, rowKey: pendingKey(action) },
@@ -176,61 +141,51 @@ export class TableLedger implements Ledger {
         ),
       );
       if (together.kind === 'ok') continue;
-      // One of them was gone already and the whole transaction fell: one by one.
+      // One of them was gone already and the transaction was refused: one by one.
       for (const action of some) {
-        await outcome(() =>
-          this.table.deleteEntity(mailboxKey, pendingKey(action), { abortSignal: callSignal() }),
+        await answerOf(() =>
+          this.#table.deleteEntity(mailboxKey, pendingKey(action), { abortSignal: callSignal() }),
         );
       }
     }
   }
 
-  async end(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
-    return this.writeCursor(lease, { tag: '', until: 0, cursor }, []);
+  async releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
+    return this.#writeCursor(lease, { leaseTag: '', leaseUntil: 0, cursor }, []);
   }
 
-  private async writeCursor(
+  async #writeCursor(
     lease: Lease,
-    next: { readonly tag: string; readonly until: number; readonly cursor: Cursor },
+    next: LeaseColumns & { readonly cursor: Cursor },
     more: readonly TransactionAction[],
   ): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
-    const mark = this.random.id();
-    const entity = {
-      partitionKey: lease.mailboxKey,
-      rowKey: 'cursor',
-      tag: next.tag,
-      until: double(next.until),
-      mark,
-      position: JSON.stringify(next.cursor),
-    };
-    const answer = await outcome(() =>
-      this.table.submitTransaction([['update', entity, 'Merge', { etag: lease.version }], ...more], {
+    const { mailboxKey, tag } = lease;
+    const writeId = this.#random.id();
+    const entity = { partitionKey: mailboxKey, ...cursorRow(next, writeId, next.cursor) };
+    const answer = await answerOf(() =>
+      this.#table.submitTransaction([['update', entity, 'Merge', { etag: lease.version }], ...more], {
         abortSignal: callSignal(),
       }),
     );
     const etag =
       answer.kind === 'ok'
-        ? answer.value.subResponses.find((one) => one.rowKey === 'cursor')?.etag
+        ? answer.value.subResponses.find(({ rowKey }) => rowKey === cursorKey)?.etag
         : undefined;
-    if (etag !== undefined) return { kind: 'ok', lease: leaseOf(lease.mailboxKey, lease.tag, etag) };
-    const now = await this.readCursor(lease.mailboxKey);
-    if (now?.mark !== mark) return { kind: 'lost' };
-    return { kind: 'ok', lease: leaseOf(lease.mailboxKey, lease.tag, now.etag) };
+    if (etag !== undefined) return { kind: 'ok', lease: leaseOf(mailboxKey, tag, etag) };
+    const current = await this.#readCursor(mailboxKey);
+    if (current?.writeId !== writeId) return { kind: 'lost' };
+    return { kind: 'ok', lease: leaseOf(mailboxKey, tag, current.etag) };
   }
 
-  private async readCursor(mailboxKey: string): Promise<CursorRow | undefined> {
-    const entity = await this.read(mailboxKey, 'cursor');
-    return entity === undefined ? undefined : cursorRow.parse(entity);
+  async #readCursor(mailboxKey: string): Promise<CursorRow | undefined> {
+    const entity = await this.#read(mailboxKey, cursorKey);
+    return entity === undefined ? undefined : readCursorRow(entity);
   }
 
-  private async read(partition: string, key: string): Promise<object | undefined> {
-    const answer = await outcome(() => this.table.getEntity(partition, key, { abortSignal: callSignal() }));
+  async #read(partition: string, key: string): Promise<object | undefined> {
+    const answer = await answerOf(() => this.#table.getEntity(partition, key, { abortSignal: callSignal() }));
     return answer.kind === 'ok' ? answer.value : undefined;
   }
-}
-
-function position(row: CursorRow | undefined): Cursor | undefined {
-  return row?.position === undefined ? undefined : cursorSchema.parse(JSON.parse(row.position));
 }
 
 function leaseOf(mailboxKey: string, tag: string, etag: string | undefined): Lease {
@@ -238,19 +193,10 @@ function leaseOf(mailboxKey: string, tag: string, etag: string | undefined): Lea
   return { mailboxKey, tag, version: etag };
 }
 
-function pendingKey({ uidValidity, uid }: PendingAction): string {
-  return `pending|${String(uidValidity).padStart(10, '0')}|${String(uid).padStart(10, '0')}`;
-}
-
-/** The SDK writes a number as Int32 or Double by its value; one column should keep one type. */
-function double(value: number): { readonly type: 'Double'; readonly value: string } {
-  return { type: 'Double', value: String(value) };
-}
-
 const noAnswer = 'the ledger did not answer';
 
-/** 404, 409 and 412 are answers; everything else is trouble, and so is a table that is not there. */
-async function outcome<T>(
+/** 404, 409 and 412 are answers; everything else is trouble, and so is a table that does not exist. */
+async function answerOf<T>(
   call: () => Promise<T>,
 ): Promise<{ readonly kind: 'ok'; readonly value: T } | { readonly kind: 'refused' }> {
   try {
@@ -259,14 +205,6 @@ async function outcome<T>(
     const status = statusOf(error);
     const answered = status === 404 ? codeOf(error) !== 'TableNotFound' : status === 409 || status === 412;
     if (answered) return { kind: 'refused' };
-    throw asTrouble(noAnswer, error);
-  }
-}
-
-async function orTrouble<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
     throw asTrouble(noAnswer, error);
   }
 }

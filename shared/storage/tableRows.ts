@@ -1,23 +1,23 @@
 // The outbox in a table of the storage service.
 //
-// One transaction is one $batch request; the service applies all of it or nothing. What comes of it is one of
-// three words, never a guess: `ok`, `refused` (412, 409, 404), `unknown` (no answer, 5xx, throttled, not allowed
-// in). The SDK repeats a call whose answer was lost, so an applied transaction can come back as refused: that is
-// passed on as it is, and whoever asked reads again.
+// One transaction is one $batch request; the service applies all of it or nothing. Its result is one of
+// three, never a guess: `ok`, `refused` (412, 409, 404), `unknown` (no answer, 5xx, throttled, access
+// denied). The SDK repeats a call whose answer was lost, so an applied transaction can come back as refused: that is
+// passed on as it is, and the caller reads again.
 //
 // Every number is written as Edm.Double: it holds all that a JavaScript number holds, and an untyped whole number
-// would be taken for Int32 and refused beyond it. What only a mistake in the caller can bring about (a key that no
-// table takes, the same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
+// would be taken for Int32 and refused beyond it. What only a bug in the caller can cause (an invalid key, the
+// same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { odata } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
-import { asTrouble, codeOf, statusOf, troubleWords } from './trouble.ts';
+import { asTrouble, codeOf, statusOf, errorDetail } from './trouble.ts';
 
 /** Entity group transaction limits (Azure Tables, "Performing entity group transactions"). */
 const operationsPerTransaction = 100;
 const rowsPerQuery = 1_000;
-/** A page may come back empty with a continuation; so many in a row never end well. */
+/** A page may come back empty with a continuation token; more than this means that the query never ends. */
 const pagesPerQuery = 200;
 /** 1 KiB in UTF-16. */
 const keyCharacters = 512;
@@ -115,11 +115,11 @@ function refusalOf(error: unknown): CommitAnswer {
   if (status === 412) return { kind: 'refused', reason: 'changed', ...place };
   if (status === 409 && code !== 'TableBeingDeleted') return { kind: 'refused', reason: 'exists', ...place };
   if (status === 404 && code !== 'TableNotFound') return { kind: 'refused', reason: 'missing', ...place };
-  // The service understood and will not: the transaction itself is wrong, now and at any other time.
+  // The service refuses the transaction itself: repeating it can't help.
   if (status === 400 || status === 413) {
-    throw new Error(`the store refused a transaction as malformed: ${troubleWords(error)}`, { cause: error });
+    throw new Error(`the store refused a transaction as malformed: ${errorDetail(error)}`, { cause: error });
   }
-  return { kind: 'unknown', detail: troubleWords(error) };
+  return { kind: 'unknown', detail: errorDetail(error) };
 }
 
 /** A refused transaction says which operation it was: `1:The update condition ...`. */
@@ -173,7 +173,7 @@ function fieldOf(name: string, value: unknown): Field {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   if (value instanceof Uint8Array) return value;
   if (typeof value === 'bigint') return Number(value);
-  throw new Error(`the property ${name} of a row has a type that no row of ours has`);
+  throw new Error(`the property ${name} of a row has an unexpected type`);
 }
 
 function checkOperations(partition: string, operations: readonly Operation[]): void {
@@ -198,7 +198,7 @@ function checkOperations(partition: string, operations: readonly Operation[]): v
 /** Azure Tables: no / \ # ?, no control characters (C0, C1), at most 1 KiB. */
 function checkKey(key: string): void {
   if (key.length > keyCharacters || /[/\\#?\u0000-\u001f\u007f-\u009f]/.test(key)) {
-    throw new Error('a key has a character that no table key may have, or is too long');
+    throw new Error('a table key has a forbidden character or is too long');
   }
 }
 

@@ -1,13 +1,13 @@
-// What the storage SDKs throw, in our words: status and code. The error itself, whose request may hold content, stays in
-// `cause`, which no log line looks at.
+// What the storage SDKs throw, as StorageTrouble with status and code. The error itself, whose request may hold content,
+// stays in `cause`, which no log line contains.
 import { boundedText } from '../mail/reply.ts';
-import { StorageTrouble } from '../outbound/ports.ts';
+import { StorageTrouble } from '../storageErrors.ts';
 
-const wordsCharacters = 300;
+const detailCharacters = 300;
 
 /** What went wrong in a call to the store, for a log or a person: status and code, never a URL or a body. */
-export function troubleWords(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return 'something that is no error was thrown';
+export function errorDetail(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return 'a value that is not an error was thrown';
   const name: unknown = Reflect.get(error, 'name');
   if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
   const [status, code] = [statusOf(error), codeOf(error)];
@@ -16,14 +16,23 @@ export function troubleWords(error: unknown): string {
   );
   return boundedText(
     parts.length > 0 ? parts.join(' ') : typeof name === 'string' ? name : 'error',
-    wordsCharacters,
+    detailCharacters,
   );
 }
 
-/** `what` failed because of `error`; trouble that is told already stays as it is. */
+/** `what` failed because of `error`; StorageTrouble stays as it is. */
 export function asTrouble(what: string, error: unknown): StorageTrouble {
   if (error instanceof StorageTrouble) return error;
-  return new StorageTrouble(`${what}: ${troubleWords(error)}`, { cause: error });
+  return new StorageTrouble(`${what}: ${errorDetail(error)}`, { cause: error });
+}
+
+/** Runs the call; whatever it throws becomes StorageTrouble. */
+export async function orTrouble<Answer>(what: string, call: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await call();
+  } catch (error) {
+    throw asTrouble(what, error);
+  }
 }
 
 /** The HTTP status of an answer that the SDK took for an error. */

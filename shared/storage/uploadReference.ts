@@ -1,5 +1,5 @@
-// `container/name`, as a submission refers to a blob. Only the upload container may be named, and only by a name
-// that means one thing to everybody: no second spelling of a path, nothing encoded, no address.
+// `container/name`, as a submission refers to a blob. Only the upload container may be named, and only by an unambiguous
+// name: no second spelling of a path, nothing encoded, no URL.
 
 export type ReferenceAnswer = { readonly kind: 'ok'; readonly name: string } | { readonly kind: 'forbidden' };
 

@@ -4,7 +4,7 @@
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LogEvent {
-  /** `room.whatHappened`, for example `outbound.sent`. */
+  /** `module.whatHappened`, for example `outbound.settled`. */
   readonly name: string;
   readonly level: Level;
   readonly fields: Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,6 +1,7 @@
 // How an event becomes a line in the log: one JSON object, `{"event": NAME, …fields}`, that the queries of
 // infra/ read. JSON escapes control characters, so no value can forge a line (ANSI escapes, CRLF); lengths are
 // bounded, and what is no plain text is made one.
+import { unicodeEscape } from '../mail/asciiJson.ts';
 import type { LogEvent } from './log.ts';
 
 /** Longer values end with an ellipsis. Server texts and subjects are other people's words. */
@@ -14,12 +15,13 @@ export function logLine(event: LogEvent): string {
     if (value === undefined || name === 'event') continue;
     line[name] = typeof value === 'string' ? bounded(value) : value;
   }
-  return JSON.stringify(line).replaceAll(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escaped);
+  return JSON.stringify(line).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    unicodeEscape,
+  );
 }
 
 function bounded(value: string): string {
   const text = value.toWellFormed();
   return text.length <= valueLimitCount ? text : `${text.slice(0, valueLimitCount - 1)}…`;
 }
-
-const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

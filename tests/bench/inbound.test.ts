@@ -81,7 +81,7 @@ test.each([
   expect(report.rows.flat()).toContain(ok ? 'ok' : 'NOT OK');
 });
 
-test('what a store that answers at once leaves is told, and judges nothing', () => {
+test('the figure with a store that responds at once is reported without a goal', () => {
   expect(inboundReport({ ...figures, instantMs: 60_000 })).toMatchObject({
     ok: true,
     json: { instantOverPlainPercent: 5_900, instantOverPlainParsedPercent: 1_400 },

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CallCount } from '../../local/bench/callCount.ts';
 import { percentile, reportOf, type Parts } from '../../local/bench/report.ts';
-import { requeueReckoned } from '../../local/bench/requeue.ts';
 import type { SeenCall } from '../../local/storageProxy/storageProxy.ts';
 
 const call = (name: string): SeenCall => ({
@@ -84,10 +83,4 @@ test('calls of the host’s triggers are counted apart, and so are the messages 
     ],
     dequeued: { 'outbound-mail': 2 },
   });
-});
-
-test('putting back looks at every waiting message in every round', () => {
-  expect(requeueReckoned(30)).toBe(1);
-  expect(requeueReckoned(60)).toBe((60 + 30) / 60);
-  expect(requeueReckoned(10_000)).toBeCloseTo(167.2, 0);
 });

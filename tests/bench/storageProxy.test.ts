@@ -1,11 +1,12 @@
+import { asLatest } from '../../shared/limits/storageTime.ts';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
-import { emptyBox, encodeBox, type Box } from '../../shared/outbound/records/accountState.ts';
+import { emptyState, encodeState, type AccountState } from '../../shared/outbound/records/accountState.ts';
 import { StorageQueues } from '../../shared/storage/storageQueues.ts';
 import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
-import { startAzurite, type Azurite } from '../../local/azurite.ts';
+import { startAzurite, type Azurite } from '../../local/stack/azurite.ts';
 import {
   startStorageProxy,
   type AfterCall,
@@ -34,7 +35,7 @@ beforeAll(async () => {
   const { connectionString } = proxy;
   store = makeStoreClients(
     { kind: 'connectionString', connectionString },
-    { clock: systemClock, witness: { observe: () => undefined } },
+    { clock: systemClock, clockSampler: { observe: () => undefined } },
   );
   await ensureStore(store);
   rows = new TableRows(store.table(tableNames.outbox));
@@ -51,26 +52,36 @@ beforeEach(() => {
   after = () => 'pass';
 });
 
-const lease = { owner: 'somebody', tag: 'one', until: 1, connections: 2 };
-const open = { id: 'm', attempt: 1, key: 'due|1|0|m', tag: 't', owner: 'one', deadline: 1, slot: 1 };
+const lease = { owner: 'one host', tag: 'one', until: asLatest(1), connections: 2 };
+const open = {
+  id: 'm',
+  attempt: 1,
+  key: 'due|1|0|m',
+  tag: 't',
+  owner: 'one',
+  deadline: asLatest(1),
+  slot: 1,
+};
 
 test('each transaction of a message’s life has its name', async () => {
   const account = 'names@proxy.example';
-  const write = (box: Box): Promise<unknown> =>
-    rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(box) }]);
+  const write = (state: AccountState): Promise<unknown> =>
+    rows.commit(account, [{ kind: 'merge', key: 'account', fields: encodeState(state) }]);
   await rows.commit(account, [
     { kind: 'insert', key: 'msg|m', fields: {} },
     { kind: 'insert', key: 'due|1|0|m', fields: {} },
   ]);
-  await rows.commit(account, [{ kind: 'insert', key: 'box', fields: encodeBox({ ...emptyBox, lease }) }]);
-  await write({ ...emptyBox, lease, open: [open] });
-  await write({ ...emptyBox, lease, open: [open] });
-  await write({ ...emptyBox, lease });
-  await write({ ...emptyBox, lease: { ...lease, tag: 'two' } });
-  await write(emptyBox);
-  await rows.read(account, 'box');
+  await rows.commit(account, [
+    { kind: 'insert', key: 'account', fields: encodeState({ ...emptyState, lease }) },
+  ]);
+  await write({ ...emptyState, lease, activeAttempts: [open] });
+  await write({ ...emptyState, lease, activeAttempts: [open] });
+  await write({ ...emptyState, lease });
+  await write({ ...emptyState, lease: { ...lease, tag: 'two' } });
+  await write(emptyState);
+  await rows.read(account, 'account');
   await rows.query(account, { from: 'due|', to: 'due}', limit: 10 });
-  await new StorageQueues(store.queues).ring(account);
+  await new StorageQueues(store.queues).wake(account);
   expect(seen).toEqual([
     'accept',
     'lease',
@@ -79,7 +90,7 @@ test('each transaction of a message’s life has its name', async () => {
     'settle',
     'lease',
     'give back',
-    'read box',
+    'read account',
     'read due',
     'put outbound-wake',
   ]);
@@ -87,15 +98,19 @@ test('each transaction of a message’s life has its name', async () => {
 
 test('a transaction that was refused within its answer has changed nothing', async () => {
   const account = 'refused@proxy.example';
-  await rows.commit(account, [{ kind: 'insert', key: 'box', fields: encodeBox({ ...emptyBox, lease }) }]);
-  const stale = { ...emptyBox, lease, open: [open] };
-  await rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(stale), etag: 'W/"old"' }]);
-  await rows.commit(account, [{ kind: 'merge', key: 'box', fields: encodeBox(stale) }]);
+  await rows.commit(account, [
+    { kind: 'insert', key: 'account', fields: encodeState({ ...emptyState, lease }) },
+  ]);
+  const stale = { ...emptyState, lease, activeAttempts: [open] };
+  await rows.commit(account, [
+    { kind: 'merge', key: 'account', fields: encodeState(stale), etag: 'W/"old"' },
+  ]);
+  await rows.commit(account, [{ kind: 'merge', key: 'account', fields: encodeState(stale) }]);
   expect(seen).toEqual(['lease', 'claim', 'claim']);
 });
 
 test('a refused call is not applied, and an answer that is lost belongs to one that is', async () => {
-  const account = 'spoilt@proxy.example';
+  const account = 'faulty@proxy.example';
   before = () => 'refuse';
   expect(await rows.commit(account, [{ kind: 'insert', key: 'a', fields: {} }])).toMatchObject({
     kind: 'unknown',

@@ -1,12 +1,12 @@
 // Connecting a mailbox in a real browser: Chromium against the real functions on the local host, the front end of
-// App Service played by local/frontEnd.ts, and the Entra stand-in. Everything runs over TLS, so that the
+// App Service played by local/stack/frontEnd.ts, and the Entra emulator. Everything runs over TLS, so that the
 // `__Host-` cookie is what it is in production. With BROWSER_SHOTS=FOLDER the pages are kept as pictures.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createHash, createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { makeCertificates } from '../../local/certificates.ts';
-import { startFrontEnd, type FrontEnd } from '../../local/frontEnd.ts';
+import { makeCertificates } from '../../local/stack/certificates.ts';
+import { startFrontEnd, type FrontEnd } from '../../local/stack/frontEnd.ts';
 import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
 import { everythingIn, findIn } from '../scenarios/canaries.ts';
@@ -74,7 +74,7 @@ afterEach(async () => {
   expect(complaints).toEqual([]);
 });
 
-/** A browser with nothing in it. The stand-ins' authority is not in its store; TLS itself is tried elsewhere. */
+/** A browser with nothing in it. The emulators' authority is not in its store; TLS itself is tried elsewhere. */
 async function newPage(javaScriptEnabled = true): Promise<Page> {
   complaints = [];
   context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled });
@@ -280,10 +280,10 @@ describe('what follows from a sign-in', () => {
     await rig.esm.submit(submission('waits', sales));
     await until(
       'held for want of consent',
-      async () => (await rig.desk.watch(sales)).box.holds.some(({ reason }) => reason === 'consent'),
-      async () => (await rig.desk.watch(sales)).box.holds,
+      async () => (await rig.outbound.watch(sales)).state.holds.some(({ reason }) => reason === 'consent'),
+      async () => (await rig.outbound.watch(sales)).state.holds,
     );
-    expect(rig.told('waits')).not.toContain('sent');
+    expect(rig.eventTypes('waits')).not.toContain('sent');
     const page = await newPage();
     await page.goto(connectUrl());
     expect(await row(page, sales).innerText()).toContain(
@@ -295,19 +295,19 @@ describe('what follows from a sign-in', () => {
     expect(await heading(page)).toBe('Connected');
     await until(
       'sent',
-      () => rig.told('waits').includes('sent'),
-      () => rig.told('waits'),
+      () => rig.eventTypes('waits').includes('sent'),
+      () => rig.eventTypes('waits'),
     );
-    expect((await rig.desk.watch(sales)).box.holds).toEqual([]);
+    expect((await rig.outbound.watch(sales)).state.holds).toEqual([]);
     expect(rig.events('oauth.consentNeeded')).toHaveLength(1);
   }, 180_000);
 
   test('the daily refresh keeps alive what is connected, and counts what is not', async () => {
-    const before = rig.events('oauth.grantsKeptAlive').length;
+    const before = rig.events('oauth.grantsRefreshed').length;
     expect(await host.run('refreshTokens')).toBe(true);
-    await until('told', () => rig.events('oauth.grantsKeptAlive').length > before);
+    await until('told', () => rig.events('oauth.grantsRefreshed').length > before);
     // The desk and the sales; nobody has connected the pool.
-    expect(rig.events('oauth.grantsKeptAlive').at(-1)).toMatchObject({ refreshedCount: 2, failedCount: 1 });
+    expect(rig.events('oauth.grantsRefreshed').at(-1)).toMatchObject({ refreshedCount: 2, failedCount: 1 });
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { adjustableNumbers } from '../../shared/config/numbers.ts';
 import { describeProblems, readSettings } from '../../shared/config/readSettings.ts';
-import { scheduleTrouble } from '../../shared/config/schedule.ts';
+import { parseSchedule } from '../../shared/config/ncrontab.ts';
 import type { Settings } from '../../shared/config/settings.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
 import { defaultNumbers, type OutboundNumbers } from '../../shared/outbound/numbers.ts';
@@ -123,7 +123,7 @@ describe('good settings', () => {
         refresh: '0 43 4 * * *',
       },
       outbound: {
-        doubtPolicy: 'hold',
+        inDoubtPolicy: 'hold',
         giveUpAfterMs: 48 * 3_600_000,
         retentionMs: 30 * 86_400_000,
         blobMostBytes: 35 * 1_048_576,
@@ -254,7 +254,7 @@ describe('good settings', () => {
       ...defaultNumbers,
       periodMs: 10_000,
       attemptMs: 5_000,
-      doubtPolicy: 'resend',
+      inDoubtPolicy: 'resend',
       giveUpAfterMs: 3_600_000,
       retentionMs: 86_400_000,
       blobMostBytes: 35 * 1_048_576,
@@ -373,7 +373,7 @@ describe('a schedule', () => {
     '59 59 23 31 12 6',
     '0  0  0 1 1 *',
   ])('%s is taken', (text) => {
-    expect(scheduleTrouble(text)).toBeUndefined();
+    expect(parseSchedule(text).kind).toBe('ok');
   });
 
   test.each([
@@ -396,6 +396,6 @@ describe('a schedule', () => {
     '1.00:00:00',
     `${'0,'.repeat(200)}0 * * * * *`,
   ])('%s is not', (text) => {
-    expect(scheduleTrouble(text)).toMatch(/write|put/);
+    expect(parseSchedule(text)).toMatchObject({ detail: expect.stringMatching(/write|put/) });
   });
 });

@@ -38,10 +38,10 @@ export function rowsContract(make: () => RowsUnderTest): void {
 
   test('an absent row is undefined, a written one comes back with the ETag of its write', async () => {
     const p = partition();
-    expect(await read(p, 'box')).toBeUndefined();
-    const etag = etagOf(await commit(p, [insert('box', { a: 1, b: 'x' })]), 'box');
-    expect(await read(p, 'box')).toEqual({ key: 'box', etag, fields: { a: 1, b: 'x' } });
-    expect(await read(partition(), 'box')).toBeUndefined();
+    expect(await read(p, 'account')).toBeUndefined();
+    const etag = etagOf(await commit(p, [insert('account', { a: 1, b: 'x' })]), 'account');
+    expect(await read(p, 'account')).toEqual({ key: 'account', etag, fields: { a: 1, b: 'x' } });
+    expect(await read(partition(), 'account')).toBeUndefined();
   });
 
   test('every kind of field comes back as it was', async () => {
@@ -77,21 +77,21 @@ export function rowsContract(make: () => RowsUnderTest): void {
 
   test('an unchanged row that is written again has a new ETag', async () => {
     const p = partition();
-    const first = await commit(p, [insert('box', { a: 1 })]);
-    const again: Operation = { kind: 'merge', key: 'box', fields: {}, etag: etagOf(first, 'box') };
+    const first = await commit(p, [insert('account', { a: 1 })]);
+    const again: Operation = { kind: 'merge', key: 'account', fields: {}, etag: etagOf(first, 'account') };
     const second = await commit(p, [again]);
-    expect(etagOf(second, 'box')).not.toBe(etagOf(first, 'box'));
+    expect(etagOf(second, 'account')).not.toBe(etagOf(first, 'account'));
     expect(await commit(p, [again])).toMatchObject({ kind: 'refused', reason: 'changed' });
   });
 
   test('each refusal says why, and nothing of the transaction is there', async () => {
     const p = partition();
-    const stale = etagOf(await commit(p, [insert('box', { n: 1 }), insert('there')]), 'box');
-    await commit(p, [{ kind: 'merge', key: 'box', fields: { n: 2 } }]);
+    const stale = etagOf(await commit(p, [insert('account', { n: 1 }), insert('there')]), 'account');
+    await commit(p, [{ kind: 'merge', key: 'account', fields: { n: 2 } }]);
     const refusals: readonly (readonly [readonly Operation[], string, number])[] = [
       [[insert('new'), insert('there')], 'exists', 1],
-      [[insert('new'), { kind: 'merge', key: 'box', fields: {}, etag: stale }], 'changed', 1],
-      [[{ kind: 'replace', key: 'box', fields: {}, etag: stale }, insert('new')], 'changed', 0],
+      [[insert('new'), { kind: 'merge', key: 'account', fields: {}, etag: stale }], 'changed', 1],
+      [[{ kind: 'replace', key: 'account', fields: {}, etag: stale }, insert('new')], 'changed', 0],
       [[insert('new'), { kind: 'merge', key: 'gone', fields: {} }], 'missing', 1],
       [[insert('new'), { kind: 'merge', key: 'gone', fields: {}, etag: stale }], 'missing', 1],
       [[insert('new'), { kind: 'replace', key: 'gone', fields: {} }], 'missing', 1],
@@ -99,9 +99,9 @@ export function rowsContract(make: () => RowsUnderTest): void {
     ];
     for (const [operations, reason, index] of refusals) {
       expect(await commit(p, operations)).toEqual({ kind: 'refused', reason, index });
-      expect((await query(p, '', '~', 10)).map(({ key }) => key)).toEqual(['box', 'there']);
+      expect((await query(p, '', '~', 10)).map(({ key }) => key)).toEqual(['account', 'there']);
     }
-    expect((await read(p, 'box'))?.fields).toEqual({ n: 2 });
+    expect((await read(p, 'account'))?.fields).toEqual({ n: 2 });
   });
 
   test('a delete names no ETag in the answer; a conditional one, by itself, removes only what it has seen', async () => {
@@ -122,7 +122,7 @@ export function rowsContract(make: () => RowsUnderTest): void {
 
   test('a query is a range in key order, cut at its limit, with the fields it asks for', async () => {
     const p = partition();
-    const keys = ['due|0|002', 'due|0|001', 'due|1|001', 'box', 'due|0|003', 'event|a|1'];
+    const keys = ['due|0|002', 'due|0|001', 'due|1|001', 'account', 'due|0|003', 'event|a|1'];
     await commit(
       p,
       keys.map((key, n) => insert(key, { n, other: 'x' })),
@@ -136,7 +136,7 @@ export function rowsContract(make: () => RowsUnderTest): void {
       'due|0|001',
       'due|0|002',
     ]);
-    expect((await query(p, '', '~', 2)).map(({ key }) => key)).toEqual(['box', 'due|0|001']);
+    expect((await query(p, '', '~', 2)).map(({ key }) => key)).toEqual(['account', 'due|0|001']);
     expect((await query(p, 'due|1|', 'due|1|~', 10, ['n'])).map(({ fields }) => fields)).toEqual([{ n: 2 }]);
     expect((await query(p, 'due|1|', 'due|1|~', 10, [])).map(({ fields }) => fields)).toEqual([{}]);
     expect(await query(p, 'x', 'y', 10)).toEqual([]);

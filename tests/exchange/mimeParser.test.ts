@@ -146,7 +146,7 @@ describe('parts', () => {
 
   test('what is there twice is remarked', async () => {
     expect((await parsed(`From: other@x.test\r\n${mail({})}`)).remarks).toEqual([
-      'from is there more than once',
+      'from occurs more than once',
     ]);
   });
 
@@ -162,8 +162,10 @@ describe('parts', () => {
       .replaceAll('--b', '--other')
       .replace('quoted-printable', 'base64')
       .replace('Hyv=C3=A4', Buffer.from('Hyvä').toString('base64'));
-    expect((await parsed(other)).contentPrint).toBe((await parsed(one)).contentPrint);
-    expect((await parsed(one.replace('Hyv', 'Huv'))).contentPrint).not.toBe((await parsed(one)).contentPrint);
+    expect((await parsed(other)).contentFingerprint).toBe((await parsed(one)).contentFingerprint);
+    expect((await parsed(one.replace('Hyv', 'Huv'))).contentFingerprint).not.toBe(
+      (await parsed(one)).contentFingerprint,
+    );
   });
 });
 
@@ -213,7 +215,7 @@ describe('limits', () => {
   test('a thread gets the bytes of its message and nothing of what lies beside them in memory', async () => {
     const telling = `import { parentPort } from 'node:worker_threads';
       parentPort.on('message', ({ raw }) => parentPort.postMessage({
-        kind: 'unparsed', words: Buffer.from(raw.bytes.buffer).toString('latin1') }));`;
+        kind: 'unparsed', detail: Buffer.from(raw.bytes.buffer).toString('latin1') }));`;
     const curious = createMimeParser({
       worker: new URL(`data:text/javascript,${encodeURIComponent(telling)}`),
       clock: systemClock,

@@ -89,8 +89,8 @@ describe('what is refused', () => {
     ],
     ['two Dates', message(from, to, 'Date: x', 'Date: y'), /2 date/],
     ['a Message-ID that is none', message(from, to, 'Message-ID: <a b@example.com>'), /Message-ID/],
-    ['a line in the header that is no field', message(from, 'hello', to), /no field/],
-    ['a first line that continues nothing', message(' folded', from, to), /no field/],
+    ['a line in the header that is no field', message(from, 'hello', to), /not a field/],
+    ['a first line that continues nothing', message(' folded', from, to), /not a field/],
     ['8-bit in the header', message(from, to, 'Subject: \u00e4'), /outside ASCII in line 3/],
     ['NUL in the body', Buffer.concat([message(from, to), Buffer.from('a\0b')]), /NUL/],
     [
@@ -110,7 +110,7 @@ describe('what is refused', () => {
       /10002 header fields/,
     ],
     ['nothing', Buffer.alloc(0), /no From/],
-    ['the mbox line', message('From desk@example.com Wed Nov 25', from, to), /no field/],
+    ['the mbox line', message('From desk@example.com Wed Nov 25', from, to), /not a field/],
   ];
   test.each(cases)('%s', async (_name, bytes, detail) => {
     const answer = await inspect(bytes);

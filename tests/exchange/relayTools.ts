@@ -4,7 +4,7 @@ import { SmtpRelay } from '../../shared/exchange/smtpRelay.ts';
 import type { AccessTokens, TokenAnswer } from '../../shared/mail/accessToken.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
 import type { Envelope, RelayConnection, Sender } from '../../shared/outbound/ports.ts';
-import { makeCertificates, type Certificates } from '../../local/certificates.ts';
+import { makeCertificates, type Certificates } from '../../local/stack/certificates.ts';
 
 let made: Promise<Certificates> | undefined;
 export const certificates = (): Promise<Certificates> => (made ??= makeCertificates());
@@ -35,7 +35,7 @@ export function budget(ms = 60_000): Sender {
   const endsAt = systemClock.monotonic() + ms;
   return {
     remainingMs: () => endsAt - systemClock.monotonic(),
-    noteRefusals: () => Promise.resolve(true),
+    recordRefusals: () => Promise.resolve(true),
   };
 }
 

@@ -248,7 +248,7 @@ describe('refusals', () => {
         });
         const connection = await connected(server.port);
         const asked: unknown[] = [];
-        const noteRefusals: Sender['noteRefusals'] = async (recipients) => {
+        const noteRefusals: Sender['recordRefusals'] = async (recipients) => {
           asked.push(recipients.map(({ address, reply }) => `${address} ${String(reply.code)}`));
           // Long enough for the content to arrive, were it on its way.
           await systemClock.sleep(50);
@@ -767,7 +767,7 @@ test('closing gives up on a server that does not answer QUIT', async () => {
 async function selfSigned(): Promise<{ readonly cert: string; readonly key: string }> {
   // The authority of another set is a certificate that nobody signed; its key is not at hand, so a leaf of a
   // second authority stands for "signed by somebody unknown".
-  const { makeCertificates } = await import('../../local/certificates.ts');
+  const { makeCertificates } = await import('../../local/stack/certificates.ts');
   const { cert, key } = await makeCertificates();
   return { cert, key };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { buildPackage, maxPackageBytes } from '../../local/build.ts';
+import { buildPackage, maxPackageBytes } from '../../local/build/buildPackage.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 

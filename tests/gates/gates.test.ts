@@ -110,6 +110,20 @@ const planted: readonly Planted[] = [
   },
   {
     gate: 'lint',
+    what: 'a private member by keyword',
+    path: 'shared/limits/x.ts',
+    text: `export class X {\n  private readonly one = 1;\n  get two(): number {\n    return this.one + 1;\n  }\n}\n`,
+    says: /Use #private/,
+  },
+  {
+    gate: 'lint',
+    what: 'a constant in capitals',
+    path: 'shared/limits/x.ts',
+    text: `export const MOST_COUNT = 1;\n`,
+    says: /lowerCamel/,
+  },
+  {
+    gate: 'lint',
     what: 'a trigger file that decides',
     path: 'functions/x.ts',
     text: `export function x(a: boolean, b: boolean): number {\n  if (a) return 1;\n  return b ? 2 : 3;\n}\n`,
@@ -156,6 +170,20 @@ const planted: readonly Planted[] = [
     path: 'shared/limits/x.ts',
     text: `import { other } from '../../local/other.ts';\n\nexport const x = other;\n`,
     says: /shipped-stays-shipped/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'an emulator that imports the bridge’s code',
+    path: 'local/emulators/exchange/x.ts',
+    text: `import { half } from '../../../shared/limits/half.ts';\n\nexport const x = half;\n`,
+    says: /emulators-are-independent/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'an adapter that knows more of a module than its ports',
+    path: 'shared/storage/x.ts',
+    text: `import { half } from '../outbound/y.ts';\n\nexport const x = half;\n`,
+    says: /adapters-import-ports/,
   },
   {
     gate: 'boundaries',

@@ -55,7 +55,7 @@ function watched<T extends object>(door: T, points: Readonly<Record<string, stri
 
 const clients = makeStoreClients(
   { kind: 'connectionString', connectionString: order.connectionString },
-  { clock: systemClock, witness: { observe: () => undefined } },
+  { clock: systemClock, clockSampler: { observe: () => undefined } },
 );
 const imap = imapAt(order.port, order.ca, new TestTokens(() => order.token));
 const mailboxes: Mailboxes = {
@@ -71,42 +71,36 @@ const mailboxes: Mailboxes = {
     return { kind: 'ok', session };
   },
 };
-const inbound = createInbound(
-  {
-    mailboxes,
-    ledger: watched(new TableLedger(clients.table(tableNames.inbound), systemRandom), {
-      begin: 'begin',
-      keep: 'keep',
-      advance: 'advance',
-      settle: 'settle',
-      end: 'end',
-    }),
-    blobs: watched(
-      new ContainerInboundBlobs(clients.blobs.getContainerClient(containerNames.inboundContent)),
-      {
-        create: 'blob',
-      },
-    ),
-    notices: watched(new NoticeQueue(clients.queues.getQueueClient(queueNames.inboundMail)), {
-      tell: 'tell',
-    }),
-    parser: createMimeParser({
-      worker: new URL('../../shared/exchange/mimeParserWorker.ts', import.meta.url),
-      clock: systemClock,
-    }),
-    sent: {
-      lookUpSent: () => Promise.resolve(undefined),
-      checkTag: () => Promise.resolve(false),
-      noteBounce: () => Promise.resolve(),
-    },
+const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move', folder: 'Fetched' } })], {
+  mailboxes,
+  ledger: watched(new TableLedger(clients.table(tableNames.inbound), systemRandom), {
+    acquireLease: 'acquireLease',
+    insert: 'insert',
+    advance: 'advance',
+    clearActions: 'clearActions',
+    releaseLease: 'releaseLease',
+  }),
+  blobs: watched(new ContainerInboundBlobs(clients.blobs.getContainerClient(containerNames.inboundContent)), {
+    create: 'blob',
+  }),
+  notices: watched(new NoticeQueue(clients.queues.getQueueClient(queueNames.inboundMail)), {
+    publish: 'publish',
+  }),
+  parser: createMimeParser({
+    worker: new URL('../../shared/exchange/mimeParserWorker.ts', import.meta.url),
     clock: systemClock,
-    random: systemRandom,
-    log: () => undefined,
-    // A killed process never gives its lease back; here nobody waits for its end.
-    numbers: { ...inboundNumbers, batchCount: 3, leaseMs: 0 },
+  }),
+  sent: {
+    lookUpSent: () => Promise.resolve(undefined),
+    checkTag: () => Promise.resolve(false),
+    noteBounce: () => Promise.resolve(),
   },
-  [mailboxOf(order.user, { afterFetch: { kind: 'move', folder: 'Fetched' } })],
-);
+  clock: systemClock,
+  random: systemRandom,
+  log: () => undefined,
+  // A killed process never gives its lease back; here nobody waits for its end.
+  numbers: { ...inboundNumbers, batchCount: 3, leaseMs: 0 },
+});
 const report = await inbound.fetchOne(order.user, { invocationId: 'killed' });
 await inbound.close();
 console.log(JSON.stringify({ ...report, peakBytes: process.resourceUsage().maxRSS * 1024 }));

@@ -131,7 +131,7 @@ test('an empty file is a message; a broken link is said; a link back is not foll
       .split('\n')
       .map((text) => line.parse(JSON.parse(text)).kind),
   ).toEqual(['message']);
-  expect(stderr).toBe(`${join(strange, 'dangling.eml')}: there is no such file\n`);
+  expect(stderr).toBe(`${join(strange, 'dangling.eml')}: no such file\n`);
 });
 
 test('the mail cannot write to the terminal', async () => {

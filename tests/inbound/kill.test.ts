@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
-import { boxOf } from '../../shared/inbound/fetchMail.ts';
+import { contextOf } from '../../shared/inbound/fetchMail.ts';
 import { noticeSchema } from '../../shared/contract/notice.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
@@ -80,13 +80,13 @@ type Case = readonly [point: string, when: 'before' | 'after', nth: number];
 
 /** The moments that differ: between two neighbours nothing durable happens. */
 const cases: readonly Case[] = [
-  ['begin', 'after', 1],
+  ['acquireLease', 'after', 1],
   ['read', 'before', 2],
-  ...['blob', 'keep', 'tell', 'advance', 'act', 'settle'].flatMap((point): readonly Case[] => [
+  ...['blob', 'insert', 'publish', 'advance', 'act', 'clearActions'].flatMap((point): readonly Case[] => [
     [point, 'before', 2],
     [point, 'after', 2],
   ]),
-  ['end', 'after', 1],
+  ['releaseLease', 'after', 1],
 ];
 
 test.each(cases)('killed at %s, %s it (occurrence %s)', async (point, when, nth) => {
@@ -100,22 +100,22 @@ test.each(cases)('killed at %s, %s it (occurrence %s)', async (point, when, nth)
   const next = await fetchIn(user, 'never', 'before', 1);
   expect(next.output).toContain('"outcome":"fetched"');
 
-  const told = [...(await notices())].filter(([, messageId]) => messageId.endsWith(`.${users}@x>`));
-  expect(told.map(([, messageId]) => messageId).sort()).toEqual(wanted);
-  const box = boxOf(mailboxOf(user));
+  const announced = [...(await notices())].filter(([, messageId]) => messageId.endsWith(`.${users}@x>`));
+  expect(announced.map(([, messageId]) => messageId).sort()).toEqual(wanted);
+  const box = contextOf(mailboxOf(user));
   const raws: string[] = [];
   const container = emulator.clients.blobs.getContainerClient(containerNames.inboundContent);
   for await (const { name } of container.listBlobsFlat({ prefix: `${box.hash}/` })) {
     if (name.endsWith('/raw.eml')) raws.push(name.split('/')[1] ?? '');
   }
-  expect(raws.sort()).toEqual(told.map(([id]) => id).sort());
+  expect(raws.sort()).toEqual(announced.map(([id]) => id).sort());
   const states: unknown[] = [];
   const pending: unknown[] = [];
   const filter = `PartitionKey eq '${user}'`;
   for await (const row of emulator.clients
     .table(tableNames.inbound)
     .listEntities({ queryOptions: { filter } })) {
-    if (row.rowKey?.startsWith('mail|') === true) states.push(row['state']);
+    if (row.rowKey?.startsWith('message|') === true) states.push(row['state']);
     if (row.rowKey?.startsWith('pending|') === true) pending.push(row.rowKey);
   }
   expect(states).toEqual(wanted.map(() => 'announced'));

@@ -76,16 +76,16 @@ async function worldOf(
   return { exchange, imap, rig };
 }
 
-const toldFor = (rig: Rig): ReadonlyMap<string, number> => {
-  const told = new Map<string, number>();
-  for (const { mailbox } of rig.mails()) told.set(mailbox, (told.get(mailbox) ?? 0) + 1);
-  return told;
+const announcedFor = (rig: Rig): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { mailbox } of rig.mails()) counts.set(mailbox, (counts.get(mailbox) ?? 0) + 1);
+  return counts;
 };
 
 test('all hundred in one pass: at most six at once, and two that fail stop nobody', async () => {
   const { exchange, imap, rig } = await worldOf(100);
   exchange.account({ address: dead, imap: 'off' });
-  exchange.misbehave({
+  exchange.injectFault({
     protocol: 'imap',
     at: 'UID SEARCH',
     account: throttled,
@@ -96,8 +96,8 @@ test('all hundred in one pass: at most six at once, and two that fail stop nobod
   expect(
     reports.filter(({ outcome }) => outcome !== 'fetched').map(({ mailbox, outcome }) => [mailbox, outcome]),
   ).toHaveLength(2);
-  const told = toldFor(rig);
-  expect(addresses.filter((address) => told.get(address) !== 2)).toEqual([dead, throttled]);
+  const counts = announcedFor(rig);
+  expect(addresses.filter((address) => counts.get(address) !== 2)).toEqual([dead, throttled]);
   expect(imap.mostAtOnce).toBe(mailboxesAtOnce);
   expect(imap.openCount).toBe(0);
   expect(exchange.figures().violations).toEqual([]);
@@ -106,7 +106,7 @@ test('all hundred in one pass: at most six at once, and two that fail stop nobod
 test('a pass too short for all: those left out come first in the next, before any that had their turn', async () => {
   const { imap, rig } = await worldOf(5_000);
   const first = await rig.inbound.fetchAll(run);
-  const leftOut = first.filter(({ leftover }) => leftover).map(({ mailbox }) => mailbox);
+  const leftOut = first.filter(({ hasMore }) => hasMore).map(({ mailbox }) => mailbox);
   const served = addresses.filter((address) => !leftOut.includes(address));
   expect(leftOut.length).toBeGreaterThan(mailboxesAtOnce);
   expect(served.length).toBeGreaterThan(mailboxesAtOnce);
@@ -115,7 +115,7 @@ test('a pass too short for all: those left out come first in the next, before an
   const sooner = imap.order.slice(0, Math.min(leftOut.length, imap.order.length));
   expect(sooner.filter((address) => served.includes(address))).toEqual([]);
   for (let pass = 3; pass <= 4; pass += 1) await rig.inbound.fetchAll(run);
-  const told = toldFor(rig);
-  expect(addresses.filter((address) => told.get(address) !== 2)).toEqual([]);
+  const counts = announcedFor(rig);
+  expect(addresses.filter((address) => counts.get(address) !== 2)).toEqual([]);
   expect(rig.mails()).toHaveLength(2 * addresses.length);
 });

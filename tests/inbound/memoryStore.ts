@@ -1,21 +1,22 @@
-// The store in memory, as it behaves: the ledger contract test runs the same cases against this and the real table.
-// A hook before and after each call lets a test refuse it, lose its answer, or end the world there.
+// The store in memory: the ledger contract test runs the same cases against this and the real table.
+// A hook before and after each call lets a test refuse it, lose its answer, or end the process there.
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import type {
-  BounceNote,
+  Advance,
   Cursor,
-  Entry,
+  MessageEntry,
   InboundBlobs,
   Ledger,
   LedgerAnswer,
+  LeaseClaim,
   Lease,
   Notices,
   PendingAction,
   RawMail,
-  SentMail,
-  SentMails,
+  SentMessages,
 } from '../../shared/inbound/ports.ts';
+import type { BounceNote, SentMessage } from '../../shared/contract/sentMessage.ts';
 
 /** Called with the step's name before it is applied and after; throws to refuse it or to lose its answer. */
 export type StoreHook = (step: string, when: 'before' | 'after') => void;
@@ -29,26 +30,23 @@ interface CursorRow {
 
 export class MemoryLedger implements Ledger {
   readonly cursors = new Map<string, CursorRow>();
-  readonly entries = new Map<string, Entry>();
+  readonly entries = new Map<string, MessageEntry>();
   readonly pending = new Map<string, PendingAction>();
   hook: StoreHook = () => undefined;
   #tags = 0;
 
-  begin(
-    mailboxKey: string,
-    claim: { readonly owner: string; readonly now: number; readonly untilMs: number },
-  ): ReturnType<Ledger['begin']> {
-    return this.#step('begin', () => {
+  acquireLease(mailboxKey: string, claim: LeaseClaim): ReturnType<Ledger['acquireLease']> {
+    return this.#step('acquireLease', () => {
       const row = this.cursors.get(mailboxKey);
       if (row !== undefined && row.tag !== '' && row.until > claim.now) {
         return { kind: 'busy', until: row.until } as const;
       }
       this.#tags += 1;
       const tag = `${claim.owner}.${this.#tags}`;
-      const next = { tag, until: claim.untilMs, version: (row?.version ?? 0) + 1, cursor: row?.cursor };
+      const next = { tag, until: claim.leaseUntil, version: (row?.version ?? 0) + 1, cursor: row?.cursor };
       this.cursors.set(mailboxKey, next);
       return {
-        kind: 'begun',
+        kind: 'acquired',
         lease: { mailboxKey, tag, version: String(next.version) },
         cursor: row?.cursor,
       } as const;
@@ -59,12 +57,12 @@ export class MemoryLedger implements Ledger {
     return this.#step('cursor', () => this.cursors.get(mailboxKey)?.cursor);
   }
 
-  find(mailboxKey: string, id: string): Promise<Entry | undefined> {
+  find(mailboxKey: string, id: string): Promise<MessageEntry | undefined> {
     return this.#step('find', () => this.entries.get(`${mailboxKey} ${id}`));
   }
 
-  keep(mailboxKey: string, entry: Entry): Promise<boolean> {
-    return this.#step('keep', () => {
+  insert(mailboxKey: string, entry: MessageEntry): Promise<boolean> {
+    return this.#step('insert', () => {
       const key = `${mailboxKey} ${entry.id}`;
       const known = this.entries.get(key);
       if (known === undefined) this.entries.set(key, entry);
@@ -72,15 +70,7 @@ export class MemoryLedger implements Ledger {
     });
   }
 
-  advance(
-    lease: Lease,
-    change: {
-      readonly cursor: Cursor;
-      readonly announced: readonly string[];
-      readonly pending: readonly PendingAction[];
-      readonly leaseUntil: number;
-    },
-  ): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
+  advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
     return this.#step('advance', () => {
       const keys = change.announced.map((id) => `${lease.mailboxKey} ${id}`);
       if (keys.some((key) => !this.entries.has(key))) return { kind: 'lost' } as const;
@@ -105,14 +95,14 @@ export class MemoryLedger implements Ledger {
     );
   }
 
-  settle(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
-    return this.#step('settle', () => {
+  clearActions(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
+    return this.#step('clearActions', () => {
       for (const action of done) this.pending.delete(pendingKey(mailboxKey, action));
     });
   }
 
-  end(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
-    return this.#step('end', () => this.#write(lease, '', 0, cursor));
+  releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
+    return this.#step('releaseLease', () => this.#write(lease, '', 0, cursor));
   }
 
   #write(
@@ -180,21 +170,21 @@ export class MemoryNotices implements Notices {
   readonly texts: string[] = [];
   hook: StoreHook = () => undefined;
 
-  async tell(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     await Promise.resolve();
-    this.hook('tell', 'before');
+    this.hook('publish', 'before');
     this.texts.push(text);
-    this.hook('tell', 'after');
+    this.hook('publish', 'after');
   }
 }
 
 /** What the outbound side would answer: submissions by id and Message-ID, and one good tag for each bridge id. */
-export class MemorySentMails implements SentMails {
-  readonly byMessageId = new Map<string, SentMail>();
-  readonly byBridgeId = new Map<string, SentMail>();
+export class MemorySentMessages implements SentMessages {
+  readonly byMessageId = new Map<string, SentMessage>();
+  readonly byBridgeId = new Map<string, SentMessage>();
   readonly bounces: BounceNote[] = [];
 
-  add(messageId: string, bridgeId: string, mail: SentMail): void {
+  add(messageId: string, bridgeId: string, mail: SentMessage): void {
     this.byMessageId.set(messageId, mail);
     this.byBridgeId.set(bridgeId, mail);
   }
@@ -206,7 +196,7 @@ export class MemorySentMails implements SentMails {
   async lookUpSent(by: {
     readonly bridgeId?: string;
     readonly messageIds: readonly string[];
-  }): Promise<SentMail | undefined> {
+  }): Promise<SentMessage | undefined> {
     await Promise.resolve();
     const byBridgeId = by.bridgeId === undefined ? undefined : this.byBridgeId.get(by.bridgeId);
     return byBridgeId ?? by.messageIds.map((id) => this.byMessageId.get(id)).find((one) => one !== undefined);
@@ -214,7 +204,7 @@ export class MemorySentMails implements SentMails {
 
   async checkTag(bridgeId: string, tag: string): Promise<boolean> {
     await Promise.resolve();
-    return tag === MemorySentMails.tagOf(bridgeId);
+    return tag === MemorySentMessages.tagOf(bridgeId);
   }
 
   async noteBounce(bounce: BounceNote): Promise<void> {

@@ -20,7 +20,7 @@ export interface MutationResult {
   /** Longer than two seconds. */
   readonly slow: number;
   readonly slowestMs: number;
-  /** The parser did not answer at all, or its thread fell over. */
+  /** The parser did not answer at all, or its thread crashed. */
   readonly crashes: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export async function parseMutated(options: {
       sum[answer.kind] += 1;
       sum.slowestMs = Math.max(sum.slowestMs, tookMs);
       if (tookMs > limitMs) sum.slow += 1;
-      if (answer.kind === 'unparsed' && /fell over|without an answer|memory|longer/.test(answer.detail)) {
+      if (answer.kind === 'unparsed' && /crashed|without an answer|memory|longer/.test(answer.detail)) {
         crashes.push(`${sequence}: ${answer.detail}`);
       }
     }

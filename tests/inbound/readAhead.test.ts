@@ -91,15 +91,15 @@ function deliver(exchange: Exchange, ...mails: readonly string[]): void {
 const numbered = (count: number): readonly string[] =>
   Array.from({ length: count }, (_one, at) => mail({ 'Message-ID': `<${at + 1}@x>` }));
 
-test('the next batch is asked for before the first mail of this one is told', async () => {
+test('the next batch is asked for before the first mail of this one is announced', async () => {
   const { exchange, rig, commands } = await worldWith({ kind: 'none' });
   deliver(exchange, ...numbered(5));
   const whenTold: string[][] = [];
   rig.ledger.hook = (step, when) => {
-    if (step === 'keep' && when === 'before')
+    if (step === 'insert' && when === 'before')
       whenTold.push(commands.log.filter((name) => name.startsWith('heads')));
   };
-  expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, leftover: false }]);
+  expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, hasMore: false }]);
   expect(whenTold[0]).toContain('heads 3,4');
   expect(whenTold.at(-1)).toEqual(['heads 1,2', 'heads 3,4', 'heads 5']);
 });
@@ -117,10 +117,10 @@ test('commands never overlap, whatever is streamed or moved in between', async (
   expect(named('act')).toEqual(['act 1,2', 'act 3,4', 'act 5']);
 });
 
-test('a connection that is lost while reading ahead: what was read is told and written, its actions stay owed', async () => {
+test('a connection that is lost while reading ahead: what was read is announced and committed, its actions stay pending', async () => {
   const { exchange, rig } = await worldWith({ kind: 'delete' });
   deliver(exchange, ...numbered(4));
-  exchange.misbehave({
+  exchange.injectFault({
     protocol: 'imap',
     at: 'UID FETCH',
     skip: 1,
@@ -136,7 +136,7 @@ test('a connection that is lost while reading ahead: what was read is told and w
   expect(exchange.store.mailbox(DESK).folder('INBOX')?.size).toBe(0);
 });
 
-test('a session that ends between two batches: what was told and not written is marked as told by the next one', async () => {
+test('a session that ends between two batches: what was announced and not committed is marked by the next one', async () => {
   const { exchange, rig, commands } = await worldWith({ kind: 'seen' });
   deliver(exchange, ...numbered(4));
   commands.expiresAtAct = true;
@@ -169,7 +169,7 @@ test('a batch that is not written keeps those after it from being written', asyn
   expect(new Set(rig.notices().map(({ id }) => id)).size).toBe(6);
 });
 
-test('a server without UIDs: two mails of one pass that agree in their headers are both told', async () => {
+test('a server without UIDs: two mails of one run that agree in their headers are both announced', async () => {
   const { exchange, rig } = await worldWith({ kind: 'none' });
   const folder = exchange.store.mailbox(DESK).folder('INBOX');
   folder?.renumber(0);

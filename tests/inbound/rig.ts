@@ -1,4 +1,4 @@
-// The inbound room as in production, over real IMAP connections, with the store in memory.
+// The inbound module as in production, over real IMAP connections, with the store in memory.
 import { systemClock, systemRandom, type Clock } from '../../shared/clock.ts';
 import { createImapLogin, createImapMailboxes } from '../../shared/exchange/imapMailbox.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
@@ -9,7 +9,7 @@ import { inboundNumbers, type InboundNumbers } from '../../shared/inbound/depend
 import type { AccessTokens } from '../../shared/mail/accessToken.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import type { LogEvent } from '../../shared/telemetry/log.ts';
-import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMails } from './memoryStore.ts';
+import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMessages } from './memoryStore.ts';
 
 export const DESK = 'desk@contoso.test';
 
@@ -68,7 +68,7 @@ export interface Rig {
   readonly inbound: Inbound;
   readonly ledger: MemoryLedger;
   readonly blobs: MemoryBlobs;
-  readonly sent: MemorySentMails;
+  readonly sent: MemorySentMessages;
   readonly events: LogEvent[];
   /** All notices so far, each checked against the published schema. */
   notices(): readonly Notice[];
@@ -89,24 +89,21 @@ export interface RigOptions {
 export function rigOf(options: RigOptions): Rig {
   const ledger = options.after?.ledger ?? new MemoryLedger();
   const blobs = options.after?.blobs ?? new MemoryBlobs();
-  const sent = options.after?.sent ?? new MemorySentMails();
+  const sent = options.after?.sent ?? new MemorySentMessages();
   const queue = options.after === undefined ? new MemoryNotices() : queueOf(options.after);
   const events: LogEvent[] = [];
-  const inbound = createInbound(
-    {
-      mailboxes: options.imap,
-      ledger,
-      blobs,
-      notices: queue,
-      parser: options.parser ?? realParser(),
-      sent,
-      clock: options.clock ?? systemClock,
-      random: systemRandom,
-      log: (event) => events.push(event),
-      numbers: { ...inboundNumbers, ...options.numbers },
-    },
-    options.mailboxes,
-  );
+  const inbound = createInbound(options.mailboxes, {
+    mailboxes: options.imap,
+    ledger,
+    blobs,
+    notices: queue,
+    parser: options.parser ?? realParser(),
+    sent,
+    clock: options.clock ?? systemClock,
+    random: systemRandom,
+    log: (event) => events.push(event),
+    numbers: { ...inboundNumbers, ...options.numbers },
+  });
   const notices = (): readonly Notice[] => queue.texts.map((text) => noticeSchema.parse(JSON.parse(text)));
   const rig: Rig = {
     inbound,

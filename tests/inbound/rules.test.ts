@@ -1,17 +1,16 @@
 // The small rules that the room is built of, as tables.
 import { describe, expect, test } from '@jest/globals';
 import { judgeImap, type ImapFailure } from '../../shared/exchange/imapTrouble.ts';
-import { sentFolders } from '../../shared/exchange/imapSentItems.ts';
 import { codesIn } from '../../shared/classify/bounceCodes.ts';
 import type { Bounce, Classification } from '../../shared/contract/classification.ts';
 import { mailText, messageIds, readHeaders } from '../../shared/mail/headers.ts';
 import { dateOf } from '../../shared/classify/mailDate.ts';
 import { decodedField } from '../../shared/classify/mimeTree.ts';
 import { asciiJson } from '../../shared/mail/asciiJson.ts';
-import { pauseAfter } from '../../shared/inbound/pauses.ts';
+import { retryDelayMs } from '../../shared/inbound/retryDelay.ts';
 import { senderLimit } from '../../shared/inbound/relate.ts';
 import { identify } from '../../shared/inbound/stableId.ts';
-import { Flow, InOrder, inParallel, Turns } from '../../shared/inbound/turns.ts';
+import { TaskPool, OrderedGate, inParallel, KeyedMutex } from '../../shared/inbound/concurrency.ts';
 
 describe('header fields', () => {
   test.each<[string, string, readonly (readonly [string, string])[]]>([
@@ -154,7 +153,7 @@ describe('what an IMAP failure means', () => {
     expect(judgeImap({ message: 'Command failed', ...failure }).kind).toBe(kind);
   });
 
-  test('the pause that the server asks for, within an hour', () => {
+  test('the delay that the server asks for, at most an hour', () => {
     const asked = (ms: number): number | undefined =>
       judgeImap({ message: `Request is throttled. Suggested Backoff Time: ${ms} milliseconds` }).retryAfterMs;
     expect([asked(92_415), asked(999_999_999)]).toEqual([92_415, 3_600_000]);
@@ -170,8 +169,8 @@ describe('what an IMAP failure means', () => {
   });
 });
 
-describe('pauses', () => {
-  const numbers = { firstPauseMs: 60_000, longestPauseMs: 1_800_000 };
+describe('retry delays', () => {
+  const numbers = { firstRetryDelayMs: 60_000, longestRetryDelayMs: 1_800_000 };
 
   test.each([
     [1, undefined, 60_000],
@@ -185,7 +184,7 @@ describe('pauses', () => {
       detail: '',
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     } as const;
-    expect(pauseAfter(trouble, failures, numbers)).toBe(pause);
+    expect(retryDelayMs(trouble, failures, numbers)).toBe(pause);
   });
 });
 
@@ -219,20 +218,6 @@ describe('limits of the sending side', () => {
     };
     expect(senderLimit(found)).toBe(limit);
   });
-});
-
-test('Sent Items by its mark, else by its name in many languages', () => {
-  const folder = (name: string, specialUse = ''): { path: string; name: string; specialUse: string } => ({
-    path: name,
-    name,
-    specialUse,
-  });
-  expect(
-    sentFolders([folder('INBOX'), folder('Lähetetyt'), folder('Sentimental')]).map(({ name }) => name),
-  ).toEqual(['Lähetetyt']);
-  expect(
-    sentFolders([folder('Sent Items'), folder('Correspondence', '\\Sent')]).map(({ name }) => name),
-  ).toEqual(['Correspondence']);
 });
 
 test('JSON in printable ASCII means the same', () => {
@@ -275,21 +260,21 @@ describe('several things at once', () => {
   });
 
   test('a flow has room for so many, and none once something failed', async () => {
-    const flow = new Flow(2);
+    const flow = new TaskPool(2);
     const ends: (() => void)[] = [];
     const held = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
-    await flow.room();
-    void flow.begin(held);
-    await flow.room();
-    void flow.begin(held);
+    await flow.capacity();
+    void flow.start(held);
+    await flow.capacity();
+    void flow.start(held);
     let hasRoom = false;
-    const room = flow.room().then(() => (hasRoom = true));
+    const room = flow.capacity().then(() => (hasRoom = true));
     for (let n = 0; n < 20; n += 1) await Promise.resolve();
     expect(hasRoom).toBe(false);
     ends[1]?.();
     await room;
-    await flow.watch(Promise.reject(new Error('elsewhere'))).catch(() => undefined);
-    await expect(flow.room()).rejects.toThrow('elsewhere');
+    await flow.track(Promise.reject(new Error('elsewhere'))).catch(() => undefined);
+    await expect(flow.capacity()).rejects.toThrow('elsewhere');
     let idle = false;
     const end = flow.idle().then(() => (idle = true));
     for (let n = 0; n < 20; n += 1) await Promise.resolve();
@@ -299,7 +284,7 @@ describe('several things at once', () => {
   });
 
   test('one key, one at a time, also after a failure', async () => {
-    const turns = new Turns();
+    const turns = new KeyedMutex();
     const seen: string[] = [];
     const task = (name: string) => async (): Promise<void> => {
       seen.push(`${name} begins`);
@@ -312,10 +297,10 @@ describe('several things at once', () => {
   });
 
   test('the order of beginning is kept at the one point', async () => {
-    const order = new InOrder();
+    const order = new OrderedGate();
     const seen: number[] = [];
     const task = async (n: number): Promise<void> => {
-      const { turn, done } = order.begin();
+      const { turn, done } = order.enter();
       for (let wait = 5 - n; wait > 0; wait -= 1) await Promise.resolve();
       await turn;
       seen.push(n);

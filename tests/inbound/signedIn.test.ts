@@ -1,4 +1,4 @@
-// A new consent ends the pause that the missing one had led to.
+// A new consent ends the retry delay that the missing one had caused.
 import { expect, test } from '@jest/globals';
 import type { Mailboxes } from '../../shared/inbound/ports.ts';
 import { DESK, mailboxOf, rigOf, type Rig } from './rig.ts';
@@ -27,9 +27,9 @@ const outcomes = async (rig: Rig): Promise<readonly string[]> =>
 test('a mailbox that was connected anew is fetched at the next pass', async () => {
   const { rig, opened } = worldWith();
   expect(await outcomes(rig)).toEqual(['failed']);
-  expect(await outcomes(rig)).toEqual(['paused']);
+  expect(await outcomes(rig)).toEqual(['delayed']);
   await rig.inbound.signedIn(DESK.toUpperCase());
-  expect((await rig.inbound.states())[0]?.cursor).toMatchObject({ pausedUntil: 0, failureCount: 0 });
+  expect((await rig.inbound.states())[0]?.cursor).toMatchObject({ retryAt: 0, failureCount: 0 });
   expect(await outcomes(rig)).toEqual(['failed']);
   expect(opened()).toBe(2);
 });
@@ -44,10 +44,10 @@ test('a pass at work is not disturbed', async () => {
   const { rig } = worldWith();
   await rig.inbound.fetchAll(run);
   const now = Date.UTC(2026, 10, 25);
-  const begun = await rig.ledger.begin(DESK, { owner: 'another', now, untilMs: now + 60_000 });
+  const begun = await rig.ledger.acquireLease(DESK, { owner: 'another', now, leaseUntil: now + 60_000 });
   await rig.inbound.signedIn(DESK);
-  if (begun.kind !== 'begun' || begun.cursor === undefined) throw new Error('no lease');
-  expect(await rig.ledger.end(begun.lease, begun.cursor)).toMatchObject({ kind: 'ok' });
+  if (begun.kind !== 'acquired' || begun.cursor === undefined) throw new Error('no lease');
+  expect(await rig.ledger.releaseLease(begun.lease, begun.cursor)).toMatchObject({ kind: 'ok' });
 });
 
 test('an address that is not served is none of its business', async () => {

@@ -23,7 +23,7 @@ import type {
 } from '../../shared/inbound/ports.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { seededRandom } from '../models/seededRandom.ts';
-import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMails } from './memoryStore.ts';
+import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMessages } from './memoryStore.ts';
 import { DESK, mail, mailboxOf } from './rig.ts';
 
 export interface SimulationResult {
@@ -36,7 +36,7 @@ export interface SimulationResult {
   readonly generations: number;
   /** Each a sentence; empty when everything held. */
   readonly violations: readonly string[];
-  /** Hash of everything told, in order. */
+  /** Hash of all notices, in order. */
   readonly trace: string;
 }
 
@@ -98,7 +98,7 @@ class World {
   }
 }
 
-/** One process: its clock is wrong by seconds, and it may die at any call. */
+/** One process: its clock is wrong by seconds, and it may crash at any call. */
 class Host {
   readonly inbound: Inbound;
   readonly #world: World;
@@ -109,33 +109,33 @@ class Host {
     const skewMs = Math.round((world.random.uniform() - 0.5) * 4_000);
     const clock: Clock = {
       now: () => world.now + skewMs,
-      // Every look at the time takes some.
+      // Every reading of the clock takes some time.
       monotonic: () => (world.now += 5),
       sleep: () => new Promise(() => undefined),
     };
-    const doors = {
+    const dependencies = {
       mailboxes: this.#mailboxes(),
       ledger: this.#faulty(world.ledger, [
-        'begin',
+        'acquireLease',
         'cursor',
         'find',
-        'keep',
+        'insert',
         'advance',
         'pendingActions',
-        'settle',
-        'end',
+        'clearActions',
+        'releaseLease',
       ]),
       blobs: this.#faulty(world.blobs, ['create', 'sha256Of', 'save']),
-      notices: this.#faulty(world.queue, ['tell']),
+      notices: this.#faulty(world.queue, ['publish']),
       parser: plainParser,
-      sent: new MemorySentMails(),
+      sent: new MemorySentMessages(),
       clock,
       random: world.random,
       log: () => undefined,
       numbers: { ...inboundNumbers, batchCount: 7, leaseMs: 30_000 },
     };
     const afterFetch = { kind: 'move', folder: 'Fetched' } as const;
-    this.inbound = createInbound(doors, [mailboxOf(DESK, { afterFetch })]);
+    this.inbound = createInbound([mailboxOf(DESK, { afterFetch })], dependencies);
   }
 
   async pass(): Promise<void> {
@@ -326,8 +326,8 @@ const plainParser: Parser = {
       subject: field(block, 'subject'),
       dateMs: 0,
     };
-    const contentPrint = createHash('sha256').update(said).digest('hex').slice(0, 32);
-    const rest = { text: undefined, html: undefined, parts: [], remarks: [], contentPrint };
+    const contentFingerprint = createHash('sha256').update(said).digest('hex').slice(0, 32);
+    const rest = { text: undefined, html: undefined, parts: [], remarks: [], contentFingerprint };
     return Promise.resolve({
       kind: 'parsed',
       mail: { ...parsed, ...rest },
@@ -398,7 +398,9 @@ function nextMail(sequence: number, world: World): { readonly key: string; reado
 
 function isQuiet(world: World): boolean {
   const [row] = world.ledger.cursors.values();
-  return world.inbox.length === 0 && world.ledger.pending.size === 0 && (row?.cursor?.owed.length ?? 0) === 0;
+  return (
+    world.inbox.length === 0 && world.ledger.pending.size === 0 && (row?.cursor?.retryList.length ?? 0) === 0
+  );
 }
 
 function judged(
@@ -416,25 +418,25 @@ function judged(
     const key = keyOf(bytes);
     idsByKey.set(key, (idsByKey.get(key) ?? new Set()).add(id));
   }
-  const told = new Set(world.queue.texts.map((text) => /"id":"([^"]+)"/.exec(text)?.[1] ?? ''));
+  const announced = new Set(world.queue.texts.map((text) => /"id":"([^"]+)"/.exec(text)?.[1] ?? ''));
   for (const key of put) {
     const ids = idsByKey.get(key) ?? new Set();
     if (ids.size === 0 && !takenAway.has(key)) violations.push(`${key} is lost`);
     if (ids.size > 1) violations.push(`${key} has ${ids.size} identities`);
     for (const id of ids) {
-      if (!told.has(id) && !takenAway.has(key)) violations.push(`${key} was never told`);
+      if (!announced.has(id) && !takenAway.has(key)) violations.push(`${key} was never announced`);
     }
   }
   const blobs = [...idsByKey.values()].flatMap((ids) => [...ids]);
   if (new Set(blobs).size !== blobs.length) violations.push('two mails share one identity');
-  for (const id of told) if (!blobs.includes(id)) violations.push(`a notice ${id} has no blob`);
+  for (const id of announced) if (!blobs.includes(id)) violations.push(`a notice ${id} has no blob`);
   const entries = new Map([...world.ledger.entries.values()].map((entry) => [entry.id, entry]));
-  for (const id of told) {
+  for (const id of announced) {
     if (entries.get(id)?.state !== 'announced' && !isTakenAway(id, idsByKey, takenAway)) {
-      violations.push(`${id} was told and is not announced`);
+      violations.push(`${id} has a notice and is not marked announced`);
     }
   }
-  if (!isQuiet(world)) violations.push('something is still owed');
+  if (!isQuiet(world)) violations.push('something is still pending');
   const trace = createHash('sha256').update(world.queue.texts.join('\n')).digest('hex').slice(0, 16);
   return { violations, trace };
 }

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findBicep } from '../../local/bicep.ts';
+import { findBicep } from '../../local/build/bicep.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -47,7 +47,8 @@ export const tenantId = 'bbbbbbbb-0000-4000-8000-000000000002';
 /** Lays infra/ out in a temporary folder. Whoever calls it removes it. */
 export function layOut(): Bench {
   const found = findBicep();
-  if (found === undefined) throw new Error('No Bicep CLI: node local/start.mjs local/bicep.ts gets one');
+  if (found === undefined)
+    throw new Error('No Bicep CLI: node local/start.mjs local/build/bicep.ts gets one');
   const program = found;
   const folder = mkdtempSync(join(tmpdir(), 'infra-'));
   cpSync(join(root, 'infra'), folder, { recursive: true });

@@ -1,10 +1,11 @@
+import { asEarliest, asLatest } from '../../shared/limits/storageTime.ts';
 import { expect, test } from '@jest/globals';
 import { forecast } from '../../shared/limits/forecast.ts';
-import { nothingTaken, take } from '../../shared/limits/window.ts';
-import type { Law } from '../../shared/limits/window.ts';
+import { noUsage, acquire } from '../../shared/limits/limiter.ts';
+import type { RateLimits } from '../../shared/limits/limiter.ts';
 
-const start = Date.UTC(2026, 10, 25, 9);
-const law: Law = {
+const start = asEarliest(Date.UTC(2026, 10, 25, 9));
+const limits: RateLimits = {
   messagesPerMinute: 30,
   recipientsPerDay: 100,
   periodMs: 60_000,
@@ -17,23 +18,23 @@ const waiting = (count: number, recipients = 1): readonly number[] =>
   new Array<number>(count).fill(recipients);
 
 test('nothing waits: it is clear now', () => {
-  expect(forecast(nothingTaken, law, start, [], pace)).toMatchObject({ waitingCount: 0, clearsAt: start });
+  expect(forecast(noUsage, limits, start, [], pace)).toMatchObject({ waitingCount: 0, clearsAt: start });
 });
 
 test('within one period it is the connections that decide', () => {
-  const { clearsAt, nextAt } = forecast(nothingTaken, law, start, waiting(30), pace);
+  const { clearsAt, nextAt } = forecast(noUsage, limits, start, waiting(30), pace);
   expect(nextAt).toBe(start);
   expect(clearsAt).toBe(start + 15 * 1_500);
 });
 
 test('beyond it, the slots: the 31st waits for the first reply, the period and the guard', () => {
-  const { clearsAt } = forecast(nothingTaken, law, start, waiting(31), pace);
+  const { clearsAt } = forecast(noUsage, limits, start, waiting(31), pace);
   expect(clearsAt).toBe(start + 63_000 + 1_500);
 });
 
 test('beyond the day, the first bucket’s return', () => {
-  const { taken } = take(nothingTaken, law, start, 95);
-  const answer = forecast(taken, law, start, waiting(1, 10), pace);
+  const { usage } = acquire(noUsage, limits, asLatest(start), 95);
+  const answer = forecast(usage, limits, start, waiting(1, 10), pace);
   expect(answer).toMatchObject({
     recipientsToday: 95,
     nextAt: start + 86_400_000,
@@ -42,5 +43,5 @@ test('beyond the day, the first bucket’s return', () => {
 });
 
 test('one that no day allows leaves the end open', () => {
-  expect(forecast(nothingTaken, law, start, waiting(1, 101), pace)).not.toHaveProperty('clearsAt');
+  expect(forecast(noUsage, limits, start, waiting(1, 101), pace)).not.toHaveProperty('clearsAt');
 });

@@ -10,19 +10,19 @@ function timeAt(now: { ms: number }): StorageTime {
 test('before any answer nothing is over and nothing is still open', () => {
   const time = timeAt({ ms: 5 });
   expect(time.known).toBe(false);
-  expect(time.early()).toBe(0);
-  expect(time.late()).toBe(Number.MAX_SAFE_INTEGER);
+  expect(time.earliest()).toBe(0);
+  expect(time.latest()).toBe(Number.MAX_SAFE_INTEGER);
 });
 
 test('the best of several answers counts for each bound', () => {
   const now = { ms: 1_000 };
   const time = timeAt(now);
   time.observe({ sentAt: 900, dateMs: date, receivedAt: 1_000 });
-  expect([time.early(), time.late()]).toEqual([date, date + 1_100]);
+  expect([time.earliest(), time.latest()]).toEqual([date, date + 1_100]);
   now.ms = 1_950;
   time.observe({ sentAt: 1_890, dateMs: date + 1_000, receivedAt: 1_900 });
   // The Date changed between 1,000 and 1,890 of our clock, so both bounds are closer now.
-  expect([time.early(), time.late()]).toEqual([date + 1_050, date + 2_050]);
+  expect([time.earliest(), time.latest()]).toEqual([date + 1_050, date + 2_050]);
 });
 
 test('bounds move with the monotonic clock, and are forgotten after ten minutes', () => {
@@ -30,7 +30,7 @@ test('bounds move with the monotonic clock, and are forgotten after ten minutes'
   const time = timeAt(now);
   time.observe({ sentAt: 0, dateMs: date, receivedAt: 0 });
   now.ms = 599_000;
-  expect(time.early()).toBe(date + 599_000);
+  expect(time.earliest()).toBe(date + 599_000);
   now.ms = 611_000;
   expect(time.known).toBe(false);
 });
@@ -41,7 +41,7 @@ test('a service clock that was set back or forth starts anew', () => {
   time.observe({ sentAt: 990, dateMs: date, receivedAt: 1_000 });
   now.ms = 2_000;
   time.observe({ sentAt: 1_990, dateMs: date - 60_000, receivedAt: 2_000 });
-  expect([time.early(), time.late()]).toEqual([date - 60_000, date - 59_000 + 10]);
+  expect([time.earliest(), time.latest()]).toEqual([date - 60_000, date - 59_000 + 10]);
 });
 
 test('instances whose clocks differ agree on the service’s time within their bounds', () => {
@@ -49,7 +49,7 @@ test('instances whose clocks differ agree on the service’s time within their b
     const now = { ms: 50_000 + skewMs };
     const time = timeAt(now);
     time.observe({ sentAt: now.ms - 40, dateMs: date, receivedAt: now.ms });
-    expect(Math.abs(time.early() - date)).toBeLessThanOrEqual(1_040);
-    expect(Math.abs(time.late() - date)).toBeLessThanOrEqual(1_040);
+    expect(Math.abs(time.earliest() - date)).toBeLessThanOrEqual(1_040);
+    expect(Math.abs(time.latest() - date)).toBeLessThanOrEqual(1_040);
   }
 });

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { startAzurite, type Azurite } from '../../local/azurite.ts';
+import { startAzurite, type Azurite } from '../../local/stack/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
 import { queueNames } from '../../shared/storage/names.ts';
@@ -11,7 +11,7 @@ import { queueNames } from '../../shared/storage/names.ts';
 const clientsOf = ({ connectionString }: Azurite): StoreClients =>
   makeStoreClients(
     { kind: 'connectionString', connectionString },
-    { clock: systemClock, witness: { observe: () => undefined } },
+    { clock: systemClock, clockSampler: { observe: () => undefined } },
   );
 
 const listens = (port: number): Promise<boolean> =>
@@ -58,6 +58,6 @@ test('a folder keeps what was written, in one process or two', async () => {
   }
 });
 
-test('an emulator that can not start says so', async () => {
+test('an emulator that cannot start reports it', async () => {
   await expect(startAzurite({ location: '/dev/null/nowhere' })).rejects.toThrow('did not start');
 });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { makeCertificates } from '../../local/certificates.ts';
+import { makeCertificates } from '../../local/stack/certificates.ts';
 
 test('a client that trusts the authority accepts the leaf by name and by address; one that does not refuses it', async () => {
   const { ca, cert, key } = await makeCertificates();

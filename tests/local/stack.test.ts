@@ -1,11 +1,11 @@
-// The stack by itself: what a host would be told, two at once, and that nothing of it stays.
+// The stack by itself: the settings for a host, two stacks at once, and that nothing is left behind.
 import { afterEach, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Esm } from '../../local/esm.ts';
-import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack.ts';
+import { EsmQueueClient } from '../../local/stack/esmQueueClient.ts';
+import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack/stack.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
@@ -82,7 +82,7 @@ test('two at once have nothing in common, and one that ends leaves the other alo
   expect(portsOf(one).filter((port) => portsOf(other).includes(port))).toEqual([]);
   const authority = one.settings['NODE_EXTRA_CA_CERTS'] ?? '';
   expect(existsSync(authority)).toBe(true);
-  await new Esm(one.store).submit({ id: 'only here' });
+  await new EsmQueueClient(one.store).submit({ id: 'only here' });
   await one.close();
   expect(await Promise.all(portsOf(one).map(listens))).toEqual(portsOf(one).map(() => false));
   expect(existsSync(dirname(authority))).toBe(false);
@@ -109,7 +109,7 @@ test('with a folder, storage outlives it', async () => {
   const storeFolder = mkdtempSync(join(tmpdir(), 'stack-'));
   folders.push(storeFolder);
   const first = await start({ storeFolder });
-  await new Esm(first.store).submit({ id: 'kept' });
+  await new EsmQueueClient(first.store).submit({ id: 'kept' });
   await first.close();
   const { store } = await start({ storeFolder });
   const queue = store.queues.getQueueClient(queueNames.outboundMail);

@@ -1,12 +1,12 @@
-// The queues as hosts write to them: shared lists of what was put, over each host's wire.
+// The queues as hosts write to them: shared lists of messages, over each host's wire.
 import type { Queues } from '../../shared/outbound/ports.ts';
 import type { Wire } from './memoryRows.ts';
 
 const mostBytes = 65_536;
 
 export class MemoryQueue {
-  readonly told: string[] = [];
-  readonly rung: string[] = [];
+  readonly events: string[] = [];
+  readonly wakeUps: string[] = [];
   readonly resubmitted: { readonly text: string; readonly delayMs: number }[] = [];
 }
 
@@ -19,16 +19,16 @@ export class MemoryQueues implements Queues {
     this.#wire = wire;
   }
 
-  tell(text: string): Promise<void> {
+  publish(text: string): Promise<void> {
     check(text);
-    return this.#wire.ask({ kind: 'tell', partition: '', operations: [] }, () => {
-      this.#queue.told.push(text);
+    return this.#wire.ask({ kind: 'publish', partition: '', operations: [] }, () => {
+      this.#queue.events.push(text);
     });
   }
 
-  ring(accountKey: string): Promise<void> {
-    return this.#wire.ask({ kind: 'ring', partition: accountKey, operations: [] }, () => {
-      this.#queue.rung.push(accountKey);
+  wake(accountKey: string): Promise<void> {
+    return this.#wire.ask({ kind: 'wake', partition: accountKey, operations: [] }, () => {
+      this.#queue.wakeUps.push(accountKey);
     });
   }
 

@@ -1,21 +1,14 @@
-// A table that behaves: partitions, ETags, atomic transactions of at most 100 operations on different rows and
-// 4 MiB, rows of at most 1 MiB and properties of at most 64 KiB. `answers` is called around every call, and may
-// refuse it, lose its answer, or end the host.
-import { StorageTrouble } from '../../shared/outbound/ports.ts';
-import type {
-  CommitAnswer,
-  Field,
-  Fields,
-  Operation,
-  Row,
-  Rows,
-  TimeWitness,
-} from '../../shared/outbound/ports.ts';
+// A working table in memory: partitions, ETags, atomic transactions of at most 100 operations on different rows and
+// 4 MiB, rows of at most 1 MiB and properties of at most 64 KiB. A fault plan applies to
+// every call, and may refuse it, lose its answer, or end the host.
+import { StorageTrouble } from '../../shared/storageErrors.ts';
+import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../../shared/outbound/ports.ts';
+import type { ClockSampler } from '../../shared/storageErrors.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
 /** What happens to one call: its latency on the way there and back, and whether it arrives or is answered. */
-export interface Fate {
+export interface CallFault {
   readonly thereMs: number;
   readonly backMs: number;
   /** `lost`: applied, and no answer · `refused`: not applied · `repeated`: applied, its answer lost, repeated by the client. */
@@ -23,13 +16,13 @@ export interface Fate {
 }
 
 export interface Call {
-  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'tell' | 'ring' | 'resubmit';
+  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'publish' | 'wake' | 'resubmit';
   readonly partition: string;
   readonly operations: readonly Operation[];
 }
 
-export type Fates = (call: Call) => Fate;
-export const plain: Fates = () => ({ thereMs: 2, backMs: 2 });
+export type FaultPlan = (call: Call) => CallFault;
+export const plain: FaultPlan = () => ({ thereMs: 2, backMs: 2 });
 
 interface Stored {
   readonly etag: string;
@@ -206,12 +199,12 @@ export class MemoryRows implements Rows {
 export class Wire {
   readonly #world: VirtualClock;
   readonly #clock: Clock;
-  readonly #witness: TimeWitness;
-  fates: Fates = plain;
+  readonly #witness: ClockSampler;
+  faultPlan: FaultPlan = plain;
   calls: Call[] = [];
   #dead = false;
 
-  constructor(world: VirtualClock, clock: Clock, witness: TimeWitness) {
+  constructor(world: VirtualClock, clock: Clock, witness: ClockSampler) {
     this.#world = world;
     this.#clock = clock;
     this.#witness = witness;
@@ -229,20 +222,20 @@ export class Wire {
   async ask<T>(call: Call, act: () => T): Promise<T> {
     if (this.isDead()) return never();
     this.calls.push(call);
-    const fate = this.fates(call);
+    const fault = this.faultPlan(call);
     const sentAt = this.#clock.monotonic();
-    await this.#world.sleep(fate.thereMs);
+    await this.#world.sleep(fault.thereMs);
     if (this.isDead()) return never();
-    if (fate.trouble === 'refused') {
-      await this.#world.sleep(fate.backMs);
+    if (fault.trouble === 'refused') {
+      await this.#world.sleep(fault.backMs);
       throw new StorageTrouble('503 Server busy');
     }
     let answer = act();
     const dateMs = Math.floor(this.#world.now / 1_000) * 1_000;
-    if (fate.trouble === 'repeated') answer = act();
-    await this.#world.sleep(fate.backMs);
+    if (fault.trouble === 'repeated') answer = act();
+    await this.#world.sleep(fault.backMs);
     if (this.isDead()) return never();
-    if (fate.trouble === 'lost') throw new StorageTrouble('the connection was reset');
+    if (fault.trouble === 'lost') throw new StorageTrouble('the connection was reset');
     this.#witness.observe({ sentAt, dateMs, receivedAt: this.#clock.monotonic() });
     return answer;
   }

@@ -1,10 +1,10 @@
-// An SMTP server that behaves, as the relay's port shows it: latency, replies by script, cuts before and after
+// A working SMTP server behind the relay's port: latency, replies by script, cuts before and after
 // the final dot, acceptance after the client has given up; a log of what it accepted, by its own clock; and the
 // copies it files in Sent Items.
+import type { TimeLeft } from '../../shared/deadline.ts';
 import type { Account } from '../../shared/mail/mailbox.ts';
 import type { Reply } from '../../shared/mail/reply.ts';
 import type {
-  Budget,
   ConnectResult,
   Envelope,
   Phase,
@@ -21,13 +21,13 @@ export interface Arrival {
   readonly account: string;
   readonly from: string;
   readonly recipients: readonly string[];
-  /** X-Mail-Bridge-Id. */
+  /** `SUBMISSION.ATTEMPT` of X-Mail-Bridge-Id, without the account. */
   readonly bridgeId: string;
   readonly messageId: string;
 }
 
-/** How the server takes one message. */
-export interface Manner {
+/** How the server handles one message. */
+export interface DialogPlan {
   readonly latencyMs?: number;
   /** The reply to each RCPT, where it is not 250. */
   readonly rcpt?: (address: string) => Reply | undefined;
@@ -47,6 +47,9 @@ export interface Occasion {
   readonly envelope: Envelope;
 }
 
+/** X-Mail-Bridge-Id without its last part, the account. */
+export const attemptOf = (bridgeId: string): string => bridgeId.replace(/\.[\w-]{12}$/, '');
+
 const ok = (text: string): Reply => ({ code: 250, enhanced: '2.0.0', text });
 
 export class ModelServer {
@@ -65,9 +68,9 @@ export class ModelServer {
   openCount = 0;
   mostOpenCount = 0;
   /** Asked for every message; the default accepts after 1.5 s and files the copy at once. */
-  manner: (occasion: Occasion) => Manner = () => ({});
+  dialogPlan: (occasion: Occasion) => DialogPlan = () => ({});
   /** Asked for every connection; a failure ends it. */
-  door: () => RelayFailure | undefined = () => undefined;
+  connectFailure: () => RelayFailure | undefined = () => undefined;
   probeAnswer: () => RelayFailure | undefined = () => undefined;
 }
 
@@ -87,7 +90,7 @@ export class ModelRelay implements Relay {
   async connect(account: Account): Promise<ConnectResult> {
     this.#server.connects.push(this.#world.now);
     await this.#world.sleep(200);
-    const failure = this.#server.door();
+    const failure = this.#server.connectFailure();
     if (failure !== undefined) return { kind: 'failed', failure };
     this.#server.openCount += 1;
     this.#server.mostOpenCount = Math.max(this.#server.mostOpenCount, this.#server.openCount);
@@ -116,17 +119,17 @@ export class ModelConnection implements RelayConnection {
     const text = Buffer.from(content).toString();
     const bridgeId = /^X-Mail-Bridge-Id: (.*)$/m.exec(text)?.[1] ?? '';
     const messageId = /^Message-ID: (.*)$/m.exec(text)?.[1] ?? '';
-    const occasion: Occasion = { account: this.#account.key, bridgeId, envelope };
-    const manner = this.#server.manner(occasion);
-    const latencyMs = manner.latencyMs ?? 1_500;
+    const occasion: Occasion = { account: this.#account.key, bridgeId: attemptOf(bridgeId), envelope };
+    const dialogPlan = this.#server.dialogPlan(occasion);
+    const latencyMs = dialogPlan.latencyMs ?? 1_500;
     if (budget.remainingMs() <= 0) return this.#fail(false, [], { phase: 'mail', detail: 'no time left' });
     await this.#pause(latencyMs / 3, budget);
     const recipients = envelope.to.map((address) => ({
       address,
-      reply: manner.rcpt?.(address) ?? ok('2.1.5 OK'),
+      reply: dialogPlan.rcpt?.(address) ?? ok('2.1.5 OK'),
     }));
     const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
-    const { refuse } = manner;
+    const { refuse } = dialogPlan;
     if (refuse !== undefined && refuse.phase !== 'dot') return this.#refuse(false, recipients, refuse);
     if (accepted.length === 0) {
       const reply = recipients[0]?.reply;
@@ -136,12 +139,12 @@ export class ModelConnection implements RelayConnection {
         ...(reply === undefined ? {} : { reply }),
       });
     }
-    if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
+    if (accepted.length < recipients.length && !(await budget.recordRefusals(recipients))) {
       this.destroy();
       return this.#fail(false, recipients, { phase: 'data', detail: 'the refusals could not be noted' });
     }
     await this.#pause(latencyMs / 3, budget);
-    if (manner.cut === 'beforeDot') {
+    if (dialogPlan.cut === 'beforeDot') {
       this.destroy();
       return this.#fail(false, recipients, { phase: 'body', detail: 'the connection was cut' });
     }
@@ -151,11 +154,11 @@ export class ModelConnection implements RelayConnection {
     }
     if (this.#isDead() || !this.usable)
       return this.#fail(false, recipients, { phase: 'body', detail: 'gone' });
-    const lateMs = manner.acceptsAfterMs;
-    if (refuse === undefined && manner.cut !== 'afterDotLost') {
-      this.#acceptLater(occasion, accepted, messageId, lateMs ?? latencyMs / 6, manner.copyAfterMs ?? 0);
+    const lateMs = dialogPlan.acceptsAfterMs;
+    if (refuse === undefined && dialogPlan.cut !== 'afterDotLost') {
+      this.#acceptLater(occasion, accepted, messageId, lateMs ?? latencyMs / 6, dialogPlan.copyAfterMs ?? 0);
     }
-    if (manner.cut !== undefined || lateMs !== undefined) {
+    if (dialogPlan.cut !== undefined || lateMs !== undefined) {
       if (lateMs !== undefined) await this.#pause(budget.remainingMs(), budget);
       this.destroy();
       return this.#fail(true, recipients, { phase: 'dot', detail: 'no reply to the final dot' });
@@ -229,7 +232,7 @@ export class ModelConnection implements RelayConnection {
     this.#cut.abort();
   }
 
-  #pause(ms: number, budget: Budget): Promise<void> {
+  #pause(ms: number, budget: TimeLeft): Promise<void> {
     return this.#world.sleep(Math.min(ms, Math.max(0, budget.remainingMs())), this.#cut.signal);
   }
 }

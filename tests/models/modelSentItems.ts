@@ -1,6 +1,7 @@
 // Sent Items of the model server: the copies that are visible by now, as a look finds them.
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
-import type { LookResult, SentItems, Wanted } from '../../shared/outbound/ports.ts';
+import type { SentItemsAnswer, SentItems, SoughtCopy } from '../../shared/outbound/ports.ts';
+import { attemptOf } from './modelRelay.ts';
 import type { ModelServer } from './modelRelay.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
@@ -9,24 +10,27 @@ export class ModelSentItems implements SentItems {
   readonly #world: VirtualClock;
   /** Words where a look can't be made now. */
   trouble: string | undefined;
-  readonly looks: { readonly at: number; readonly wanted: readonly Wanted[] }[] = [];
+  readonly looks: { readonly at: number; readonly wanted: readonly SoughtCopy[] }[] = [];
 
   constructor(server: ModelServer, world: VirtualClock) {
     this.#server = server;
     this.#world = world;
   }
 
-  async look(account: Account, _mailbox: Mailbox, wanted: readonly Wanted[]): Promise<LookResult> {
+  async search(account: Account, _mailbox: Mailbox, wanted: readonly SoughtCopy[]): Promise<SentItemsAnswer> {
     await this.#world.sleep(400);
     if (this.trouble !== undefined) return { kind: 'notMade', detail: this.trouble };
     this.looks.push({ at: this.#world.now, wanted });
     const found = new Map<string, { readonly messageId: string }>();
     for (const { bridgeId } of wanted) {
       const copy = this.#server.copies.find(
-        (one) => one.account === account.key && one.bridgeId === bridgeId && one.visibleAt <= this.#world.now,
+        (one) =>
+          one.account === account.key &&
+          one.bridgeId === attemptOf(bridgeId) &&
+          one.visibleAt <= this.#world.now,
       );
       if (copy !== undefined) found.set(bridgeId, { messageId: copy.messageId });
     }
-    return { kind: 'looked', found };
+    return { kind: 'searched', found };
   }
 }

@@ -1,4 +1,4 @@
-// Chance from a seed (mulberry32): the same seed, the same story.
+// Seeded random numbers (mulberry32): the same seed gives the same sequence.
 import type { Random } from '../../shared/clock.ts';
 
 export function seededRandom(seed: number): Random {

@@ -1,4 +1,4 @@
-// A small world for scenarios: one storage, one server, as many hosts as a story needs, one virtual clock.
+// A small world for scenarios: one storage, one server, as many hosts as needed, one virtual clock.
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
@@ -35,7 +35,7 @@ export function mailbox(address: string, change: Partial<Mailbox> = {}): Mailbox
 export interface Host {
   readonly outbound: Outbound;
   readonly wire: Wire;
-  readonly doors: Dependencies;
+  readonly dependencies: Dependencies;
   readonly relay: ModelRelay;
 }
 
@@ -47,7 +47,7 @@ export interface Event {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Headers enough for the server to tell the attempts apart. */
+/** Enough headers for the server to distinguish attempts. */
 const plainComposer: Composer = {
   compose: (submission, _blobs, stamp) =>
     Promise.resolve(
@@ -99,7 +99,7 @@ export class World {
     const time = new StorageTime(clock);
     const wire = new Wire(this.clock, clock, time);
     const relay = new ModelRelay(this.server, this.clock, () => wire.isDead());
-    const doors: Dependencies = {
+    const dependencies: Dependencies = {
       rows: new MemoryRows(this.table, wire),
       contents: new MemoryContents(this.blobs, wire, this.clock),
       queues: new MemoryQueues(this.queue, wire),
@@ -121,7 +121,7 @@ export class World {
       log: (event) => this.log.push(event),
       ...change,
     };
-    return { outbound: createOutbound(doors), wire, doors, relay };
+    return { outbound: createOutbound(dependencies), wire, dependencies, relay };
   }
 
   /** The process ends; the server notices its connections' end after a while. */
@@ -160,12 +160,12 @@ export class World {
     return this.clock.runUntil(this.clock.now + ms);
   }
 
-  /** Everything told so far, in the order told. */
+  /** All events so far, in order. */
   get events(): readonly Event[] {
-    while (this.#events.length < this.queue.told.length) {
-      const event = JSON.parse(this.queue.told[this.#events.length] ?? '') as Event;
+    while (this.#events.length < this.queue.events.length) {
+      const event = JSON.parse(this.queue.events[this.#events.length] ?? '') as Event;
       this.#events.push(event);
-      const id = event.data['submission'];
+      const id = event.data['submissionId'];
       if (typeof id !== 'string') continue;
       const known = this.#about.get(id) ?? new Map<string, Event>();
       if (!known.has(event.id)) known.set(event.id, event);
@@ -174,13 +174,13 @@ export class World {
     return this.#events;
   }
 
-  /** Events told about one submission, in the order told; repeats count once. */
+  /** The events of one submission, in order; repeats count once. */
   about(id: string): readonly Event[] {
     return this.events.length === 0 ? [] : [...(this.#about.get(id)?.values() ?? [])];
   }
 
   /** Their types, without what all have in front. */
-  story(id: string): readonly string[] {
+  history(id: string): readonly string[] {
     return this.about(id).map(({ type }) => type.replace(/^.*mail\./, ''));
   }
 
@@ -188,7 +188,7 @@ export class World {
     return this.about(id).map(({ data }) => data['sequence']);
   }
 
-  /** Minutes pass; each minute the sweep runs, and whoever was rung drains. */
+  /** Minutes pass; the sweep runs each minute, and every wake-up starts a drain. */
   async minutes(host: Host, count: number): Promise<void> {
     for (let minute = 0; minute < count; minute += 1) {
       const started = this.clock.now;
@@ -198,10 +198,10 @@ export class World {
     }
   }
 
-  /** Every ring so far is answered by one drain, one after the other. */
+  /** Runs one drain for every wake-up so far, one after the other. */
   async answerRings(host: Host): Promise<void> {
-    for (let rung = this.queue.rung.shift(); rung !== undefined; rung = this.queue.rung.shift()) {
-      await this.run(host.outbound.drain(rung, 'invocation'));
+    for (let text = this.queue.wakeUps.shift(); text !== undefined; text = this.queue.wakeUps.shift()) {
+      await this.run(host.outbound.drain(text, 'invocation'));
     }
   }
 

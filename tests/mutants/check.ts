@@ -1,8 +1,8 @@
-// One check, in a process of its own, against the tree that it stands in: a climate from some seeds. Says what
-// was violated, and the figures; the bounds are the caller's.
-//   node tests/mutants/check.ts CLIMATE MESSAGES SEED…
-import { climates } from '../simulation/climate.ts';
-import type { ClimateName } from '../simulation/climate.ts';
+// One check, in a process of its own, of the tree it is in: a fault profile with some seeds. Prints the violations and
+// figures; the caller has the bounds.
+//   node tests/mutants/check.ts PROFILE MESSAGES SEED…
+import { faultProfiles } from '../simulation/faultProfile.ts';
+import type { FaultProfileName } from '../simulation/faultProfile.ts';
 import { simulate } from '../simulation/simulate.ts';
 import type { Outcome } from '../simulation/simulate.ts';
 
@@ -14,16 +14,16 @@ export interface Findings {
   readonly urgentSeconds: number;
   readonly callsPerSubmission: number;
   readonly doubts: number;
-  readonly bells: number;
+  readonly wakeUps: number;
 }
 
-const isClimate = (name: string): name is ClimateName => name in climates;
+const isProfileName = (name: string): name is FaultProfileName => name in faultProfiles;
 
 const [name = '', count = '0', ...seeds] = process.argv.slice(2);
-if (!isClimate(name)) throw new Error(`There is no climate ${name}.`);
+if (!isProfileName(name)) throw new Error(`There is no fault profile ${name}.`);
 const outcomes: Outcome[] = [];
 for (const seed of seeds.map(Number))
-  outcomes.push(await simulate(climates[name](seed, Number(count)), seed));
+  outcomes.push(await simulate(faultProfiles[name](seed, Number(count)), seed));
 
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, one) => total + of(one), 0);
 const secondsAt = (rank: number, delays: readonly number[]): number => {
@@ -45,7 +45,7 @@ const findings: Findings = {
     outcomes.flatMap(({ highDelays }) => highDelays),
   ),
   callsPerSubmission: sum(({ calls }) => calls) / sum(({ submissions }) => submissions),
-  doubts: sum(({ doubtsTold }) => doubtsTold),
-  bells: sum(({ bells }) => bells),
+  doubts: sum(({ doubtsReported }) => doubtsReported),
+  wakeUps: sum(({ wakeUps }) => wakeUps),
 };
 console.log(JSON.stringify(findings));

@@ -1,4 +1,4 @@
-// Planted bugs of the inbound side: each rule of a pass, of identity and of the ledger switched off in turn.
+// Planted bugs of the inbound side: each rule of a run, of identity and of the ledger switched off in turn.
 import type { Check, Edit, Mutant } from './mutant.ts';
 
 const edit = (file: string, find: string, replace: string): Edit => ({
@@ -15,17 +15,17 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'the cursor stays where it was',
     edits: [
       edit(
-        'inbound/fetchPass',
-        'lastUid: Math.max(this.cursor.lastUid, ...batch.uids),',
-        'lastUid: this.cursor.lastUid,',
+        'inbound/fetchMailbox',
+        'lastUid: Math.max(this.#cursor.lastUid, ...batch.uids),',
+        'lastUid: this.#cursor.lastUid,',
       ),
     ],
     caughtBy: passes('a message that cannot be fetched'),
   },
   {
     name: 'unansweredIsForgotten',
-    what: 'a message that the server did not answer for is passed by and not owed',
-    edits: [edit('inbound/fetchPass', 'owed.set(uid, { uid, tries });', '')],
+    what: 'a message that the server did not answer for is skipped and not put on the retry list',
+    edits: [edit('inbound/fetchMailbox', 'retryList.set(uid, { uid, tryCount });', '')],
     caughtBy: passes('a message that cannot be fetched'),
   },
   {
@@ -33,7 +33,7 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'a change of UIDVALIDITY is not noticed',
     edits: [
       edit(
-        'inbound/fetchPass',
+        'inbound/fetchMailbox',
         'if (uidValidity === session.uidValidity && uidValidity !== 0) return false;',
         'if (lastUid > 0) return false;',
       ),
@@ -45,7 +45,7 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'UIDVALIDITY 0 is taken for a generation like any other',
     edits: [
       edit(
-        'inbound/fetchPass',
+        'inbound/fetchMailbox',
         'uidValidity === session.uidValidity && uidValidity !== 0',
         'uidValidity === session.uidValidity',
       ),
@@ -54,44 +54,44 @@ export const inboundMutants: readonly Mutant[] = [
   },
   {
     name: 'oldUidsActedOn',
-    what: 'actions owed under an old UIDVALIDITY are done on the new UIDs',
+    what: 'actions pending under an old UIDVALIDITY are done on the new UIDs',
     edits: [
       edit(
-        'inbound/fetchPass',
+        'inbound/fetchMailbox',
         'uidValidity !== session.uidValidity || uidValidity === 0',
         'uidValidity < 0',
       ),
     ],
-    caughtBy: passes('actions owed under old UIDs'),
+    caughtBy: passes('actions pending under old UIDs'),
   },
   {
     name: 'actsBeforeItIsWritten',
-    what: 'messages are moved or deleted before row and cursor are written',
+    what: 'messages are moved or deleted before row and cursor are committed',
     edits: [
       edit(
-        'inbound/fetchPass',
-        '    const answer = await this.doors.ledger.advance(',
-        '    if (act) await this.act(session, handled);\n    const answer = await this.doors.ledger.advance(',
+        'inbound/fetchMailbox',
+        '    const answer = await ledger.advance(',
+        '    if (hasAction) await this.#act(session, handled);\n    const answer = await ledger.advance(',
       ),
     ],
-    caughtBy: passes('a pass that lost its lease'),
+    caughtBy: passes('a run that lost its lease'),
   },
   {
     name: 'lostLeaseGoesOn',
-    what: 'a pass whose lease went to another goes on',
+    what: 'a run whose lease went to another goes on',
     edits: [
       edit(
-        'inbound/fetchPass',
+        'inbound/fetchMailbox',
         "if (answer.kind === 'lost') throw new LeaseLost();",
-        "if (answer.kind === 'lost') return this.act(session, handled);",
+        "if (answer.kind === 'lost') return this.#act(session, handled);",
       ),
     ],
-    caughtBy: passes('a pass that lost its lease'),
+    caughtBy: passes('a run that lost its lease'),
   },
   {
     name: 'nothingPending',
-    what: 'an action that is due is not noted before it is done',
-    edits: [edit('inbound/fetchPass', 'pending: act ? handled : [],', 'pending: [],')],
+    what: 'an action that is due is not recorded before it is done',
+    edits: [edit('inbound/fetchMailbox', 'pending: hasAction ? handled : [],', 'pending: [],')],
     caughtBy: passes('crashes'),
   },
   {
@@ -99,8 +99,8 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'two mails with one identity are taken for one',
     edits: [
       edit(
-        'inbound/handOff',
-        'if (known.headerPrint !== arrival.identity.headerPrint) return false;',
+        'inbound/ingest',
+        'if (known.headerFingerprint !== arrival.identity.headerFingerprint) return false;',
         'return true;',
       ),
     ],
@@ -108,15 +108,21 @@ export const inboundMutants: readonly Mutant[] = [
   },
   {
     name: 'bytesAreTheIdentity',
-    what: 'a mail whose MIME was built anew is taken for another',
+    what: 'a mail whose MIME was rebuilt is taken for another',
     edits: [
       edit(
-        'inbound/handOff',
-        'return known.contentPrint === contentPrintOf(await arrival.parse());',
+        'inbound/ingest',
+        'return known.contentFingerprint === contentFingerprintOf(await arrival.parse());',
         'return false;',
       ),
     ],
     caughtBy: passes('a server that rebuilds MIME'),
+  },
+  {
+    name: 'replyToIgnored',
+    what: 'Reply-To is not part of the identity',
+    edits: [edit('inbound/stableId', "'sender', 'reply-to', 'to'", "'sender', 'to'")],
+    caughtBy: passes('another Reply-To'),
   },
   {
     name: 'newestHopCounts',
@@ -131,13 +137,13 @@ export const inboundMutants: readonly Mutant[] = [
     caughtBy: passes('delivered again'),
   },
   {
-    name: 'toldWhenKnown',
-    what: 'a mail that was announced is told again',
+    name: 'announcedWhenKnown',
+    what: 'a mail that was announced is announced again',
     edits: [
       edit(
-        'inbound/handOff',
-        "if (known?.state === 'announced' || place.told.has(id)) {",
-        'if (place.told.has(id)) {',
+        'inbound/ingest',
+        "if (known?.state === 'announced' || run.announcedIds.has(id)) {",
+        'if (run.announcedIds.has(id)) {',
       ),
     ],
     caughtBy: passes('delivered again'),
@@ -147,12 +153,12 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'the raw blob is not stored',
     edits: [
       edit(
-        'inbound/handOff',
-        "if ((await doors.blobs.create(name, mail.raw, 'message/rfc822')) === 'created') return mail;",
+        'inbound/ingest',
+        "if ((await blobs.create(name, mail.raw, 'message/rfc822')) === 'created') return mail;",
         'if (name !== id) return mail;',
       ),
     ],
-    caughtBy: passes('tells each message once'),
+    caughtBy: passes('announces each message once'),
   },
   {
     name: 'forgedTagCounts',
@@ -188,7 +194,7 @@ export const inboundMutants: readonly Mutant[] = [
     name: 'lastMessageAgain',
     what: '`n:*` names the last message although it is below n',
     edits: [edit('exchange/imapMailbox', 'answer.uids.filter((one) => one > uid)', 'answer.uids')],
-    caughtBy: passes('tells each message once'),
+    caughtBy: passes('announces each message once'),
   },
   {
     name: 'leaseForEverybody',
@@ -196,8 +202,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'storage/tableLedger',
-        "if (row !== undefined && row.tag !== '' && row.until > claim.now) {",
-        'if (row !== undefined && row.until < 0) {',
+        "if (row !== undefined && row.leaseTag !== '' && row.leaseUntil > claim.now) {",
+        'if (row !== undefined && row.leaseUntil < 0) {',
       ),
     ],
     caughtBy: ledger('a lease is taken once'),

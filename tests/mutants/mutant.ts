@@ -1,14 +1,14 @@
-// A planted bug: the production code with one rule switched off, as replacements of text, and the cheapest check
-// that has to notice. What a check finds in the code as it stands would prove nothing, so each also has to pass there.
-import type { ClimateName } from '../simulation/climate.ts';
+// A planted bug: the production code with one rule switched off, as text replacements, and the cheapest check that must
+// catch it. Each check must also pass on the unmodified code.
+import type { FaultProfileName } from '../simulation/faultProfile.ts';
 import type { Findings } from './check.ts';
 
 export interface Mutant {
   /** Lower camel, as `--only` takes it. */
   readonly name: string;
-  /** What is wrong with it, in words. */
+  /** A description of the bug. */
   readonly what: string;
-  /** Each text stands exactly once in its file. */
+  /** Each text must occur exactly once in its file. */
   readonly edits: readonly Edit[];
   readonly caughtBy: Check;
 }
@@ -20,15 +20,15 @@ export interface Edit {
 }
 
 interface Worlds {
-  readonly climate: ClimateName;
+  readonly profile: FaultProfileName;
   readonly messages: number;
   readonly seeds: readonly number[];
 }
 
 export type Check =
-  /** The oracle finds a violation, of this kind where one is named. */
+  /** The oracle finds a violation, of this kind if one is named. */
   | (Worlds & { readonly by: 'violation'; readonly kind?: string })
-  /** Nothing is violated, but a figure is passed. */
+  /** No violation, but a figure exceeds its bound. */
   | (Worlds & { readonly by: 'figure'; readonly figure: Figure; readonly atMost: number })
   /** A test fails. */
   | { readonly by: 'test'; readonly file: string; readonly name?: string };

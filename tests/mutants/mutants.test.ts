@@ -1,11 +1,11 @@
-// All planted bugs still fit the code, and two of them, others each day, are caught. `npm run mutants` plants all.
+// All planted bugs still apply to the code, and two of them, others each day, are caught. `npm run mutants` plants all.
 import { describe, expect, test } from '@jest/globals';
-import { ask, mutants, planted, plantIn } from './plant.ts';
+import { runCheck, mutants, planted, plantIn } from './plant.ts';
 
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
 
-test('every text that a planted bug replaces stands exactly once in the code', async () => {
+test('every text that a planted bug replaces occurs exactly once in the code', async () => {
   const misfits: string[] = [];
   for (const { name, edits } of mutants) {
     for (const misfit of await plantIn(edits)) misfits.push(`${name}: ${misfit}`);
@@ -13,7 +13,7 @@ test('every text that a planted bug replaces stands exactly once in the code', a
   expect(misfits).toEqual([]);
 });
 
-test('each has a name of its own', () => {
+test('names are unique', () => {
   expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
   expect(mutants.length).toBeGreaterThanOrEqual(24);
 });
@@ -23,10 +23,10 @@ const todays = [2 * today, 2 * today + 1].flatMap((index) => mutants[index % mut
 
 describe.each(todays)('of today: $name ($what)', ({ edits, caughtBy }) => {
   test(
-    'its check has nothing against the code as it stands',
+    'its check passes on the unmodified code',
     async () => {
-      const said = await planted([], (copy) => ask(caughtBy, copy));
-      expect(said).toMatchObject({ objects: false });
+      const result = await planted([], (copy) => runCheck(caughtBy, copy));
+      expect(result).toMatchObject({ caught: false });
     },
     5 * minuteMs,
   );
@@ -34,8 +34,8 @@ describe.each(todays)('of today: $name ($what)', ({ edits, caughtBy }) => {
   test(
     'its check catches it',
     async () => {
-      const said = await planted(edits, (copy) => ask(caughtBy, copy));
-      expect(said).toMatchObject({ objects: true });
+      const result = await planted(edits, (copy) => runCheck(caughtBy, copy));
+      expect(result).toMatchObject({ caught: true });
     },
     5 * minuteMs,
   );

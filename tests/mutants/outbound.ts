@@ -1,8 +1,8 @@
 // Planted bugs of the outbound side: each rule of the protocol switched off in turn.
-import type { ClimateName } from '../simulation/climate.ts';
+import type { FaultProfileName } from '../simulation/faultProfile.ts';
 import type { Check, Edit, Figure, Mutant } from './mutant.ts';
 
-const room = (file: string, find: string, replace: string): Edit => ({
+const outbound = (file: string, find: string, replace: string): Edit => ({
   file: `shared/outbound/${file}.ts`,
   find,
   replace,
@@ -12,18 +12,18 @@ const limits = (file: string, find: string, replace: string): Edit => ({
   find,
   replace,
 });
-const violation = (kind: string, climate: ClimateName, messages: number, ...seeds: number[]): Check => ({
+const violation = (kind: string, profile: FaultProfileName, messages: number, ...seeds: number[]): Check => ({
   by: 'violation',
   kind,
-  climate,
+  profile,
   messages,
   seeds: seeds.length === 0 ? [1] : seeds,
 });
-const figure = (name: Figure, atMost: number, climate: ClimateName, messages: number): Check => ({
+const figure = (name: Figure, atMost: number, profile: FaultProfileName, messages: number): Check => ({
   by: 'figure',
   figure: name,
   atMost,
-  climate,
+  profile,
   messages,
   seeds: [1],
 });
@@ -39,9 +39,9 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'acceptedWithoutDueRow',
     what: 'a message is accepted and listed nowhere',
     edits: [
-      room(
-        'writeMoves',
-        "...(place === undefined ? [] : [{ kind: 'insert', ...place } as const]),\n    await",
+      outbound(
+        'store/writes',
+        "...(index === undefined ? [] : [{ kind: 'insert', ...index } as const]),\n    await",
         'await',
       ),
     ],
@@ -50,16 +50,22 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'otherContentAccepted',
     what: 'another content under a used id is called a repeat',
-    edits: [room('accept', 'if (first.hash === message.hash)', 'if (first.id === message.id)')],
+    edits: [
+      outbound('accept/acceptMail', 'if (first.hash === message.hash)', 'if (first.id === message.id)'),
+    ],
     caughtBy: violation('identity', 'twoContents', 60),
   },
   {
     name: 'blobNamedById',
     what: 'a content is stored under its id, not its hash',
     edits: [
-      room('accept', 'await contents.put(hash, content)', 'await contents.put(submission.id, content)'),
-      room(
-        'accept',
+      outbound(
+        'accept/acceptMail',
+        'await contents.put(hash, content)',
+        'await contents.put(submission.id, content)',
+      ),
+      outbound(
+        'accept/acceptMail',
         'content: content.length > numbers.contentInRowBytes ? hash : content',
         'content: content.length > numbers.contentInRowBytes ? submission.id : content',
       ),
@@ -68,13 +74,13 @@ export const outboundMutants: readonly Mutant[] = [
   },
   // ---- one lock
   {
-    name: 'boxWithoutCondition',
-    what: 'the lock is written whatever it holds by now',
+    name: 'stateWithoutCondition',
+    what: 'the account row is written without a condition',
     edits: [
-      room(
-        'desk',
-        "{ kind: 'replace', key: boxKey, fields, etag }",
-        "{ kind: 'replace', key: boxKey, fields }",
+      outbound(
+        'store/accountTransaction',
+        "{ kind: 'replace', key: stateKey, fields, etag }",
+        "{ kind: 'replace', key: stateKey, fields }",
       ),
     ],
     caughtBy: violation('', 'deadly', 300, 1, 2),
@@ -83,8 +89,8 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'lostAnswerTakenForDone',
     what: 'a transaction without an answer counts as applied',
     edits: [
-      room(
-        'desk',
+      outbound(
+        'store/accountTransaction',
         '      this.#stale = true;\n      trouble =',
         "      this.#stale = true;\n      if (answer.kind === 'unknown') return sent.result;\n      trouble =",
       ),
@@ -95,46 +101,56 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'claimTagNotRead',
     what: 'a claim whose answer was lost is not found again by its tag',
     edits: [
-      room('claim', 'if (claimed !== undefined)', 'if (false)'),
-      room('work', 'if (open.owner === shift.tag && !this.#flights.has(open.tag))', 'if (false)'),
-      room('desk', 'if (this.#box.writtenBy === sent.box.writtenBy)', 'if (false)'),
+      outbound('sending/claim', 'if (claimed !== undefined)', 'if (false)'),
+      outbound(
+        'sending/leaseTasks',
+        'if (active.owner === tag && !this.#attempts.has(active.tag))',
+        'if (false)',
+      ),
+      outbound(
+        'store/accountTransaction',
+        'if (this.#state.writtenBy === sent.state.writtenBy)',
+        'if (false)',
+      ),
     ],
     caughtBy: figure('doubts', 0, 'lostAnswers', 300),
   },
   {
     name: 'dueRowDeletedAtClaim',
-    what: 'the claim takes the due row away, which no crash puts back',
-    edits: [room('claim', 'operations: [],', "operations: [{ kind: 'delete', key: head.key }],")],
+    what: 'the claim deletes the due row, which no recovery restores',
+    edits: [
+      outbound('sending/claim', 'operations: [],', "operations: [{ kind: 'delete', key: entry.key }],"),
+    ],
     caughtBy: violation('', 'quiet', 20),
   },
   // ---- the limits
   {
-    name: 'silenceFreesSlot',
-    what: 'a slot is freed although no reply came',
-    edits: [room('settle', '...(end.certain ? shorten', '...(true ? shorten')],
+    name: 'missingReplyFreesSlot',
+    what: 'a slot is released early without a reply',
+    edits: [outbound('sending/settle', '...(outcome.certain ? releaseEarly', '...(true ? releaseEarly')],
     caughtBy: violation('limit', 'lateServer', 400, 1, 2),
   },
   {
     name: 'slotFreedAtCrash',
-    what: 'an attempt that nobody settled gives its slot back',
+    what: 'an abandoned attempt releases its slot',
     edits: [
-      room(
-        'doubts',
-        'box: { ...box, open: box.open.filter((open) => !late.includes(open)) },',
-        'box: { ...box, slots: [], open: box.open.filter((open) => !late.includes(open)) },',
+      outbound(
+        'sending/abandonedAttempts',
+        'return { state: { ...state, activeAttempts }, operations',
+        'return { state: { ...state, slots: [], activeAttempts }, operations',
       ),
     ],
     caughtBy: violation('limit', 'lateServer', 400, 1, 2, 3, 4),
   },
   {
     name: 'oneMoreThanTheLimit',
-    what: 'the last slot is given twice',
-    edits: [limits('window', 'law.messagesPerMinute - 1', 'law.messagesPerMinute')],
+    what: 'the last slot is assigned twice',
+    edits: [limits('limiter', 'limits.messagesPerMinute - 1', 'limits.messagesPerMinute')],
     caughtBy: violation('limit', 'backlog', 100),
   },
   {
     name: 'oneClockBound',
-    what: 'slots are written with the earliest time it can be',
+    what: 'slots are written with the earliest bound',
     edits: [
       limits(
         'storageTime',
@@ -145,8 +161,8 @@ export const outboundMutants: readonly Mutant[] = [
     caughtBy: violation('limit', 'slowStore', 150, 1, 2),
   },
   {
-    name: 'earlyAndLateSwapped',
-    what: 'slots are written with early and judged with late',
+    name: 'boundsSwapped',
+    what: 'slots are written with the earliest bound and judged with the latest',
     edits: [
       limits(
         'storageTime',
@@ -168,54 +184,64 @@ export const outboundMutants: readonly Mutant[] = [
   },
   {
     name: 'dayChargedAtClaim',
-    what: 'the day is charged for the moment of the claim, not for the latest arrival',
+    what: 'the day is charged at the time of the claim, not of the latest possible arrival',
     edits: [
       limits(
-        'window',
-        'Math.ceil(latestAt / law.dayBucketMs)',
-        'Math.ceil((latestAt - 840_000) / law.dayBucketMs)',
+        'limiter',
+        'Math.ceil(latestAt / limits.dayBucketMs)',
+        'Math.ceil((latestAt - 840_000) / limits.dayBucketMs)',
       ),
     ],
     caughtBy: violation('limit', 'shortDay', 300, 1, 2),
   },
   {
     name: 'dayBucketRoundedDown',
-    what: 'a bucket of the day ends before what is in it',
+    what: 'a bucket of the day ends before its contents',
     edits: [
-      limits('window', 'Math.ceil(latestAt / law.dayBucketMs)', 'Math.floor(latestAt / law.dayBucketMs)'),
+      limits(
+        'limiter',
+        'Math.ceil(latestAt / limits.dayBucketMs)',
+        'Math.floor(latestAt / limits.dayBucketMs)',
+      ),
     ],
-    caughtBy: test('limits/window'),
+    caughtBy: test('limits/limiter'),
   },
   {
     name: 'failedAttemptsRefunded',
-    what: 'recipients of an attempt that was not accepted are given back',
+    what: 'recipients of a refused attempt are refunded',
     edits: [
-      room(
-        'settle',
-        '...(end.reply === undefined ? {} : meanOf(box, flight)),',
-        `...(end.reply === undefined ? {} : meanOf(box, flight)),
-    ...(end.verdict === 'accepted' || end.verdict === 'inDoubt'
+      outbound(
+        'sending/settle',
+        '...(outcome.reply === undefined ? {} : meanDuration(state, attempt)),',
+        `...(outcome.reply === undefined ? {} : meanDuration(state, attempt)),
+    ...(outcome.verdict === 'accepted' || outcome.verdict === 'inDoubt'
       ? {}
-      : { day: box.day.map(([second, count], index, all) =>
-          [second, index < all.length - 1 ? count : Math.max(0, count - end.recipients.length)] as const) }),`,
+      : { day: state.day.map(([second, count], index, all) =>
+          [second, index < all.length - 1 ? count : Math.max(0, count - outcome.recipients.length)] as const) }),`,
       ),
     ],
     caughtBy: violation('counter', 'stormy', 200),
   },
   // ---- the lease and the connections
   {
-    name: 'ghostsIgnored',
-    what: 'connections of an owner who is gone are not counted',
-    edits: [room('lease', 'if (box.lease === undefined) return [];', 'if (box !== undefined) return [];')],
+    name: 'orphanedConnectionsIgnored',
+    what: 'orphaned connections are not counted',
+    edits: [
+      outbound(
+        'sending/lease',
+        'if (state.lease === undefined) return [];',
+        'if (state !== undefined) return [];',
+      ),
+    ],
     caughtBy: violation('limit', 'deadly', 300, 1, 2),
   },
   {
     name: 'fourthConnection',
-    what: 'a new owner always has a connection, however many ghosts there are',
+    what: 'a new owner always has a connection, however many are orphaned',
     edits: [
-      room(
-        'lease',
-        'return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - haunted));',
+      outbound(
+        'sending/lease',
+        'return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - orphanedCount));',
         'return wanted;',
       ),
     ],
@@ -223,56 +249,62 @@ export const outboundMutants: readonly Mutant[] = [
   },
   {
     name: 'noneAfterACrash',
-    what: 'a new owner has no connection until the former ones are gone',
-    edits: [room('lease', 'const wanted = Math.max(1, ', 'const wanted = Math.max(0, ')],
+    what: 'a new owner has no connection while others are orphaned',
+    edits: [outbound('sending/lease', 'const wanted = Math.max(1, ', 'const wanted = Math.max(0, ')],
     caughtBy: figure('startSeconds', 240, 'oneConnection', 200),
   },
   {
     name: 'claimBeforeConnect',
     what: 'messages are claimed before there is a connection for them',
     edits: [
-      room(
-        'sending',
-        '    if (line === undefined) {\n      this.#lines?.open();\n      return { waitMs: doors.numbers.turnMs };',
-        '    if (line === undefined) {\n      this.#lines?.open();\n      await claim(prepared, shift);\n      return { waitMs: doors.numbers.turnMs };',
+      outbound(
+        'sending/dispatcher',
+        '    if (pooled === undefined) {\n      this.#pool.open();\n      return poll(',
+        '    if (pooled === undefined) {\n      this.#pool.open();\n      await claim(ready, this.#session);\n      return poll(',
       ),
     ],
     caughtBy: test('outbound/holds', 'the server out of reach'),
   },
   {
     name: 'sweepTrustsLeases',
-    what: 'the sweep takes any lease for somebody at work',
+    what: 'the sweep takes any lease for a running drain',
     edits: [
-      room(
-        'sweep',
-        "return early < box.lease.until ? undefined : 'lease not given back'",
+      outbound(
+        'upkeep/sweep',
+        "return earliest < state.lease.until ? undefined : 'lease not given back'",
         'return undefined',
       ),
     ],
     caughtBy: figure('startSeconds', 800, 'lonely', 100),
   },
   {
-    name: 'noLastLook',
-    what: 'nobody looks once more after the lease was given back',
-    edits: [room('drain', '!(await isMoreDue(shift))', '((await isMoreDue(shift)) || true)')],
+    name: 'noLastCheck',
+    what: 'no check for due messages after the lease is released',
+    edits: [outbound('sending/drain', '!(await isMoreDue(session))', '((await isMoreDue(session)) || true)')],
     caughtBy: figure('startSeconds', 8, 'quiet', 300),
   },
   {
-    name: 'oneSleepForAllLanes',
-    what: 'a bulk message that must wait for tomorrow puts urgent ones to sleep',
+    name: 'oneBackoffForAllLanes',
+    what: 'a bulk message that must wait for tomorrow delays urgent ones',
     edits: [
-      room(
-        'lease',
-        'Math.min(asleep.get(lane) ?? 0, latest)',
-        'Math.min(Math.max(asleep.get(lane) ?? 0, ...asleep.values()), latest)',
+      outbound(
+        'sending/lease',
+        'Math.min(refusedUntil.get(lane) ?? 0, latest)',
+        'Math.min(Math.max(refusedUntil.get(lane) ?? 0, ...refusedUntil.values()), latest)',
       ),
     ],
     caughtBy: figure('urgentSeconds', 15, 'urgentBehindBulk', 24),
   },
   {
-    name: 'urgentNotLookedFor',
-    what: 'while others are known the urgent lane is not read again',
-    edits: [room('heads', 'aged || !page.complete', '(aged && lane !== 0) || !page.complete')],
+    name: 'urgentLaneNotPolled',
+    what: 'an empty urgent lane is not read again',
+    edits: [
+      outbound(
+        'sending/dueQueue',
+        '!page.complete || clock.monotonic() - page.readAt',
+        '!page.complete || (lane === 0 ? 0 : clock.monotonic()) - page.readAt',
+      ),
+    ],
     caughtBy: test('outbound/lifecycle', 'an urgent message behind a backlog'),
   },
   // ---- one attempt
@@ -280,11 +312,11 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'settledBeforeSent',
     what: 'an attempt is settled as accepted when it starts',
     edits: [
-      room(
-        'flights',
-        'this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs, noteRefusals }));',
-        `const sending = line.connection.send(envelope, bytes, { remainingMs, noteRefusals });
-      this.#land(flight, { kind: 'accepted', dotSent: true, recipients: [], reply: { code: 250, text: 'OK' } });
+      outbound(
+        'sending/inFlightAttempts',
+        'this.#end(attempt, await connection.send(envelope, bytes, { remainingMs, recordRefusals }));',
+        `const sending = connection.send(envelope, bytes, { remainingMs, recordRefusals });
+      this.#end(attempt, { kind: 'accepted', dotSent: true, recipients: [], reply: { code: 250, text: 'OK' } });
       await sending;`,
       ),
     ],
@@ -293,15 +325,17 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'cutIsARetry',
     what: 'no reply to the final dot is an ordinary retry',
-    edits: [room('attemptEnd', 'judgeFailure(failure, dotSent)', 'judgeFailure(failure, false)')],
+    edits: [
+      outbound('policy/attemptResult', 'judgeFailure(failure, dotSent)', 'judgeFailure(failure, false)'),
+    ],
     caughtBy: violation('duplicate', 'doubtful', 100),
   },
   {
     name: 'everyCutIsADoubt',
     what: 'a dialog that ended before the final dot is in doubt',
     edits: [
-      room(
-        'attemptEnd',
+      outbound(
+        'policy/attemptResult',
         'const { failure, dotSent } = result;',
         'const { failure } = result;\n  const dotSent = true;',
       ),
@@ -310,10 +344,10 @@ export const outboundMutants: readonly Mutant[] = [
   },
   {
     name: 'everyRefusalIsADeadLetter',
-    what: 'a 5xx is the fault of the message, also where it means the quota',
+    what: 'a 5xx is charged to the message, also if it means the quota',
     edits: [
-      room(
-        'judgeReply',
+      outbound(
+        'policy/judgeReply',
         'row === undefined ? judgeUnknown',
         'row === undefined || reply.code >= 550 ? judgeUnknown',
       ),
@@ -322,11 +356,11 @@ export const outboundMutants: readonly Mutant[] = [
   },
   {
     name: 'holdsChargeMessages',
-    what: 'a refusal of the sender makes the message older',
+    what: 'a refusal of the sender is charged to the message',
     edits: [
-      room(
-        'attemptEnd',
-        "return { ...common, verdict: 'back', why: judgement, recipients: message.recipients };",
+      outbound(
+        'policy/attemptResult',
+        "return { ...common, verdict: 'requeue', why: judgement, recipients: message.recipients };",
         `return {
         ...common,
         verdict: 'retry',
@@ -338,31 +372,37 @@ export const outboundMutants: readonly Mutant[] = [
     caughtBy: test('outbound/holds', 'quota by the server'),
   },
   {
-    name: 'refusalsNotNoted',
-    what: 'whom RCPT refused is not written down before the content goes',
+    name: 'refusalsNotRecorded',
+    what: 'recipients refused at RCPT are not recorded before the content is sent',
     edits: [
-      room(
-        'noteRefusals',
-        'const noted = await note(flight, recipients, shift);',
-        'const noted = flight.message;',
+      outbound(
+        'sending/recordRefusals',
+        'const recorded = await record(attempt, recipients, session);',
+        'const recorded = attempt.message;',
       ),
     ],
     caughtBy: violation('lost', 'refusing', 100),
   },
   {
     name: 'refusalsNotRead',
-    what: 'an attempt that nobody settled is in doubt for those too whom RCPT refused',
-    edits: [room('moves', 'isOpen(recipient) && recipient.attempt !== open.attempt', 'isOpen(recipient)')],
+    what: 'an abandoned attempt is in doubt for refused recipients too',
+    edits: [
+      outbound(
+        'policy/transitions',
+        'isOpen(recipient) && recipient.attempt !== open.attempt',
+        'isOpen(recipient)',
+      ),
+    ],
     caughtBy: violation('lost', 'refusing', 100),
   },
   {
-    name: 'contentBeforeNote',
-    what: 'the content is given although the refusals could not be written down',
+    name: 'contentBeforeRecord',
+    what: 'the content is sent although the refusals could not be recorded',
     edits: [
       {
         file: 'shared/exchange/smtpSession.ts',
-        find: 'if (isRefused && !(await sender.noteRefusals(answered)))',
-        replace: 'if (isRefused && !(await sender.noteRefusals(answered)) && false)',
+        find: 'if (isRefused && !(await sender.recordRefusals(answered)))',
+        replace: 'if (isRefused && !(await sender.recordRefusals(answered)) && false)',
       },
     ],
     caughtBy: test('exchange/smtpRelay', 'who was refused is written down'),
@@ -371,50 +411,50 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'attemptNotInHeader',
     what: 'the private header names the message and not the attempt',
-    edits: [room('prepare', '`${id}.${attempt}`', '`${id}.${Math.min(1, attempt)}`')],
+    edits: [outbound('records/messageIds', '`${id}.${attempt}.${', '`${id}.${Math.min(1, attempt)}.${')],
     caughtBy: violation('', 'copiesMissing', 200),
   },
   {
-    name: 'oneLook',
-    what: 'what is not in Sent Items at the first look never was there',
-    edits: [room('moves', 'if (before.place.look === 1)', 'if (false)')],
+    name: 'oneLookup',
+    what: 'a message not found at the first lookup counts as not sent',
+    edits: [outbound('policy/transitions', 'if (before.indexEntry.lookup === 1)', 'if (false)')],
     caughtBy: violation('duplicate', 'doubtful', 300),
   },
   {
-    name: 'lookTooEarly',
-    what: 'the looks are made while the server may still accept',
+    name: 'lookupTooEarly',
+    what: 'lookups run while the server may still accept',
     edits: [
-      room(
-        'moves',
-        'lookAt: Math.max(deadline + numbers.graceMs, at + numbers.firstLookMs)',
-        'lookAt: at + numbers.firstLookMs',
+      outbound(
+        'policy/transitions',
+        'lookupAt: Math.max(deadline + numbers.graceMs, at + numbers.firstLookupMs)',
+        'lookupAt: at + numbers.firstLookupMs',
       ),
     ],
     caughtBy: violation('duplicate', 'doubtful', 300),
   },
   {
-    name: 'noLookIsALook',
-    what: 'a look that could not be made counts as one that found nothing',
+    name: 'failedLookupCounts',
+    what: 'a failed lookup counts as one that found nothing',
     edits: [
-      room(
-        'doubts',
-        'return putOffLook(message, at + numbers.lookPutOffMs);',
+      outbound(
+        'sending/sentItemsLookup',
+        'return postponeLookup(message, at + numbers.lookupRetryMs);',
         'return notInSentItems(message, at, numbers);',
       ),
     ],
     caughtBy: violation('duplicate', 'doubtful', 300, 1, 2),
   },
-  // ---- telling
+  // ---- publishing
   {
     name: 'eventBeforeOutcome',
-    what: 'an event goes out before what it tells is written',
+    what: 'an event is published before its outcome is written',
     edits: [
-      room(
-        'desk',
+      outbound(
+        'store/accountTransaction',
         '      const answer = await rows.commit(this.account, [',
-        `      for (const one of wished.operations) {
+        `      for (const one of operations) {
         if (one.kind === 'insert' && one.key.startsWith('event|'))
-          await this.#doors.queues.tell(String(one.fields['text']));
+          await this.#dependencies.queues.publish(String(one.fields['text']));
       }
       const answer = await rows.commit(this.account, [`,
       ),
@@ -422,13 +462,13 @@ export const outboundMutants: readonly Mutant[] = [
     caughtBy: violation('order', 'deadly', 400, 1, 2, 3),
   },
   {
-    name: 'deletedBeforeTold',
-    what: 'the row of an event goes before the event is on the queue',
+    name: 'deletedBeforePublished',
+    what: 'the row of an event is deleted before it is published',
     edits: [
-      room(
-        'teller',
-        'await this.#doors.queues.tell(',
-        'this.#told.add(row.key);\n          await this.#doors.queues.tell(',
+      outbound(
+        'sending/publisher',
+        'await this.#dependencies.queues.publish(',
+        'this.#published.add(row.key);\n      await this.#dependencies.queues.publish(',
       ),
     ],
     caughtBy: violation('order', 'lostAnswers', 300),

@@ -15,13 +15,13 @@ const mostMs = 300_000;
 
 export const mutants: readonly Mutant[] = [...outboundMutants, ...inboundMutants];
 
-/** What a check said: whether it objected, and in which words. */
-export interface Said {
-  readonly objects: boolean;
+/** Whether the check failed, and its message. */
+export interface CheckResult {
+  readonly caught: boolean;
   readonly detail: string;
 }
 
-/** A copy of the tree with the edits made; `use` has it for as long as it takes. Throws where an edit does not fit. */
+/** Makes a copy of the tree with the edits for `use`, and removes it. Throws if an edit does not apply. */
 export async function planted<T>(edits: readonly Edit[], use: (copy: string) => Promise<T>): Promise<T> {
   const copy = await mkdtemp(join(tmpdir(), 'esm-mail-bridge-mutant-'));
   try {
@@ -35,14 +35,14 @@ export async function planted<T>(edits: readonly Edit[], use: (copy: string) => 
   }
 }
 
-/** Makes the edits in a copy; without one, only says which do not fit. */
+/** Applies the edits to a copy; without one, only reports those that do not apply. A missing file counts as empty. */
 export async function plantIn(edits: readonly Edit[], copy?: string): Promise<readonly string[]> {
   const texts = new Map<string, string>();
   const misfits: string[] = [];
   for (const { file, find, replace } of edits) {
-    const text = texts.get(file) ?? (await readFile(join(copy ?? root, file), 'utf8'));
+    const text = texts.get(file) ?? (await readFile(join(copy ?? root, file), 'utf8').catch(() => ''));
     const parts = text.split(find);
-    if (parts.length !== 2) misfits.push(`${file} has ${parts.length - 1} times: ${find}`);
+    if (parts.length !== 2) misfits.push(`${file} contains ${parts.length - 1} times: ${find}`);
     texts.set(file, parts.join(replace));
   }
   if (copy !== undefined) for (const [file, text] of texts) await writeFile(join(copy, file), text);
@@ -50,7 +50,7 @@ export async function plantIn(edits: readonly Edit[], copy?: string): Promise<re
 }
 
 /** Runs a check in a copy. */
-export async function ask(check: Check, copy: string): Promise<Said> {
+export async function runCheck(check: Check, copy: string): Promise<CheckResult> {
   if (check.by === 'test') {
     const named = check.name === undefined ? [] : ['-t', check.name];
     const jest = join(root, 'node_modules', '.bin', 'jest');
@@ -62,29 +62,29 @@ export async function ask(check: Check, copy: string): Promise<Said> {
     const ran =
       /^Tests:.*\b[1-9]\d* (passed|failed)/m.test(output) || output.includes('Test suite failed to run');
     if (!ran) throw new Error(`no test ran for ${check.file} ${check.name ?? ''}:\n${output.slice(-2_000)}`);
-    return { objects: status !== 0, detail: `test: ${failed === '' ? check.file : failed}` };
+    return { caught: status !== 0, detail: `test: ${failed === '' ? check.file : failed}` };
   }
-  const { climate, messages, seeds } = check;
+  const { profile, messages, seeds } = check;
   const script = join(copy, 'tests', 'mutants', 'check.ts');
   const args = [
     '--disable-warning=ExperimentalWarning',
     script,
-    climate,
+    profile,
     String(messages),
     ...seeds.map(String),
   ];
   const { status, output } = await run(process.execPath, args, copy, { NODE_OPTIONS: '' });
-  if (status !== 0) return { objects: true, detail: `the run ended: ${output.slice(-300).trim()}` };
+  if (status !== 0) return { caught: true, detail: `the run ended: ${output.slice(-300).trim()}` };
   const findings = JSON.parse(output.trim().split('\n').at(-1) ?? '{}') as Findings;
   const first = findings.violations.find(
     (detail) => check.by === 'figure' || detail.startsWith(check.kind ?? ''),
   );
-  if (first !== undefined) return { objects: true, detail: `${climate}: ${first.split('\n')[0] ?? ''}` };
-  if (check.by === 'violation') return { objects: false, detail: `${climate}: nothing violated` };
+  if (first !== undefined) return { caught: true, detail: `${profile}: ${first.split('\n')[0] ?? ''}` };
+  if (check.by === 'violation') return { caught: false, detail: `${profile}: nothing violated` };
   const value = findings[check.figure];
   return {
-    objects: value > check.atMost,
-    detail: `${climate}: ${check.figure} ${Math.round(100 * value) / 100}, at most ${check.atMost}`,
+    caught: value > check.atMost,
+    detail: `${profile}: ${check.figure} ${Math.round(100 * value) / 100}, at most ${check.atMost}`,
   };
 }
 

@@ -41,16 +41,16 @@ test('no refresh token, access token, assertion or secret in anything that is lo
     const faults = [
       () => undefined,
       () => {
-        world.entra.trouble({ kind: 'throttled', retryAfterSeconds: 5 });
+        world.entra.injectFault({ kind: 'throttled', retryAfterSeconds: 5 });
       },
       () => {
-        world.entra.trouble({ kind: 'fault', status: 502, html: '<p>Bad gateway</p>' });
+        world.entra.injectFault({ kind: 'httpError', status: 502, html: '<p>Bad gateway</p>' });
       },
       () => {
-        world.vault.fault({ kind: 'outage' });
+        world.vault.injectFault({ kind: 'outage' });
       },
       () => {
-        world.vault.fault({ kind: 'forbidden' });
+        world.vault.injectFault({ kind: 'forbidden' });
       },
       () => {
         world.rows.down = true;
@@ -81,8 +81,8 @@ test('no refresh token, access token, assertion or secret in anything that is lo
         world.clock.pass(2 * MINUTE_MS);
       }
       world.clock.pass(8 * DAY_MS);
-      world.entra.mend();
-      world.vault.fault({ kind: 'none' });
+      world.entra.clearFaults();
+      world.vault.injectFault({ kind: 'none' });
       world.rows.down = false;
     }
     for (const name of world.vault.store.names()) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { makeAppCertificate } from '../../local/certificates.ts';
+import { makeAppCertificate } from '../../local/stack/certificates.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
 import { DAY_MS, SCOPES, TENANT, robot, startWorld, support } from './world.ts';
 import type { World } from './world.ts';
@@ -42,7 +42,7 @@ test('a certificate that the registration does not know', async () => {
   expect(await tokens.get(robot, 'smtp')).toMatchObject({ kind: 'configuration', code: 'AADSTS700027' });
 });
 
-test('the stand-in believes no assertion that was made for another tenant', async () => {
+test('the emulator believes no assertion that was made for another tenant', async () => {
   world.entra.setApp({
     clientId: world.clientId,
     redirectUris: [],

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { grantName } from '../../shared/oauth/grants.ts';
-import type { ConnectPages, WebAnswer, WebRequest } from '../../shared/oauth/connectPages.ts';
+import type { ConnectPages } from '../../shared/oauth/connectPages.ts';
+import type { WebAnswer, WebRequest } from '../../shared/web/http.ts';
 import { REDIRECT_URI, mailbox, robot, startWorld, support } from './world.ts';
 import type { World } from './world.ts';
 

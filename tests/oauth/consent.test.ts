@@ -171,7 +171,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
     'two workers with the same answer: after the first, whose exchange fails',
     async (s) => {
       const back = await signInAs(s);
-      world.entra.trouble({ kind: 'refusal', code: 54005, times: 1 });
+      world.entra.injectFault({ kind: 'refusal', code: 54005, times: 1 });
       const [first, second] = await Promise.all([finish(back, s), finish(back, s)]);
       return first.detail.includes('finished already') ? first : second;
     },
@@ -205,9 +205,9 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
   [
     'an invented code',
     async (s) => finish(withParameter(await signInAs(s), 'code', 'abc'), s),
-    'not valid any more',
+    'has expired',
   ],
-  ['no code', async (s) => finish(without(await signInAs(s), 'code'), s), 'did not fit'],
+  ['no code', async (s) => finish(without(await signInAs(s), 'code'), s), 'did not match'],
   [
     'the state twice',
     async (s) => {
@@ -220,7 +220,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
   [
     'the issuer of another tenant (mix-up)',
     async (s) => finish(withParameter(await signInAs(s), 'iss', 'https://evil.example/v2.0'), s),
-    'did not fit',
+    'did not match',
   ],
   [
     'an address of 20 kB',
@@ -245,9 +245,9 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
   ...(
     [
       ['an ID token of another tenant', { tid: '99999999-2222-4333-8444-555555555555' }, 'another tenant'],
-      ['an ID token of another issuer', { iss: 'https://evil.example/v2.0' }, 'did not fit'],
-      ['an ID token for another app', { aud: 'other' }, 'did not fit'],
-      ['an ID token of another sign-in (replay)', { nonce: 'other' }, 'did not fit'],
+      ['an ID token of another issuer', { iss: 'https://evil.example/v2.0' }, 'did not match'],
+      ['an ID token for another app', { aud: 'other' }, 'did not match'],
+      ['an ID token of another sign-in (replay)', { nonce: 'other' }, 'did not match'],
       ['an ID token without a name', { preferred_username: undefined }, 'Another account'],
     ] as const
   ).map(
@@ -277,7 +277,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
       });
       return finish(await signInAs(s), s);
     },
-    'did not fit',
+    'did not match',
   ],
   [
     'an ID token signed by nobody',
@@ -288,7 +288,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
       });
       return finish(await signInAs(s), s);
     },
-    'did not fit',
+    'did not match',
   ],
   [
     'no ID token',
@@ -296,7 +296,7 @@ const attacks: readonly (readonly [string, (started: Started) => Promise<Consent
       world.entra.alterNext((body) => leaveOut(body, 'id_token'));
       return finish(await signInAs(s), s);
     },
-    'did not fit',
+    'did not match',
   ],
   [
     'no refresh token',
@@ -354,7 +354,7 @@ test('a redirect URI that is not registered is shown on Entra’s own page, and 
 test('the vault is down at the end: said as that, with nothing half-stored', async () => {
   const started = await start();
   const back = await signInAs(started);
-  world.vault.fault({ kind: 'outage' });
+  world.vault.injectFault({ kind: 'outage' });
   expect(await finish(back, started)).toMatchObject({
     kind: 'refused',
     detail: expect.stringContaining('could not be stored. The key vault'),

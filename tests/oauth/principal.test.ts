@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { admit, readVisitor } from '../../shared/web/principal.ts';
-import type { Admission } from '../../shared/web/principal.ts';
+import { authorize, readPrincipal } from '../../shared/web/principal.ts';
+import type { Authorization } from '../../shared/web/principal.ts';
 
 const ROLE = 'MailBridge.Admin';
 const claims = (roles: readonly string[]): unknown => ({
@@ -15,49 +15,49 @@ const claims = (roles: readonly string[]): unknown => ({
 });
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64');
 
-function visit(
+function request(
   principal: string | undefined,
   {
     authenticationOn = true,
     provider = 'aad',
   }: { readonly authenticationOn?: boolean; readonly provider?: string } = {},
-): Admission {
+): Authorization {
   const headers = new Map([
     ['x-ms-client-principal-idp', provider],
     ...(principal === undefined ? [] : ([['x-ms-client-principal', principal]] as const)),
   ]);
-  return admit(
-    readVisitor((name) => headers.get(name), { authenticationOn }),
+  return authorize(
+    readPrincipal((name) => headers.get(name), { authenticationOn }),
     ROLE,
   );
 }
 
 test('a signed-in person with the role is let in, by name', () => {
-  expect(visit(encode(claims(['Other', ROLE])))).toEqual({
-    kind: 'admitted',
+  expect(request(encode(claims(['Other', ROLE])))).toEqual({
+    kind: 'authorized',
     name: 'ada@example.test',
     objectId: 'a1',
   });
 });
 
 test('the platform’s authentication is off: a forged header with the role changes nothing', () => {
-  expect(visit(encode(claims([ROLE])), { authenticationOn: false })).toMatchObject({
-    kind: 'refused',
+  expect(request(encode(claims([ROLE])), { authenticationOn: false })).toMatchObject({
+    kind: 'forbidden',
     status: 401,
   });
-  expect(visit(undefined, { authenticationOn: false })).toMatchObject({ kind: 'refused', status: 401 });
+  expect(request(undefined, { authenticationOn: false })).toMatchObject({ kind: 'forbidden', status: 401 });
 });
 
 test('signed in without the role: 403 that says where roles are given', () => {
-  expect(visit(encode(claims([])))).toMatchObject({
-    kind: 'refused',
+  expect(request(encode(claims([])))).toMatchObject({
+    kind: 'forbidden',
     status: 403,
     detail: expect.stringContaining(ROLE),
   });
-  expect(visit(encode(claims([`${ROLE}s`, ROLE.toLowerCase()])))).toMatchObject({ status: 403 });
+  expect(request(encode(claims([`${ROLE}s`, ROLE.toLowerCase()])))).toMatchObject({ status: 403 });
 });
 
-describe('what is no principal is nobody', () => {
+describe('a header that is no principal counts as anonymous', () => {
   test.each([
     ['no header', undefined],
     ['an empty one', ''],
@@ -72,10 +72,10 @@ describe('what is no principal is nobody', () => {
     ['600 claims', encode({ claims: Array.from({ length: 600 }, () => ({ typ: 'roles', val: ROLE })) })],
     ['70 kB', encode(claims(Array.from({ length: 400 }, () => 'x'.repeat(200))))],
   ])('%s', (_named, principal) => {
-    expect(visit(principal)).toEqual({ kind: 'signIn' });
+    expect(request(principal)).toEqual({ kind: 'signInRequired' });
   });
 
   test('another provider than Entra', () => {
-    expect(visit(encode(claims([ROLE])), { provider: 'github' })).toEqual({ kind: 'signIn' });
+    expect(request(encode(claims([ROLE])), { provider: 'github' })).toEqual({ kind: 'signInRequired' });
   });
 });

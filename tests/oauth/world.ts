@@ -3,20 +3,20 @@
 import { afterAll } from '@jest/globals';
 import tls from 'node:tls';
 import { randomUUID } from 'node:crypto';
-import { makeCertificates } from '../../local/certificates.ts';
-import type { Certificates } from '../../local/certificates.ts';
+import { makeCertificates } from '../../local/stack/certificates.ts';
+import type { Certificates } from '../../local/stack/certificates.ts';
 import { startEntra } from '../../local/emulators/entra/entra.ts';
-import type { EntraOptions, EntraStandIn } from '../../local/emulators/entra/entra.ts';
+import type { EntraOptions, EntraEmulator } from '../../local/emulators/entra/entra.ts';
 import { startManagedIdentity } from '../../local/emulators/managedIdentity/managedIdentity.ts';
-import type { ManagedIdentityStandIn } from '../../local/emulators/managedIdentity/managedIdentity.ts';
+import type { ManagedIdentityEmulator } from '../../local/emulators/managedIdentity/managedIdentity.ts';
 import { startVault } from '../../local/emulators/keyVault/vault.ts';
-import type { VaultStandIn } from '../../local/emulators/keyVault/vault.ts';
+import type { KeyVaultEmulator } from '../../local/emulators/keyVault/vault.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
 import type { SignInFields, SignInRow, SignInRows } from '../../shared/oauth/ports.ts';
-import type { AppCredential, SignInSettings } from '../../shared/oauth/settings.ts';
+import type { ClientCredential, SignInSettings } from '../../shared/config/settings.ts';
 import { createSignIn } from '../../shared/oauth/signIn.ts';
 import type { SignIn } from '../../shared/oauth/signIn.ts';
 import type { LogEvent } from '../../shared/telemetry/log.ts';
@@ -93,9 +93,9 @@ export class MemorySignInRows implements SignInRows {
 
 export interface World {
   readonly clock: StillClock;
-  readonly entra: EntraStandIn;
-  readonly identity: ManagedIdentityStandIn;
-  readonly vault: VaultStandIn;
+  readonly entra: EntraEmulator;
+  readonly identity: ManagedIdentityEmulator;
+  readonly vault: KeyVaultEmulator;
   readonly rows: MemorySignInRows;
   readonly clientId: string;
   /** The managed identity's object id, as the app's federated credential names it. */
@@ -105,7 +105,7 @@ export interface World {
   /** Another worker: its own memory, the same vault and rows. */
   worker(options?: {
     readonly atOnce?: boolean;
-    readonly credential?: AppCredential;
+    readonly credential?: ClientCredential;
     readonly settings?: Partial<SignInSettings>;
   }): SignIn;
   /** As if the mailbox had been connected just now. */
@@ -146,10 +146,10 @@ async function trustedCertificates(): Promise<Certificates> {
   return made;
 }
 
-let identityEndpoint: Promise<ManagedIdentityStandIn> | undefined;
-let currentEntra: EntraStandIn | undefined;
+let identityEndpoint: Promise<ManagedIdentityEmulator> | undefined;
+let currentEntra: EntraEmulator | undefined;
 
-async function identityFor(entra: EntraStandIn, clock: Clock): Promise<ManagedIdentityStandIn> {
+async function identityFor(entra: EntraEmulator, clock: Clock): Promise<ManagedIdentityEmulator> {
   currentEntra = entra;
   identityEndpoint ??= startManagedIdentity({
     clock,

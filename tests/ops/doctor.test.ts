@@ -11,7 +11,7 @@ import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import { grantName } from '../../shared/oauth/grants.ts';
 import { examine } from '../../shared/ops/doctor.ts';
-import type { Diagnosis, DoctorParts } from '../../shared/ops/doctor.ts';
+import type { Diagnosis, DoctorDependencies } from '../../shared/ops/doctor.ts';
 import {
   MINUTE_MS,
   REDIRECT_URI,
@@ -74,7 +74,7 @@ interface Changes {
   readonly settings?: Partial<World['settings']>;
   readonly smtpPort?: number;
   readonly imapPort?: number;
-  readonly turn?: DoctorParts['smtpTurn'];
+  readonly turn?: DoctorDependencies['smtpTurn'];
 }
 
 async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> {
@@ -115,7 +115,7 @@ async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> 
   });
 }
 
-describe('all is well', () => {
+describe('everything works', () => {
   test.each([
     ['delegated', support],
     ['application', robot],
@@ -193,7 +193,7 @@ const cases: readonly Case[] = [
   {
     named: 'the vault gives the identity no role',
     change: () => {
-      world.vault.fault({ kind: 'forbidden' });
+      world.vault.injectFault({ kind: 'forbidden' });
       return undefined;
     },
     failing: 'vault',
@@ -203,7 +203,7 @@ const cases: readonly Case[] = [
   {
     named: 'the vault’s firewall is closed',
     change: () => {
-      world.vault.fault({ kind: 'forbidden', inner: 'ForbiddenByFirewall' });
+      world.vault.injectFault({ kind: 'forbidden', inner: 'ForbiddenByFirewall' });
       return undefined;
     },
     failing: 'vault',
@@ -408,14 +408,14 @@ const cases: readonly Case[] = [
       account({ address: support.address, shared: true, delegates: [support.address] });
     },
     failing: 'smtpLogin',
-    cause: 'The account is a shared mailbox, as which nobody can log in to SMTP with a person’s token.',
+    cause: 'The account is a shared mailbox, which cannot log in to SMTP with a delegated token.',
     remedy: 'Set smtpUser in MAILBOXES to a delegate',
   },
   {
     named: 'the account may not send as the address',
     of: desk,
     change: () => {
-      exchange.misbehave({
+      exchange.injectFault({
         protocol: 'smtp',
         at: 'mail',
         does: {
@@ -434,7 +434,7 @@ const cases: readonly Case[] = [
   {
     named: 'the sender is blocked for spam',
     change: () => {
-      exchange.misbehave({
+      exchange.injectFault({
         protocol: 'smtp',
         at: 'mail',
         does: {
@@ -467,7 +467,11 @@ const cases: readonly Case[] = [
   {
     named: 'the mailbox is throttled',
     change: () => {
-      exchange.misbehave({ protocol: 'imap', at: 'EXAMINE', does: { kind: 'throttle', backoffMs: 90_000 } });
+      exchange.injectFault({
+        protocol: 'imap',
+        at: 'EXAMINE',
+        does: { kind: 'throttle', backoffMs: 90_000 },
+      });
       return undefined;
     },
     failing: 'imapLogin',
@@ -492,7 +496,7 @@ const cases: readonly Case[] = [
       turn: () => Promise.resolve({ kind: 'busy', detail: 'The lease is another worker’s.' }),
     }),
     failing: 'smtpLogin',
-    cause: 'The account is sending at this moment',
+    cause: 'The account is sending at the moment',
     remedy: 'Try again in a minute.',
   },
 ];
@@ -512,19 +516,19 @@ describe(`${cases.length} misconfigurations, each named first`, () => {
   });
 });
 
-test('what was revoked a minute ago shows, although the token that the workers share is good for an hour', async () => {
+test('what was revoked a minute ago shows, although the tokens that workers hold are valid for an hour', async () => {
   const workers = world.worker();
   expect((await workers.tokens.get(support, 'smtp')).kind).toBe('token');
   world.clock.pass(2 * MINUTE_MS);
   world.entra.revokeSessions(support.address);
-  expect((await world.worker().tokens.get(support, 'smtp')).kind).toBe('token');
+  expect((await workers.tokens.get(support, 'smtp')).kind).toBe('token');
   const diagnosis = await diagnose(support);
   expect(diagnosis.causes[0]?.cause).toContain('sessions were revoked');
 });
 
 test('an address that is not in MAILBOXES ends at the first step', async () => {
   const { mailboxes, ...rest } = { mailboxes: [support], accounts: [] };
-  const parts = { ...rest, mailboxes } as unknown as DoctorParts;
+  const parts = { ...rest, mailboxes } as unknown as DoctorDependencies;
   const diagnosis = await examine('nobody@example.test', { ...parts, clock: systemClock });
   expect(diagnosis).toMatchObject({
     ok: false,

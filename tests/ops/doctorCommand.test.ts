@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { startStack, type Stack } from '../../local/stack.ts';
+import { startStack, type Stack } from '../../local/stack/stack.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { readEsmSettings } from '../../shared/config/esmSettings.ts';
 import { Problems } from '../../shared/config/problems.ts';
@@ -49,18 +49,21 @@ function command(
 const doctor = (mailbox: string, settings: Readonly<Record<string, string>> = {}): Promise<Ended> =>
   command('doctor', ['--mailbox', mailbox, '--json'], settings);
 
-test.each([desk, robot])('all is well with %s: one JSON object, status 0, nothing sent', async (mailbox) => {
-  const { status, out, complaint } = await doctor(mailbox);
-  expect({ status, complaint }).toEqual({ status: 0, complaint: '' });
-  expect(out.trim().split('\n')).toHaveLength(1);
-  const found = JSON.parse(out) as { steps: readonly Readonly<Record<string, unknown>>[] };
-  expect(Object.keys(found)).toEqual(['mailbox', 'ok', 'steps', 'causes']);
-  expect(found).toMatchObject({ mailbox, ok: true, causes: [] });
-  expect(found.steps.map((step) => Object.keys(step).join())).toEqual(Array(8).fill('step,ok,ms'));
-  expect(stack.exchange.log.messages).toEqual([]);
-});
+test.each([desk, robot])(
+  'everything works with %s: one JSON object, status 0, nothing sent',
+  async (mailbox) => {
+    const { status, out, complaint } = await doctor(mailbox);
+    expect({ status, complaint }).toEqual({ status: 0, complaint: '' });
+    expect(out.trim().split('\n')).toHaveLength(1);
+    const found = JSON.parse(out) as { steps: readonly Readonly<Record<string, unknown>>[] };
+    expect(Object.keys(found)).toEqual(['mailbox', 'ok', 'steps', 'causes']);
+    expect(found).toMatchObject({ mailbox, ok: true, causes: [] });
+    expect(found.steps.map((step) => Object.keys(step).join())).toEqual(Array(8).fill('step,ok,ms'));
+    expect(stack.exchange.log.messages).toEqual([]);
+  },
+);
 
-test('a step failed: status 1, its cause and cure in JSON, and for a person', async () => {
+test('a step failed: status 1, its cause and remedy in JSON, and for a person', async () => {
   stack.exchange.account({ address: desk, smtpAuth: 'offMailbox' });
   try {
     const { status, out } = await doctor(desk);
@@ -77,10 +80,10 @@ test('a step failed: status 1, its cause and cure in JSON, and for a person', as
     });
     const told = await command('doctor', ['--mailbox', desk]);
     expect(told.status).toBe(1);
-    expect(told.out).toMatch(/^palvelupiste@kunta\.example: not well\n/);
+    expect(told.out).toMatch(/^palvelupiste@kunta\.example: something is wrong\n/);
     expect(told.out).toMatch(/\nok +IMAP login +\d+\n/);
     expect(told.out).toMatch(/\nFAILED +SMTP login +\d+\n/);
-    expect(told.out).toMatch(/\n1\. SMTP AUTH .+\n {3}What to do: .*Set-CASMailbox.+\n {3}Seen: 535 /);
+    expect(told.out).toMatch(/\n1\. SMTP AUTH .+\n {3}Remedy: .*Set-CASMailbox.+\n {3}Evidence: 535 /);
   } finally {
     stack.exchange.account({ address: desk, smtpAuth: 'on' });
   }
@@ -91,7 +94,7 @@ test('while mail is being sent, the doctor waits its turn like a message', async
   const [one, other] = await Promise.all([first, doctor(robot)]);
   // Both may have fitted one after the other; if not, the one that did not says so and breaks nothing.
   for (const { status, out } of [one, other]) {
-    if (status !== 0) expect(out).toContain('The account is sending at this moment');
+    if (status !== 0) expect(out).toContain('The account is sending at the moment');
   }
   expect([one.status, other.status]).toContain(0);
 });
@@ -117,7 +120,7 @@ test('the store is not reached: named, and not taken for the mail server', async
   expect(JSON.parse(out)).toMatchObject({
     causes: [
       {
-        cause: 'The storage account does not answer, or lets the program not in.',
+        cause: 'The storage account does not answer, or denied access.',
         remedy: expect.stringContaining('MailStore'),
       },
     ],

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { WebAnswer, WebRequest } from '../../shared/oauth/connectPages.ts';
+import type { WebAnswer, WebRequest } from '../../shared/web/http.ts';
 import { settingsDiagnosis } from '../../shared/ops/doctor.ts';
 import { createRunDoctor } from '../../shared/ops/runDoctor.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { judgeImap } from '../../shared/exchange/imapTrouble.ts';
 import type { ImapFailure } from '../../shared/exchange/imapTrouble.ts';
 import { parseReply } from '../../shared/mail/reply.ts';
-import { entraWords } from '../../shared/oauth/words.ts';
+import { explainTokenError } from '../../shared/oauth/tokenErrors.ts';
 import { imapCauses, smtpCauses } from '../../shared/ops/causes.ts';
 import { mailbox } from '../oauth/world.ts';
 
@@ -19,9 +19,9 @@ describe('Entra', () => {
     ...[700022, 700023, 900144, 50196, 90055, 90033, 90006, 50033, 90024, 90012],
   ];
   test(`each of ${numbers.length} numbers says what happened and what to do, the number beside it`, () => {
-    const unknown = entraWords({ error: 'invalid_grant', code: 1 }).replace('AADSTS1)', '');
+    const unknown = explainTokenError({ error: 'invalid_grant', code: 1 }).replace('AADSTS1)', '');
     for (const code of numbers) {
-      const detail = entraWords({ error: 'invalid_grant', code, correlationId: 'c' });
+      const detail = explainTokenError({ error: 'invalid_grant', code, correlationId: 'c' });
       expect(detail).toMatch(new RegExp(`^[A-Z].+[.:] [A-Z].+\\. \\(AADSTS${code}, correlation id c\\)$`));
       expect(detail).not.toContain(unknown.slice(0, 30));
     }
@@ -36,7 +36,7 @@ describe('Entra', () => {
     'invalid_client',
     'access_denied',
   ])('%s without a number', (error) => {
-    expect(entraWords({ error })).toMatch(new RegExp(`^[A-Z].+\\. [A-Z].+\\. \\(${error}\\)$`));
+    expect(explainTokenError({ error })).toMatch(new RegExp(`^[A-Z].+\\. [A-Z].+\\. \\(${error}\\)$`));
   });
 });
 
@@ -57,11 +57,11 @@ describe('IMAP', () => {
     [
       'Session invalidated - AccessTokenExpired',
       { reason: 'Session invalidated - AccessTokenExpired' },
-      'token ended',
+      'token expired',
     ],
-    ['Connection is closed. 13', { reason: 'Connection is closed. 13' }, 'ended the connection'],
-    ['Connection closed. 14', { reason: 'Connection closed. 14' }, 'ended the connection'],
-    ['Server Unavailable. 15', { responseStatus: 'BAD' }, 'passing fault'],
+    ['Connection is closed. 13', { reason: 'Connection is closed. 13' }, 'closed the connection'],
+    ['Connection closed. 14', { reason: 'Connection closed. 14' }, 'closed the connection'],
+    ['Server Unavailable. 15', { responseStatus: 'BAD' }, 'temporary fault'],
     ['Command Error. 10', { responseStatus: 'BAD' }, 'refuses a command'],
     ['Command Argument Error. 11', { responseStatus: 'BAD' }, 'refuses a command'],
     ['Command Error. 12', { responseStatus: 'BAD' }, 'refuses a command'],

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import type { Reply } from '../../shared/mail/reply.ts';
 import { judgeAttempt } from '../../shared/outbound/policy/attemptResult.ts';
-import type { AttemptEnd, Landing } from '../../shared/outbound/policy/attemptResult.ts';
+import type { AttemptOutcome, AttemptResult } from '../../shared/outbound/policy/attemptResult.ts';
 import type { Message } from '../../shared/outbound/records/message.ts';
 import type { Phase, SendResult } from '../../shared/outbound/ports.ts';
 import type { RecipientOutcome } from '../../shared/contract/statusEvent.ts';
@@ -19,7 +19,7 @@ const message: Message = {
   acceptedAt: 0,
   datedAt: 0,
   state: 'waiting',
-  place: { kind: 'due', at: 0 },
+  indexEntry: { kind: 'due', at: 0 },
   attempt: 1,
   recipients: [
     { address: 'done@x.example', state: 'sent' },
@@ -32,7 +32,7 @@ const message: Message = {
   changedAt: 0,
   charged: 0,
   chargedAt: 0,
-  story: [],
+  history: [],
   bounces: [],
 };
 
@@ -47,13 +47,18 @@ const rcpt = (one: Reply, two: Reply): SendResult['recipients'] => [
   { address: 'one@x.example', reply: one },
   { address: 'two@x.example', reply: two },
 ];
-const accepted = (recipients: SendResult['recipients']): Landing => ({
+const accepted = (recipients: SendResult['recipients']): AttemptResult => ({
   kind: 'accepted',
   dotSent: true,
   recipients,
   reply: good,
 });
-const failed = (phase: Phase, dotSent: boolean, reply?: Reply, recipients = rcpt(good, good)): Landing => ({
+const failed = (
+  phase: Phase,
+  dotSent: boolean,
+  reply?: Reply,
+  recipients = rcpt(good, good),
+): AttemptResult => ({
   kind: 'failed',
   dotSent,
   recipients,
@@ -62,11 +67,11 @@ const failed = (phase: Phase, dotSent: boolean, reply?: Reply, recipients = rcpt
 
 type Row = [
   string,
-  Landing,
-  AttemptEnd['verdict'],
+  AttemptResult,
+  AttemptOutcome['verdict'],
   RecipientOutcome['state'],
   RecipientOutcome['state'],
-  Partial<AttemptEnd>,
+  Partial<AttemptOutcome>,
 ];
 
 test.each<Row>([
@@ -93,7 +98,7 @@ test.each<Row>([
   [
     'all refused for the sender’s quota',
     failed('rcpt', false, quota, rcpt(quota, quota)),
-    'back',
+    'requeue',
     'pending',
     'deferred',
     {},
@@ -117,12 +122,19 @@ test.each<Row>([
   [
     'the quota after the dot: nobody is blamed',
     failed('dot', true, quota),
-    'back',
+    'requeue',
     'pending',
     'deferred',
     { certain: true },
   ],
-  ['too many connections', failed('dot', true, crowded), 'back', 'pending', 'deferred', { reconnect: true }],
+  [
+    'too many connections',
+    failed('dot', true, crowded),
+    'requeue',
+    'pending',
+    'deferred',
+    { reconnect: true },
+  ],
   ['cut before the dot', failed('body', false), 'retry', 'deferred', 'deferred', { certain: true }],
   ['cut after the dot', failed('dot', true), 'inDoubt', 'inDoubt', 'inDoubt', { certain: false }],
   [
@@ -135,13 +147,20 @@ test.each<Row>([
   ],
   [
     'no answer from the connection',
-    { kind: 'silent', detail: 'silence' },
+    { kind: 'noAnswer', detail: 'silence' },
     'inDoubt',
     'inDoubt',
     'inDoubt',
     { certain: false },
   ],
-  ['never given to a connection', { kind: 'notFlown' }, 'back', 'pending', 'deferred', { certain: true }],
+  [
+    'never given to a connection',
+    { kind: 'notStarted' },
+    'requeue',
+    'pending',
+    'deferred',
+    { certain: true },
+  ],
 ])('%s', (_what, landing, verdict, one, two, more) => {
   const end = judgeAttempt(message, 2, landing);
   expect(end).toMatchObject({ verdict, ...more });

@@ -1,6 +1,6 @@
 // What comes back finds its submission, by each of the signs that it may carry; and a bounce only annotates.
 import { expect, test } from '@jest/globals';
-import { checkTag, lookUpSent, tellBounce } from '../../shared/outbound/operator/bounced.ts';
+import { checkTag, findSubmission, publishBounce } from '../../shared/outbound/operator/bounced.ts';
 import { mailbox, World } from '../models/world.ts';
 
 const bounce = {
@@ -43,8 +43,8 @@ test('our Message-ID, the private header, and the id that Exchange gave lead to 
     mailbox: 'desk@example.com',
     correlation: null,
   };
-  const lookUp = (by: Parameters<typeof lookUpSent>[0]): ReturnType<typeof lookUpSent> =>
-    world.run(lookUpSent(by, host.doors));
+  const lookUp = (by: Parameters<typeof findSubmission>[0]): ReturnType<typeof findSubmission> =>
+    world.run(findSubmission(by, host.dependencies));
   expect(await lookUp({ messageIds: ['<x@y.example>', messageIdOf(world)] })).toEqual(found);
   expect(await lookUp({ bridgeId: 'INC-1.1', messageIds: [] })).toEqual(found);
   expect(await lookUp({ messageIds: ['<INC-1.1@PR1.eurprd01.PROD.OUTLOOK.COM>'] })).toEqual(found);
@@ -55,37 +55,41 @@ test('a Message-ID that only names the submission, without its unguessable part,
   const name = Buffer.from('INC-1').toString('base64url');
   const forged = `<${'0'.repeat(32)}.${name}@example.com>`;
   expect(
-    await world.run(lookUpSent({ messageIds: [forged, '<a@b.prod.outlook.com>'] }, host.doors)),
+    await world.run(findSubmission({ messageIds: [forged, '<a@b.prod.outlook.com>'] }, host.dependencies)),
   ).toBeUndefined();
 });
 
 test('the tag of the private header is right, and a guess is not', async () => {
   const { world, host } = await sentWorld();
-  const key = await world.run(host.doors.tagKey());
+  const key = await world.run(host.dependencies.tagKey());
   const { createHmac } = await import('node:crypto');
   const tag = createHmac('sha256', key).update('INC-1.1').digest('hex');
-  expect(await world.run(checkTag('INC-1.1', tag, host.doors))).toBe(true);
-  expect(await world.run(checkTag('INC-1.2', tag, host.doors))).toBe(false);
-  expect(await world.run(checkTag('INC-1.1', 'f'.repeat(64), host.doors))).toBe(false);
-  expect(await world.run(checkTag('INC-1.1', 'no hex', host.doors))).toBe(false);
+  expect(await world.run(checkTag('INC-1.1', tag, host.dependencies))).toBe(true);
+  expect(await world.run(checkTag('INC-1.2', tag, host.dependencies))).toBe(false);
+  expect(await world.run(checkTag('INC-1.1', 'f'.repeat(64), host.dependencies))).toBe(false);
+  expect(await world.run(checkTag('INC-1.1', 'no hex', host.dependencies))).toBe(false);
 });
 
 test('a bounce is told once, whatever is told twice, and the message stays sent', async () => {
   const { world, host } = await sentWorld();
-  await world.run(tellBounce(bounce, host.doors));
-  await world.run(tellBounce(bounce, host.doors));
+  await world.run(publishBounce(bounce, host.dependencies));
+  await world.run(publishBounce(bounce, host.dependencies));
   await world.answerRings(host);
-  expect(world.story('INC-1')).toEqual(['accepted', 'sent', 'bounced']);
+  expect(world.history('INC-1')).toEqual(['accepted', 'sent', 'bounced']);
   expect((await world.run(host.outbound.message('desk@example.com', 'INC-1')))?.message.state).toBe('sent');
   expect(world.server.arrivals.length).toBe(1);
 });
 
 test('only a verified bounce may pause the mailbox', async () => {
   const { world, host } = await sentWorld();
-  await world.run(tellBounce({ ...bounce, verified: false, pauses: 'recipientsPerDay' }, host.doors));
-  expect((await world.run(host.outbound.watch('desk@example.com'))).box.holds).toEqual([]);
-  await world.run(tellBounce({ ...bounce, noticeId: 'notice-2', pauses: 'recipientsPerDay' }, host.doors));
-  expect((await world.run(host.outbound.watch('desk@example.com'))).box.holds).toMatchObject([
+  await world.run(
+    publishBounce({ ...bounce, verified: false, pauses: 'recipientsPerDay' }, host.dependencies),
+  );
+  expect((await world.run(host.outbound.watch('desk@example.com'))).state.holds).toEqual([]);
+  await world.run(
+    publishBounce({ ...bounce, noticeId: 'notice-2', pauses: 'recipientsPerDay' }, host.dependencies),
+  );
+  expect((await world.run(host.outbound.watch('desk@example.com'))).state.holds).toMatchObject([
     { reason: 'quota' },
   ]);
   await world.answerRings(host);
@@ -93,8 +97,8 @@ test('only a verified bounce may pause the mailbox', async () => {
 
 test('a bounce for a submission that nobody knows changes nothing', async () => {
   const { world, host } = await sentWorld();
-  const before = world.queue.told.length;
-  await world.run(tellBounce({ ...bounce, submissionId: 'INC-2' }, host.doors));
+  const before = world.queue.events.length;
+  await world.run(publishBounce({ ...bounce, submissionId: 'INC-2' }, host.dependencies));
   await world.answerRings(host);
-  expect(world.queue.told.length).toBe(before);
+  expect(world.queue.events.length).toBe(before);
 });

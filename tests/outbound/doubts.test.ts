@@ -1,21 +1,21 @@
 // In doubt: what a crash, a cut and a late answer leave behind, and how it ends.
 import { describe, expect, test } from '@jest/globals';
-import type { Manner } from '../models/modelRelay.ts';
+import type { DialogPlan } from '../models/modelRelay.ts';
 import { World } from '../models/world.ts';
 import type { Host } from '../models/world.ts';
 import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
 
 /** One message whose first attempt goes as told, and then plain ones; time passes until it is settled. */
 async function doubtful(
-  first: Manner,
+  first: DialogPlan,
   numbers: Partial<OutboundNumbers> = {},
 ): Promise<{ world: World; host: Host }> {
   const world = new World(undefined, numbers);
   const host = world.host();
-  world.server.manner = ({ bridgeId }) => (bridgeId === 'a.1' ? first : {});
+  world.server.dialogPlan = ({ bridgeId }) => (bridgeId === 'a.1' ? first : {});
   await world.submit(host, 'a');
   await world.answerRings(host);
-  expect(world.story('a')).toEqual(['accepted', 'inDoubt']);
+  expect(world.history('a')).toEqual(['accepted', 'inDoubt']);
   return { world, host };
 }
 
@@ -24,7 +24,7 @@ describe('the look in Sent Items', () => {
     const { world, host } = await doubtful({ cut: 'afterDotAccepted' });
     const doubtedAt = world.clock.now;
     await world.minutes(host, 20);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'sent']);
     expect(world.about('a').at(-1)?.data['serverMessageId']).toBe('<copy-a.1@server>');
     expect(world.server.arrivals.length).toBe(1);
     expect(world.sentItems.looks[0]?.at).toBeGreaterThan(doubtedAt + 13 * 60_000);
@@ -33,7 +33,7 @@ describe('the look in Sent Items', () => {
   test('a copy that comes late is found by the second look', async () => {
     const { world, host } = await doubtful({ cut: 'afterDotAccepted', copyAfterMs: 17 * 60_000 });
     await world.minutes(host, 30);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'sent']);
     expect(world.sentItems.looks.length).toBe(2);
   });
 
@@ -41,48 +41,48 @@ describe('the look in Sent Items', () => {
     for (const act of ['replay', 'markSent'] as const) {
       const { world, host } = await doubtful({ cut: 'afterDotLost' });
       await world.minutes(host, 30);
-      expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'held']);
+      expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'held']);
       const [held] = await world.run(host.outbound.forPerson(world.account, 'doubtful', 10));
       expect(held).toMatchObject({ id: 'a', state: 'held', reason: 'notFound' });
       await world.run(host.outbound[act]({ account: world.account, id: 'a', by: 'anna' }));
       await world.answerRings(host);
-      expect(world.story('a').at(-1)).toBe('sent');
+      expect(world.history('a').at(-1)).toBe('sent');
       expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(act === 'replay' ? ['a.2'] : []);
     }
   });
 
   test('never, policy resend: sent again, and flagged', async () => {
-    const { world, host } = await doubtful({ cut: 'afterDotLost' }, { doubtPolicy: 'resend' });
+    const { world, host } = await doubtful({ cut: 'afterDotLost' }, { inDoubtPolicy: 'resend' });
     await world.minutes(host, 30);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
     expect(world.about('a')[2]?.data['reason']).toBe('notFound');
   });
 
   test('the copy of attempt 1 proves nothing about attempt 2', async () => {
     const { world, host } = await doubtful(
       { cut: 'afterDotAccepted', copyAfterMs: 40 * 60_000 },
-      { doubtPolicy: 'resend' },
+      { inDoubtPolicy: 'resend' },
     );
-    world.server.manner = () => ({ cut: 'afterDotLost' });
+    world.server.dialogPlan = () => ({ cut: 'afterDotLost' });
     await world.minutes(host, 90);
     // Attempt 1's copy is there by now; attempt 2 was lost, looked for under its own name and not found.
     expect(world.sentItems.looks.flatMap(({ wanted }) => wanted.map(({ bridgeId }) => bridgeId))).toContain(
       'a.2',
     );
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.1']);
-    expect(world.story('a').filter((type) => type === 'sent')).toEqual([]);
+    expect(world.history('a').filter((type) => type === 'sent')).toEqual([]);
   });
 
   test('a look that can not be made counts as none', async () => {
     const { world, host } = await doubtful({ cut: 'afterDotLost' });
     world.sentItems.trouble = 'IMAP is down';
     await world.minutes(host, 60);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt']);
     expect(await world.state(host, 'a')).toBe('inDoubt');
     world.sentItems.trouble = undefined;
     await world.minutes(host, 20);
     expect(world.sentItems.looks.length).toBe(2);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'held']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'held']);
   });
 });
 
@@ -91,10 +91,10 @@ describe('a host dies', () => {
     const world = new World();
     const host = world.host();
     await world.submit(host, 'a');
-    host.wire.fates = (call) => {
+    host.wire.faultPlan = (call) => {
       const isClaim =
         call.kind === 'commit' &&
-        call.operations.some(({ key }) => key === 'box') &&
+        call.operations.some(({ key }) => key === 'account') &&
         world.log.some(({ name }) => name.endsWith('leaseTaken'));
       if (isClaim) host.wire.die();
       return { thereMs: 2, backMs: 2 };
@@ -105,8 +105,10 @@ describe('a host dies', () => {
     expect(host.wire.isDead()).toBe(true);
     const next = world.host();
     await world.minutes(next, 40);
-    expect(world.server.arrivals.length + (world.story('a').includes('inDoubt') ? 1 : 0)).toBeGreaterThan(0);
-    expect(['sent', 'held']).toContain(world.story('a').at(-1));
+    expect(world.server.arrivals.length + (world.history('a').includes('inDoubt') ? 1 : 0)).toBeGreaterThan(
+      0,
+    );
+    expect(['sent', 'held']).toContain(world.history('a').at(-1));
   });
 
   test('between the server’s acceptance and the settling: found in Sent Items, once at the server', async () => {
@@ -118,10 +120,10 @@ describe('a host dies', () => {
     world.kill(host);
     const next = world.host();
     await world.minutes(next, 2);
-    expect(world.story('a')).toEqual(['accepted']);
+    expect(world.history('a')).toEqual(['accepted']);
     expect(await world.state(next, 'a')).toBe('waiting');
     await world.minutes(next, 30);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'sent']);
     expect(world.server.arrivals.length).toBe(1);
   });
 
@@ -162,7 +164,7 @@ describe('an owner that stood still', () => {
     const host = world.host();
     await world.submit(host, 'a');
     const stopped = { until: 0 };
-    host.wire.fates = () => ({ thereMs: Math.max(2, stopped.until - world.clock.now), backMs: 2 });
+    host.wire.faultPlan = () => ({ thereMs: Math.max(2, stopped.until - world.clock.now), backMs: 2 });
     const draining = host.outbound.drain(world.account, 'slow');
     while (world.server.arrivals.length === 0) await world.pass(10);
     stopped.until = world.clock.now + ms;
@@ -175,13 +177,13 @@ describe('an owner that stood still', () => {
 
   test('for two minutes: it settles what it sent; nobody doubted it', async () => {
     const world = await standStill(120_000);
-    expect(world.story('a')).toEqual(['accepted', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'sent']);
     expect(world.server.arrivals.length).toBe(1);
   });
 
   test('for seven minutes: given up for doubtful by another, and corrected by its own 250', async () => {
     const world = await standStill(7 * 60_000);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'sent']);
     expect(world.sentItems.looks).toEqual([]);
     expect(world.server.arrivals.length).toBe(1);
   });
@@ -190,12 +192,12 @@ describe('an owner that stood still', () => {
 test('a server that never answers is cut at the deadline, and the slot stays taken for what it may still do', async () => {
   const world = new World();
   const host = world.host();
-  world.server.manner = () => ({ acceptsAfterMs: 9 * 60_000 });
+  world.server.dialogPlan = () => ({ acceptsAfterMs: 9 * 60_000 });
   await world.submit(host, 'a');
   await world.answerRings(host);
-  const { box } = await world.run(host.outbound.watch(world.account));
-  const [slot] = box.slots;
+  const { state } = await world.run(host.outbound.watch(world.account));
+  const [slot] = state.slots;
   expect((slot?.[0] ?? 0) * 1_000).toBeGreaterThan(world.clock.now + 10 * 60_000);
   await world.minutes(host, 20);
-  expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'sent']);
 });

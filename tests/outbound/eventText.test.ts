@@ -2,15 +2,15 @@
 import { expect, test } from '@jest/globals';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { eventSchema } from '../../shared/contract/statusCloudEvent.ts';
-import type { Told } from '../../shared/contract/statusEvent.ts';
+import type { StatusEvent } from '../../shared/contract/statusEvent.ts';
 import { eventText } from '../../shared/outbound/store/writes.ts';
 import { MemoryBlobs, MemoryContents } from '../models/memoryContents.ts';
 import { Wire } from '../models/memoryRows.ts';
 import { VirtualClock } from '../models/virtualClock.ts';
 
-const told = (recipients: number): Told => ({
+const sent = (recipients: number): StatusEvent => ({
   type: 'mail.sent',
-  id: 'CHG-1',
+  submissionId: 'CHG-1',
   sequence: 2,
   mailbox: 'desk@example.com',
   at: Date.UTC(2026, 10, 25),
@@ -27,11 +27,11 @@ async function writeOf(recipients: number): Promise<{ readonly text: string; rea
   const [blobs, world] = [new MemoryBlobs(), new VirtualClock()];
   const wire = new Wire(world, world.host(), { observe: () => undefined });
   const contents = new MemoryContents(blobs, wire, world);
-  const text = await world.run(eventText(told(recipients), { contents, numbers: defaultNumbers }));
+  const text = await world.run(eventText(sent(recipients), { contents, numbers: defaultNumbers }));
   return { text, blobs };
 }
 
-test('a short one is told as it is', async () => {
+test('a short one is published as it is', async () => {
   const { text, blobs } = await writeOf(40);
   expect(JSON.parse(text)).toMatchObject({ data: { recipients: { length: 40 } } });
   expect(blobs.stored.size).toBe(0);

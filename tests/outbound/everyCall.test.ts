@@ -1,7 +1,7 @@
 // One message and a second that is refused for one recipient, and at each single storage call in turn something goes wrong: it is
 // refused, its answer is lost, the client repeats it, or the host dies before or after it.
 import { describe, expect, test } from '@jest/globals';
-import { StorageTrouble } from '../../shared/outbound/ports.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 import { World } from '../models/world.ts';
 import type { Host } from '../models/world.ts';
 
@@ -12,7 +12,7 @@ const busy = { code: 451, enhanced: '4.7.0', text: 'Temporary server error' };
 /** Calls from here on; the one numbered `at` meets its trouble. Returns how many there were. */
 function spoil(world: World, host: Host, at: number, trouble: Trouble): () => number {
   let count = 0;
-  host.wire.fates = () => {
+  host.wire.faultPlan = () => {
     count += 1;
     const times = { thereMs: 2, backMs: 2 };
     if (count !== at) return times;
@@ -38,7 +38,7 @@ async function tell(
 ): Promise<{ readonly world: World; readonly calls: number }> {
   const world = new World();
   let refused = false;
-  world.server.manner = ({ bridgeId }) => ({
+  world.server.dialogPlan = ({ bridgeId }) => ({
     rcpt: (address) => {
       const isIt = bridgeId.startsWith('b') && address.startsWith('later') && !refused;
       refused ||= isIt;
@@ -65,8 +65,12 @@ async function tell(
     outbound.accept(world.submission('b', { to: ['now@x.example', 'later@x.example'] })),
   );
   for (let minute = 0; minute < 25; minute += 1) {
-    for (let rung = world.queue.rung.shift(); rung !== undefined; rung = world.queue.rung.shift()) {
-      const account = rung;
+    for (
+      let wakeUps = world.queue.wakeUps.shift();
+      wakeUps !== undefined;
+      wakeUps = world.queue.wakeUps.shift()
+    ) {
+      const account = wakeUps;
       await deliver(({ outbound }) => outbound.drain(account, 'invocation'));
     }
     await world.pass(60_000);
@@ -83,7 +87,7 @@ function expectSound(world: World, at: number): void {
     ['a', ['a@example.org']],
     ['b', ['now@x.example', 'later@x.example']],
   ] as const) {
-    const story = world.story(id);
+    const story = world.history(id);
     expect([at, id, world.sequences(id)]).toEqual([at, id, story.map((_, index) => index + 1)]);
     const doubted = story.includes('inDoubt');
     const told = (world.about(id).at(-1)?.data['recipients'] ?? []) as readonly {
@@ -110,7 +114,7 @@ describe.each<Trouble>(['lost', 'refused', 'repeated'])('%s', (trouble) => {
     for (let at = 1; at <= Math.min(calls, 60); at += 1) {
       const { world } = await tell(at, trouble);
       expectSound(world, at);
-      expect([at, world.story('a'), world.story('b')]).toEqual([
+      expect([at, world.history('a'), world.history('b')]).toEqual([
         at,
         ['accepted', 'sent'],
         ['accepted', 'deferred', 'sent'],

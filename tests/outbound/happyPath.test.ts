@@ -5,13 +5,13 @@ test('one message: accepted, rung, sent, told, and nothing left behind', async (
   const world = new World();
   const host = world.host();
   await world.submit(host, 'one');
-  expect(world.queue.rung).toEqual(['desk@example.com']);
+  expect(world.queue.wakeUps).toEqual(['desk@example.com']);
   const rungAt = world.clock.now;
   await world.answerRings(host);
   expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['one.1']);
   expect(world.server.arrivals.every(({ at }) => at - rungAt < 5_000)).toBe(true);
-  expect(world.story('one')).toEqual(['accepted', 'sent']);
-  expect(world.table.all(world.account).map(({ key }) => key)).toEqual(['box', 'msg|one']);
+  expect(world.history('one')).toEqual(['accepted', 'sent']);
+  expect(world.table.all(world.account).map(({ key }) => key)).toEqual(['account', 'msg|one']);
   expect(world.server.openCount).toBe(0);
 });
 
@@ -52,7 +52,7 @@ async function callsPerSubmission(backlog: number): Promise<number> {
   await world.run(draining);
   await world.answerRings(host);
   expect(world.server.arrivals.length).toBe(backlog + 1);
-  expect(world.queue.told.length).toBe(2 * backlog + 2);
+  expect(world.queue.events.length).toBe(2 * backlog + 2);
   return host.wire.calls.length / backlog;
 }
 

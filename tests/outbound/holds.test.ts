@@ -31,11 +31,11 @@ test('a storm of 4xx for two hours: at most one try a minute after it is known, 
   const world = new World();
   const host = world.host();
   let storm = true;
-  world.server.manner = () => (storm ? { refuse: { phase: 'dot', reply: busy } } : {});
+  world.server.dialogPlan = () => (storm ? { refuse: { phase: 'dot', reply: busy } } : {});
   for (let count = 0; count < 100; count += 1) await world.submit(host, `m${count}`);
   await world.answerRings(host);
-  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
-  expect(hold).toMatchObject({ reason: 'storm' });
+  const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
+  expect(hold).toMatchObject({ reason: 'consecutiveRefusals' });
   const knownAt = world.clock.now;
   await world.minutes(host, 120);
   const tries = world.server.refusals.map(({ at }) => at).filter((at) => at > knownAt);
@@ -47,32 +47,32 @@ test('a storm of 4xx for two hours: at most one try a minute after it is known, 
   const deferred = world.events.filter(({ type }) => type.endsWith('mail.deferred')).length;
   // Only those that flew before it was known to be a storm.
   expect(deferred).toBeLessThanOrEqual(4);
-  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+  expect((await world.run(host.outbound.watch(world.account))).state.holds).toEqual([]);
 });
 
 test('the day’s quota by the server’s count: the account pauses, the message waits uncharged, and goes on by itself', async () => {
   const world = new World();
   const host = world.host();
   let full = true;
-  world.server.manner = () => (full ? { refuse: { phase: 'dot', reply: quota } } : {});
+  world.server.dialogPlan = () => (full ? { refuse: { phase: 'dot', reply: quota } } : {});
   for (const id of ['a', 'b', 'c', 'd']) await world.submit(host, id);
   await world.answerRings(host);
-  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
+  const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'quota' });
   expect(hold?.mailbox).toBeUndefined();
   expect(hold?.remedy.length).toBeGreaterThan(10);
   expect(await world.state(host, 'a')).toBe('waiting');
-  expect(world.story('a')).toEqual(['accepted']);
+  expect(world.history('a')).toEqual(['accepted']);
   full = false;
   await world.minutes(host, 180);
   expect(world.server.arrivals.length).toBe(4);
-  expect(world.story('a')).toEqual(['accepted', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
 test('the server out of reach: two tries, then one a minute and rarer; no message touched', async () => {
   const world = new World();
   const host = world.host();
-  world.server.door = () => ({ phase: 'connect', detail: 'connection refused' });
+  world.server.connectFailure = () => ({ phase: 'connect', detail: 'connection refused' });
   await world.submit(host, 'a');
   await world.answerRings(host);
   const first = world.server.connects.length;
@@ -81,38 +81,38 @@ test('the server out of reach: two tries, then one a minute and rarer; no messag
   const later = world.server.connects.slice(first);
   expect(mostPerMinute(later)).toBe(1);
   expect(later.length).toBeLessThan(10);
-  expect(world.story('a')).toEqual(['accepted']);
-  world.server.door = () => undefined;
+  expect(world.history('a')).toEqual(['accepted']);
+  world.server.connectFailure = () => undefined;
   await world.minutes(host, 61);
-  expect(world.story('a')).toEqual(['accepted', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
 test('sign-in refused: held at once with its cure, and ended by a person', async () => {
   const world = new World();
   const host = world.host();
   const reply: Reply = { code: 535, enhanced: '5.7.3', text: 'Authentication unsuccessful' };
-  world.server.door = () => ({ phase: 'auth', reply, detail: reply.text });
+  world.server.connectFailure = () => ({ phase: 'auth', reply, detail: reply.text });
   await world.submit(host, 'a');
   await world.answerRings(host);
   expect(world.server.connects.length).toBe(1);
-  const [hold] = (await world.run(host.outbound.watch(world.account))).box.holds;
+  const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'signIn' });
-  world.server.door = () => undefined;
+  world.server.connectFailure = () => undefined;
   await world.run(host.outbound.resume({ account: world.account }));
   await world.answerRings(host);
-  expect(world.story('a')).toEqual(['accepted', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
 test('a hold with nothing waiting is tried without a message, and ends', async () => {
   const world = new World();
   const host = world.host();
-  world.server.manner = () => ({ refuse: { phase: 'dot', reply: quota } });
+  world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: quota } });
   await world.submit(host, 'a');
   await world.answerRings(host);
   await world.run(host.outbound.cancel({ account: world.account, id: 'a', by: 'anna' }));
   await world.minutes(host, 150);
   expect(world.server.probes.length).toBeGreaterThan(0);
-  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+  expect((await world.run(host.outbound.watch(world.account))).state.holds).toEqual([]);
 });
 
 describe('one mailbox of several on an account', () => {
@@ -122,7 +122,7 @@ describe('one mailbox of several on an account', () => {
     const world = new World(two);
     const host = world.host();
     let may = false;
-    world.server.manner = ({ envelope }) =>
+    world.server.dialogPlan = ({ envelope }) =>
       !may && envelope.from === 'sales@example.com' ? { refuse: { phase: 'dot', reply: mayNot } } : {};
     for (let count = 0; count < 5; count += 1) {
       await world.submit(host, `s${count}`, { mailbox: 'sales@example.com' });
@@ -131,17 +131,17 @@ describe('one mailbox of several on an account', () => {
     await world.answerRings(host);
     await world.minutes(host, 3);
     expect(world.server.arrivals.length).toBe(5);
-    const { box } = await world.run(host.outbound.watch(world.account));
-    expect(box.holds).toMatchObject([{ mailbox: 'sales@example.com', reason: 'sendAs' }]);
-    expect(world.story('s4')).toEqual(['accepted', 'held']);
+    const { state } = await world.run(host.outbound.watch(world.account));
+    expect(state.holds).toMatchObject([{ mailbox: 'sales@example.com', reason: 'sendAs' }]);
+    expect(world.history('s4')).toEqual(['accepted', 'held']);
     await world.minutes(host, 300);
-    expect(world.story('s4').filter((type) => type === 'held').length).toBe(1);
+    expect(world.history('s4').filter((type) => type === 'held').length).toBe(1);
     may = true;
     await world.minutes(host, 200);
     expect(world.server.arrivals.length).toBe(10);
-    for (let count = 0; count < 5; count += 1) expect(world.story(`s${count}`).at(-1)).toBe('sent');
-    const after = (await world.run(host.outbound.watch(world.account))).box;
-    expect([after.holds, after.parked]).toEqual([[], []]);
+    for (let count = 0; count < 5; count += 1) expect(world.history(`s${count}`).at(-1)).toBe('sent');
+    const after = (await world.run(host.outbound.watch(world.account))).state;
+    expect([after.holds, after.suspendedMailboxes]).toEqual([[], []]);
   });
 
   test('paused by a person: held until resumed; a pause ends by nothing else', async () => {
@@ -154,11 +154,11 @@ describe('one mailbox of several on an account', () => {
     await world.submit(host, 'd');
     await world.answerRings(host);
     await world.minutes(host, 600);
-    expect(world.story('d')).toEqual(['accepted', 'sent']);
-    expect(world.story('s')).toEqual(['accepted', 'held']);
+    expect(world.history('d')).toEqual(['accepted', 'sent']);
+    expect(world.history('s')).toEqual(['accepted', 'held']);
     await world.run(host.outbound.resume({ account: world.account, mailbox: 'sales@example.com' }));
     await world.answerRings(host);
-    expect(world.story('s')).toEqual(['accepted', 'held', 'sent']);
+    expect(world.history('s')).toEqual(['accepted', 'held', 'sent']);
   });
 
   test('taken out of the settings: held with that reason, not forgotten, and sent when it is back', async () => {
@@ -167,11 +167,11 @@ describe('one mailbox of several on an account', () => {
     world.mailboxes = two.slice(0, 1);
     const without = world.host();
     await world.minutes(without, 2);
-    expect(world.story('s')).toEqual(['accepted', 'held']);
+    expect(world.history('s')).toEqual(['accepted', 'held']);
     expect(world.about('s').at(-1)?.data['reason']).toBe('removed');
     world.mailboxes = two;
     await world.minutes(world.host(), 2);
-    expect(world.story('s')).toEqual(['accepted', 'held', 'sent']);
+    expect(world.history('s')).toEqual(['accepted', 'held', 'sent']);
   });
 
   test('both share the account’s limits', async () => {
@@ -194,11 +194,11 @@ test('an account that no mailbox names any more: its messages are held with that
   world.mailboxes = [mailbox('other@example.com')];
   const without = world.host();
   await world.minutes(without, 3);
-  expect(world.story('a')).toEqual(['accepted', 'held']);
+  expect(world.history('a')).toEqual(['accepted', 'held']);
   expect(world.server.connects).toEqual([]);
   world.mailboxes = mailboxes;
   await world.minutes(world.host(), 3);
-  expect(world.story('a')).toEqual(['accepted', 'held', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'held', 'sent']);
 });
 
 test('too many connections: one fewer, and the message goes again uncharged', async () => {
@@ -210,7 +210,7 @@ test('too many connections: one fewer, and the message goes again uncharged', as
     enhanced: '4.3.2',
     text: 'Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending',
   };
-  world.server.manner = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply } } : {});
+  world.server.dialogPlan = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply } } : {});
   for (const id of ['a', 'b', 'c']) await world.submit(host, id);
   await world.answerRings(host);
   expect(world.server.arrivals.length).toBe(3);
@@ -225,10 +225,10 @@ test('the vault out of reach: the account waits, no message is touched', async (
   const host = world.host({ tagKey });
   await world.submit(host, 'a');
   await world.answerRings(host);
-  expect((await world.run(host.outbound.watch(world.account))).box.holds).toMatchObject([
+  expect((await world.run(host.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'noToken' },
   ]);
   down = false;
   await world.minutes(host, 3);
-  expect(world.story('a')).toEqual(['accepted', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'sent']);
 });

@@ -2,7 +2,8 @@
 // connections that deliver them are in the relay's tests; here it is the judgement alone.
 import { describe, expect, test } from '@jest/globals';
 import { parseReply, type Reply } from '../../shared/mail/reply.ts';
-import type { HoldReason, Judgement } from '../../shared/outbound/policy/judgement.ts';
+import type { Judgement } from '../../shared/outbound/policy/judgement.ts';
+import type { HoldReason } from '../../shared/contract/holdReason.ts';
 import { judgeFailure, judgeRecipient, rowFor } from '../../shared/outbound/policy/judgeReply.ts';
 import type { Phase, RelayFailure } from '../../shared/outbound/ports.ts';
 import { replyTable } from '../../shared/outbound/policy/replyTable.ts';

@@ -11,11 +11,11 @@ describe('deferred', () => {
     const world = new World();
     const host = world.host();
     let refusals = 2;
-    world.server.manner = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply: tempfail } } : {});
+    world.server.dialogPlan = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply: tempfail } } : {});
     await world.submit(host, 'a');
     await world.answerRings(host);
     await world.minutes(host, 8);
-    expect(world.story('a')).toEqual(['accepted', 'deferred', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'deferred', 'deferred', 'sent']);
     const [one, two] = world.server.refusals.map(({ at }) => at);
     const sentAt = world.server.arrivals[0]?.at ?? 0;
     expect((two ?? 0) - (one ?? 0)).toBeGreaterThan(47_000);
@@ -24,13 +24,13 @@ describe('deferred', () => {
   });
 
   test('given up when its own deferrals add up to the age, and filed as a dead letter with its reply', async () => {
-    const world = new World(undefined, { giveUpAfterMs: 10 * 60_000, refusalsBeforeStormCount: 99 });
+    const world = new World(undefined, { giveUpAfterMs: 10 * 60_000, refusalsBeforeHoldCount: 99 });
     const host = world.host();
-    world.server.manner = () => ({ refuse: { phase: 'dot', reply: tempfail } });
+    world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: tempfail } });
     await world.submit(host, 'a');
     await world.answerRings(host);
     await world.minutes(host, 20);
-    expect(world.story('a').at(-1)).toBe('failed');
+    expect(world.history('a').at(-1)).toBe('failed');
     const [letter] = await world.run(host.outbound.forPerson(world.account, 'failed', 10));
     expect(letter).toMatchObject({ id: 'a', state: 'failed', reason: 'tooOld' });
     expect(letter?.content).toBeDefined();
@@ -41,7 +41,7 @@ describe('deferred', () => {
     const world = new World();
     const host = world.host();
     let first = true;
-    world.server.manner = () => {
+    world.server.dialogPlan = () => {
       const cut = first;
       first = false;
       return cut ? { cut: 'beforeDot' } : {};
@@ -49,7 +49,7 @@ describe('deferred', () => {
     await world.submit(host, 'a');
     await world.answerRings(host);
     await world.minutes(host, 4);
-    expect(world.story('a')).toEqual(['accepted', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.2']);
   });
 });
@@ -59,7 +59,7 @@ describe('recipients', () => {
     const world = new World();
     const host = world.host();
     let attempt = 0;
-    world.server.manner = () => {
+    world.server.dialogPlan = () => {
       attempt += 1;
       return {
         rcpt: (address) =>
@@ -77,7 +77,7 @@ describe('recipients', () => {
       ['now@x.example'],
       ['later@x.example'],
     ]);
-    expect(world.story('a')).toEqual(['accepted', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'deferred', 'sent']);
     const outcomes = world.about('a').at(-1)?.data['recipients'] as readonly {
       address: string;
       outcome: string;
@@ -92,10 +92,10 @@ describe('recipients', () => {
   test('all refused for good: a dead letter with each reply', async () => {
     const world = new World();
     const host = world.host();
-    world.server.manner = () => ({ rcpt: () => noSuchUser });
+    world.server.dialogPlan = () => ({ rcpt: () => noSuchUser });
     await world.submit(host, 'a', { to: ['x@x.example', 'y@x.example'] });
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'failed']);
+    expect(world.history('a')).toEqual(['accepted', 'failed']);
     expect(await world.state(host, 'a')).toBe('failed');
   });
 
@@ -113,7 +113,7 @@ describe('recipients', () => {
     const host = world.host();
     await world.submit(host, 'a', { to: [1, 2, 3, 4].map((number) => `r${number}@x.example`) });
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'failed']);
+    expect(world.history('a')).toEqual(['accepted', 'failed']);
     expect(world.server.arrivals).toEqual([]);
   });
 });
@@ -132,7 +132,7 @@ describe('time', () => {
     await world.minutes(host, 6);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['later.1']);
     expect(world.server.arrivals[0]?.at).toBeGreaterThan(dueAt - 2_000);
-    expect(world.story('over')).toEqual(['accepted', 'expired']);
+    expect(world.history('over')).toEqual(['accepted', 'expired']);
   });
 
   test('lanes: urgent before normal before bulk', async () => {
@@ -169,14 +169,14 @@ describe('time', () => {
     await world.answerRings(host);
     await world.submit(host, 'tooMuchToday', { to: many(5) });
     await world.answerRings(host);
-    const box = (await world.run(host.outbound.watch(world.account))).box;
-    expect(box.sleep[1]).toBeGreaterThan(world.clock.now);
-    expect([box.sleep[0], box.sleep[2]]).toEqual([0, 0]);
+    const state = (await world.run(host.outbound.watch(world.account))).state;
+    expect(state.backoffUntil[1]).toBeGreaterThan(world.clock.now);
+    expect([state.backoffUntil[0], state.backoffUntil[2]]).toEqual([0, 0]);
     await world.submit(host, 'urgent', { to: many(2), priority: 'high' });
-    expect(world.queue.rung.length).toBe(1);
+    expect(world.queue.wakeUps.length).toBe(1);
     await world.answerRings(host);
     await world.submit(host, 'another');
-    expect(world.queue.rung.length).toBe(0);
+    expect(world.queue.wakeUps.length).toBe(0);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['first.1', 'urgent.1']);
     await world.pass(24 * 3_600_000 + 20 * 60_000);
     await world.minutes(host, 2);
@@ -194,7 +194,7 @@ describe('acceptance', () => {
     expect(answer).toMatchObject({ kind: 'rejected', id: 'a' });
     await world.answerRings(host);
     expect(world.server.arrivals.length).toBe(1);
-    expect(world.story('a').filter((type) => type !== 'rejected')).toEqual(['accepted', 'sent']);
+    expect(world.history('a').filter((type) => type !== 'rejected')).toEqual(['accepted', 'sent']);
   });
 
   test.each([
@@ -229,7 +229,7 @@ describe('acceptance', () => {
     world.blobs.uploads.clear();
     await world.submit(host, 'a', { attachments });
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'sent']);
     const absent = await world.run(host.outbound.accept(world.submission('b', { attachments })));
     expect(absent).toMatchObject({ kind: 'rejected', problems: [{ field: 'attachments[0].blob' }] });
   });
@@ -242,8 +242,8 @@ describe('acceptance', () => {
     const gone = await world.run(host.outbound.message(world.account, 'gone'));
     world.blobs.stored.delete(String(gone?.message.content));
     await world.answerRings(host);
-    expect(world.story('large')).toEqual(['accepted', 'sent']);
-    expect(world.story('gone')).toEqual(['accepted', 'failed']);
+    expect(world.history('large')).toEqual(['accepted', 'sent']);
+    expect(world.history('gone')).toEqual(['accepted', 'failed']);
     expect(world.about('gone').at(-1)?.data['reason']).toBe('contentGone');
   });
 
@@ -252,8 +252,8 @@ describe('acceptance', () => {
     const host = world.host();
     await world.run(host.outbound.settlePoison(JSON.stringify(world.submission('a'))));
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'sent']);
-    host.wire.fates = (call) => ({
+    expect(world.history('a')).toEqual(['accepted', 'sent']);
+    host.wire.faultPlan = (call) => ({
       thereMs: 1,
       backMs: 1,
       ...(call.kind === 'resubmit' ? {} : ({ trouble: 'refused' } as const)),
@@ -273,7 +273,7 @@ describe('a person acts', () => {
       kind: 'done',
     });
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'cancelled']);
+    expect(world.history('a')).toEqual(['accepted', 'cancelled']);
     expect(world.server.arrivals).toEqual([]);
     await world.submit(host, 'b');
     const draining = host.outbound.drain(world.account, 'invocation');
@@ -287,7 +287,7 @@ describe('a person acts', () => {
     expect(await world.run(host.outbound.cancel({ account: world.account, id: 'c', by }))).toEqual({
       kind: 'unknown',
     });
-    expect(world.story('b')).toEqual(['accepted', 'sent']);
+    expect(world.history('b')).toEqual(['accepted', 'sent']);
   });
 
   test('cancelled and claimed at the same moment: one of them wins, never both', async () => {
@@ -301,7 +301,7 @@ describe('a person acts', () => {
       const answer = await world.run(other.outbound.cancel({ account: world.account, id: 'a', by }));
       await world.run(draining);
       await world.minutes(host, 1);
-      expect(world.story('a')).toEqual(['accepted', answer.kind === 'done' ? 'cancelled' : 'sent']);
+      expect(world.history('a')).toEqual(['accepted', answer.kind === 'done' ? 'cancelled' : 'sent']);
       expect(world.server.arrivals.length).toBe(answer.kind === 'done' ? 0 : 1);
     }
   });
@@ -309,18 +309,18 @@ describe('a person acts', () => {
   test('a dead letter is sent again by a person, marked as sent, or removed', async () => {
     const world = new World();
     const host = world.host();
-    world.server.manner = () => ({ rcpt: () => noSuchUser });
+    world.server.dialogPlan = () => ({ rcpt: () => noSuchUser });
     for (const id of ['again', 'known', 'away']) await world.submit(host, id);
     await world.answerRings(host);
-    world.server.manner = () => ({});
+    world.server.dialogPlan = () => ({});
     const { account } = world;
     expect(await world.run(host.outbound.replay({ account, id: 'again', by }))).toEqual({ kind: 'done' });
     expect(await world.run(host.outbound.markSent({ account, id: 'known', by }))).toEqual({ kind: 'done' });
     expect(await world.run(host.outbound.remove({ account, id: 'away', by }))).toEqual({ kind: 'done' });
     await world.answerRings(host);
-    expect(world.story('again')).toEqual(['accepted', 'failed', 'deferred', 'sent']);
+    expect(world.history('again')).toEqual(['accepted', 'failed', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['again.2']);
-    expect(world.story('known')).toEqual(['accepted', 'failed', 'sent']);
+    expect(world.history('known')).toEqual(['accepted', 'failed', 'sent']);
     expect(await world.state(host, 'away')).toBe('absent');
   });
 });
@@ -331,7 +331,7 @@ test('retention: finished and old rows go, then blobs that nothing names; dead l
   world.blobs.uploads.set('esm-upload/shared', Buffer.from('shared by two'));
   const attachments = [{ filename: 'r.txt', contentType: 'text/plain', blob: 'esm-upload/shared' }];
   await world.submit(host, 'old', { text: 'x'.repeat(100_000), attachments });
-  world.server.manner = ({ bridgeId }) => (bridgeId === 'dead.1' ? { rcpt: () => noSuchUser } : {});
+  world.server.dialogPlan = ({ bridgeId }) => (bridgeId === 'dead.1' ? { rcpt: () => noSuchUser } : {});
   await world.submit(host, 'dead', { attachments });
   await world.answerRings(host);
   const before = world.blobs.stored.size;
@@ -349,12 +349,12 @@ test('a lost box: the limits are rebuilt from the messages, and the minute count
   const host = world.host();
   for (let count = 0; count < 20; count += 1) await world.submit(host, `m${count}`);
   await world.answerRings(host);
-  world.table.lose(world.account, 'box');
+  world.table.lose(world.account, 'account');
   const lostAt = world.clock.now;
   for (let count = 20; count < 40; count += 1) await world.submit(host, `m${count}`);
   await world.answerRings(host);
-  const { box } = await world.run(host.outbound.watch(world.account));
-  expect(box.day.reduce((sum, [, count]) => sum + count, 0)).toBe(20);
+  const { state } = await world.run(host.outbound.watch(world.account));
+  expect(state.day.reduce((sum, [, count]) => sum + count, 0)).toBe(20);
   await world.minutes(host, 25);
   expect(world.server.arrivals.length).toBe(40);
   expect(world.server.arrivals[20]?.at).toBeGreaterThan(lostAt + 14 * 60_000);

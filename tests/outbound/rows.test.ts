@@ -1,23 +1,23 @@
 // What is written into rows comes back as it was, whatever it is, within the bounds of a row.
+import { asLatest } from '../../shared/limits/storageTime.ts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeBox, emptyBox, encodeBox } from '../../shared/outbound/records/accountState.ts';
-import type { Box } from '../../shared/outbound/records/accountState.ts';
+import { decodeState, emptyState, encodeState } from '../../shared/outbound/records/accountState.ts';
+import type { AccountState } from '../../shared/outbound/records/accountState.ts';
 import { checkNumbers } from '../../shared/outbound/checkNumbers.ts';
 import { getText, putText } from '../../shared/outbound/records/chunks.ts';
 import {
   after,
   allDueRange,
-  asideKey,
-  asideRange,
-  doubtKey,
-  doubtRange,
+  suspendedKey,
+  suspendedRange,
+  inDoubtKey,
+  inDoubtRange,
   dueKey,
   dueRange,
   eventKey,
   eventRange,
   idAtEnd,
-  laneRange,
   messageKey,
   messageRange,
   parseDueKey,
@@ -27,9 +27,9 @@ import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import { mailbox } from '../models/world.ts';
 
-const at = Date.UTC(2026, 10, 25, 9);
+const at = asLatest(Date.UTC(2026, 10, 25, 9));
 
-const oneOpen: Box['open'][number] = {
+const oneActive: AccountState['activeAttempts'][number] = {
   id: 'a',
   attempt: 2,
   key: dueKey(1, at, 'a'),
@@ -39,22 +39,22 @@ const oneOpen: Box['open'][number] = {
   slot: at / 1_000,
 };
 
-const fullBox: Box = {
+const fullState: AccountState = {
   lease: { owner: 'invocation', tag: 'tag', until: at, connections: 2 },
-  ghosts: [{ connections: 1, goneBy: at }],
-  open: [oneOpen],
+  orphanedConnections: [{ connections: 1, goneBy: at }],
+  activeAttempts: [oneActive],
   slots: Array.from({ length: 920 }, (_, index): [number, number] => [at / 1_000 + index, 10_000]),
   day: Array.from({ length: 292 }, (_, index): [number, number] => [at / 1_000 + 300 * index, 10_000]),
-  sleep: { 0: 0, 1: at, 2: at + 1 },
+  backoffUntil: { 0: 0, 1: at, 2: at + 1 },
   holds: [
     {
       reason: 'quota',
       detail: 'The day is full.',
       remedy: 'Wait.',
       since: at,
-      until: at + 1,
-      tries: 3,
-      firstMs: 60_000,
+      probeAt: at + 1,
+      probeCount: 3,
+      firstProbeMs: 60_000,
     },
     {
       mailbox: 'sales@example.com',
@@ -62,20 +62,20 @@ const fullBox: Box = {
       detail: 'Paused.',
       remedy: 'Resume.',
       since: at,
-      tries: 0,
-      firstMs: 0,
+      probeCount: 0,
+      firstProbeMs: 0,
     },
   ],
-  parked: ['sales@example.com'],
+  suspendedMailboxes: ['sales@example.com'],
   claimToReplyMs: 1_500,
-  refusals: 2,
+  consecutiveRefusals: 2,
   writtenBy: 'somebody',
 };
 
-describe('box', () => {
+describe('account', () => {
   test('a full one and an empty one come back as they were', () => {
-    expect(decodeBox(encodeBox(fullBox))).toEqual(fullBox);
-    expect(decodeBox(encodeBox(emptyBox))).toEqual(emptyBox);
+    expect(decodeState(encodeState(fullState))).toEqual(fullState);
+    expect(decodeState(encodeState(emptyState))).toEqual(emptyState);
   });
 
   test('at its fullest, every property holds at most 64 KiB and the row 1 MiB', () => {
@@ -84,20 +84,20 @@ describe('box', () => {
       remedy: 'c'.repeat(300),
       reason: 'sendAs',
       since: at,
-      until: at,
-      tries: 99,
-      firstMs: 3_600_000,
+      probeAt: at,
+      probeCount: 99,
+      firstProbeMs: 3_600_000,
     } as const;
     const addresses = Array.from(
       { length: 100 },
       (_, index) => `${'m'.repeat(60)}${index}@${'d'.repeat(180)}.example`,
     );
-    const most = encodeBox({
-      ...fullBox,
+    const most = encodeState({
+      ...fullState,
       holds: addresses.map((address) => ({ ...hold, mailbox: address })),
-      parked: addresses,
-      open: Array.from({ length: 40 }, (_, index) => ({
-        ...oneOpen,
+      suspendedMailboxes: addresses,
+      activeAttempts: Array.from({ length: 40 }, (_, index) => ({
+        ...oneActive,
         id: `${'i'.repeat(120)}${index}`,
         key: dueKey(1, at, 'i'.repeat(128)),
       })),
@@ -108,7 +108,7 @@ describe('box', () => {
   });
 
   test('a row of another version is left alone', () => {
-    expect(() => decodeBox({ ...encodeBox(fullBox), version: 2 })).toThrow('version 2');
+    expect(() => decodeState({ ...encodeState(fullState), version: 2 })).toThrow('version 2');
   });
 });
 
@@ -141,8 +141,7 @@ describe('keys', () => {
         expect(dueKey(0, first, one) < dueKey(1, second, other)).toBe(true);
         expect(isIn(dueRange(1, second), dueKey(1, first, one))).toBe(first <= second);
         expect(isIn(dueRange(1, second), dueKey(0, first, one))).toBe(false);
-        expect(isIn(laneRange(2), dueKey(2, first, one))).toBe(true);
-        expect(isIn(doubtRange(second), doubtKey(first, one))).toBe(first <= second);
+        expect(isIn(inDoubtRange(second), inDoubtKey(first, one))).toBe(first <= second);
         expect(parseDueKey(dueKey(2, first, one))).toEqual({ lane: 2, at: first, id: one });
       }),
     );
@@ -154,19 +153,19 @@ describe('keys', () => {
         const keys = [
           messageKey(one),
           dueKey(0, when, one),
-          doubtKey(when, one),
+          inDoubtKey(when, one),
           eventKey(one, 7),
-          asideKey('failed', when, one),
-          asideKey({ mailbox: 'A@b.example' }, when, one),
-          'box',
+          suspendedKey('failed', when, one),
+          suspendedKey({ mailbox: 'A@b.example' }, when, one),
+          'account',
         ];
         const ranges = [
           messageRange,
           allDueRange,
-          doubtRange(1e14),
+          inDoubtRange(1e14),
           eventRange,
-          asideRange('failed'),
-          asideRange({ mailbox: 'a@B.example' }),
+          suspendedRange('failed'),
+          suspendedRange({ mailbox: 'a@B.example' }),
         ];
         for (const [place, range] of ranges.entries()) {
           expect(keys.filter((key) => isIn(range, key))).toEqual([keys[place]]);
@@ -197,17 +196,23 @@ describe('numbers that a row could not hold are refused at start', () => {
     ['a lease within its margin', { leaseMs: 8_000 }, 'lease is too short'],
     ['an attempt that outlives the function', { attemptMs: 400_000 }, 'outlive the function'],
   ])('%s', (_what, change, detail) => {
-    expect(checkNumbers({ ...defaultNumbers, ...change }, accounts).join(' ')).toContain(detail);
+    expect(checkNumbers({ ...defaultNumbers, ...change }, accounts)).toEqual([
+      { setting: 'OUTBOUND_NUMBERS', detail: expect.stringContaining(detail) },
+    ]);
   });
   test('a limit of nothing', () => {
     const limits = { messagesPerMinute: 0, recipientsPerDay: 1, connections: 1 };
     const none = groupAccounts([mailbox('desk@example.com', { limits })]);
-    expect(checkNumbers(defaultNumbers, none).join(' ')).toContain('below 1');
+    expect(checkNumbers(defaultNumbers, none)).toEqual([
+      { setting: 'MAILBOXES', detail: expect.stringContaining('below 1') },
+    ]);
   });
   test('four hundred mailboxes on one account', () => {
     const many = Array.from({ length: 400 }, (_, index) =>
       mailbox(`m${index}@example.com`, { smtpUser: 'one@example.com' }),
     );
-    expect(checkNumbers(defaultNumbers, groupAccounts(many)).join(' ')).toContain('too many mailboxes');
+    expect(checkNumbers(defaultNumbers, groupAccounts(many))).toEqual([
+      { setting: 'MAILBOXES', detail: expect.stringContaining('too many mailboxes') },
+    ]);
   });
 });

@@ -15,7 +15,7 @@ async function held(): Promise<World> {
   const without = world.host({ relay: unsigned });
   await world.submit(without, 'a');
   await world.answerRings(without);
-  expect((await world.run(without.outbound.watch(world.account))).box.holds).toMatchObject([
+  expect((await world.run(without.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'consent' },
   ]);
   return world;
@@ -26,11 +26,11 @@ test('after a sign-in the hold is tried at once, and ends', async () => {
   const host = world.host();
   // Without it the first try comes a quarter of an hour later.
   await world.minutes(host, 2);
-  expect(world.story('a')).not.toContain('sent');
+  expect(world.history('a')).not.toContain('sent');
   await world.run(host.outbound.signedIn(world.account));
   await world.answerRings(host);
-  expect(world.story('a').at(-1)).toBe('sent');
-  expect((await world.run(host.outbound.watch(world.account))).box.holds).toEqual([]);
+  expect(world.history('a').at(-1)).toBe('sent');
+  expect((await world.run(host.outbound.watch(world.account))).state.holds).toEqual([]);
 });
 
 test('a sign-in that helps nothing ends nothing', async () => {
@@ -38,8 +38,8 @@ test('a sign-in that helps nothing ends nothing', async () => {
   const without = world.host({ relay: unsigned });
   await world.run(without.outbound.signedIn(world.account));
   await world.answerRings(without);
-  expect(world.story('a')).not.toContain('sent');
-  expect((await world.run(without.outbound.watch(world.account))).box.holds).toMatchObject([
+  expect(world.history('a')).not.toContain('sent');
+  expect((await world.run(without.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'consent' },
   ]);
 });
@@ -49,10 +49,10 @@ test('what a person paused stays paused, and where nothing is held nobody is run
   const host = world.host();
   await world.run(host.outbound.pause({ account: world.account, by: 'a person' }));
   await world.answerRings(host);
-  world.queue.rung.length = 0;
+  world.queue.wakeUps.length = 0;
   await world.run(host.outbound.signedIn(world.account));
-  expect(world.queue.rung).toEqual([]);
-  expect((await world.run(host.outbound.watch(world.account))).box.holds).toMatchObject([
+  expect(world.queue.wakeUps).toEqual([]);
+  expect((await world.run(host.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'paused' },
   ]);
 });

@@ -7,18 +7,18 @@ test('a turn takes lease and slot, and gives both back', async () => {
   const turn = await world.run(host.outbound.smtpTurn(world.account, 'doctor'));
   if (turn.kind !== 'granted') throw new Error(turn.detail);
   expect(turn.budget.remainingMs()).toBeGreaterThan(50_000);
-  const during = (await world.run(host.outbound.watch(world.account))).box;
+  const during = (await world.run(host.outbound.watch(world.account))).state;
   expect(during.lease?.owner).toBe('doctor');
   expect(during.slots.length).toBe(1);
   expect(await world.run(host.outbound.smtpTurn(world.account, 'another'))).toMatchObject({ kind: 'busy' });
   await world.submit(host, 'a');
-  expect(world.queue.rung).toEqual([]);
+  expect(world.queue.wakeUps).toEqual([]);
   await world.run(turn.release());
-  const after = (await world.run(host.outbound.watch(world.account))).box;
+  const after = (await world.run(host.outbound.watch(world.account))).state;
   expect(after.lease).toBeUndefined();
   expect(after.slots[0]?.[0]).toBeLessThan((world.clock.now + 65_000) / 1_000);
   await world.answerRings(host);
-  expect(world.story('a')).toEqual(['accepted', 'sent']);
+  expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
 test('no turn while the minute is full', async () => {
@@ -27,5 +27,5 @@ test('no turn while the minute is full', async () => {
   for (let count = 0; count < 30; count += 1) await world.submit(host, `m${count}`);
   await world.answerRings(host);
   expect(await world.run(host.outbound.smtpTurn(world.account, 'doctor'))).toMatchObject({ kind: 'busy' });
-  expect((await world.run(host.outbound.watch(world.account))).box.lease).toBeUndefined();
+  expect((await world.run(host.outbound.watch(world.account))).state.lease).toBeUndefined();
 });

@@ -1,10 +1,13 @@
+import type { Json } from '../../shared/contract/submission.ts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { eventData, eventSchema, schemaName, toCloudEvent } from '../../shared/contract/statusCloudEvent.ts';
-import type { RecipientOutcome, Told, ToldType } from '../../shared/contract/statusEvent.ts';
+import type { RecipientOutcome, StatusEvent, StatusEventType } from '../../shared/contract/statusEvent.ts';
 
 const at = Date.UTC(2026, 10, 25, 9, 30, 0, 7);
-const types = Object.keys(eventData).filter((type): type is ToldType => Object.hasOwn(eventData, type));
+const types = Object.keys(eventData).filter((type): type is StatusEventType =>
+  Object.hasOwn(eventData, type),
+);
 
 const recipients: readonly RecipientOutcome[] = [
   {
@@ -20,10 +23,10 @@ const recipients: readonly RecipientOutcome[] = [
 ];
 
 /** One of each type, with everything that the outbound side may say in it. */
-const all: Readonly<Record<ToldType, Told>> = {
+const all = {
   'mail.accepted': {
     type: 'mail.accepted',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 1,
     mailbox: 'desk@example.com',
     at,
@@ -31,7 +34,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.sent': {
     type: 'mail.sent',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -44,17 +47,17 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.deferred': {
     type: 'mail.deferred',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
     retryAt: at + 60_000,
-    reason: 'storm',
+    reason: 'consecutiveRefusals',
     detail: 'Refused for now.',
   },
   'mail.held': {
     type: 'mail.held',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -64,7 +67,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.inDoubt': {
     type: 'mail.inDoubt',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -74,7 +77,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.failed': {
     type: 'mail.failed',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -83,7 +86,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.expired': {
     type: 'mail.expired',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -91,7 +94,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.cancelled': {
     type: 'mail.cancelled',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 2,
     mailbox: 'desk@example.com',
     at,
@@ -99,7 +102,7 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.bounced': {
     type: 'mail.bounced',
-    id: 'INC-1',
+    submissionId: 'INC-1',
     sequence: 3,
     mailbox: 'desk@example.com',
     at,
@@ -120,16 +123,16 @@ const all: Readonly<Record<ToldType, Told>> = {
   },
   'mail.rejected': {
     type: 'mail.rejected',
-    id: 'INC-2',
+    submissionId: 'INC-2',
     mailbox: 'desk@example.com',
     at,
     rejection: { sha256: 'ab'.repeat(32), sizeBytes: 12 },
     problems: [{ field: 'to', detail: 'to is missing.' }],
   },
-};
+} satisfies Readonly<Record<StatusEventType, StatusEvent>>;
 
-function parsed(told: Told): Record<string, unknown> {
-  return JSON.parse(toCloudEvent(told)) as Record<string, unknown>;
+function parsed(event: StatusEvent): Record<string, unknown> {
+  return JSON.parse(toCloudEvent(event)) as Record<string, unknown>;
 }
 
 describe('an event', () => {
@@ -152,7 +155,7 @@ describe('an event', () => {
   test('has the attributes of CloudEvents 1.0', () => {
     expect(parsed(all['mail.sent'])).toEqual({
       specversion: '1.0',
-      id: 'INC-1/2',
+      submissionId: 'INC-1/2',
       source: '/esm-mail-bridge/mailboxes/desk%40example.com',
       type: 'mail.sent',
       subject: 'INC-1',
@@ -160,7 +163,7 @@ describe('an event', () => {
       datacontenttype: 'application/json',
       dataschema: 'urn:esm-mail-bridge:schema:mail.sent:1',
       data: {
-        submission: 'INC-1',
+        submissionId: 'INC-1',
         sequence: 2,
         mailbox: 'desk@example.com',
         attempt: 1,
@@ -185,10 +188,10 @@ describe('an event', () => {
     expect(parsed(all['mail.deferred'])['data']).toMatchObject({ retryAt: '2026-11-25T09:31:00.007Z' });
   });
 
-  test('told again is the same text, and every event has a name of its own', () => {
+  test('published again is the same text, and every event has a name of its own', () => {
     expect(toCloudEvent(all['mail.sent'])).toBe(toCloudEvent({ ...all['mail.sent'] }));
     const rejected = all['mail.rejected'];
-    const nameless: Told = {
+    const nameless: StatusEvent = {
       type: 'mail.rejected',
       at,
       rejection: { sha256: 'ab'.repeat(32), sizeBytes: 12 },
@@ -197,12 +200,12 @@ describe('an event', () => {
     const names = [
       all['mail.sent'],
       { ...all['mail.sent'], sequence: 3 },
-      { ...all['mail.sent'], id: 'INC-12', sequence: 2 },
+      { ...all['mail.sent'], submissionId: 'INC-12', sequence: 2 },
       rejected,
       { ...rejected, rejection: { sha256: 'cd'.repeat(32), sizeBytes: 12 } },
       nameless,
-    ].map((told) => {
-      const { id, source } = parsed(told);
+    ].map((event) => {
+      const { id, source } = parsed(event);
       return `${String(source)} ${String(id)}`;
     });
     expect(new Set(names).size).toBe(names.length);
@@ -220,9 +223,9 @@ describe('an event', () => {
         fc.string({ unit: 'binary' }),
         fc.jsonValue({ stringUnit: 'binary' }),
         (detail, correlation) => {
-          const text = toCloudEvent({ ...all['mail.held'], detail, correlation });
+          const text = toCloudEvent({ ...all['mail.held'], detail, correlation: correlation as Json });
           if (!/^[\x20-\x7e]+$/.test(text)) throw new Error(`not printable: ${text}`);
-          const data = parsed({ ...all['mail.held'], detail, correlation })['data'];
+          const data = parsed({ ...all['mail.held'], detail, correlation: correlation as Json })['data'];
           expect(data).toMatchObject(JSON.parse(JSON.stringify({ detail, correlation })) as object);
         },
       ),
@@ -230,29 +233,30 @@ describe('an event', () => {
     );
   });
 
-  test('that is too long for a queue message names where the whole lies', () => {
-    const event = parsed({
-      ...all['mail.sent'],
-      recipients: [],
-      whole: { blob: `outbound-content/${'ab'.repeat(32)}`, sizeBytes: 60_000 },
-    });
-    expect(event['data']).toMatchObject({
-      whole: { blob: `outbound-content/${'ab'.repeat(32)}`, sizeBytes: 60_000 },
-    });
+  test('that is too long for a queue message names where the whole is', () => {
+    const whole = { blob: `outbound-content/${'ab'.repeat(32)}`, sizeBytes: 60_000 };
+    const event = JSON.parse(toCloudEvent(all['mail.sent'], whole)) as Record<string, unknown>;
+    expect(event['data']).toMatchObject({ whole });
+    expect(event['data']).not.toHaveProperty('recipients');
     expect(eventSchema('mail.sent').safeParse(event).success).toBe(true);
   });
 
-  test('without its recipients fits in a queue message at the largest of everything else', () => {
-    const largest = toCloudEvent({
+  test.each<StatusEvent>([
+    {
       ...all['mail.rejected'],
-      id: 'x'.repeat(128),
-      correlation: '\u00e4'.repeat(4_094),
+      submissionId: 'x'.repeat(128),
       problems: Array.from({ length: 20 }, () => ({ field: 'x'.repeat(200), detail: 'x'.repeat(600) })),
+    },
+    {
+      ...all['mail.held'],
+      submissionId: 'x'.repeat(128),
+      correlation: '\u00e4'.repeat(4_094),
       reason: 'x'.repeat(100),
       detail: 'x'.repeat(1_000),
       remedy: 'x'.repeat(1_000),
-    });
-    expect(largest.length).toBeLessThan(49_152);
+    },
+  ])('without its recipients fits in a queue message at the largest of everything else: $type', (event) => {
+    expect(toCloudEvent(event).length).toBeLessThan(49_152);
   });
 });
 

@@ -19,12 +19,12 @@ test.each(pairs)('%s: never more than three in a minute', async (_what, first, s
     drainBudgetMs: 100_000,
     attemptMs: 200_000,
   });
-  world.server.manner = () => ({ latencyMs: 300 });
+  world.server.dialogPlan = () => ({ latencyMs: 300 });
   const one = world.host();
   const other = world.host();
   for (let count = 0; count < 80; count += 1) await world.submit(world.host(), `m${count}`);
-  one.wire.fates = () => first;
-  other.wire.fates = () => second;
+  one.wire.faultPlan = () => first;
+  other.wire.faultPlan = () => second;
   for (let round = 0; round < 24; round += 1) {
     await world.run((round % 2 === 0 ? one : other).outbound.drain(world.account, 'invocation'));
   }

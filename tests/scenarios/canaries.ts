@@ -1,4 +1,4 @@
-// Looks for secrets where none may be: in every line that a host said and in everything that storage holds. A value
+// Searches for secrets in every log line of a host and in all of storage. A value
 // counts as found in any of the forms in which it travels: as it is, half of it, base64 at each of the three
 // offsets (so inside a SASL string as well), URL-encoded.
 import type { StoreClients } from '../../shared/storage/clients.ts';

@@ -6,7 +6,7 @@ import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 import { applicationMailbox, inboundNumbers, startRig, submission, until, type Rig } from './rig.ts';
 
-const box = (name: string): string => `${name}@kunta.example`;
+const addressOf = (name: string): string => `${name}@kunta.example`;
 const limit = 10;
 const folder = 'Käsitellyt';
 const inboxes = ['heads', 'stream', 'move'].map((name) =>
@@ -43,7 +43,7 @@ afterAll(() => rig.close(), 60_000);
 describe('killed in the middle of a burst', () => {
   test('nothing is lost, what was not claimed is sent once, what was open is settled by a look', async () => {
     // In one account the fourth message is taken and its reply not given; in the other it is not taken yet.
-    const gates = { [box('taken')]: 'reply', [box('open')]: 'dot' };
+    const gates = { [addressOf('taken')]: 'reply', [addressOf('open')]: 'dot' };
     const reached = new Map<string, string>();
     const counts = new Map<string, number>();
     let killed: Promise<void> | undefined;
@@ -62,16 +62,16 @@ describe('killed in the middle of a burst', () => {
     const ids = ['taken', 'open'].flatMap((name) =>
       Array.from({ length: 16 }, (_, index) => `${name}-${String(index)}`),
     );
-    for (const id of ids) await rig.esm.submit(submission(id, box(id.split('-')[0] ?? '')));
+    for (const id of ids) await rig.esm.submit(submission(id, addressOf(id.split('-')[0] ?? '')));
     await until('it is dead', () => killed !== undefined);
     await killed;
 
     const claimed = new Set<string>();
     for (const name of ['taken', 'open']) {
-      for (const { id } of (await rig.desk.watch(box(name))).box.open) claimed.add(id);
+      for (const { id } of (await rig.outbound.watch(addressOf(name))).state.activeAttempts) claimed.add(id);
     }
-    const takenId = reached.get(box('taken'))?.replace(/\.1$/, '') ?? '';
-    const openId = reached.get(box('open'))?.replace(/\.1$/, '') ?? '';
+    const takenId = reached.get(addressOf('taken'))?.replace(/\.1$/, '') ?? '';
+    const openId = reached.get(addressOf('open'))?.replace(/\.1$/, '') ?? '';
     expect([claimed.has(takenId), claimed.has(openId)]).toEqual([true, true]);
     beforeStep = () => undefined;
     host = await rig.startHost();
@@ -80,24 +80,24 @@ describe('killed in the middle of a burst', () => {
     for (const id of ids) {
       await until(
         `${id} has an end`,
-        () => ends.includes(rig.told(id).at(-1) ?? ''),
-        () => rig.told(id),
+        () => ends.includes(rig.eventTypes(id).at(-1) ?? ''),
+        () => rig.eventTypes(id),
       );
     }
     const arrivals = (id: string): number => rig.stack.exchange.log.messagesOf(id).length;
-    const story = (id: string): string => `${rig.told(id).join(' ')}, ${String(arrivals(id))}`;
+    const history = (id: string): string => `${rig.eventTypes(id).join(' ')}, ${String(arrivals(id))}`;
     for (const id of ids.filter((one) => !claimed.has(one)))
-      expect([id, story(id)]).toEqual([id, 'accepted sent, 1']);
+      expect([id, history(id)]).toEqual([id, 'accepted sent, 1']);
     for (const id of claimed) {
-      expect(['accepted inDoubt sent, 1', 'accepted inDoubt held, 0']).toContain(story(id));
+      expect(['accepted inDoubt sent, 1', 'accepted inDoubt held, 0']).toContain(history(id));
     }
-    expect(story(takenId)).toBe('accepted inDoubt sent, 1');
-    expect(story(openId)).toBe('accepted inDoubt held, 0');
+    expect(history(takenId)).toBe('accepted inDoubt sent, 1');
+    expect(history(openId)).toBe('accepted inDoubt held, 0');
     expect(rig.last(openId)?.data).toMatchObject({ reason: 'notFound' });
     const figures = rig.stack.exchange.figures();
     expect(figures.violations).toEqual([]);
     expect(figures.mostMessages).toBeLessThanOrEqual(limit);
-    expect(rig.events('outbound.waits')).not.toEqual([]);
+    expect(rig.events('outbound.rateLimited')).not.toEqual([]);
     expect(figures.mostConnections).toBeLessThanOrEqual(3);
     expect(rig.esm.rejections).toEqual([]);
   }, 240_000);
@@ -109,7 +109,7 @@ describe('killed in the middle of a fetch', () => {
 
   /** Twelve mails, the seventh of 3 MB. */
   function fill(name: string): ReadonlyMap<string, Buffer> {
-    const inbox = rig.stack.exchange.store.mailbox(box(name));
+    const inbox = rig.stack.exchange.store.mailbox(addressOf(name));
     const mails = new Map<string, Buffer>();
     for (let uid = 1; uid <= small + 1; uid += 1) {
       const messageId = `<${name}.${String(uid)}@muualla.example>`;
@@ -117,7 +117,7 @@ describe('killed in the middle of a fetch', () => {
       const raw = Buffer.from(
         [
           'From: Aino <aino@muualla.example>',
-          `To: ${box(name)}`,
+          `To: ${addressOf(name)}`,
           `Subject: ${String(uid)}`,
           'Date: Wed, 25 Nov 2026 09:31:00 +0200',
           `Message-ID: ${messageId}`,
@@ -162,11 +162,11 @@ describe('killed in the middle of a fetch', () => {
     async (name, _what, isThere, noticesBefore, repeats) => {
       const mails = fill(name);
       const own = (): typeof rig.esm.notices =>
-        rig.esm.notices.filter(({ data }) => data['mailbox'] === box(name));
+        rig.esm.notices.filter(({ data }) => data['mailbox'] === addressOf(name));
       let killed: Promise<void> | undefined;
       let seen = 0;
       beforeStep = async (step, info) => {
-        if (info.protocol !== 'imap' || info.account !== box(name)) return undefined;
+        if (info.protocol !== 'imap' || info.account !== addressOf(name)) return undefined;
         if (step === 'message' && info.uid === largeUid) seen += 1;
         if (killed !== undefined || !isThere(step, info, seen)) return undefined;
         await until(
@@ -185,7 +185,7 @@ describe('killed in the middle of a fetch', () => {
       const repeatsBefore = rig.esm.repeats.notices;
 
       host = await rig.startHost({ timersOff: true });
-      const mailbox = rig.stack.exchange.store.mailbox(box(name));
+      const mailbox = rig.stack.exchange.store.mailbox(addressOf(name));
       await until(
         'all is fetched and moved',
         async () => {

@@ -1,4 +1,4 @@
-// Every row of the reply table, over real SMTP connections: the relay talks to a server that says exactly the row's
+// Every row of the reply table, over real SMTP connections: the relay talks to a server that sends exactly the row's
 // sample at one step, and what the relay reports is judged. The judgement expected is read off the row and off the
 // sample by this file's own, plainer reading; so a reply that the relay loses, shortens or takes for another
 // step's fails here, and so does a row that another one hides.
@@ -104,10 +104,10 @@ function codesOf(sample: string): { readonly code: number; readonly enhanced?: s
   return { code: Number(code), ...(/^\d\.\d+\.\d+$/.test(second) ? { enhanced: second } : {}) };
 }
 
-/** What the table says of a row at a step where the row applies. */
+/** The table's decision for a row at a step where the row applies. */
 function expectedOf(row: ReplyRow, step: Step): object {
   const codes = codesOf(row.sample);
-  // Before MAIL there is no message that could die: the account stands still instead.
+  // Before MAIL there is no message that could fail: the account is held instead.
   if (row.decision.do === 'deadLetter' && step === 'auth')
     return { do: 'configuration', scope: 'account', reason: 'signIn', ...codes };
   if (row.decision.do === 'deadLetter' && step === 'greeting')
@@ -133,7 +133,7 @@ describe('a reply of the table', () => {
   });
 
   test.each(cases.filter(([, step, row]) => step === 'rcpt' && applies(row, step)))(
-    '%s to RCPT says this of the recipient',
+    '%s to RCPT gives this outcome for the recipient',
     async (_name, _step, row) => {
       const { recipient } = await outcomeOf('rcpt', row.sample);
       // Too many connections end the session; for the recipient that is: again.
@@ -156,7 +156,7 @@ describe('a reply of the table', () => {
 });
 
 describe('a reply that no row knows', () => {
-  const unknown = (class_: 4 | 5): string => `${class_}57 ${class_}.9.99 Something that nobody has seen yet`;
+  const unknown = (class_: 4 | 5): string => `${class_}57 ${class_}.9.99 An unknown reply`;
   test.each([...before, ...during])('4xx at %s is transient', async (step) => {
     const { judged } = await outcomeOf(step, unknown(4));
     expect(judged).toMatchObject({ do: 'retry', code: 457, enhanced: '4.9.99' });

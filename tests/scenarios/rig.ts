@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { buildPackage } from '../../local/build.ts';
-import { openDesk } from '../../local/desk.ts';
-import { Esm, type Received } from '../../local/esm.ts';
+import { buildPackage } from '../../local/build/buildPackage.ts';
+import { EsmQueueClient, type ReceivedEvent } from '../../local/stack/esmQueueClient.ts';
 import type { HostProcess, HostProcessLine } from '../../local/functionsHost/hostProcess.ts';
-import { quickNumbers } from '../../local/quick.ts';
-import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack.ts';
+import { quickNumbers } from '../../local/stack/shortIntervals.ts';
+import { startStack, type MailboxSetting, type Stack, type StackOptions } from '../../local/stack/stack.ts';
+import { assembleOutbound } from '../../shared/assembly.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import type { Settings } from '../../shared/config/settings.ts';
@@ -28,9 +28,9 @@ export const scenarioNumbers = {
   periodMs: 4_000,
   attemptMs: 6_000,
   graceMs: 1_000,
-  firstLookMs: 200,
-  doubtSettleMs: 1_000,
-  lookPutOffMs: 1_000,
+  firstLookupMs: 200,
+  secondLookupMs: 1_000,
+  lookupRetryMs: 1_000,
   firstDeferralMs: 300,
   longestDeferralMs: 1_000,
   probeAtLeastMs: 1_500,
@@ -45,20 +45,20 @@ export type RigOptions = Omit<StackOptions, 'clock'> & {
 
 export interface Rig {
   readonly stack: Stack;
-  readonly esm: Esm;
-  /** Every line that a host has said, of all hosts. */
+  readonly esm: EsmQueueClient;
+  /** Every log line of all hosts. */
   readonly lines: readonly HostProcessLine[];
   startHost(options?: {
     readonly settings?: Readonly<Record<string, string>>;
     readonly timersOff?: boolean;
   }): Promise<HostProcess>;
-  /** What a person or ESM can do to a message: the outbound room over the same store, which never sends. */
-  readonly desk: Outbound;
+  /** Operator actions on messages: the outbound module over the same store. */
+  readonly outbound: Outbound;
   /** The app's own events of that name, `at` being when the host wrote the line. */
   events(name: string): readonly Readonly<Record<string, unknown>>[];
-  /** What ESM was told of a submission: `accepted`, `sent`, in the order of their sequence. */
-  told(id: string): readonly string[];
-  last(id: string): Received | undefined;
+  /** The types of a submission's status events: `accepted`, `sent`, by sequence. */
+  eventTypes(id: string): readonly string[];
+  last(id: string): ReceivedEvent | undefined;
   close(): Promise<void>;
 }
 
@@ -76,9 +76,9 @@ export async function startRig({ queues, ...options }: RigOptions): Promise<Rig>
   });
   const lines: HostProcessLine[] = [];
   const hosts: HostProcess[] = [];
-  const esm = new Esm(stack.store);
+  const esm = new EsmQueueClient(stack.store);
   esm.listen();
-  const told = (id: string): readonly string[] =>
+  const eventTypes = (id: string): readonly string[] =>
     esm.eventsOf(id).map(({ type }) => type.replace('mail.', ''));
   return {
     stack,
@@ -90,9 +90,9 @@ export async function startRig({ queues, ...options }: RigOptions): Promise<Rig>
       hosts.push(host);
       return host;
     },
-    desk: openDesk(settingsOf(stack)),
+    outbound: assembleOutbound(settingsOf(stack)).outbound,
     events: (name) => lines.flatMap(eventOf).filter(({ event }) => event === name),
-    told,
+    eventTypes,
     last: (id) => esm.eventsOf(id).at(-1),
     close: async () => {
       await Promise.all(hosts.map((host) => host.kill()));
@@ -120,7 +120,7 @@ function eventOf({ kind, message, at }: HostProcessLine): readonly Readonly<Reco
   return [{ ...(JSON.parse(message) as Record<string, unknown>), at }];
 }
 
-/** Waits until the condition holds; fails with what `seen` says when it does not within the bound. */
+/** Polls until the condition holds; after the time limit it throws with the result of `seen`. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -128,7 +128,8 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + patienceMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`${what}: not so, but ${JSON.stringify(await seen())}`);
+    if (performance.now() > end)
+      throw new Error(`${what}: not within the time limit; seen: ${JSON.stringify(await seen())}`);
     await pause(50);
   }
 }
@@ -142,9 +143,13 @@ export const applicationMailbox = (name: string, more: Partial<MailboxSetting> =
 });
 
 /** Of the fetching: a lease that ends soon after its holder died, and short pauses after a failure. */
-export const inboundNumbers = JSON.stringify({ leaseMs: 4_000, firstPauseMs: 500, longestPauseMs: 1_000 });
+export const inboundNumbers = JSON.stringify({
+  leaseMs: 4_000,
+  firstRetryDelayMs: 500,
+  longestRetryDelayMs: 1_000,
+});
 
-/** A small submission; `more` may say otherwise. */
+/** A small submission; `more` overrides its fields. */
 export const submission = (
   id: string,
   mailbox: string,

@@ -1,4 +1,4 @@
-// The samples of local/samples/, which people copy from: each is accepted or rejected as the demo's table says.
+// The samples of local/samples/, which users copy from: each is accepted or rejected as the demo's table states.
 import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ test.each(planned.map((one, index) => [files[index] ?? '', one] as const))('%s',
   expect(parsed).toMatchObject({ kind: 'rejected' });
 });
 
-test('the malformed one is told each of its faults, the one to an unknown mailbox only that', () => {
+test('the malformed one gets every problem, the one to an unknown mailbox only that one', () => {
   const problems = (id: string): readonly string[] => {
     const sample = planned.find((one) => one.id === id)?.submission;
     const parsed = parseSubmission(sample, context);

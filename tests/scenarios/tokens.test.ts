@@ -1,14 +1,14 @@
 // Access tokens that end in the middle of the work: they run out, their grant is revoked, the authority refuses or
-// asks for time. Each ends in the right state with a sentence for the administrator, and asks nobody in a loop: the
+// asks for time. Each ends in the right state with a message for the administrator, and never retries in a loop: the
 // authority's calls and the servers' logins are counted. And no token is anywhere that it should not be.
 //
-// Tokens live eight seconds here (real: 60 to 90 minutes); the door refreshes them half-way.
+// Tokens live eight seconds here (real: 60 to 90 minutes); they are refreshed half-way.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { StepInfo } from '../../local/emulators/exchange/faults.ts';
 import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { accountKey } from '../../shared/mail/accountKey.ts';
-import { createGrants, grantName } from '../../shared/oauth/grants.ts';
+import { Grants, grantName } from '../../shared/oauth/grants.ts';
 import { tableSignInRows } from '../../shared/oauth/tableSignInRows.ts';
 import type { Hold } from '../../shared/outbound/records/accountState.ts';
 import { containerNames, tableNames } from '../../shared/storage/names.ts';
@@ -19,14 +19,14 @@ import { applicationMailbox, inboundNumbers, startRig, submission, until, type R
 const tokenMs = 8_000;
 /** A sentence of our own, then the number to search for. */
 const sentence = /^[A-Z][a-z ].*\. \(AADSTS\d+, correlation id [0-9a-f-]{36}\)$/;
-const box = (name: string): string => `${name}@kunta.example`;
+const addressOf = (name: string): string => `${name}@kunta.example`;
 const delegated = (name: string): ReturnType<typeof applicationMailbox> =>
   applicationMailbox(name, { signIn: 'delegated', receive: true });
 
 let rig: Rig;
 let host: HostProcess;
 let beforeStep: (step: string, info: StepInfo) => Promise<undefined> | undefined = () => undefined;
-/** Every token that was given out or shown, as far as the stand-ins saw it. */
+/** Every token that was given out or shown, as far as the emulators saw it. */
 const secrets = new Set<string>();
 
 beforeAll(async () => {
@@ -73,40 +73,46 @@ const refreshTokens = (): readonly string[] => {
     .flatMap(({ value }) => /"refreshToken":"([^"]+)"/.exec(value)?.[1] ?? []);
 };
 
-const put = (id: string, mailbox: string): Promise<void> => rig.esm.submit(submission(id, box(mailbox)));
+const put = (id: string, mailbox: string): Promise<void> =>
+  rig.esm.submit(submission(id, addressOf(mailbox)));
 const sent = (id: string): Promise<void> =>
   until(
     `${id} is sent`,
-    () => rig.told(id).includes('sent'),
-    () => rig.told(id),
+    () => rig.eventTypes(id).includes('sent'),
+    () => rig.eventTypes(id),
   );
 const holdOf = async (name: string): Promise<Hold | undefined> =>
-  (await rig.desk.watch(box(name))).box.holds[0];
+  (await rig.outbound.watch(addressOf(name))).state.holds[0];
 const tried = (name: string, times: number): Promise<void> =>
-  until(`${name} was tried ${String(times)} times`, async () => ((await holdOf(name))?.tries ?? 0) >= times);
+  until(
+    `${name} was tried ${String(times)} times`,
+    async () => ((await holdOf(name))?.probeCount ?? 0) >= times,
+  );
 const outcomes = (outcome: 'ok' | number): number =>
   rig.stack.entra.calls.filter((call) => call.outcome === outcome).length;
 const logins = (name: string, protocol: 'smtp' | 'imap'): number =>
   rig.stack.exchange.log.connections.filter(
-    (one) => one.protocol === protocol && one.account?.toLowerCase() === box(name),
+    (one) => one.protocol === protocol && one.account?.toLowerCase() === addressOf(name),
   ).length;
 
 function deliver(name: string, count: number): void {
   for (let number = 1; number <= count; number += 1) {
     rig.stack.exchange.store
-      .mailbox(box(name))
+      .mailbox(addressOf(name))
       .deliver(
-        `From: aino@muualla.example\r\nTo: ${box(name)}\r\nSubject: ${String(number)}\r\n` +
+        `From: aino@muualla.example\r\nTo: ${addressOf(name)}\r\nSubject: ${String(number)}\r\n` +
           `Message-ID: <${name}.${String(number)}@muualla.example>\r\n\r\nHei.\r\n`,
       );
   }
 }
 
 const noticesOf = (name: string): number =>
-  rig.esm.notices.filter(({ data }) => data['mailbox'] === box(name)).length;
+  rig.esm.notices.filter(({ data }) => data['mailbox'] === addressOf(name)).length;
 
 async function cursorOf(name: string): Promise<{ readonly detail: string; readonly failureCount: number }> {
-  const row = await rig.stack.store.table(tableNames.inbound).getEntity(accountKey(box(name)), 'cursor');
+  const row = await rig.stack.store
+    .table(tableNames.inbound)
+    .getEntity(accountKey(addressOf(name)), 'cursor');
   return JSON.parse(String(row['position'])) as { detail: string; failureCount: number };
 }
 
@@ -125,17 +131,17 @@ test('runs out in the middle of a fetch: one more session with a new token, in t
   await until('all are announced', () => noticesOf('reads') === 6);
   expect(waited).toBe(true);
   expect(logins('reads', 'imap')).toBe(2);
-  const calls = rig.stack.entra.calls.filter(({ account }) => account === box('reads'));
+  const calls = rig.stack.entra.calls.filter(({ account }) => account === addressOf('reads'));
   expect(calls.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
   expect(await cursorOf('reads')).toMatchObject({ failureCount: 0 });
 }, 120_000);
 
-test('no longer believed in the middle of an SMTP session: the account is held, tried by itself, nobody charged', async () => {
+test('rejected in the middle of an SMTP session: the account is held, a probe ends it, no message is charged', async () => {
   const reply = { kind: 'reply', code: 530, enhanced: '5.7.57' } as const;
-  rig.stack.exchange.misbehave({
+  rig.stack.exchange.injectFault({
     protocol: 'smtp',
     at: 'mail',
-    account: box('long'),
+    account: addressOf('long'),
     skip: 2,
     times: 2,
     does: { ...reply, text: 'Client not authenticated to send mail.' },
@@ -143,9 +149,9 @@ test('no longer believed in the middle of an SMTP session: the account is held, 
   const ids = Array.from({ length: 6 }, (_, index) => `long-${String(index)}`);
   for (const id of ids) await put(id, 'long');
   for (const id of ids) await sent(id);
-  expect(ids.map((id) => rig.told(id))).toEqual(ids.map(() => ['accepted', 'sent']));
+  expect(ids.map((id) => rig.eventTypes(id))).toEqual(ids.map(() => ['accepted', 'sent']));
   expect(ids.map((id) => rig.stack.exchange.log.messagesOf(id).length)).toEqual(ids.map(() => 1));
-  const held = rig.events('outbound.held').filter(({ account }) => account === box('long'));
+  const held = rig.events('outbound.holdPlaced').filter(({ account }) => account === addressOf('long'));
   expect(held.length).toBeGreaterThanOrEqual(1);
   expect(held[0]).toMatchObject({ reason: 'signIn' });
   expect(String(held[0]?.['detail'])).toContain('never signed in');
@@ -157,7 +163,7 @@ test('revoked: the mailbox needs consent in both directions, one alert, the auth
   const name = 'gone';
   await put('gone-1', name);
   await sent('gone-1');
-  rig.stack.entra.revokeSessions(box(name));
+  rig.stack.entra.revokeSessions(addressOf(name));
   const from = outcomes(50173);
   const loginsBefore = [logins(name, 'smtp'), logins(name, 'imap')];
   // The token in hand serves to its end.
@@ -176,13 +182,15 @@ test('revoked: the mailbox needs consent in both directions, one alert, the auth
   expect(noticesOf(name)).toBe(0);
   expect(outcomes(50173) - from).toBe(1);
   expect([logins(name, 'smtp'), logins(name, 'imap')]).toEqual(loginsBefore);
-  const alerts = rig.events('oauth.consentNeeded').filter(({ grant }) => grant === grantName(box(name)));
+  const alerts = rig
+    .events('oauth.consentNeeded')
+    .filter(({ grant }) => grant === grantName(addressOf(name)));
   expect(alerts).toHaveLength(1);
-  for (const id of ['gone-2', 'gone-3']) expect(rig.told(id)).toEqual(['accepted']);
+  for (const id of ['gone-2', 'gone-3']) expect(rig.eventTypes(id)).toEqual(['accepted']);
 
   await reconnect(name);
   for (const id of ['gone-2', 'gone-3']) await sent(id);
-  expect(rig.told('gone-2')).toEqual(['accepted', 'sent']);
+  expect(rig.eventTypes('gone-2')).toEqual(['accepted', 'sent']);
   await until('the mails are fetched', async () => {
     await host.run('fetchMail');
     return noticesOf(name) === 2;
@@ -195,7 +203,7 @@ test('revoked: the mailbox needs consent in both directions, one alert, the auth
 async function reconnect(name: string): Promise<void> {
   const { vault, entra, store, settings } = rig.stack;
   const rows = tableSignInRows(new TableRows(store.table(tableNames.ops)));
-  const grants = createGrants(
+  const grants = new Grants(
     {
       read: () => Promise.resolve({ kind: 'absent' }),
       write: (secret, value, tags) =>
@@ -205,15 +213,16 @@ async function reconnect(name: string): Promise<void> {
         }),
     },
     rows,
-    systemClock,
-    systemRandom,
+    { clock: systemClock, random: systemRandom },
   );
   // The revocation was to the millisecond; a grant of the same one would be revoked as well.
   const revokedAt = Date.now();
   await until('a later millisecond', () => Date.now() > revokedAt);
   const scope = `${String(settings['OAUTH_SCOPES']).replaceAll(',', ' ')} offline_access`;
-  const refreshToken = entra.grant(box(name), String(settings['OAUTH_CLIENT_ID']), scope);
-  expect(await grants.connect(grantName(box(name)), { refreshToken, account: box(name) })).toEqual({
+  const refreshToken = entra.grant(addressOf(name), String(settings['OAUTH_CLIENT_ID']), scope);
+  expect(
+    await grants.connect(grantName(addressOf(name)), { refreshToken, account: addressOf(name) }),
+  ).toEqual({
     kind: 'connected',
   });
 }
@@ -222,7 +231,7 @@ test('refused by the authority: the account is held with its sentence, and goes 
   await put('app-1', 'app');
   await sent('app-1');
   // The credential of the app is no longer valid.
-  rig.stack.entra.trouble({ kind: 'refusal', code: 700213 });
+  rig.stack.entra.injectFault({ kind: 'refusal', code: 700213 });
   const from = rig.stack.entra.calls.length;
   const end = performance.now() + tokenMs;
   await until('the token in hand has run out', () => performance.now() > end);
@@ -230,18 +239,18 @@ test('refused by the authority: the account is held with its sentence, and goes 
   await until('it is held', async () => (await holdOf('app')) !== undefined);
   expect(await holdOf('app')).toMatchObject({ reason: 'signIn' });
   expect((await holdOf('app'))?.detail).toMatch(sentence);
-  expect((await holdOf('app'))?.detail).not.toContain('refused by the stand-in');
+  expect((await holdOf('app'))?.detail).not.toContain('refused by the emulator');
   await tried('app', 4);
-  // Asked once; the answer is remembered for half a minute, whoever asks.
+  // One request; the answer is cached for half a minute, for all callers.
   expect(rig.stack.entra.calls.length - from).toBeLessThanOrEqual(2);
   expect(logins('app', 'smtp')).toBe(1);
-  rig.stack.entra.mend();
+  rig.stack.entra.clearFaults();
   for (const id of ['app-2', 'app-3']) await sent(id);
-  expect(rig.told('app-3')).toEqual(['accepted', 'sent']);
+  expect(rig.eventTypes('app-3')).toEqual(['accepted', 'sent']);
 }, 240_000);
 
-test('429 from the authority is no bad credential: waited for as long as it says, and asked no more often', async () => {
-  rig.stack.entra.trouble({ kind: 'throttled', retryAfterSeconds: 3, times: 2 });
+test('429 from the authority is no bad credential: the Retry-After is respected', async () => {
+  rig.stack.entra.injectFault({ kind: 'throttled', retryAfterSeconds: 3, times: 2 });
   const from = outcomes(429);
   const end = performance.now() + tokenMs;
   await until('the token in hand has run out', () => performance.now() > end);
@@ -250,7 +259,7 @@ test('429 from the authority is no bad credential: waited for as long as it says
   await until('it is held', async () => (await holdOf('slow')) !== undefined);
   expect(await holdOf('slow')).toMatchObject({ reason: 'noToken' });
   await sent('slow-1');
-  expect(rig.told('slow-1')).toEqual(['accepted', 'sent']);
+  expect(rig.eventTypes('slow-1')).toEqual(['accepted', 'sent']);
   expect(outcomes(429) - from).toBe(2);
   expect(performance.now() - startedAt).toBeGreaterThan(6_000);
   expect(rig.events('oauth.consentNeeded').filter(({ grant }) => grant === 'application')).toEqual([]);
@@ -263,19 +272,19 @@ test('no token is in a line of the log, a row, a blob, a queue message or an err
   expect(refreshTokens().length).toBeGreaterThan(4);
   expect([...secrets].every((secret) => secret.length > 60)).toBe(true);
 
-  const said = rig.lines.map((line, index) => ({
+  const logged = rig.lines.map((line, index) => ({
     name: `line ${String(index)}`,
     content: Buffer.from(JSON.stringify(line)),
   }));
-  expect(said.length).toBeGreaterThan(100);
-  const told = JSON.stringify([
+  expect(logged.length).toBeGreaterThan(100);
+  const eventTypes = JSON.stringify([
     rig.esm.notices,
     rig.esm.rejections,
     ['gone-1', 'app-2'].map((id) => rig.esm.eventsOf(id)),
   ]);
   const places = [
-    ...said,
-    { name: 'told to ESM', content: Buffer.from(told) },
+    ...logged,
+    { name: 'published to ESM', content: Buffer.from(eventTypes) },
     ...(await everythingIn(rig.stack.store)),
   ];
   expect(findIn(places, secrets)).toEqual([]);

@@ -1,5 +1,4 @@
-// One of several processes of a run: lives through the world it is told to, says what came of it, waits for the
-// next.
+// One of several processes of a run: simulates the world it is sent, reports the outcome, and waits for the next.
 import { runWorld } from './run.ts';
 import type { Order } from './run.ts';
 

@@ -1,6 +1,6 @@
-// One process of the host. Everything it waits for comes back through `wake`: a process that stands still gets
-// nothing until it goes on, and then everything at once, in any order; a process that died gets nothing any more,
-// so its promises simply never resume.
+// One process of the host. Everything it waits for resumes through `wake`: a paused process gets nothing until it
+// resumes, and then everything at once, in any order; a dead process gets nothing any more, so its promises never
+// resolve.
 import type { Clock } from '../../shared/clock.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -17,7 +17,7 @@ export class Machine {
   readonly clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #deathWatch = new Set<() => void>();
-  #stillUntil = 0;
+  #pausedUntil = 0;
   #dead = false;
 
   constructor(name: string, scheduler: Scheduler, { skewMs, originMs, drift }: ClockError) {
@@ -35,38 +35,38 @@ export class Machine {
     return this.#dead;
   }
 
-  get still(): boolean {
-    return this.#scheduler.now < this.#stillUntil;
+  get paused(): boolean {
+    return this.#scheduler.now < this.#pausedUntil;
   }
 
-  /** Goes on with `run` as soon as this process can; never, where it is dead. */
+  /** Runs `run` as soon as this process can; never if it is dead. */
   wake(run: () => void): void {
     if (this.#dead) return;
-    if (this.still)
-      this.#scheduler.after(this.#stillUntil - this.#scheduler.now, () => {
+    if (this.paused)
+      this.#scheduler.after(this.#pausedUntil - this.#scheduler.now, () => {
         this.wake(run);
       });
     else run();
   }
 
-  /** The process stands still, as one does whose machine is moved or overcommitted. */
-  standStill(ms: number): void {
-    this.#stillUntil = Math.max(this.#stillUntil, this.#scheduler.now + ms);
-    this.#scheduler.trace(`${this.name} stands still`);
+  /** Pauses the process, as when its machine is moved or overcommitted. */
+  pause(ms: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#scheduler.now + ms);
+    this.#scheduler.trace(`${this.name} is paused`);
   }
 
   die(): void {
     if (this.#dead) return;
     this.#dead = true;
     this.#scheduler.trace(`${this.name} dies`);
-    for (const told of [...this.#deathWatch]) told();
+    for (const listener of [...this.#deathWatch]) listener();
     this.#deathWatch.clear();
   }
 
-  /** Called once when it dies; the answer takes the call back. */
-  onDeath(told: () => void): () => void {
-    this.#deathWatch.add(told);
-    return () => this.#deathWatch.delete(told);
+  /** Called once when it dies; the answer unsubscribes. */
+  onDeath(listener: () => void): () => void {
+    this.#deathWatch.add(listener);
+    return () => this.#deathWatch.delete(listener);
   }
 
   /** After `ms` of the world, or as soon as this process can after that. */

@@ -1,5 +1,5 @@
-// Who judges a run. It knows what was submitted, and sees only what anybody outside could: the server's log, the
-// status queue, the clock, and at the very end that the outbox has nothing left to do. Invariants I1 to I4, I7,
+// Judges a run. It knows what was submitted, and otherwise sees only what is visible from outside: the server's log, the
+// status queue, the clock, and at the very end that the outbox is empty. Invariants I1 to I4, I7,
 // I8, I10 and I12 of the failure catalogue; each violation is a sentence that begins with its kind.
 import type { Blobs } from './store.ts';
 import type { Arrival } from './server.ts';
@@ -10,8 +10,8 @@ interface Outcome {
   readonly outcome: string;
 }
 
-interface Story {
-  /** Of the last event told for the first time. */
+interface History {
+  /** Of the last new event. */
   sequence: number;
   type: string;
   reason: string;
@@ -26,9 +26,9 @@ export interface Verdict {
   readonly violations: readonly string[];
   readonly lost: number;
   readonly unexplainedDuplicates: number;
-  /** Ids that were told to be in doubt at some time. */
+  /** Ids that were reported as in doubt at some time. */
   readonly inDoubt: number;
-  readonly doubtsTold: number;
+  readonly doubtsReported: number;
   /** Ids that end waiting for a person. */
   readonly held: number;
   readonly mostInAnyPeriod: number;
@@ -40,7 +40,7 @@ export interface Verdict {
 const terminal: ReadonlySet<string> = new Set(['sent', 'failed', 'expired', 'cancelled']);
 const mostNamed = 20;
 
-/** What the server knows. */
+/** The server's record. */
 interface Evidence {
   readonly arrivals: readonly Arrival[];
   /** `id address` of every RCPT that was refused. */
@@ -48,7 +48,7 @@ interface Evidence {
 }
 
 export class Oracle {
-  readonly #stories = new Map<string, Story>();
+  readonly #histories = new Map<string, History>();
   readonly #rejected = new Set<string>();
   readonly #violations: string[] = [];
   readonly #blobs: Blobs;
@@ -58,21 +58,21 @@ export class Oracle {
     this.#blobs = blobs;
   }
 
-  say(violation: string): void {
+  report(violation: string): void {
     if (this.#violations.length < mostNamed) this.#violations.push(violation);
   }
 
-  /** Ids whose last word is an end, or waits for a person. */
+  /** Ids whose last event is final, or that wait for a person. */
   get finishedCount(): number {
     return this.#finished;
   }
 
-  /** An event as it comes on the status queue; answers its type without `mail.`. */
-  hear(text: string): { readonly id: string; readonly type: string } {
+  /** Reads an event from the status queue; returns its type without `mail.`. */
+  observe(text: string): { readonly id: string; readonly type: string } {
     const event = JSON.parse(text) as {
       readonly type: string;
       readonly data: {
-        readonly submission?: string;
+        readonly submissionId?: string;
         readonly sequence?: number;
         readonly reason?: string;
         readonly recipients?: readonly Outcome[];
@@ -81,12 +81,12 @@ export class Oracle {
       };
     };
     const type = event.type.replace(/^mail\./, '');
-    const { submission: id = '', sequence = 0, reason = '', recipients, whole, content } = event.data;
+    const { submissionId: id = '', sequence = 0, reason = '', recipients, whole, content } = event.data;
     if (type === 'rejected') {
       this.#rejected.add(content?.sha256 ?? '');
       return { id, type };
     }
-    const story = this.#stories.get(id) ?? {
+    const history = this.#histories.get(id) ?? {
       sequence: 0,
       type: '',
       reason: '',
@@ -94,23 +94,25 @@ export class Oracle {
       doubts: 0,
       types: [],
     };
-    this.#stories.set(id, story);
-    if (sequence <= story.sequence) {
-      if (story.types[sequence - 1] !== type)
-        this.say(`order: ${id} event ${sequence} was ${story.types[sequence - 1] ?? ''} and is now ${type}`);
+    this.#histories.set(id, history);
+    if (sequence <= history.sequence) {
+      if (history.types[sequence - 1] !== type)
+        this.report(
+          `order: ${id} event ${sequence} was ${history.types[sequence - 1] ?? ''} and is now ${type}`,
+        );
       return { id, type };
     }
-    if (sequence !== story.sequence + 1)
-      this.say(`order: ${id} is told event ${sequence} after ${story.sequence}`);
-    if (story.type === 'sent') this.say(`order: ${id} is told ${type} after sent`);
-    const before = isEnd(story.type, story.reason);
-    story.sequence = sequence;
-    story.type = type;
-    story.reason = reason;
-    story.types[sequence - 1] = type;
-    if (type === 'inDoubt') story.doubts += 1;
-    if (recipients !== undefined) story.outcomes = recipients;
-    else if (whole !== undefined) story.outcomes = this.#fetch(whole.blob);
+    if (sequence !== history.sequence + 1)
+      this.report(`order: ${id} has event ${sequence} after ${history.sequence}`);
+    if (history.type === 'sent') this.report(`order: ${id} has ${type} after sent`);
+    const before = isEnd(history.type, history.reason);
+    history.sequence = sequence;
+    history.type = type;
+    history.reason = reason;
+    history.types[sequence - 1] = type;
+    if (type === 'inDoubt') history.doubts += 1;
+    if (recipients !== undefined) history.outcomes = recipients;
+    else if (whole !== undefined) history.outcomes = this.#fetch(whole.blob);
     this.#finished += Number(isEnd(type, reason)) - Number(before);
     return { id, type };
   }
@@ -119,7 +121,7 @@ export class Oracle {
   #fetch(reference: string): readonly Outcome[] {
     const bytes = this.#blobs.get(reference.slice(reference.indexOf('/') + 1))?.bytes;
     if (bytes === undefined) {
-      this.say(`untold: an event names the blob ${reference}, which is not there`);
+      this.report(`missing: an event names the blob ${reference}, which is not there`);
       return [];
     }
     const event = JSON.parse(Buffer.from(bytes).toString()) as {
@@ -128,7 +130,7 @@ export class Oracle {
     return event.data.recipients ?? [];
   }
 
-  /** Everything that can be said at the end of the run. */
+  /** All checks at the end of the run. */
   judge(
     submitted: readonly Submitted[],
     { arrivals, refused }: Evidence,
@@ -145,22 +147,22 @@ export class Oracle {
     let unexplainedDuplicates = 0;
     for (const one of submitted) {
       const mine = byId.get(one.id) ?? [];
-      const story = this.#stories.get(one.id);
+      const history = this.#histories.get(one.id);
       byId.delete(one.id);
-      const found = judgeOne(one, mine, story, {
+      const found = judgeOne(one, mine, history, {
         rejected: this.#rejected,
         refused,
         mayRepeat,
       });
-      for (const violation of found) this.say(violation);
+      for (const violation of found) this.report(violation);
       if (found.some((detail) => detail.startsWith('lost:'))) lost += 1;
       if (found.some((detail) => detail.startsWith('duplicate:'))) unexplainedDuplicates += 1;
     }
-    for (const id of byId.keys()) this.say(`unknown: ${id} arrived and was never submitted`);
+    for (const id of byId.keys()) this.report(`unknown: ${id} arrived and was never submitted`);
     const most = mostOf(arrivals, limitsOf, (violation) => {
-      this.say(violation);
+      this.report(violation);
     });
-    const stories = [...this.#stories.values()];
+    const histories = [...this.#histories.values()];
     const delayOf = ({ id, startsAt }: Submitted, first: ReadonlyMap<string, number>): number[] => {
       const at = first.get(id);
       return at === undefined ? [] : [at - startsAt];
@@ -171,9 +173,9 @@ export class Oracle {
       violations: this.#violations,
       lost,
       unexplainedDuplicates,
-      inDoubt: stories.filter(({ doubts }) => doubts > 0).length,
-      doubtsTold: stories.reduce((sum, { doubts }) => sum + doubts, 0),
-      held: stories.filter(({ type }) => type === 'held').length,
+      inDoubt: histories.filter(({ doubts }) => doubts > 0).length,
+      doubtsReported: histories.reduce((sum, { doubts }) => sum + doubts, 0),
+      held: histories.filter(({ type }) => type === 'held').length,
       ...most,
       delays: submitted.flatMap((one) => delayOf(one, first)),
       highDelays: submitted.filter(({ high }) => high).flatMap((one) => delayOf(one, first)),
@@ -181,30 +183,30 @@ export class Oracle {
   }
 }
 
-/** Nothing more will come of it by itself. */
+/** No further change without an operator. */
 const isEnd = (type: string, reason: string): boolean =>
   terminal.has(type) || (type === 'held' && reason === 'notFound');
 
 interface Known {
   readonly rejected: ReadonlySet<string>;
   readonly refused: ReadonlySet<string>;
-  /** A message that was in doubt may have arrived twice: its copy shows late or never. */
+  /** A message that was in doubt may arrive twice: its copy appears late or never. */
   readonly mayRepeat: boolean;
 }
 
 function judgeOne(
   { id, contents }: Submitted,
   arrivals: readonly Arrival[],
-  story: Story | undefined,
+  history: History | undefined,
   { rejected, refused, mayRepeat }: Known,
 ): readonly string[] {
-  if (story === undefined) return [`lost: ${id} was never told to be accepted`];
+  if (history === undefined) return [`lost: ${id} was never reported as accepted`];
   const found: string[] = [];
-  const doubted = story.doubts > 0;
-  const told = story.types.join(', ');
+  const doubted = history.doubts > 0;
+  const types = history.types.join(', ');
   const standing = contents.filter(({ sha256 }) => !rejected.has(sha256));
   if (standing.length !== 1)
-    found.push(`identity: of ${contents.length} contents of ${id}, ${standing.length} stand`);
+    found.push(`identity: of ${contents.length} contents of ${id}, ${standing.length} are accepted`);
   const [content] = standing;
   if (arrivals.some(({ subject }) => subject !== content?.subject))
     found.push(`identity: ${id} was sent with the content of another`);
@@ -215,26 +217,26 @@ function judgeOne(
     for (const address of arrival.recipients) counts.set(address, (counts.get(address) ?? 0) + 1);
   if (!(doubted && mayRepeat) && [...counts.values()].some((count) => count > 1))
     found.push(
-      `duplicate: ${id} was sent twice ${doubted ? 'though its copy showed' : 'and never in doubt'} (${told})`,
+      `duplicate: ${id} was sent twice ${doubted ? 'although its copy appeared' : 'and never in doubt'} (${types})`,
     );
-  if (!isEnd(story.type, story.reason)) {
+  if (!isEnd(history.type, history.reason)) {
     const kind = arrivals.length === 0 && !doubted ? 'lost' : 'stuck';
-    found.push(`${kind}: ${id} has no end after all faults are over (${told} ${story.reason})`);
+    found.push(`${kind}: ${id} has no final event after all faults are over (${types} ${history.reason})`);
     return found;
   }
   for (const address of content?.recipients ?? []) {
-    const outcome = story.outcomes.find((one) => one.address === address)?.outcome;
+    const outcome = history.outcomes.find((one) => one.address === address)?.outcome;
     const count = counts.get(address) ?? 0;
     if (outcome === 'sent' && count === 0 && arrivals.length > 0 && refused.has(`${id} ${address}`))
-      found.push(`lost: a recipient of ${id} was refused and is told sent (${told})`);
+      found.push(`lost: a recipient of ${id} was refused and is reported as sent (${types})`);
     else if (outcome === 'sent' && count === 0)
-      found.push(`lost: ${id} is told sent and did not arrive (${told})`);
+      found.push(`lost: ${id} is reported as sent and did not arrive (${types})`);
     else if (outcome !== 'sent' && count > 0 && !doubted)
-      found.push(`told wrong: ${id} arrived and is told ${outcome ?? 'nothing'} (${told})`);
-    else if (story.type === 'sent' && outcome !== 'sent' && outcome !== 'failed')
-      found.push(`lost: a recipient of ${id} is forgotten as ${outcome ?? 'nothing'} (${told})`);
+      found.push(`misreported: ${id} arrived and is reported as ${outcome ?? 'nothing'} (${types})`);
+    else if (history.type === 'sent' && outcome !== 'sent' && outcome !== 'failed')
+      found.push(`lost: a recipient of ${id} is left as ${outcome ?? 'nothing'} (${types})`);
   }
-  if (story.type === 'held' && !doubted) found.push(`stuck: ${id} is held and never was in doubt`);
+  if (history.type === 'held' && !doubted) found.push(`stuck: ${id} is held and never was in doubt`);
   return found;
 }
 
@@ -245,7 +247,7 @@ const dayMs = 86_400_000;
 function mostOf(
   arrivals: readonly Arrival[],
   limitsOf: (account: string) => { readonly messagesPerMinute: number; readonly recipientsPerDay: number },
-  say: (violation: string) => void,
+  report: (violation: string) => void,
 ): { readonly mostInAnyPeriod: number; readonly mostRecipientsInAnyDay: number } {
   let mostInAnyPeriod = 0;
   let mostRecipientsInAnyDay = 0;
@@ -254,8 +256,9 @@ function mostOf(
     const minute = mostWithin(mine, periodMs, () => 1);
     const day = mostWithin(mine, dayMs, ({ recipients }) => recipients.length);
     const { messagesPerMinute, recipientsPerDay } = limitsOf(account);
-    if (minute > messagesPerMinute) say(`limit: ${minute} in 60 s where ${messagesPerMinute} are allowed`);
-    if (day > recipientsPerDay) say(`limit: ${day} recipients in 24 h where ${recipientsPerDay} are allowed`);
+    if (minute > messagesPerMinute) report(`limit: ${minute} in 60 s where ${messagesPerMinute} are allowed`);
+    if (day > recipientsPerDay)
+      report(`limit: ${day} recipients in 24 h where ${recipientsPerDay} are allowed`);
     mostInAnyPeriod = Math.max(mostInAnyPeriod, minute);
     mostRecipientsInAnyDay = Math.max(mostRecipientsInAnyDay, day);
   }

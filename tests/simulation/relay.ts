@@ -1,20 +1,20 @@
-// The SMTP and IMAP doors of one process. Its own note of the stage (has the dot been given to the socket?) and
-// its deadline are kept as the real adapter keeps them; what the server makes of it is the server's affair.
+// The SMTP and IMAP ports of one process. Its own note of the stage (has the dot been given to the socket?) and
+// its deadline are kept as the real adapter keeps them; the server model decides what happens to the message.
+import type { TimeLeft } from '../../shared/deadline.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
 import type {
-  Budget,
   ConnectResult,
   Envelope,
-  LookResult,
+  SentItemsAnswer,
   Relay,
   RelayConnection,
   RelayFailure,
   Sender,
   SendResult,
   SentItems,
-  Wanted,
+  SoughtCopy,
 } from '../../shared/outbound/ports.ts';
-import type { ServerRates } from './climate.ts';
+import type { ServerRates } from './faultProfile.ts';
 import type { Machine } from './machine.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Server, ServerConnection } from './server.ts';
@@ -37,12 +37,12 @@ export class SimulatedRelay implements Relay {
     this.#ends = ends;
   }
 
-  async connect(account: Account, budget: Budget): Promise<ConnectResult> {
+  async connect(account: Account, budget: TimeLeft): Promise<ConnectResult> {
     const { scheduler, machine, server } = this.#ends;
     if (machine.dead) return never();
     server.connectCount += 1;
     await wait(machine, scheduler.between(100, 400));
-    const failure = server.door(account.key);
+    const failure = server.connectFailure(account.key);
     if (failure?.reply === undefined && failure !== undefined) {
       await wait(machine, Math.min(scheduler.between(100, 30_000), Math.max(0, budget.remainingMs())));
       return { kind: 'failed', failure };
@@ -56,7 +56,7 @@ export class SimulatedRelay implements Relay {
       const detail = 'The connection was not ready in time.';
       return { kind: 'failed', failure: failure ?? { phase: 'connect', detail } };
     }
-    end.heard();
+    end.touch();
     return { kind: 'connected', connection };
   }
 }
@@ -76,7 +76,7 @@ class SimulatedConnection implements RelayConnection {
     const { scheduler, machine } = ends;
     const unwatch = machine.onDeath(() => {
       // Its socket is closed with it, or its whole machine is gone and the server finds out by silence.
-      const quietMs = end.lastHeardAt + idleMs - scheduler.now;
+      const quietMs = end.lastActivityAt + idleMs - scheduler.now;
       const ms = scheduler.chance(0.5) ? scheduler.between(0, 1_000) : quietMs + scheduler.between(0, slowMs);
       scheduler.after(ms, () => {
         end.close();
@@ -97,49 +97,49 @@ class SimulatedConnection implements RelayConnection {
     const { machine, server, rates, scheduler } = this.#ends;
     if (machine.dead) return never();
     const message = this.#read(envelope, content);
-    const manner = server.manner(this.#account.key, envelope.to);
-    const left = await this.#step(manner.envelopeMs, budget);
+    const dialogPlan = server.dialogPlan(this.#account.key, envelope.to);
+    const left = await this.#step(dialogPlan.envelopeMs, budget);
     if (left !== undefined) return failed(false, [], { phase: 'mail', detail: left });
-    if (manner.refuse?.phase === 'mail') {
-      const { reply } = manner.refuse;
+    if (dialogPlan.refuse?.phase === 'mail') {
+      const { reply } = dialogPlan.refuse;
       return failed(false, [], { phase: 'mail', reply, detail: reply.text });
     }
     const recipients = envelope.to.map((address) => ({
       address,
-      reply: manner.rcpt.get(address) ?? { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
+      reply: dialogPlan.rcpt.get(address) ?? { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
     }));
     server.tried.push({ at: scheduler.now, account: this.#account.key, count: recipients.length });
-    for (const address of manner.rcpt.keys()) server.refused.add(`${message.id} ${address}`);
+    for (const address of dialogPlan.rcpt.keys()) server.refused.add(`${message.id} ${address}`);
     const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
     const [refused] = recipients;
     if (accepted.length === 0) {
       const reply = refused === undefined ? {} : { reply: refused.reply };
       return failed(false, recipients, { phase: 'rcpt', ...reply, detail: 'No recipient was accepted.' });
     }
-    if (accepted.length < recipients.length && !(await budget.noteRefusals(recipients))) {
+    if (accepted.length < recipients.length && !(await budget.recordRefusals(recipients))) {
       this.destroy();
       return failed(false, recipients, { phase: 'data', detail: 'The refusals could not be noted.' });
     }
-    const leftInBody = await this.#step(manner.bodyMs, budget);
+    const leftInBody = await this.#step(dialogPlan.bodyMs, budget);
     if (leftInBody !== undefined) return failed(false, recipients, { phase: 'body', detail: leftInBody });
-    if (manner.cut === 'beforeDot') {
+    if (dialogPlan.cut === 'beforeDot') {
       this.#end.close();
       return failed(false, recipients, { phase: 'body', detail: 'The connection was cut.' });
     }
     if (server.happens(rates.death)) machine.die();
-    // From here on the dot is in the socket, and the server has it whatever becomes of the client.
-    const refusal = manner.refuse;
-    if (refusal === undefined && !manner.dropped) {
-      const acceptsInMs = manner.acceptsAfterMs ?? scheduler.between(0, manner.replyMs);
+    // From here on the dot is in the socket, and the server has it even if the client dies.
+    const refusal = dialogPlan.refuse;
+    if (refusal === undefined && !dialogPlan.dropped) {
+      const acceptsInMs = dialogPlan.acceptsAfterMs ?? scheduler.between(0, dialogPlan.replyMs);
       server.take({ ...message, recipients: accepted }, acceptsInMs);
     }
     if (server.happens(rates.death)) machine.die();
-    if (manner.cut === 'afterDot') {
+    if (dialogPlan.cut === 'afterDot') {
       server.leftInDoubt += 1;
       this.#end.close();
       return failed(true, recipients, { phase: 'dot', detail: 'The connection was cut.' });
     }
-    const replyMs = (manner.acceptsAfterMs ?? 0) + manner.replyMs;
+    const replyMs = (dialogPlan.acceptsAfterMs ?? 0) + dialogPlan.replyMs;
     const unanswered = await this.#step(replyMs, budget);
     if (unanswered !== undefined) {
       server.leftInDoubt += 1;
@@ -158,11 +158,11 @@ class SimulatedConnection implements RelayConnection {
   }
 
   /** The time of one step; or why the dialog ended in it. */
-  async #step(ms: number, budget: Budget): Promise<string | undefined> {
+  async #step(ms: number, budget: TimeLeft): Promise<string | undefined> {
     const { machine } = this.#ends;
     const end = this.#end;
     if (this.#isGone()) return 'The connection is gone.';
-    end.heard();
+    end.touch();
     let restMs = ms;
     while (restMs > 0) {
       const turnMs = Math.min(restMs, Math.max(0, budget.remainingMs()));
@@ -175,7 +175,7 @@ class SimulatedConnection implements RelayConnection {
       this.destroy();
       return 'No time is left.';
     }
-    end.heard();
+    end.touch();
     return undefined;
   }
 
@@ -183,23 +183,23 @@ class SimulatedConnection implements RelayConnection {
     const text = Buffer.from(content).toString();
     const header = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(text)?.[1] ?? '';
     const bridgeId = header('X-Mail-Bridge-Id');
-    const dot = bridgeId.lastIndexOf('.');
+    const [, id = bridgeId, attempt = '0'] = /^(.+)\.(\d+)\.[\w-]+$/.exec(bridgeId) ?? [];
     return {
       account: this.#account.key,
       mailbox: envelope.from,
-      id: dot === -1 ? bridgeId : bridgeId.slice(0, dot),
-      attempt: dot === -1 ? 0 : Number(bridgeId.slice(dot + 1)),
+      id,
+      attempt: Number(attempt),
       recipients: envelope.to,
       subject: header('Subject'),
     };
   }
 
-  async probe(_envelope: Envelope, budget: Budget): ReturnType<RelayConnection['probe']> {
+  async probe(_envelope: Envelope, budget: TimeLeft): ReturnType<RelayConnection['probe']> {
     const { machine, server, scheduler } = this.#ends;
     if (machine.dead) return never();
     const left = await this.#step(scheduler.between(200, 1_000), budget);
     if (left !== undefined) return { kind: 'failed', failure: { phase: 'mail', detail: left } };
-    const refuse = server.manner(this.#account.key, []).refuse;
+    const refuse = server.dialogPlan(this.#account.key, []).refuse;
     if (refuse?.phase !== 'mail') return { kind: 'ok' };
     const { reply } = refuse;
     return { kind: 'failed', failure: { phase: 'mail', reply, detail: reply.text } };
@@ -227,7 +227,7 @@ const failed = (
   failure: RelayFailure,
 ): SendResult => ({ kind: 'failed', dotSent, recipients, failure });
 
-/** Sent Items of the model server; some looks can't be made. */
+/** Sent Items of the model server; some lookups fail. */
 export class SimulatedSentItems implements SentItems {
   readonly #ends: Ends;
 
@@ -235,21 +235,24 @@ export class SimulatedSentItems implements SentItems {
     this.#ends = ends;
   }
 
-  async look(account: Account, _mailbox: Mailbox, wanted: readonly Wanted[]): Promise<LookResult> {
+  async search(account: Account, _mailbox: Mailbox, wanted: readonly SoughtCopy[]): Promise<SentItemsAnswer> {
     const { machine, scheduler, server, rates } = this.#ends;
     if (machine.dead) return never();
     await wait(machine, scheduler.between(300, 3_000));
     server.looks += 1;
-    if (server.happens(rates.lookNotMade) || server.trouble(account.key) === 'outage')
+    if (server.happens(rates.lookNotMade) || server.incident(account.key) === 'outage')
       return { kind: 'notMade', detail: 'The mailbox could not be read.' };
     const found = new Map<string, { readonly messageId?: string }>();
     for (const { bridgeId } of wanted) {
-      if (server.hasCopy(account.key, bridgeId))
+      if (server.hasCopy(account.key, attemptOf(bridgeId)))
         found.set(bridgeId, { messageId: `<${bridgeId}@copy.example>` });
     }
-    return { kind: 'looked', found };
+    return { kind: 'searched', found };
   }
 }
+
+/** X-Mail-Bridge-Id without its last part, the account. */
+const attemptOf = (bridgeId: string): string => bridgeId.replace(/\.[\w-]{12}$/, '');
 
 const wait = (machine: Machine, ms: number): Promise<void> =>
   new Promise((resolve) => {

@@ -1,9 +1,9 @@
-// A run: as many worlds as the submissions fill, each with its own climate and its own seed, all from one seed.
+// A run: as many worlds as the submissions fill, each with its own fault profile and its own seed, all from one seed.
 // Worlds know nothing of each other, so they may run in any process, in any order; what is added up here, and the
 // hash of all traces, is the same whatever the order was.
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { climates, roughClimate } from './climate.ts';
+import { faultProfiles, randomProfile } from './faultProfile.ts';
 import { Scheduler } from './scheduler.ts';
 import { simulate, Simulation } from './simulate.ts';
 import type { Outcome } from './simulate.ts';
@@ -56,15 +56,15 @@ export interface RunReport {
   readonly failures: readonly Failure[];
 }
 
-/** A world in the usual rough climate, as it comes out of its own seed. */
+/** A world with the fault profile drawn from its own seed. */
 export const runWorld = ({ seed, count, hosts }: Order): Promise<Outcome> =>
-  simulate(roughClimate(new Scheduler(seed, 0), count, hosts), seed);
+  simulate(randomProfile(new Scheduler(seed, 0), count, hosts), seed);
 
-/** What each of 300 messages costs that leave from behind so many, where nothing goes wrong. */
+/** Storage calls of each of 300 messages sent behind such a backlog, without faults. */
 export const costUnderBacklog = (
   backlog: number,
 ): Promise<{ readonly drain: number; readonly sweep: number }> =>
-  new Simulation(climates.backlog(1, backlog), 1).costUnderBacklog(300);
+  new Simulation(faultProfiles.backlog(1, backlog), 1).costUnderBacklog(300);
 
 function ordersOf({ messages, seed, hosts }: RunRequest): readonly Order[] {
   return Array.from({ length: Math.ceil(messages / worldCount) }, (_, index) => ({
@@ -89,7 +89,7 @@ export async function run(request: RunRequest): Promise<RunReport> {
   const processes = Math.min(request.processes, orders.length);
   await (processes < 2
     ? inThisProcess(orders, take, give)
-    : Promise.all(Array.from({ length: processes }, () => inAnother(orders, take, give))));
+    : Promise.all(Array.from({ length: processes }, () => inChildProcess(orders, take, give))));
   return report(request.seed, orders, outcomes);
 }
 
@@ -104,7 +104,7 @@ async function inThisProcess(
   }
 }
 
-function inAnother(
+function inChildProcess(
   orders: readonly Order[],
   take: () => number | undefined,
   give: (index: number, outcome: Outcome) => void,

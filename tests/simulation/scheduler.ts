@@ -1,5 +1,5 @@
 // One order of everything: whatever can happen next, in virtual time, on any machine, in the server or in the
-// store, stands here with its instant. What falls on the same instant is ordered by chance, from the seed. Every
+// store, is queued here with its time. What falls on the same instant is ordered by chance, from the seed. Every
 // step is noted in the trace, so two runs of a seed can be shown to be the same run.
 import { createHash } from 'node:crypto';
 import type { Random } from '../../shared/clock.ts';
@@ -54,7 +54,7 @@ export class Scheduler {
     };
   }
 
-  /** For the world's own stories; nothing of a machine waits with this. */
+  /** For the world's own processes; not for machines. */
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.after(ms, resolve);
@@ -72,7 +72,7 @@ export class Scheduler {
     return this.#hash.copy().update(this.#pendingTrace).digest('hex');
   }
 
-  /** Lets time pass until `until`; ends early where nothing is left to happen. */
+  /** Lets time pass until `until`; ends early if nothing is left to happen. */
   async runUntil(until: number): Promise<void> {
     for (;;) {
       await settled();

@@ -1,9 +1,9 @@
-// Exchange Online as far as the relay and the look can see it. The server's side of a dialog goes on by itself,
-// whatever became of the client: it accepts what it has the final dot of, perhaps minutes later, files a copy,
-// keeps a silent connection for five minutes. Its log is what the oracle believes.
+// Exchange Online as the relay and the Sent Items lookup see it. The server's side of a dialog continues without the
+// client: it accepts a message once it has the final dot, perhaps minutes later, files a copy, and keeps an idle
+// connection for five minutes. The oracle uses its log.
 import type { Reply } from '../../shared/mail/reply.ts';
 import type { RelayFailure } from '../../shared/outbound/ports.ts';
-import type { ServerRates } from './climate.ts';
+import type { ServerRates } from './faultProfile.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface Arrival {
@@ -13,22 +13,22 @@ export interface Arrival {
   readonly id: string;
   readonly attempt: number;
   readonly recipients: readonly string[];
-  /** Tells which of several contents under one id this was. */
+  /** Identifies one of several contents under one id. */
   readonly subject: string;
 }
 
-export type TroubleKind = 'outage' | 'storm' | 'quota' | 'signIn' | 'busy' | 'closing';
+export type IncidentKind = 'outage' | 'transientErrors' | 'quota' | 'signIn' | 'busy' | 'closing';
 
-/** For a while, for one account. */
-export interface Trouble {
+/** A temporary problem of one account. */
+export interface Incident {
   readonly account: string;
-  readonly kind: TroubleKind;
+  readonly kind: IncidentKind;
   readonly from: number;
   readonly to: number;
 }
 
-/** How the server means to take one message. */
-export interface Manner {
+/** How the server will handle one message. */
+export interface DialogPlan {
   /** Until the envelope's replies, then until the dot, then until the reply. */
   readonly envelopeMs: number;
   readonly bodyMs: number;
@@ -49,11 +49,11 @@ export class Server {
   readonly #rates: ServerRates;
   readonly #scheduler: Scheduler;
   readonly #open = new Map<string, number>();
-  troubles: readonly Trouble[] = [];
+  incidents: readonly Incident[] = [];
   faultsStopAt = 0;
   /** `id address` of every RCPT that was refused. */
   readonly refused = new Set<string>();
-  /** Every RCPT, whatever became of it. */
+  /** Every RCPT, accepted or not. */
   readonly tried: { readonly at: number; readonly account: string; readonly count: number }[] = [];
   mostOpen = new Map<string, number>();
   /** After the dot: cut, or left without a reply in time. */
@@ -75,9 +75,9 @@ export class Server {
     return this.#scheduler.now < this.faultsStopAt && this.#scheduler.chance(rate);
   }
 
-  trouble(account: string): TroubleKind | undefined {
+  incident(account: string): IncidentKind | undefined {
     const { now } = this.#scheduler;
-    return this.troubles.find((one) => one.account === account && one.from <= now && now < one.to)?.kind;
+    return this.incidents.find((one) => one.account === account && one.from <= now && now < one.to)?.kind;
   }
 
   /** TLS is up: from here it counts. */
@@ -90,16 +90,16 @@ export class Server {
     });
   }
 
-  /** Why a connection does not come to MAIL now. */
-  door(account: string): RelayFailure | undefined {
-    switch (this.trouble(account)) {
+  /** The reason why a connection fails before MAIL. */
+  connectFailure(account: string): RelayFailure | undefined {
+    switch (this.incident(account)) {
       case 'outage':
         return { phase: 'connect', detail: 'The server does not answer.' };
       case 'closing':
         return failure('greeting', { code: 421, enhanced: '4.3.2', text: 'Service not available' });
       case 'signIn':
         return failure('auth', { code: 535, enhanced: '5.7.3', text: 'Authentication unsuccessful' });
-      case 'storm':
+      case 'transientErrors':
       case 'quota':
       case 'busy':
       case undefined:
@@ -107,7 +107,7 @@ export class Server {
     }
   }
 
-  manner(account: string, recipients: readonly string[]): Manner {
+  dialogPlan(account: string, recipients: readonly string[]): DialogPlan {
     const chance = this.#scheduler;
     const rates = this.#rates;
     const totalMs = this.#latencyMs();
@@ -140,11 +140,11 @@ export class Server {
     };
   }
 
-  #refusal(account: string): Manner['refuse'] {
+  #refusal(account: string): DialogPlan['refuse'] {
     const rates = this.#rates;
     const phase = this.#scheduler.chance(0.5) ? 'mail' : 'dot';
-    switch (this.trouble(account)) {
-      case 'storm':
+    switch (this.incident(account)) {
+      case 'transientErrors':
         return { phase, reply: { code: 451, enhanced: '4.7.0', text: 'Temporary server error.' } };
       case 'quota': {
         const text =
@@ -207,41 +207,41 @@ export class ServerConnection {
   readonly #scheduler: Scheduler;
   readonly #counted: (change: 1 | -1) => void;
   readonly #closed = new Set<() => void>();
-  #lastHeardAt: number;
+  #lastActivityAt: number;
   open = true;
 
   constructor(scheduler: Scheduler, counted: (change: 1 | -1) => void) {
     this.#scheduler = scheduler;
     this.#counted = counted;
-    this.#lastHeardAt = scheduler.now;
+    this.#lastActivityAt = scheduler.now;
     counted(1);
     this.#watchIdle();
   }
 
-  heard(): void {
-    this.#lastHeardAt = this.#scheduler.now;
+  touch(): void {
+    this.#lastActivityAt = this.#scheduler.now;
   }
 
-  get lastHeardAt(): number {
-    return this.#lastHeardAt;
+  get lastActivityAt(): number {
+    return this.#lastActivityAt;
   }
 
-  /** The client hears of it, where there still is one. */
-  onClose(told: () => void): () => void {
-    this.#closed.add(told);
-    return () => this.#closed.delete(told);
+  /** Notifies the client, if it still exists. */
+  onClose(listener: () => void): () => void {
+    this.#closed.add(listener);
+    return () => this.#closed.delete(listener);
   }
 
   close(): void {
     if (!this.open) return;
     this.open = false;
     this.#counted(-1);
-    for (const told of [...this.#closed]) told();
+    for (const listener of [...this.#closed]) listener();
     this.#closed.clear();
   }
 
   #watchIdle(): void {
-    const restMs = this.#lastHeardAt + idleMs - this.#scheduler.now;
+    const restMs = this.#lastActivityAt + idleMs - this.#scheduler.now;
     if (restMs <= 0) this.close();
     else
       this.#scheduler.after(restMs, () => {

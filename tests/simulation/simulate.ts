@@ -1,35 +1,36 @@
-// One world from one seed: the production code of the outbound side on several machines, everything around it
-// modelled, rough for a while and then calm. When the faults have stopped everything must come to an end within a
-// bound that follows from the limits; then the oracle judges.
-import { recipientsInDay } from '../../shared/limits/window.ts';
+// One world from one seed: the production code of the outbound side on several machines with models of everything around
+// it, with faults for a while and then without. Once the faults have stopped, everything must settle within a bound that
+// follows from the limits; then the oracle judges.
+import { asEarliest } from '../../shared/limits/storageTime.ts';
+import { recipientsInDay } from '../../shared/limits/limiter.ts';
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import { groupAccounts } from '../../shared/mail/accounts.ts';
 import type { Account, Mailbox } from '../../shared/mail/mailbox.ts';
-import { decodeBox } from '../../shared/outbound/records/accountState.ts';
+import { decodeState } from '../../shared/outbound/records/accountState.ts';
 import type { Dependencies } from '../../shared/outbound/dependencies.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import type { OutboundNumbers } from '../../shared/outbound/numbers.ts';
 import { createOutbound } from '../../shared/outbound/outbound.ts';
 import type { Outbound } from '../../shared/outbound/outbound.ts';
-import { StorageTrouble } from '../../shared/outbound/ports.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 import type { Composer, RawMessages } from '../../shared/outbound/ports.ts';
 import { MemoryTable } from '../models/memoryRows.ts';
 import { seededRandom } from '../models/seededRandom.ts';
-import type { Climate } from './climate.ts';
+import type { FaultProfile } from './faultProfile.ts';
 import { Machine } from './machine.ts';
 import { Oracle } from './oracle.ts';
 import type { Verdict } from './oracle.ts';
 import { SimulatedRelay, SimulatedSentItems } from './relay.ts';
 import { Scheduler } from './scheduler.ts';
 import { Server } from './server.ts';
-import type { Trouble, TroubleKind } from './server.ts';
+import type { Incident, IncidentKind } from './server.ts';
 import { SimulatedContents, SimulatedQueues, SimulatedRows } from './store.ts';
-import type { Blobs, QueueHands } from './store.ts';
+import type { Blobs, QueueSinks } from './store.ts';
 import { plan } from './traffic.ts';
 import type { Submitted } from './traffic.ts';
 import { Trigger } from './trigger.ts';
 import { Wire } from './wire.ts';
-import type { Weather } from './wire.ts';
+import type { FaultSchedule } from './wire.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -41,7 +42,7 @@ export interface Outcome extends Verdict {
   /** Of acceptance and drain; the sweep's are counted apart. */
   readonly calls: number;
   readonly sweepCalls: number;
-  readonly bells: number;
+  readonly wakeUps: number;
   readonly connects: number;
   readonly deaths: number;
   readonly pauses: number;
@@ -57,30 +58,30 @@ interface Process {
 }
 
 const startsAt = Date.UTC(2026, 10, 25, 9);
-/** What Exchange Online takes of one account. */
+/** Exchange Online's limit for an account. */
 const serverConnections = 3;
 
 export class Simulation {
   readonly scheduler: Scheduler;
   readonly table = new MemoryTable();
   readonly #blobs: Blobs = new Map();
-  readonly #climate: Climate;
+  readonly #profile: FaultProfile;
   readonly #numbers: OutboundNumbers;
   readonly #mailboxes: readonly Mailbox[];
   readonly accounts: readonly Account[];
   readonly server: Server;
   readonly #oracle: Oracle;
-  readonly #weather: Weather;
+  readonly #faultSchedule: FaultSchedule;
   readonly #seed: number;
   readonly #processes: Process[] = [];
   readonly #mail: Trigger;
   readonly #poison: Trigger;
   readonly #wake: Trigger;
-  readonly #hands: QueueHands = {
-    told: (text) => {
-      this.#told(text);
+  readonly #sinks: QueueSinks = {
+    published: (text) => {
+      this.#onEvent(text);
     },
-    rung: (account) => {
+    woken: (account) => {
       this.#wake.put(account);
     },
     resubmitted: (text, delayMs) => {
@@ -93,27 +94,27 @@ export class Simulation {
   #pauses = 0;
   #submitted: readonly Submitted[] = [];
 
-  constructor(climate: Climate, seed: number) {
-    this.#climate = climate;
+  constructor(profile: FaultProfile, seed: number) {
+    this.#profile = profile;
     this.#seed = seed;
     this.scheduler = new Scheduler(seed, startsAt);
-    this.#numbers = { ...defaultNumbers, ...climate.numbers };
-    this.#mailboxes = climate.accounts.flatMap(({ limits, mailboxCount }, account) =>
+    this.#numbers = { ...defaultNumbers, ...profile.numbers };
+    this.#mailboxes = profile.accounts.flatMap(({ limits, mailboxCount }, account) =>
       Array.from({ length: mailboxCount }, (_, index) => mailboxOf(account, index, limits)),
     );
     this.accounts = groupAccounts(this.#mailboxes);
-    this.server = new Server(this.scheduler, climate.server);
+    this.server = new Server(this.scheduler, profile.server);
     this.#oracle = new Oracle(this.#blobs);
-    this.#weather = { calls: climate.calls, faultsStopAt: Number.MAX_SAFE_INTEGER };
+    this.#faultSchedule = { calls: profile.calls, faultsStopAt: Number.MAX_SAFE_INTEGER };
     this.server.faultsStopAt = Number.MAX_SAFE_INTEGER;
     const common = {
       machines: () => this.#processes.map(({ machine }) => machine),
-      duplicate: () => (this.#rough ? climate.calls.duplicate : 0),
+      duplicate: () => (this.#faultsActive ? profile.calls.duplicate : 0),
       functionMs: this.#numbers.functionMs,
       timedOut: () => {
-        // A process that stood still past its function's time is the platform's to end; another is a fault of ours.
-        if (climate.calls.pause === 0 && climate.calls.slow === 0)
-          this.#oracle.say('stuck: a function ran out of its time');
+        // The platform ends a process that was paused past its function's time; any other timeout is a bug.
+        if (profile.calls.pause === 0 && profile.calls.slow === 0)
+          this.#oracle.report('stuck: a function ran out of its time');
       },
     };
     const by = (machine: Machine): Process => this.#of(machine);
@@ -136,20 +137,22 @@ export class Simulation {
       handle: (machine, text) => this.#guarded(by(machine).outbound.drain(text, `i${this.#wake.dequeues}`)),
       poison: () => undefined,
     });
-    for (let count = 0; count < climate.hosts; count += 1) this.#start();
+    for (let count = 0; count < profile.hosts; count += 1) this.#start();
   }
 
-  get #rough(): boolean {
-    return this.scheduler.now < this.#weather.faultsStopAt;
+  get #faultsActive(): boolean {
+    return this.scheduler.now < this.#faultSchedule.faultsStopAt;
   }
 
-  /** Whatever is not trouble with the store is a fault of ours. */
+  /** Any error other than a storage error is a bug. */
   async #guarded(work: Promise<unknown>): Promise<void> {
     try {
       await work;
     } catch (error) {
       if (!(error instanceof StorageTrouble))
-        this.#oracle.say(`fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        this.#oracle.report(
+          `bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
       throw error;
     }
   }
@@ -163,7 +166,7 @@ export class Simulation {
   #start(): void {
     const { scheduler } = this;
     const number = (this.#machineCount += 1);
-    const { drift, skewMs } = this.#climate;
+    const { drift, skewMs } = this.#profile;
     const machine = new Machine(`p${number}`, scheduler, {
       skewMs: scheduler.between(-skewMs, skewMs),
       originMs: scheduler.between(0, 10_000_000),
@@ -171,16 +174,16 @@ export class Simulation {
     });
     const time = new StorageTime(machine.clock);
     const wireFor = (whose: 'work' | 'sweep'): Wire =>
-      new Wire(scheduler, machine, time, this.#weather, (what) => {
+      new Wire(scheduler, machine, time, this.#faultSchedule, (what) => {
         if (what === 'pause') this.#pauses += 1;
         else this.#calls[whose] += 1;
       });
     const wire = wireFor('work');
-    const ends = { scheduler, machine, server: this.server, rates: this.#climate.server };
-    const doors: Dependencies = {
+    const ends = { scheduler, machine, server: this.server, rates: this.#profile.server };
+    const dependencies: Dependencies = {
       rows: new SimulatedRows(this.table, wire),
       contents: new SimulatedContents(this.#blobs, wire, () => scheduler.now),
-      queues: new SimulatedQueues(this.#hands, wire),
+      queues: new SimulatedQueues(this.#sinks, wire),
       relay: new SimulatedRelay(ends),
       sentItems: new SimulatedSentItems(ends),
       composer: plainComposer,
@@ -201,13 +204,13 @@ export class Simulation {
     // The sweep's calls are counted apart: they come by the minute, not by the message.
     const sweepWire = wireFor('sweep');
     const sweeping = {
-      ...doors,
+      ...dependencies,
       rows: new SimulatedRows(this.table, sweepWire),
-      queues: new SimulatedQueues(this.#hands, sweepWire),
+      queues: new SimulatedQueues(this.#sinks, sweepWire),
     };
     const process: Process = {
       machine,
-      outbound: createOutbound(doors),
+      outbound: createOutbound(dependencies),
       sweeper: createOutbound(sweeping),
     };
     this.#processes.push(process);
@@ -220,10 +223,10 @@ export class Simulation {
     });
   }
 
-  #told(text: string): void {
-    const { id, type } = this.#oracle.hear(text);
-    this.scheduler.trace(`told ${id} ${type}`);
-    if (type !== 'failed' || !this.scheduler.chance(this.#climate.traffic.replayed)) return;
+  #onEvent(text: string): void {
+    const { id, type } = this.#oracle.observe(text);
+    this.scheduler.trace(`event ${id} ${type}`);
+    if (type !== 'failed' || !this.scheduler.chance(this.#profile.traffic.replayed)) return;
     const account = this.#submitted.find((one) => one.id === id)?.account;
     if (account === undefined) return;
     this.scheduler.after(this.scheduler.between(1_000, 600_000), () => {
@@ -231,24 +234,24 @@ export class Simulation {
     });
   }
 
-  /** A person, or ESM, asks one process; trouble is shown to them, and that is all. */
+  /** An operator, or ESM, calls one process; a storage error is only shown to them. */
   #byHand(act: (outbound: Outbound) => Promise<unknown>): void {
-    const chosen = this.scheduler.pick(this.#processes.filter(({ machine }) => !machine.still));
+    const chosen = this.scheduler.pick(this.#processes.filter(({ machine }) => !machine.paused));
     if (chosen !== undefined) this.#guarded(act(chosen.outbound)).catch(() => undefined);
   }
 
   #sweepEachMinute(): void {
     this.scheduler.after(minuteMs, () => {
-      const awake = this.#processes.filter(({ machine }) => !machine.still);
+      const awake = this.#processes.filter(({ machine }) => !machine.paused);
       const one = this.scheduler.pick(awake);
-      const sweepers = this.#climate.everyoneSweeps ? awake : one === undefined ? [] : [one];
+      const sweepers = this.#profile.everyoneSweeps ? awake : one === undefined ? [] : [one];
       for (const { sweeper } of sweepers) this.#guarded(sweeper.sweep()).catch(() => undefined);
       this.#sweepEachMinute();
     });
   }
 
   /**
-   * What each of the next `count` messages costs once all submissions are accepted and stand as a backlog: the
+   * The calls for each of the next `count` messages once all submissions are accepted and form a backlog: the
    * drain's calls, and the sweep's in the same time.
    */
   async costUnderBacklog(count: number): Promise<{ readonly drain: number; readonly sweep: number }> {
@@ -273,7 +276,7 @@ export class Simulation {
 
   #begin(): void {
     const { scheduler } = this;
-    const { traffic } = this.#climate;
+    const { traffic } = this.#profile;
     this.#submitted = plan(traffic, this.accounts, scheduler, {
       submit: (text) => {
         this.#mail.put(text);
@@ -285,50 +288,51 @@ export class Simulation {
     this.#sweepEachMinute();
   }
 
-  /** Lives through it all. */
+  /** Runs the world to its end. */
   async run(): Promise<Outcome> {
     const { scheduler } = this;
     this.#begin();
     const lastAt = this.#submitted.reduce((latest, one) => Math.max(latest, one.startsAt), startsAt);
-    const roughUntil = lastAt + 20 * minuteMs;
-    this.server.troubles = this.#troubles(startsAt, roughUntil);
-    await scheduler.runUntil(roughUntil);
-    this.#weather.faultsStopAt = scheduler.now;
+    const faultsUntil = lastAt + 20 * minuteMs;
+    this.server.incidents = this.#incidents(startsAt, faultsUntil);
+    await scheduler.runUntil(faultsUntil);
+    this.#faultSchedule.faultsStopAt = scheduler.now;
     this.server.faultsStopAt = scheduler.now;
     const mustEndBy = scheduler.now + this.#boundMs();
     while (scheduler.now < mustEndBy && this.#oracle.finishedCount < this.#submitted.length)
       await scheduler.runUntil(scheduler.now + minuteMs);
-    // Whoever is still at work has time to come to an end; whatever a server still has, to arrive.
+    // Time for active drains to finish, and for late acceptances by the server.
     await scheduler.runUntil(scheduler.now + 30 * minuteMs);
-    return this.#account();
+    return this.#outcome();
   }
 
-  #account(): Outcome {
+  #outcome(): Outcome {
     const limitsOf = (key: string): Account['limits'] => {
       const found = this.accounts.find((one) => one.key === key);
       return found?.limits ?? { messagesPerMinute: 0, recipientsPerDay: 0, connections: 0 };
     };
     const { arrivals, mostOpen, leftInDoubt, connectCount } = this.server;
-    const { copyNever, copyMostMs } = this.#climate.server;
-    const { death, pause } = this.#climate.calls;
+    const { copyNever, copyMostMs } = this.#profile.server;
+    const { death, pause } = this.#profile.calls;
     for (const [account, most] of mostOpen) {
-      // One who died or stood still has left connections: then the server's own limit is what counts.
+      // Dead or paused processes leave connections behind: then the server's own limit applies.
       const set = limitsOf(account).connections;
       const connections = death + pause === 0 ? set : Math.max(set, serverConnections);
-      if (most > connections) this.#oracle.say(`limit: ${most} connections where ${connections} are allowed`);
+      if (most > connections)
+        this.#oracle.report(`limit: ${most} connections where ${connections} are allowed`);
     }
-    for (const detail of this.#leftovers()) this.#oracle.say(detail);
+    for (const detail of this.#leftovers()) this.#oracle.report(detail);
     const verdict = this.#oracle.judge(
       this.#submitted,
       this.server,
       limitsOf,
-      copyNever > 0 || copyMostMs > this.#numbers.doubtSettleMs,
+      copyNever > 0 || copyMostMs > this.#numbers.secondLookupMs,
     );
-    // A doubt has a cause: somebody died or stood still with messages in the air, or no reply came to a dot.
-    // For each account it worked for, it had two connections.
+    // Every doubt has a cause: a process died or paused with attempts in flight, or the final dot got no reply. A process
+    // has up to two connections for each account.
     const causes = 2 * this.accounts.length * (this.#deaths + this.#pauses) + 2 * leftInDoubt;
-    if (verdict.doubtsTold > causes)
-      this.#oracle.say(`doubts: ${verdict.doubtsTold} doubts have only ${causes} causes`);
+    if (verdict.doubtsReported > causes)
+      this.#oracle.report(`doubts: ${verdict.doubtsReported} doubts have only ${causes} causes`);
     return {
       ...verdict,
       submissions: this.#submitted.length,
@@ -336,7 +340,7 @@ export class Simulation {
       mostConnections: Math.max(0, ...mostOpen.values()),
       calls: this.#calls.work,
       sweepCalls: this.#calls.sweep,
-      bells: this.#wake.dequeues,
+      wakeUps: this.#wake.dequeues,
       connects: connectCount,
       deaths: this.#deaths,
       pauses: this.#pauses,
@@ -346,24 +350,27 @@ export class Simulation {
     };
   }
 
-  /** Counters balance to zero: nothing is claimed, leased, listed or untold any more. */
+  /** Counters balance to zero: nothing is claimed, leased, listed or unpublished any more. */
   #leftovers(): readonly string[] {
     const detail: string[] = [];
     for (const { key, limits } of this.accounts) {
       const rows = this.table.all(key);
-      const left = rows.find((row) => !/^(box$|msg\||served\||aside\|(doubt|failed)\|)/.test(row.key));
+      const left = rows.find(
+        (row) => !/^(account$|msg\||serverid\||suspended\|(indoubt|failed)\|)/.test(row.key),
+      );
       if (left !== undefined) detail.push(`stuck: ${key} still lists ${left.key}`);
-      const box = rows.find((row) => row.key === 'box');
-      if (box === undefined) continue;
-      const { open, lease, holds, slots, day } = decodeBox(box.fields);
+      const state = rows.find((row) => row.key === 'account');
+      if (state === undefined) continue;
+      const { activeAttempts, lease, holds, slots, day } = decodeState(state.fields);
       const since = this.scheduler.now - this.#numbers.dayMs;
       const tried = this.server.tried.filter(({ account, at }) => account === key && at > since);
       const triedCount = tried.reduce((sum, { count }) => sum + count, 0);
-      const law = { ...this.#numbers, ...limits };
-      const charged = recipientsInDay({ slots, day }, law, this.scheduler.now);
+      const limitsAndNumbers = { ...this.#numbers, ...limits };
+      const charged = recipientsInDay({ slots, day }, limitsAndNumbers, asEarliest(this.scheduler.now));
       if (charged < triedCount)
         detail.push(`counter: ${key} tried ${triedCount} recipients in a day and is charged for ${charged}`);
-      if (open.length > 0) detail.push(`stuck: ${key} still has ${open.length} open attempts`);
+      if (activeAttempts.length > 0)
+        detail.push(`stuck: ${key} still has ${activeAttempts.length} open attempts`);
       if (lease !== undefined) detail.push(`stuck: ${key} still has a lease`);
       if (holds.length > 0) detail.push(`stuck: ${key} is still on hold`);
     }
@@ -378,35 +385,42 @@ export class Simulation {
     const doubtMs =
       numbers.attemptMs +
       numbers.graceMs +
-      numbers.firstLookMs +
-      numbers.lookPutOffMs +
-      numbers.doubtSettleMs;
+      numbers.firstLookupMs +
+      numbers.lookupRetryMs +
+      numbers.secondLookupMs;
     const queueMs = 10 * minuteMs + numbers.poisonDelayMs;
     const backlogMs = this.accounts.map(({ key, limits }) => {
       const mine = this.#submitted.filter(({ account }) => account === key);
       const recipients = mine.reduce((sum, { contents }) => sum + (contents[0]?.recipients.length ?? 0), 0);
       const minutes = mine.length / (0.5 * limits.messagesPerMinute);
-      // What is refused stays charged: in a stormy day most of it may be.
+      // Refused recipients stay charged; with many incidents that may be most of them.
       const days = Math.floor((4 * recipients) / limits.recipientsPerDay);
-      return minutes * minuteMs + days * (numbers.dayMs + numbers.longestSleepMs);
+      return minutes * minuteMs + days * (numbers.dayMs + numbers.longestBackoffMs);
     });
     return (
       1.2 * numbers.longestDeferralMs +
       numbers.longestProbeMs +
       2 * doubtMs +
       queueMs +
-      numbers.longestSleepMs +
+      numbers.longestBackoffMs +
       Math.max(...backlogMs) +
       2 * hourMs
     );
   }
 
-  #troubles(from: number, to: number): readonly Trouble[] {
+  #incidents(from: number, to: number): readonly Incident[] {
     const { scheduler } = this;
-    const kinds: readonly TroubleKind[] = ['outage', 'storm', 'quota', 'signIn', 'busy', 'closing'];
-    const rate = this.#climate.server.troublesPerHour / hourMs;
-    const troubles: Trouble[] = [];
-    if (rate === 0) return troubles;
+    const kinds: readonly IncidentKind[] = [
+      'outage',
+      'transientErrors',
+      'quota',
+      'signIn',
+      'busy',
+      'closing',
+    ];
+    const rate = this.#profile.server.incidentsPerHour / hourMs;
+    const incidents: Incident[] = [];
+    if (rate === 0) return incidents;
     for (const { key: account } of this.accounts) {
       let at = from;
       for (let count = 0; count < 100; count += 1) {
@@ -414,11 +428,11 @@ export class Simulation {
         if (at >= to) break;
         const lasts = scheduler.between(minuteMs, scheduler.chance(0.1) ? 2 * hourMs : 15 * minuteMs);
         const end = Math.min(to, at + lasts);
-        troubles.push({ account, kind: scheduler.pick(kinds) ?? 'storm', from: at, to: end });
+        incidents.push({ account, kind: scheduler.pick(kinds) ?? 'transientErrors', from: at, to: end });
         at = end;
       }
     }
-    return troubles;
+    return incidents;
   }
 }
 
@@ -439,7 +453,7 @@ function mailboxOf(account: number, index: number, limits: Mailbox['limits']): M
   };
 }
 
-/** Headers enough for the server to tell attempts and contents apart. */
+/** Enough headers for the server to distinguish attempts and contents. */
 const plainComposer: Composer = {
   compose: (submission, _blobs, stamp) =>
     Promise.resolve(
@@ -453,5 +467,5 @@ const plainRaw: RawMessages = {
     Promise.resolve({ kind: 'ok', recipients: [...to, ...cc, ...bcc].map(({ address }) => address) }),
 };
 
-export const simulate = (climate: Climate, seed: number): Promise<Outcome> =>
-  new Simulation(climate, seed).run();
+export const simulate = (profile: FaultProfile, seed: number): Promise<Outcome> =>
+  new Simulation(profile, seed).run();

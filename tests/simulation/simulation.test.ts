@@ -1,6 +1,6 @@
-// The outbound side among faults, in bounds that fit into the tests: `npm run simulate` is the same at any size.
+// The outbound side under faults, in sizes that fit into the tests: `npm run simulate` is the same at any size.
 import { describe, expect, test } from '@jest/globals';
-import { climates } from './climate.ts';
+import { faultProfiles } from './faultProfile.ts';
 import { costUnderBacklog, run, runWorld } from './run.ts';
 import { simulate } from './simulate.ts';
 
@@ -36,30 +36,30 @@ test('a run gives the same hash whether its worlds share a process or not', asyn
 }, 60_000);
 
 describe('no reply to every fourth message, and the policy sends again what has no copy', () => {
-  test('where every copy shows, nothing arrives twice, doubts or not', async () => {
-    const outcome = await simulate(climates.doubtful(1, 400), 1);
+  test('if every copy appears, nothing arrives twice, in doubt or not', async () => {
+    const outcome = await simulate(faultProfiles.doubtful(1, 400), 1);
     expect(outcome.violations).toEqual([]);
     expect(outcome.arrivals).toBe(400);
     expect(outcome.inDoubt).toBeGreaterThan(40);
     expect(outcome.held).toBe(0);
   });
 
-  test('where some never show, only what was told to be in doubt arrives twice', async () => {
-    const outcome = await simulate(climates.copiesMissing(1, 200), 1);
+  test('if some never appear, only messages reported as in doubt arrive twice', async () => {
+    const outcome = await simulate(faultProfiles.copiesMissing(1, 200), 1);
     expect(outcome).toMatchObject({ violations: [], unexplainedDuplicates: 0, lost: 0 });
     expect(outcome.arrivals).toBeGreaterThan(200);
   });
 });
 
-test('where recipients are refused and processes die over the rest, whoever was refused is not told sent', async () => {
-  const outcome = await simulate(climates.refusing(1, 300), 1);
+test('a refused recipient is never reported as sent, even if processes die over the others', async () => {
+  const outcome = await simulate(faultProfiles.refusing(1, 300), 1);
   expect(outcome).toMatchObject({ violations: [], lost: 0, unexplainedDuplicates: 0 });
   expect(outcome.deaths).toBeGreaterThan(10);
   expect(outcome.inDoubt).toBeGreaterThan(20);
 });
 
 test('one now and then on an idle account: 99 of 100 start within 8 s, the median within 3', async () => {
-  const { delays, violations } = await simulate(climates.quiet(1, 300), 1);
+  const { delays, violations } = await simulate(faultProfiles.quiet(1, 300), 1);
   expect(violations).toEqual([]);
   const sorted = delays.toSorted((one, other) => one - other);
   expect(sorted[150]).toBeLessThan(3_000);

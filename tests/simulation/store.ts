@@ -1,14 +1,14 @@
-// The storage doors of one process: rows, contents and queues over its wire. What lies behind them is shared.
+// The storage ports of one process: rows, contents and queues over its wire. The data behind them is shared.
 import { createHash } from 'node:crypto';
-import { StorageTrouble } from '../../shared/outbound/ports.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 import type { CommitAnswer, Contents, Operation, Queues, Row, Rows } from '../../shared/outbound/ports.ts';
 import type { MemoryTable } from '../models/memoryRows.ts';
 import type { Wire } from './wire.ts';
 
 /** Where the queues' messages go; the host's side of them is in trigger.ts. */
-export interface QueueHands {
-  told(text: string): void;
-  rung(account: string): void;
+export interface QueueSinks {
+  published(text: string): void;
+  woken(account: string): void;
   resubmitted(text: string, delayMs: number): void;
 }
 
@@ -120,31 +120,31 @@ export class SimulatedContents implements Contents {
 const mostBytes = 65_536;
 
 export class SimulatedQueues implements Queues {
-  readonly #hands: QueueHands;
+  readonly #sinks: QueueSinks;
   readonly #wire: Wire;
 
-  constructor(hands: QueueHands, wire: Wire) {
-    this.#hands = hands;
+  constructor(sinks: QueueSinks, wire: Wire) {
+    this.#sinks = sinks;
     this.#wire = wire;
   }
 
-  tell(text: string): Promise<void> {
+  publish(text: string): Promise<void> {
     check(text);
-    return this.#wire.ask('tell', () => {
-      this.#hands.told(text);
+    return this.#wire.ask('publish', () => {
+      this.#sinks.published(text);
     });
   }
 
-  ring(account: string): Promise<void> {
+  wake(account: string): Promise<void> {
     return this.#wire.ask(`ring ${account}`, () => {
-      this.#hands.rung(account);
+      this.#sinks.woken(account);
     });
   }
 
   resubmit(text: string, delayMs: number): Promise<void> {
     check(text);
     return this.#wire.ask('resubmit', () => {
-      this.#hands.resubmitted(text, delayMs);
+      this.#sinks.resubmitted(text, delayMs);
     });
   }
 }

@@ -1,8 +1,8 @@
-// What ESM puts on its queue, and what people do besides: each submission once or again, now and then other
-// content under an id that is in use, some taken back, some dead letters replayed.
+// The submissions of ESM and the actions of operators: each submission once or again, sometimes other content under a
+// used id, some cancelled, some dead letters replayed.
 import { createHash } from 'node:crypto';
 import type { Account } from '../../shared/mail/mailbox.ts';
-import type { Traffic } from './climate.ts';
+import type { Traffic } from './faultProfile.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** One content that was submitted under an id. */
@@ -22,7 +22,7 @@ export interface Submitted {
   readonly high: boolean;
 }
 
-export interface TrafficHands {
+export interface TrafficSinks {
   submit(text: string): void;
   cancel(account: string, id: string): void;
 }
@@ -32,7 +32,7 @@ export function plan(
   traffic: Traffic,
   accounts: readonly Account[],
   scheduler: Scheduler,
-  hands: TrafficHands,
+  sinks: TrafficSinks,
 ): readonly Submitted[] {
   const shares = accounts.map(({ limits }) => limits.messagesPerMinute);
   const total = shares.reduce((sum, share) => sum + share, 0);
@@ -69,11 +69,11 @@ export function plan(
     };
     const first = compose(1);
     scheduler.after(afterMs, () => {
-      hands.submit(first.text);
+      sinks.submit(first.text);
     });
     if (scheduler.chance(traffic.again))
       scheduler.after(afterMs + scheduler.between(0, 120_000), () => {
-        hands.submit(first.text);
+        sinks.submit(first.text);
       });
     const contents = [first.content];
     if (scheduler.chance(traffic.otherContent)) {
@@ -81,12 +81,12 @@ export function plan(
       contents.push(other.content);
       const laterMs = scheduler.chance(0.5) ? scheduler.between(0, 200) : scheduler.between(0, 120_000);
       scheduler.after(afterMs + laterMs, () => {
-        hands.submit(other.text);
+        sinks.submit(other.text);
       });
     }
     if (scheduler.chance(traffic.cancelled))
       scheduler.after(afterMs + scheduler.between(0, 300_000), () => {
-        hands.cancel(account.key, id);
+        sinks.cancel(account.key, id);
       });
     const startsAt = sendAt ?? scheduler.now + afterMs;
     submitted.push({ id, account: account.key, contents, startsAt, high: lane === 'high' });

@@ -60,7 +60,7 @@ export class Trigger {
     if (message.gone) return;
     const scheduler = this.#scheduler;
     const { name, machines, handle, poison, functionMs, timedOut } = this.#setting;
-    const machine = scheduler.pick(machines().filter((one) => !one.dead && !one.still));
+    const machine = scheduler.pick(machines().filter((one) => !one.dead && !one.paused));
     if (machine === undefined) {
       this.#show(message, pollMs);
       return;

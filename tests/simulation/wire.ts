@@ -1,14 +1,14 @@
 // Between one process and the storage service. Every durable call can be refused; vanish on its way; be applied
 // and its answer lost, which half the time the client repeats by itself, so that the answer to the repeat comes
 // back (412, 409); or be the last thing its process did. Answers carry the service's Date in whole seconds.
-import { StorageTrouble } from '../../shared/outbound/ports.ts';
-import type { TimeWitness } from '../../shared/outbound/ports.ts';
-import type { CallRates } from './climate.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
+import type { ClockSampler } from '../../shared/storageErrors.ts';
+import type { CallRates } from './faultProfile.ts';
 import type { Machine } from './machine.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** Rates hold until the faults stop. */
-export interface Weather {
+export interface FaultSchedule {
   readonly calls: CallRates;
   faultsStopAt: number;
 }
@@ -16,8 +16,8 @@ export interface Weather {
 export class Wire {
   readonly #scheduler: Scheduler;
   readonly #machine: Machine;
-  readonly #witness: TimeWitness;
-  readonly #weather: Weather;
+  readonly #witness: ClockSampler;
+  readonly #faultSchedule: FaultSchedule;
   /** By which every answer comes later than others' do. */
   readonly #farMs: number;
   readonly #count: (what: 'call' | 'pause') => void;
@@ -25,16 +25,16 @@ export class Wire {
   constructor(
     scheduler: Scheduler,
     machine: Machine,
-    witness: TimeWitness,
-    weather: Weather,
+    witness: ClockSampler,
+    faultSchedule: FaultSchedule,
     count: (what: 'call' | 'pause') => void,
   ) {
     this.#scheduler = scheduler;
     this.#machine = machine;
     this.#witness = witness;
-    this.#weather = weather;
+    this.#faultSchedule = faultSchedule;
     this.#count = count;
-    this.#farMs = scheduler.chance(weather.calls.farAway) ? scheduler.between(4_000, 9_000) : 0;
+    this.#farMs = scheduler.chance(faultSchedule.calls.farAway) ? scheduler.between(4_000, 9_000) : 0;
   }
 
   /** `apply` is the service's side, and may happen twice. Rejects with StorageTrouble. */
@@ -44,9 +44,9 @@ export class Wire {
       const scheduler = this.#scheduler;
       if (machine.dead) return;
       this.#count('call');
-      const { calls } = this.#weather;
-      const rough = scheduler.now < this.#weather.faultsStopAt;
-      const happens = (rate: number): boolean => rough && scheduler.chance(rate);
+      const { calls } = this.#faultSchedule;
+      const faultsActive = scheduler.now < this.#faultSchedule.faultsStopAt;
+      const happens = (rate: number): boolean => faultsActive && scheduler.chance(rate);
       const thereMs = this.#way(happens);
       const backMs = this.#farMs + this.#way(happens);
       const sentAt = machine.clock.monotonic();
@@ -68,7 +68,7 @@ export class Wire {
       scheduler.trace(`${machine.name} ${what}`);
       if (happens(calls.pause)) {
         this.#count('pause');
-        machine.standStill(scheduler.between(20_000, 420_000));
+        machine.pause(scheduler.between(20_000, 420_000));
       }
       if (happens(calls.death)) {
         // Before it went out, on its way, or with the answer on its way back.
@@ -108,7 +108,7 @@ export class Wire {
   }
 
   #way(happens: (rate: number) => boolean): number {
-    const { calls } = this.#weather;
+    const { calls } = this.#faultSchedule;
     const ms = this.#scheduler.between(1, calls.latencyMs);
     return happens(calls.slow) ? ms + this.#scheduler.between(1_000, 30_000) : ms;
   }

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { connectionStringOf } from '../../local/azurite.ts';
+import { connectionStringOf } from '../../local/stack/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { BlobContents } from '../../shared/storage/blobContents.ts';
 import { makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
@@ -210,7 +210,7 @@ test('a store that fails is trouble, never an absent content', async () => {
         kind: 'connectionString',
         connectionString: connectionStringOf({ blob: port, queue: port, table: port }),
       },
-      { clock: systemClock, witness: { observe: () => undefined } },
+      { clock: systemClock, clockSampler: { observe: () => undefined } },
     ),
   );
   const bytes = Buffer.from('x');

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { connectionStringOf } from '../../local/azurite.ts';
+import { connectionStringOf } from '../../local/stack/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { ensureStore, makeStoreClients } from '../../shared/storage/clients.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
@@ -71,7 +71,7 @@ describe('against a server of our own', () => {
       },
       {
         clock: systemClock,
-        witness: { observe: (answer) => void observations.push(answer) },
+        clockSampler: { observe: (answer) => void observations.push(answer) },
         ...(tryMs === undefined ? {} : { tryMs }),
       },
     );
@@ -149,7 +149,7 @@ describe('against a server of our own', () => {
 });
 
 describe('what is refused before any call', () => {
-  const options = { clock: systemClock, witness: { observe: () => undefined } };
+  const options = { clock: systemClock, clockSampler: { observe: () => undefined } };
   const credential = { getToken: () => Promise.resolve({ token: 'x', expiresOnTimestamp: 0 }) };
   const uris = {
     kind: 'identity' as const,

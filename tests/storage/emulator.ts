@@ -1,11 +1,11 @@
 // What the storage tests share: the emulator as a child process, and clients of it.
 import { request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
-import { startAzurite, type Azurite } from '../../local/azurite.ts';
+import { startAzurite, type Azurite } from '../../local/stack/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
-import type { TimeWitness } from '../../shared/outbound/ports.ts';
+import type { ClockSampler } from '../../shared/storageErrors.ts';
 import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
 
-export type Observation = Parameters<TimeWitness['observe']>[0];
+export type Observation = Parameters<ClockSampler['observe']>[0];
 
 export interface Emulator {
   readonly azurite: Azurite;
@@ -20,7 +20,7 @@ export async function startEmulator(): Promise<Emulator> {
   const observations: Observation[] = [];
   const clients = makeStoreClients(
     { kind: 'connectionString', connectionString: azurite.connectionString },
-    { clock: systemClock, witness: { observe: (answer) => void observations.push(answer) } },
+    { clock: systemClock, clockSampler: { observe: (answer) => void observations.push(answer) } },
   );
   await ensureStore(clients);
   return { azurite, clients, observations, stop: () => azurite.stop() };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { azuriteAccount, startAzurite } from '../../local/azurite.ts';
-import { makeCertificates } from '../../local/certificates.ts';
+import { azuriteAccount, startAzurite } from '../../local/stack/azurite.ts';
+import { makeCertificates } from '../../local/stack/certificates.ts';
 
 test('by identity over https, as in Azure: table, blob and queue', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'identity-'));

@@ -24,7 +24,7 @@ const clients = makeStoreClients(
   { kind: 'identity', tableServiceUri: table, blobServiceUri: blob, queueServiceUri: queue },
   {
     clock: systemClock,
-    witness: { observe: () => void (answers += 1) },
+    clockSampler: { observe: () => void (answers += 1) },
     credential: {
       getToken: (scope) => {
         for (const each of [scope].flat()) scopes.add(each);
@@ -46,7 +46,7 @@ const bytes = Buffer.from('hello');
 const name = createHash('sha256').update(bytes).digest('hex');
 await contents.put(name, bytes);
 const content = await contents.get(name);
-await new StorageQueues(clients.queues).tell('{}');
+await new StorageQueues(clients.queues).publish('{}');
 const { receivedMessageItems } = await clients.queues.getQueueClient(queueNames.mailStatus).receiveMessages();
 console.log(
   JSON.stringify({

@@ -67,7 +67,7 @@ describe('a blob', () => {
 describe('a notice', () => {
   test('lies on the queue as it is and never expires', async () => {
     const client = emulator.clients.queues.getQueueClient(queueNames.inboundMail);
-    await new NoticeQueue(client).tell('{"a":"\\u00e4"}');
+    await new NoticeQueue(client).publish('{"a":"\\u00e4"}');
     const { receivedMessageItems } = await client.receiveMessages();
     expect(receivedMessageItems[0]?.messageText).toBe('{"a":"\\u00e4"}');
     expect(receivedMessageItems[0]?.expiresOn.getUTCFullYear()).toBe(9999);
@@ -79,6 +79,6 @@ describe('a notice', () => {
     ['too long', 'x'.repeat(48 * 1024 + 1)],
   ])('that is %s is refused before it is sent', async (_name, text) => {
     const client = emulator.clients.queues.getQueueClient(queueNames.inboundMail);
-    await expect(new NoticeQueue(client).tell(text)).rejects.toThrow(RangeError);
+    await expect(new NoticeQueue(client).publish(text)).rejects.toThrow(RangeError);
   });
 });

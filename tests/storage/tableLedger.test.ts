@@ -1,7 +1,7 @@
 // The inbound ledger's contract, kept by the real table (the emulator's) and by the one in memory.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemRandom } from '../../shared/clock.ts';
-import type { Cursor, Entry, Ledger } from '../../shared/inbound/ports.ts';
+import type { Cursor, MessageEntry, Ledger } from '../../shared/inbound/ports.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableLedger } from '../../shared/storage/tableLedger.ts';
 import { MemoryLedger } from '../inbound/memoryStore.ts';
@@ -26,22 +26,22 @@ const cursor: Cursor = {
   folder: 'INBOX',
   uidValidity: 4_294_967_295,
   lastUid: 4_294_967_290,
-  owed: [{ uid: 7, tries: 2 }],
+  retryList: [{ uid: 7, tryCount: 2 }],
   failureCount: 3,
-  pausedUntil: Date.UTC(2026, 10, 25),
-  lastPassAt: Date.UTC(2026, 10, 24),
+  retryAt: Date.UTC(2026, 10, 25),
+  lastRunAt: Date.UTC(2026, 10, 24),
   lastSuccessAt: 0,
-  leftover: true,
+  hasMore: true,
   detail: "It's ä test",
   vanishedCount: 1,
 };
 
-function entry(id: string, rawSha256 = 'a'.repeat(64)): Entry {
+function entry(id: string, rawSha256 = 'a'.repeat(64)): MessageEntry {
   return {
     id,
     state: 'stored',
-    headerPrint: 'h',
-    contentPrint: 'c',
+    headerFingerprint: 'h',
+    contentFingerprint: 'c',
     rawSha256,
     sizeBytes: 3_000_000_000,
     kind: 'message',
@@ -58,17 +58,22 @@ function freshKey(): string {
   return `o'hara${keys}@contoso.test`;
 }
 
-const claim = { owner: 'one', now: 1_000, untilMs: 61_000 };
+const claim = { owner: 'one', now: 1_000, leaseUntil: 61_000 };
 
 describe.each(ledgers)('the ledger in %s', (_name, make) => {
   test('a lease is taken once, and again when it is over', async () => {
     const ledger = make();
     const key = freshKey();
-    const first = await ledger.begin(key, claim);
-    expect(first).toMatchObject({ kind: 'begun', cursor: undefined });
-    expect(await ledger.begin(key, { ...claim, owner: 'two' })).toEqual({ kind: 'busy', until: 61_000 });
-    expect(await ledger.begin(key, { ...claim, owner: 'two', now: 61_000, untilMs: 120_000 })).toMatchObject({
-      kind: 'begun',
+    const first = await ledger.acquireLease(key, claim);
+    expect(first).toMatchObject({ kind: 'acquired', cursor: undefined });
+    expect(await ledger.acquireLease(key, { ...claim, owner: 'two' })).toEqual({
+      kind: 'busy',
+      until: 61_000,
+    });
+    expect(
+      await ledger.acquireLease(key, { ...claim, owner: 'two', now: 61_000, leaseUntil: 120_000 }),
+    ).toMatchObject({
+      kind: 'acquired',
     });
   });
 
@@ -76,28 +81,28 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     const ledger = make();
     const key = freshKey();
     const all = await Promise.all(
-      Array.from({ length: 8 }, (_one, n) => ledger.begin(key, { ...claim, owner: `${n}` })),
+      Array.from({ length: 8 }, (_one, n) => ledger.acquireLease(key, { ...claim, owner: `${n}` })),
     );
-    expect(all.filter(({ kind }) => kind === 'begun')).toHaveLength(1);
+    expect(all.filter(({ kind }) => kind === 'acquired')).toHaveLength(1);
   });
 
   test('the cursor comes back as it was written, with the lease given back', async () => {
     const ledger = make();
     const key = freshKey();
-    const begun = await ledger.begin(key, claim);
-    if (begun.kind !== 'begun') throw new Error('busy');
-    expect(await ledger.end(begun.lease, cursor)).toMatchObject({ kind: 'ok' });
+    const begun = await ledger.acquireLease(key, claim);
+    if (begun.kind !== 'acquired') throw new Error('busy');
+    expect(await ledger.releaseLease(begun.lease, cursor)).toMatchObject({ kind: 'ok' });
     expect(await ledger.cursor(key)).toEqual(cursor);
-    expect(await ledger.begin(key, claim)).toMatchObject({ kind: 'begun', cursor });
+    expect(await ledger.acquireLease(key, claim)).toMatchObject({ kind: 'acquired', cursor });
   });
 
   test('an entry is kept once; another mail under its id is refused', async () => {
     const ledger = make();
     const key = freshKey();
     expect(await ledger.find(key, 'x')).toBeUndefined();
-    expect(await ledger.keep(key, entry('x'))).toBe(true);
-    expect(await ledger.keep(key, entry('x'))).toBe(true);
-    expect(await ledger.keep(key, entry('x', 'b'.repeat(64)))).toBe(false);
+    expect(await ledger.insert(key, entry('x'))).toBe(true);
+    expect(await ledger.insert(key, entry('x'))).toBe(true);
+    expect(await ledger.insert(key, entry('x', 'b'.repeat(64)))).toBe(false);
     expect(await ledger.find(key, 'x')).toEqual(entry('x'));
     expect(await ledger.find(freshKey(), 'x')).toBeUndefined();
   });
@@ -105,10 +110,10 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
   test('announcing, pending actions and cursor change together', async () => {
     const ledger = make();
     const key = freshKey();
-    const begun = await ledger.begin(key, claim);
-    if (begun.kind !== 'begun') throw new Error('busy');
-    await ledger.keep(key, entry('x'));
-    await ledger.keep(key, entry('y'));
+    const begun = await ledger.acquireLease(key, claim);
+    if (begun.kind !== 'acquired') throw new Error('busy');
+    await ledger.insert(key, entry('x'));
+    await ledger.insert(key, entry('y'));
     const pending = [10, 9, 100].map((uid) => ({ uidValidity: 4_294_967_295, uid, id: 'x' }));
     const moved = await ledger.advance(begun.lease, {
       cursor,
@@ -121,34 +126,34 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     expect(await ledger.cursor(key)).toEqual(cursor);
     expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([9, 10, 100]);
     expect((await ledger.pendingActions(key, 2)).map(({ uid }) => uid)).toEqual([9, 10]);
-    await ledger.settle(key, pending.slice(0, 1));
+    await ledger.clearActions(key, pending.slice(0, 1));
     // One of them is gone already.
-    await ledger.settle(key, pending.slice(0, 2));
+    await ledger.clearActions(key, pending.slice(0, 2));
     expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([100]);
   });
 
   test('who lost the lease changes nothing', async () => {
     const ledger = make();
     const key = freshKey();
-    const old = await ledger.begin(key, claim);
-    const now = await ledger.begin(key, { ...claim, owner: 'two', now: 61_000, untilMs: 120_000 });
-    if (old.kind !== 'begun' || now.kind !== 'begun') throw new Error('busy');
-    await ledger.keep(key, entry('x'));
+    const old = await ledger.acquireLease(key, claim);
+    const now = await ledger.acquireLease(key, { ...claim, owner: 'two', now: 61_000, leaseUntil: 120_000 });
+    if (old.kind !== 'acquired' || now.kind !== 'acquired') throw new Error('busy');
+    await ledger.insert(key, entry('x'));
     const pending = [{ uidValidity: 1, uid: 1, id: 'x' }];
     const change = { cursor, announced: ['x'], pending, leaseUntil: 1 };
     expect(await ledger.advance(old.lease, change)).toEqual({ kind: 'lost' });
-    expect(await ledger.end(old.lease, cursor)).toEqual({ kind: 'lost' });
+    expect(await ledger.releaseLease(old.lease, cursor)).toEqual({ kind: 'lost' });
     expect((await ledger.find(key, 'x'))?.state).toBe('stored');
     expect(await ledger.pendingActions(key, 10)).toEqual([]);
     expect(await ledger.cursor(key)).toBeUndefined();
-    expect(await ledger.end(now.lease, cursor)).toMatchObject({ kind: 'ok' });
+    expect(await ledger.releaseLease(now.lease, cursor)).toMatchObject({ kind: 'ok' });
   });
 
   test('a transaction with an entry that is not there is refused whole', async () => {
     const ledger = make();
     const key = freshKey();
-    const begun = await ledger.begin(key, claim);
-    if (begun.kind !== 'begun') throw new Error('busy');
+    const begun = await ledger.acquireLease(key, claim);
+    if (begun.kind !== 'acquired') throw new Error('busy');
     const change = { cursor, announced: ['missing'], pending: [], leaseUntil: 1 };
     expect(await ledger.advance(begun.lease, change)).toEqual({ kind: 'lost' });
     expect(await ledger.cursor(key)).toBeUndefined();
@@ -157,8 +162,8 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
 
 test('a table that is not there is trouble, not a mailbox never fetched or a busy one', async () => {
   const ledger = new TableLedger(emulator.clients.table('nowhere'), systemRandom);
-  const claim = { owner: 'a', now: 0, untilMs: 60_000 };
-  for (const call of [() => ledger.cursor('a'), () => ledger.begin('a', claim)]) {
+  const claim = { owner: 'a', now: 0, leaseUntil: 60_000 };
+  for (const call of [() => ledger.cursor('a'), () => ledger.acquireLease('a', claim)]) {
     await expect(call()).rejects.toThrow(/^the ledger did not answer: HTTP 404 TableNotFound/);
   }
 });

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { connectionStringOf } from '../../local/azurite.ts';
+import { connectionStringOf } from '../../local/stack/azurite.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Field, Fields, Operation } from '../../shared/outbound/ports.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
@@ -82,7 +82,7 @@ describe('what goes in comes out', () => {
   test('the keys that the outbox has, and the worst that a table key may have', async () => {
     const p = "o'brien=20x@example.com";
     const keys = [
-      'box',
+      'account',
       "msg|A1._:@+-'%20",
       'due|0|001764000000123|id',
       'ä|ö|å',
@@ -167,45 +167,45 @@ describe('commit', () => {
 
   test('the ETags of an answer are those that the next condition needs', async () => {
     const p = partition();
-    const first = await rows.commit(p, [insert('box', { n: 0 }), insert('other', {})]);
-    let etag = first.kind === 'ok' ? first.etags['box'] : undefined;
+    const first = await rows.commit(p, [insert('account', { n: 0 }), insert('other', {})]);
+    let etag = first.kind === 'ok' ? first.etags['account'] : undefined;
     for (let n = 1; n <= 5; n += 1) {
       const answer = await rows.commit(p, [
         { kind: 'merge', key: 'other', fields: { n } },
-        { kind: 'replace', key: 'box', fields: { n }, ...(etag === undefined ? {} : { etag }) },
+        { kind: 'replace', key: 'account', fields: { n }, ...(etag === undefined ? {} : { etag }) },
         insert(`row${n}`),
       ]);
       expect(answer).toMatchObject({ kind: 'ok' });
-      etag = answer.kind === 'ok' ? answer.etags['box'] : undefined;
-      expect(etag).toBe((await rows.read(p, 'box'))?.etag);
+      etag = answer.kind === 'ok' ? answer.etags['account'] : undefined;
+      expect(etag).toBe((await rows.read(p, 'account'))?.etag);
     }
   });
 
   test('each refusal says why and where, and leaves everything as it was', async () => {
     const p = partition();
-    const made = await rows.commit(p, [insert('box', { n: 1 }), insert('there', {})]);
-    const stale = made.kind === 'ok' ? (made.etags['box'] ?? '') : '';
-    await rows.commit(p, [{ kind: 'merge', key: 'box', fields: { n: 2 } }]);
+    const made = await rows.commit(p, [insert('account', { n: 1 }), insert('there', {})]);
+    const stale = made.kind === 'ok' ? (made.etags['account'] ?? '') : '';
+    await rows.commit(p, [{ kind: 'merge', key: 'account', fields: { n: 2 } }]);
     const cases: readonly (readonly [readonly Operation[], object])[] = [
       [[insert('new'), insert('there')], { reason: 'exists', index: 1 }],
       [
-        [insert('new'), { kind: 'merge', key: 'box', fields: {}, etag: stale }],
+        [insert('new'), { kind: 'merge', key: 'account', fields: {}, etag: stale }],
         { reason: 'changed', index: 1 },
       ],
       [
-        [{ kind: 'replace', key: 'box', fields: {}, etag: stale }, insert('new')],
+        [{ kind: 'replace', key: 'account', fields: {}, etag: stale }, insert('new')],
         { reason: 'changed', index: 0 },
       ],
       [[insert('new'), { kind: 'merge', key: 'gone', fields: {} }], { reason: 'missing', index: 1 }],
       [[insert('new'), { kind: 'replace', key: 'gone', fields: {} }], { reason: 'missing', index: 1 }],
       [[insert('new'), { kind: 'delete', key: 'gone' }], { reason: 'missing', index: 1 }],
-      [[insert('new'), { kind: 'delete', key: 'there' }, insert('box')], { reason: 'exists', index: 2 }],
+      [[insert('new'), { kind: 'delete', key: 'there' }, insert('account')], { reason: 'exists', index: 2 }],
     ];
     for (const [operations, refusal] of cases) {
       expect(await rows.commit(p, operations)).toEqual({ kind: 'refused', ...refusal });
-      expect(await keysOf(p)).toEqual(['box', 'there']);
+      expect(await keysOf(p)).toEqual(['account', 'there']);
     }
-    expect((await rows.read(p, 'box'))?.fields).toEqual({ n: 2 });
+    expect((await rows.read(p, 'account'))?.fields).toEqual({ n: 2 });
   });
 
   test('a hundred operations are one transaction', async () => {
@@ -243,18 +243,18 @@ describe('commit', () => {
 
   test('of writers that race with one ETag, one wins', async () => {
     const p = partition();
-    const made = await rows.commit(p, [insert('box', { winner: -1 })]);
-    const etag = made.kind === 'ok' ? (made.etags['box'] ?? '') : '';
+    const made = await rows.commit(p, [insert('account', { winner: -1 })]);
+    const etag = made.kind === 'ok' ? (made.etags['account'] ?? '') : '';
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, winner) =>
-        rows.commit(p, [{ kind: 'merge', key: 'box', fields: { winner }, etag }, insert(`by${winner}`)]),
+        rows.commit(p, [{ kind: 'merge', key: 'account', fields: { winner }, etag }, insert(`by${winner}`)]),
       ),
     );
     const winners = answers.flatMap(({ kind }, index) => (kind === 'ok' ? [index] : []));
     expect(winners).toHaveLength(1);
     expect(answers.filter(({ kind }) => kind === 'refused')).toHaveLength(7);
-    expect((await rows.read(p, 'box'))?.fields['winner']).toBe(winners[0]);
-    expect(await keysOf(p)).toEqual(['box', `by${winners[0] ?? ''}`]);
+    expect((await rows.read(p, 'account'))?.fields['winner']).toBe(winners[0]);
+    expect(await keysOf(p)).toEqual(['account', `by${winners[0] ?? ''}`]);
   });
 
   test("what only the caller's mistake can be is thrown before anything is sent", async () => {
@@ -373,7 +373,7 @@ function sickRows(port: number): TableRows {
       kind: 'connectionString',
       connectionString: connectionStringOf({ blob: port, queue: port, table: port }),
     },
-    { clock: systemClock, witness: { observe: () => undefined } },
+    { clock: systemClock, clockSampler: { observe: () => undefined } },
   );
   return new TableRows(clients.table(tableNames.outbox));
 }

@@ -1,145 +1,86 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { describe, expect, test } from '@jest/globals';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventsForQueries, eventsPage, readCatalogue } from '../../local/eventCatalogue.ts';
+import { catalogues, eventsForQueries, eventsNeverLogged, eventsPage } from '../../local/eventCatalogue.ts';
+import { defineEvent } from '../../shared/telemetry/event.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+const events = Object.entries(catalogues).flatMap(([catalogue, all]) =>
+  Object.entries(all).map(([key, definition]) => ({ catalogue, key, ...definition })),
+);
+const sources = globSync(['shared/**/*.ts', 'functions/**/*.ts'], { cwd: root })
+  .filter((path) => !/shared.telemetry./.test(path))
+  .map((path) => readFileSync(join(root, path), 'utf8'));
 
-/** A catalogue of one file in a temporary folder. */
-function catalogueOf(source: string): ReturnType<typeof readCatalogue> {
-  const folder = mkdtempSync(join(tmpdir(), 'catalogue-'));
-  folders.push(folder);
-  mkdirSync(join(folder, 'shared', 'telemetry'), { recursive: true });
-  writeFileSync(join(folder, 'tsconfig.json'), readFileSync(join(root, 'tsconfig.json')));
-  writeFileSync(
-    join(folder, 'shared', 'telemetry', 'log.ts'),
-    readFileSync(join(root, 'shared', 'telemetry', 'log.ts')),
-  );
-  writeFileSync(
-    join(folder, 'shared', 'telemetry', 'roomEvents.ts'),
-    `import type { Level, LogEvent } from './log.ts';\n${source}`,
-  );
-  return readCatalogue(folder);
-}
-
-describe('the catalogue is read from its source', () => {
-  test('a function: name, level, fields with their types, its comment', () => {
-    expect(
-      catalogueOf(`
-        /** Said when
-         *  it is. */
-        export function happened(of: {
-          readonly id: string;
-          readonly ms: number;
-          readonly first: boolean;
-          readonly cause: 'a' | 'b';
-          readonly words: string | undefined;
-          readonly code?: number;
-        }): LogEvent {
-          return { name: 'room.happened', level: 'info', fields: of };
-        }`),
-    ).toEqual([
-      {
-        name: 'room.happened',
-        levels: ['info'],
-        fields: [
-          { name: 'id', type: 'string', optional: false },
-          { name: 'ms', type: 'number', optional: false },
-          { name: 'first', type: 'boolean', optional: false },
-          { name: 'cause', type: 'string', optional: false },
-          { name: 'detail', type: 'string', optional: true },
-          { name: 'code', type: 'number', optional: true },
-        ],
-        detail: 'Said when it is.',
-        file: 'roomEvents',
-      },
-    ]);
+describe('an event is data and a function', () => {
+  const happened = defineEvent('module.happened', 'warn', 'Something happened.', {
+    id: 'string',
+    count: 'number',
+    code: 'string?',
   });
 
-  test('fields that the function makes itself, and a level that it chooses', () => {
-    expect(
-      catalogueOf(`
-        export const settled = (of: { readonly id: string }, late: boolean): LogEvent => ({
-          name: 'room.settled', level: late ? 'warn' : 'info', fields: { ...of, late },
-        });`),
-    ).toMatchObject([
-      {
-        levels: ['warn', 'info'],
-        fields: [
-          { name: 'late', type: 'boolean' },
-          { name: 'id', type: 'string' },
-        ],
-      },
-    ]);
+  test('it carries its definition', () => {
+    expect({ ...happened }).toEqual({
+      event: 'module.happened',
+      level: 'warn',
+      detail: 'Something happened.',
+      fields: { id: 'string', count: 'number', code: 'string?' },
+    });
   });
 
-  test('events that a helper makes from constants', () => {
-    expect(
-      catalogueOf(`
-        const line = <Given extends LogEvent['fields']>(name: string, level: Level) =>
-          (fields: Given): LogEvent => ({ name: \`room.\${name}\`, level, fields });
-        export const roomEvents = {
-          /** First. */
-          one: line<{ id: string }>('one', 'debug'),
-          two: line<{ count: number }>('two', 'error'),
-        };`),
-    ).toMatchObject([
-      { name: 'room.one', levels: ['debug'], fields: [{ name: 'id', type: 'string' }], detail: 'First.' },
-      { name: 'room.two', levels: ['error'], fields: [{ name: 'count', type: 'number' }] },
-    ]);
+  test('called with the values of its fields it makes the line that is logged', () => {
+    expect(happened({ id: 'a', count: 2 })).toEqual({
+      name: 'module.happened',
+      level: 'warn',
+      fields: { id: 'a', count: 2 },
+    });
   });
 
-  test('types, constants and helpers of the file are no events', () => {
-    expect(
-      catalogueOf(`
-        export interface Of { readonly id: string }
-        export const most = 5;
-        export const short = (text: string): string => text.slice(0, most);`),
-    ).toEqual([]);
-  });
-
-  test.each([
-    [
-      'a name that is no constant',
-      `export const x = (name: string): LogEvent => ({ name, level: 'info', fields: {} });`,
-    ],
-    ['no object literal', `declare const other: LogEvent; export const x = (): LogEvent => other;`],
-    [
-      'a field that is an object',
-      `export const x = (of: { a: { b: string } }): LogEvent => ({ name: 'r.x', level: 'info', fields: of as never });
-       export const y = (of: { a: string | number }): LogEvent => ({ name: 'r.y', level: 'info', fields: of });`,
-    ],
-  ])('%s is refused', (_what, source) => {
-    expect(() => catalogueOf(source)).toThrow();
+  test('the types of its fields are checked', () => {
+    // @ts-expect-error count is a number
+    happened({ id: 'a', count: 'two' });
+    // @ts-expect-error id is required
+    happened({ count: 2 });
+    // @ts-expect-error there is no such field
+    happened({ id: 'a', count: 2, other: 1 });
+    expect(happened({ id: 'a', count: 2, code: undefined }).fields).toHaveProperty('code');
   });
 });
 
-describe('what is made from it is up to date (npm run events)', () => {
-  const events = readCatalogue(root);
-
+describe('what is generated is up to date (npm run events)', () => {
   test('docs/events.md', () => {
-    expect(readFileSync(join(root, 'docs', 'events.md'), 'utf8')).toBe(eventsPage(events));
+    expect(readFileSync(join(root, 'docs', 'events.md'), 'utf8')).toBe(eventsPage());
   });
 
   test('infra/events.json', () => {
-    expect(readFileSync(join(root, 'infra', 'events.json'), 'utf8')).toBe(eventsForQueries(events));
+    expect(readFileSync(join(root, 'infra', 'events.json'), 'utf8')).toBe(eventsForQueries());
+  });
+});
+
+describe('the catalogue', () => {
+  test('every event is called somewhere in shared/ or functions/', () => {
+    expect(sources.length).toBeGreaterThan(100);
+    expect(eventsNeverLogged(sources)).toEqual([]);
   });
 
-  test('no two events share a name, and each name is its room’s', () => {
-    const names = events.map(({ name }) => name);
-    expect(new Set(names).size).toBe(names.length);
-    for (const { name, file } of events) {
-      expect([file, name]).toEqual([file, expect.stringMatching(/^[a-z]+\.[a-z][A-Za-z]*$/)]);
+  test('an event whose only call is taken away is found', () => {
+    const without = sources.map((source) => source.replaceAll('outboundEvents.claimed(', 'somethingElse('));
+    expect(eventsNeverLogged(without)).toEqual(['outboundEvents.claimed']);
+  });
+
+  test('each name is its module and its key', () => {
+    for (const { catalogue, key, event } of events) {
+      expect(event).toBe(`${catalogue.replace(/Events$/, '')}.${key}`);
     }
   });
 
+  test('each event has a sentence of its own', () => {
+    expect(events.map(({ detail }) => detail).filter((detail) => !/^[A-Z].*\.$/.test(detail))).toEqual([]);
+    expect(new Set(events.map(({ detail }) => detail)).size).toBe(events.length);
+  });
+
   test('no field can hold a secret or content by its name', () => {
-    const fields = events.flatMap(({ name, fields: all }) => all.map((field) => `${name}: ${field.name}`));
+    const fields = events.flatMap(({ event, fields: all }) => Object.keys(all).map((f) => `${event}: ${f}`));
     expect(fields.length).toBeGreaterThan(50);
     expect(
       fields.filter((field) =>

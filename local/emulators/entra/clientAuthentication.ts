@@ -1,4 +1,4 @@
-// How the stand-in knows an app: a secret, a certificate's assertion, or another identity's token as the app's
+// How the emulator knows an app: a secret, a certificate's assertion, or another identity's token as the app's
 // federated credential (issuer, subject and audience compared exactly, as Entra has done since 2025).
 import { X509Certificate, createHash } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
@@ -7,10 +7,10 @@ import { Refused } from './refusals.ts';
 import { claimsOf } from './tokens.ts';
 import type { TokenSigner } from './tokens.ts';
 
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 /** Entra's tolerance for the app's clock. */
-const CLOCK_TOLERANCE_SECONDS = 300;
-const EXCHANGE_AUDIENCE = 'api://AzureADTokenExchange';
+const clockToleranceSeconds = 300;
+const tokenExchangeAudience = 'api://AzureADTokenExchange';
 
 export interface AuthenticationContext {
   readonly issuer: string;
@@ -32,7 +32,7 @@ export async function authenticateApp(
     return;
   }
   if (assertion !== null) {
-    if (form.get('client_assertion_type') !== ASSERTION_TYPE) throw new Refused(900144);
+    if (form.get('client_assertion_type') !== assertionType) throw new Refused(900144);
     await checkAssertion(app, assertion, context);
     return;
   }
@@ -56,9 +56,9 @@ async function checkAssertion(
   const ofIssuer = (app.federated ?? []).filter(({ issuer }) => (issuer ?? context.issuer) === claims.iss);
   if (ofIssuer.length === 0) throw new Refused(700211);
   if (!ofIssuer.some(({ subject }) => subject === claims.sub)) throw new Refused(700213);
-  if (claims.aud !== EXCHANGE_AUDIENCE) throw new Refused(700212);
+  if (claims.aud !== tokenExchangeAudience) throw new Refused(700212);
   try {
-    await context.signer.verify(assertion, [EXCHANGE_AUDIENCE]);
+    await context.signer.verify(assertion, [tokenExchangeAudience]);
   } catch (error) {
     throw new Refused(error instanceof errors.JWTExpired ? 700024 : 700027);
   }
@@ -81,7 +81,7 @@ async function checkCertificate(
     await jwtVerify(assertion, certificate.publicKey, {
       algorithms: ['PS256', 'RS256'],
       currentDate: new Date(context.now),
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      clockTolerance: clockToleranceSeconds,
       issuer: app.clientId,
       subject: app.clientId,
       audience: context.tokenEndpoint,

@@ -1,4 +1,4 @@
-// What the stand-in's tenant holds: app registrations with their credentials and grants, and accounts.
+// What the emulator's tenant holds: app registrations with their credentials and grants, and accounts.
 
 export interface EntraApp {
   readonly clientId: string;
@@ -8,7 +8,7 @@ export interface EntraApp {
   readonly secrets?: readonly { readonly value: string; readonly expiresAt?: number }[];
   /** PEM certificates whose keys may sign client assertions. */
   readonly certificates?: readonly string[];
-  /** Identities whose tokens count as the app's credential. The issuer is this tenant where none is named. */
+  /** Identities whose tokens count as the app's credential. The issuer is this tenant if none is named. */
   readonly federated?: readonly { readonly issuer?: string; readonly subject: string }[];
   /** Application permissions that were granted: `IMAP.AccessAsApp`, `SMTP.SendAsApp`. */
   readonly roles?: readonly string[];
@@ -17,7 +17,7 @@ export interface EntraApp {
 
 export interface EntraAccount {
   readonly upn: string;
-  /** Object id; made where none is given. */
+  /** Object id; made if none is given. */
   readonly oid?: string;
   /** Answers every sign-in and refresh with this number, for instance 53003. */
   readonly refusedWith?: number;
@@ -30,23 +30,23 @@ export const outlookAudiences: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** OpenID Connect's own scopes, which belong to no resource. */
-const PLAIN = new Set(['openid', 'profile', 'email', 'offline_access']);
+const openIdScopes = new Set(['openid', 'profile', 'email', 'offline_access']);
 
-export interface AskedScopes {
+export interface RequestedScopes {
   readonly plain: readonly string[];
-  /** `https://outlook.office365.com`, absent where only plain scopes are asked for. */
+  /** `https://outlook.office365.com`, absent if only plain scopes are asked for. */
   readonly audience?: string;
   /** Permission names without the resource. */
   readonly permissions: readonly string[];
 }
 
-/** Splits a scope parameter; a number of Entra's where it is wrong. */
-export function readScopes(scope: string): AskedScopes | number {
+/** Splits a scope parameter; a number of Entra's if it is wrong. */
+export function readScopes(scope: string): RequestedScopes | number {
   const plain: string[] = [];
   const permissions: string[] = [];
   const audiences = new Set<string>();
   for (const part of scope.split(' ').filter((word) => word !== '')) {
-    if (PLAIN.has(part)) {
+    if (openIdScopes.has(part)) {
       plain.push(part);
       continue;
     }

@@ -1,27 +1,27 @@
-// A stand-in for Microsoft Entra ID, close enough that the product's own libraries sign in as they do in Azure:
+// An emulator of Microsoft Entra ID, complete enough that the product's own libraries sign in as they do in Azure:
 // discovery, keys, the authorization code flow with PKCE behind a page, refresh tokens that rotate while the old
 // one stays valid, client credentials, and refusals with Entra's numbers. It holds one tenant in memory.
 //
-// Lifetimes follow the clock that it is given. What it can be told to do wrong is in trouble.ts.
+// Lifetimes follow the clock passed in. faults.ts lists the faults that can be injected.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../../../shared/clock.ts';
 import { authenticateApp } from './clientAuthentication.ts';
 import { readScopes } from './directory.ts';
-import type { AskedScopes, EntraAccount, EntraApp } from './directory.ts';
-import { openDoor } from './httpDoor.ts';
-import type { Answered, Asked } from './httpDoor.ts';
+import type { RequestedScopes, EntraAccount, EntraApp } from './directory.ts';
+import { startHttpListener } from '../httpListener.ts';
+import type { HttpResponse, HttpRequest } from '../httpListener.ts';
 import { errorPage, loginPage } from './loginPage.ts';
 import { Refused, errorWord, refusalAnswer } from './refusals.ts';
 import { createTokenSigner } from './tokens.ts';
 import type { TokenCheck } from './tokens.ts';
-import { TroubleList, troubledAnswer } from './trouble.ts';
-import type { Trouble } from './trouble.ts';
+import { FaultQueue, faultResponse } from './faults.ts';
+import type { EntraFault } from './faults.ts';
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
 /** The log of token requests keeps this many. */
-const CALLS_KEPT = 20_000;
+const maxCalls = 20_000;
 
 export interface EntraOptions {
   readonly cert: string;
@@ -36,7 +36,7 @@ export interface EntraOptions {
   readonly accessTokenMs?: number;
   readonly refreshTokenMs?: number;
   readonly codeMs?: number;
-  /** Entra keeps a used refresh token valid; true makes the stand-in stricter than that. */
+  /** Entra keeps a used refresh token valid; true makes the emulator stricter than that. */
   readonly revokeUsed?: boolean;
   /** The account whose session the browser has: taken without a question where no `prompt` is asked for. */
   readonly signedIn?: string;
@@ -53,7 +53,7 @@ export interface TokenCall {
   readonly proof: 'secret' | 'assertion' | 'none';
 }
 
-export interface EntraStandIn {
+export interface EntraEmulator {
   /** `https://localhost:PORT`: the authority host. */
   readonly origin: string;
   readonly tenant: string;
@@ -61,7 +61,7 @@ export interface EntraStandIn {
   readonly tokenEndpoint: string;
   readonly issuer: string;
   readonly port: number;
-  /** What a mail server is to make of a bearer token. */
+  /** Validates a bearer token on behalf of a mail server. */
   checkToken(token: string): Promise<TokenCheck>;
   /** Signs any claims with the tenant's key: an identity's token, or a wrong one for a test. */
   sign(claims: JWTPayload, livesMs: number): Promise<string>;
@@ -69,9 +69,10 @@ export interface EntraStandIn {
   verify(token: string, audience: string): Promise<JWTPayload>;
   /** A refresh token as if the account had consented just now. */
   grant(account: string, clientId: string, scope: string): string;
-  trouble(trouble: Trouble): void;
-  /** Ends every trouble. */
-  mend(): void;
+  /** Queues a fault for the token endpoint. */
+  injectFault(fault: EntraFault): void;
+  /** Removes all injected faults. */
+  clearFaults(): void;
   /** What an administrator's “revoke sessions” does: every refresh token issued so far is refused (50173). */
   revokeSessions(account: string): void;
   revokeUsed(on: boolean): void;
@@ -108,35 +109,35 @@ interface Granted {
   revoked: boolean;
 }
 
-export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
+export async function startEntra(options: EntraOptions): Promise<EntraEmulator> {
   const { clock, tenant } = options;
-  const accessTokenMs = options.accessTokenMs ?? 75 * MINUTE_MS;
-  const refreshTokenMs = options.refreshTokenMs ?? 90 * DAY_MS;
+  const accessTokenMs = options.accessTokenMs ?? 75 * minuteMs;
+  const refreshTokenMs = options.refreshTokenMs ?? 90 * dayMs;
   const signer = await createTokenSigner(clock);
   const apps = new Map(options.apps.map((app) => [app.clientId, app]));
   const accounts = new Map(options.accounts.map((account) => [account.upn.toLowerCase(), withId(account)]));
   const codes = new Map<string, Code>();
   const grants = new Map<string, Granted>();
   const revokedAt = new Map<string, number>();
-  const troubles = new TroubleList();
+  const faults = new FaultQueue();
   const calls: TokenCall[] = [];
   let revokeUsed = options.revokeUsed === true;
   let signedIn = options.signedIn;
   let alter: ((body: TokenBody) => TokenBody | Promise<TokenBody>) | undefined;
 
-  const door = await openDoor(
+  const listener = await startHttpListener(
     {
       tls: { cert: options.cert, key: options.key },
       ...(options.port === undefined ? {} : { port: options.port }),
     },
     route,
   );
-  const origin = `https://localhost:${door.port}`;
+  const origin = `https://localhost:${listener.port}`;
   const issuer = `${origin}/${tenant}/v2.0`;
   const authorizeEndpoint = `${origin}/${tenant}/oauth2/v2.0/authorize`;
   const tokenEndpoint = `${origin}/${tenant}/oauth2/v2.0/token`;
 
-  async function route(asked: Asked): Promise<Answered> {
+  async function route(asked: HttpRequest): Promise<HttpResponse> {
     const [, named = '', ...rest] = asked.url.pathname.split('/');
     const path = rest.join('/');
     if (named !== tenant) return refusalAnswer(90002, clock.now());
@@ -173,7 +174,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
 
   // ---- the person's side ----------------------------------------------------------------------------------
 
-  function authorize({ url, method, body }: Asked): Answered {
+  function authorize({ url, method, body }: HttpRequest): HttpResponse {
     const query = url.searchParams;
     const app = apps.get(query.get('client_id') ?? '');
     // What makes the redirect URI untrustworthy is shown on a page; anything later goes back by redirect.
@@ -186,15 +187,15 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
         body: errorPage(50011, 'The redirect URI specified in the request does not match.'),
       };
     }
-    const back = (parameters: Readonly<Record<string, string>>): Answered => {
+    const back = (parameters: Readonly<Record<string, string>>): HttpResponse => {
       const target = new URL(redirectUri);
       for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, value);
       const state = query.get('state');
       if (state !== null) target.searchParams.set('state', state);
       return { status: 302, headers: { location: target.href } };
     };
-    const refuse = (code: number): Answered =>
-      back({ error: errorWord(code), error_description: `AADSTS${code}: refused by the stand-in.` });
+    const refuse = (code: number): HttpResponse =>
+      back({ error: errorWord(code), error_description: `AADSTS${code}: refused by the emulator.` });
     if (app.disabled === true) return refuse(7000112);
     if (query.get('response_type') !== 'code') return refuse(900144);
     const asked = readScopes(query.get('scope') ?? '');
@@ -220,13 +221,13 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
       challenge,
       scope: query.get('scope') ?? '',
       nonce: query.get('nonce') ?? undefined,
-      expiresAt: clock.now() + (options.codeMs ?? 10 * MINUTE_MS),
+      expiresAt: clock.now() + (options.codeMs ?? 10 * minuteMs),
       used: false,
     });
     return back({ code, session_state: randomUUID() });
   }
 
-  function showLogin(url: URL, asked: AskedScopes, problem?: string): Answered {
+  function showLogin(url: URL, asked: RequestedScopes, problem?: string): HttpResponse {
     return {
       status: 200,
       body: loginPage({
@@ -241,9 +242,9 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
 
   // ---- the app's side -------------------------------------------------------------------------------------
 
-  async function token(form: URLSearchParams): Promise<Answered> {
+  async function token(form: URLSearchParams): Promise<HttpResponse> {
     const note = (outcome: TokenCall['outcome'], account?: string): void => {
-      if (calls.length >= CALLS_KEPT) calls.shift();
+      if (calls.length >= maxCalls) calls.shift();
       calls.push({
         at: clock.now(),
         grantType: form.get('grant_type') ?? '',
@@ -253,12 +254,12 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
         proof: form.has('client_assertion') ? 'assertion' : form.has('client_secret') ? 'secret' : 'none',
       });
     };
-    const trouble = troubles.next();
-    if (trouble?.kind === 'slow') await clock.sleep(trouble.delayMs);
-    const troubled = trouble === undefined ? undefined : troubledAnswer(trouble, clock.now());
-    if (troubled !== undefined) {
-      note(troubled.status);
-      return troubled;
+    const fault = faults.next();
+    if (fault?.kind === 'slow') await clock.sleep(fault.delayMs);
+    const faulty = fault === undefined ? undefined : faultResponse(fault, clock.now());
+    if (faulty !== undefined) {
+      note(faulty.status);
+      return faulty;
     }
     try {
       const app = apps.get(form.get('client_id') ?? '');
@@ -341,7 +342,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
   async function delegatedAnswer(
     app: EntraApp,
     upn: string,
-    asked: AskedScopes,
+    asked: RequestedScopes,
     nonce: string | undefined,
   ): Promise<TokenBody> {
     const account = accounts.get(upn.toLowerCase());
@@ -374,7 +375,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
         ver: '2.0',
         ...(nonce === undefined ? {} : { nonce }),
       },
-      60 * MINUTE_MS,
+      60 * minuteMs,
     );
     return {
       token_type: 'Bearer',
@@ -431,16 +432,16 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
     authorizeEndpoint,
     tokenEndpoint,
     issuer,
-    port: door.port,
+    port: listener.port,
     checkToken: (bearer) => signer.check(bearer, tenant),
     sign: (claims, livesMs) => signer.sign(claims, livesMs),
     verify: (bearer, audience) => signer.verify(bearer, [audience]),
     grant: (account, clientId, scope) => newGrant(account, clientId, mustRead(scope).permissions),
-    trouble: (trouble) => {
-      troubles.add(trouble);
+    injectFault: (fault) => {
+      faults.add(fault);
     },
-    mend: () => {
-      troubles.clear();
+    clearFaults: () => {
+      faults.clear();
     },
     revokeSessions: (account) => {
       revokedAt.set(account.toLowerCase(), clock.now());
@@ -462,7 +463,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraStandIn> {
       alter = change;
     },
     calls,
-    close: () => door.close(),
+    close: () => listener.close(),
   };
 }
 
@@ -478,7 +479,7 @@ function withId(account: EntraAccount, known?: string): EntraAccount & { readonl
   return { ...account, oid: account.oid ?? known ?? randomUUID() };
 }
 
-function mustRead(scope: string): AskedScopes {
+function mustRead(scope: string): RequestedScopes {
   const asked = readScopes(scope);
   if (typeof asked === 'number') throw new Refused(asked);
   return asked;

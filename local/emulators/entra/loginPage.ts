@@ -29,8 +29,8 @@ export interface LoginView {
 /** “Pick an account”: one field, filled with the hint, and what is being agreed to. */
 export function loginPage({ action, accounts, hint, permissions, problem }: LoginView): string {
   return page(
-    'Sign in to your account (local stand-in)',
-    `<h1>Pick an account</h1><p><small>Local stand-in for Microsoft Entra ID. No password is asked for.</small></p>
+    'Sign in to your account (local emulator)',
+    `<h1>Pick an account</h1><p><small>Local emulator of Microsoft Entra ID. No password is asked for.</small></p>
 ${problem === undefined ? '' : `<p role="alert">${escape(problem)}</p>`}
 <form method="post" action="${escape(action)}">
 <label>Account <input name="account" list="accounts" value="${escape(hint)}" autocomplete="off" autofocus></label>
@@ -44,7 +44,7 @@ ${problem === undefined ? '' : `<p role="alert">${escape(problem)}</p>`}
 /** What Entra shows in place of a redirect where it does not trust the redirect URI. */
 export function errorPage(code: number, detail: string): string {
   return page(
-    'Sign in to your account (local stand-in)',
+    'Sign in to your account (local emulator)',
     `<h1>Sorry, but we’re having trouble signing you in.</h1><p role="alert">AADSTS${code}: ${escape(detail)}</p>`,
   );
 }

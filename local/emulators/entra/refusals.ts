@@ -1,6 +1,6 @@
 // Entra's refusals as they look on the wire: number, OAuth error word, text, and sometimes a suberror.
 import { randomUUID } from 'node:crypto';
-import type { Answered } from './httpDoor.ts';
+import type { HttpResponse } from '../httpListener.ts';
 
 interface Shape {
   readonly error: string;
@@ -177,7 +177,7 @@ const shapes: Readonly<Record<number, Shape>> = {
   900971: request('No reply address is registered for the application.'),
 };
 
-/** Every number that the stand-in can be told to answer with. */
+/** Every AADSTS number that can be injected. */
 export const refusalCodes: readonly number[] = Object.keys(shapes).map(Number);
 
 /** A refusal that ends the handling of a request. */
@@ -197,8 +197,8 @@ export function errorWord(code: number): string {
 }
 
 /** The token endpoint's answer. */
-export function refusalAnswer(code: number, at: number, detail?: string): Answered {
-  const shape = shapes[code] ?? request('An error that the stand-in has no text for.');
+export function refusalAnswer(code: number, at: number, detail?: string): HttpResponse {
+  const shape = shapes[code] ?? request('The emulator has no text for this error.');
   const trace = randomUUID();
   const correlation = randomUUID();
   const timestamp = new Date(at).toISOString().replace('T', ' ').slice(0, 19) + 'Z';

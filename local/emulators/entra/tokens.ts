@@ -31,7 +31,7 @@ export interface TokenSigner {
   check(token: string, tenant: string): Promise<TokenCheck>;
 }
 
-const EXCHANGE_APP_ID = '00000002-0000-0ff1-ce00-000000000000';
+const exchangeAppId = '00000002-0000-0ff1-ce00-000000000000';
 
 export async function createTokenSigner(clock: Clock): Promise<TokenSigner> {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { modulusLength: 2048 });
@@ -66,12 +66,12 @@ export async function createTokenSigner(clock: Clock): Promise<TokenSigner> {
     async check(token, tenant) {
       let claims: JWTPayload;
       try {
-        claims = await verify(token, [...outlookAudiences.values(), EXCHANGE_APP_ID]);
+        claims = await verify(token, [...outlookAudiences.values(), exchangeAppId]);
       } catch (error) {
         return { kind: 'bad', why: whyBad(error) };
       }
       if (claims['tid'] !== tenant) return { kind: 'bad', why: 'tenant' };
-      const detail = (claim: unknown): readonly string[] =>
+      const splitClaim = (claim: unknown): readonly string[] =>
         typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim.map(String) : [];
       const application = claims['idtyp'] === 'app';
       return {
@@ -80,8 +80,8 @@ export async function createTokenSigner(clock: Clock): Promise<TokenSigner> {
         ...(application ? {} : { user: String(claims['upn']) }),
         objectId: String(claims['oid']),
         appId: String(claims['appid']),
-        scopes: detail(claims['scp']),
-        roles: detail(claims['roles']),
+        scopes: splitClaim(claims['scp']),
+        roles: splitClaim(claims['roles']),
         expiresAt: (claims.exp ?? 0) * 1000,
       };
     },

@@ -1,8 +1,8 @@
-// Who may log in to which mailbox, and as whom a mailbox may send. The four refusals that Exchange Online tells
-// apart are told apart here: no such login, basic authentication, SMTP AUTH switched off, and (IMAP only)
+// Who may log in to which mailbox, and as whom a mailbox may send. The four refusals that Exchange Online
+// distinguishes are distinguished here: no such login, basic authentication, SMTP AUTH switched off, and (IMAP only)
 // authenticated but without access to that mailbox.
 
-/** What the authority says of a token. Told by the caller: the stand-in knows no keys. */
+/** The authority's verdict on a token. Supplied by the caller, since the emulator has no keys. */
 export type TokenVerdict =
   | {
       readonly kind: 'ok';
@@ -32,7 +32,7 @@ export interface AccountOptions {
   readonly shared?: boolean;
   /** Users with Full Access, besides the mailbox's own. */
   readonly delegates?: readonly string[];
-  /** Applications with Full Access; every application where absent. */
+  /** Applications with Full Access; every application if absent. */
   readonly apps?: readonly string[];
   /** Applications that may send through SMTP by an App RBAC role, without a role in their token. */
   readonly rbacApps?: readonly string[];

@@ -32,7 +32,7 @@ function members({ group }: GroupAddress): readonly NamedAddress[] {
   );
 }
 
-/** The address in From, or undefined where there is none. */
+/** The address in From, or undefined if there is none. */
 export function headerFrom(fields: readonly HeaderField[]): string | undefined {
   const value = headerValue(fields, 'From');
   const [first] = value === undefined ? [] : parseAddresses(value);

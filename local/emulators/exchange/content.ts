@@ -1,8 +1,8 @@
 // A message's bytes as the pieces they arrived in. A mail of 150 MB is held once and written out from where it
 // lies: nothing here joins the pieces unless a caller asks for one buffer.
 
-const CRLF = Buffer.from('\r\n');
-const EMPTY_LINE = Buffer.from('\r\n\r\n');
+const crlf = Buffer.from('\r\n');
+const emptyLine = Buffer.from('\r\n\r\n');
 
 export class Content {
   readonly sizeBytes: number;
@@ -44,15 +44,15 @@ export class Content {
     return this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces);
   }
 
-  /** The header block with its closing empty line (RFC 5322 2.1); everything where there is no empty line. */
+  /** The header block with its closing empty line (RFC 5322 2.1); everything if there is no empty line. */
   header(): Content {
     let before = 0;
     // An empty header block is a message that begins with the empty line: look as if a line had ended before it.
-    let tail = CRLF;
+    let tail = crlf;
     for (const piece of this.#pieces) {
-      const seam = Buffer.concat([tail, piece.subarray(0, 3)]).indexOf(EMPTY_LINE);
+      const seam = Buffer.concat([tail, piece.subarray(0, 3)]).indexOf(emptyLine);
       if (seam !== -1) return this.part(0, before - tail.length + seam + 4);
-      const at = piece.indexOf(EMPTY_LINE);
+      const at = piece.indexOf(emptyLine);
       if (at !== -1) return this.part(0, before + at + 4);
       before += piece.length;
       tail = Buffer.concat([tail, piece.subarray(-3)]).subarray(-3);
@@ -65,7 +65,7 @@ export interface HeaderField {
   readonly name: string;
   /** Unfolded, without the ends' white space. */
   readonly value: string;
-  /** As it stands, folded, with its line end. */
+  /** Verbatim, folded, with its line end. */
   readonly raw: string;
 }
 

@@ -1,8 +1,8 @@
-// What becomes of a message once it was taken: the copy in Sent Items, the inboxes of recipients who have one
+// What happens to an accepted message: the copy in Sent Items, the inboxes of recipients who have one
 // here, reports of non-delivery, automatic replies. Nothing leaves this machine.
 import type { Clock } from '../../../shared/clock.ts';
 import { Content, headerFields, headerValue } from './content.ts';
-import type { RecipientManner, SmtpManners } from './manners.ts';
+import type { RecipientRule, SmtpQuirks } from './quirks.ts';
 import { automaticReply, nonDeliveryReport } from './reports.ts';
 import type { MailStore } from './mailStore.ts';
 import type { MessageRecord } from './serverLog.ts';
@@ -11,31 +11,31 @@ import type { Names } from './smtpReplies.ts';
 export interface DeliveryContext {
   readonly clock: Clock;
   readonly store: MailStore;
-  readonly manners: SmtpManners;
+  readonly quirks: SmtpQuirks;
   readonly names: Names;
   readonly closing: AbortSignal;
-  recipientManner(address: string): RecipientManner | undefined;
+  recipientRule(address: string): RecipientRule | undefined;
 }
 
 export function deliver(context: DeliveryContext, message: MessageRecord, content: Content): void {
   fileCopy(context, message, content);
   for (const address of message.to) {
     context.store.find(address)?.deliver(received(context, message, address, content));
-    const manner = context.recipientManner(address);
+    const rule = context.recipientRule(address);
     // RFC 3834 2, RFC 5321 6.1: nothing is ever sent back to the null reverse-path.
     const sender = message.from === '' ? undefined : context.store.find(message.from);
-    if (manner === undefined || sender === undefined) continue;
+    if (rule === undefined || sender === undefined) continue;
     const about = { message, content, recipient: address, now: context.clock.now(), names: context.names };
-    if (manner.kind === 'bounce') {
-      later(context, manner.afterMs, () => sender.deliver(nonDeliveryReport(about, manner)));
-    } else if (manner.kind === 'outOfOffice' && !isAutomatic(content)) {
-      later(context, manner.afterMs, () => sender.deliver(automaticReply(about, manner)));
+    if (rule.kind === 'bounce') {
+      later(context, rule.afterMs, () => sender.deliver(nonDeliveryReport(about, rule)));
+    } else if (rule.kind === 'outOfOffice' && !isAutomatic(content)) {
+      later(context, rule.afterMs, () => sender.deliver(automaticReply(about, rule)));
     }
   }
 }
 
 function fileCopy(context: DeliveryContext, message: MessageRecord, content: Content): void {
-  const { mailbox, delayMs, replaceMessageId } = context.manners.sentItems;
+  const { mailbox, delayMs, replaceMessageId } = context.quirks.sentItems;
   if (mailbox === 'none') return;
   const owner = context.store.find(mailbox === 'from' ? message.from : message.account);
   if (owner === undefined) return;

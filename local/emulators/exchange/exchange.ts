@@ -1,9 +1,8 @@
-// A stand-in for Exchange Online: SMTP submission and IMAP on one mail store, with the limits, the texts and the
-// oddities that are known of the real one (and each of them a switch, so that both sides of what is unknown can be
-// tried). It never reaches beyond this machine: mail to an address that is no account here is taken and counted,
-// and goes nowhere.
+// An emulator of Exchange Online: SMTP submission and IMAP on one mail store, with the known limits, reply
+// texts and quirks of the real service (each of them a switch, so that both variants of undocumented behaviour can be
+// tested). Nothing leaves this machine: mail to an address without an account here is accepted, counted and dropped.
 //
-// Its log is the judge of the whole project: see serverLog.ts.
+// Its log is the oracle of the whole project: see serverLog.ts.
 import { randomBytes } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../../../shared/clock.ts';
@@ -14,8 +13,8 @@ import { Faults } from './faults.ts';
 import type { BeforeStep, Rule, RuleHandle, SmtpStep } from './faults.ts';
 import { startImap } from './imapServer.ts';
 import { MailStore } from './mailStore.ts';
-import { defaultLimits } from './manners.ts';
-import type { ExchangeLimits, ImapManners, RecipientManner, SmtpManners } from './manners.ts';
+import { defaultLimits } from './quirks.ts';
+import type { ExchangeLimits, ImapQuirks, RecipientRule, SmtpQuirks } from './quirks.ts';
 import { ServerLog } from './serverLog.ts';
 import type { Figures } from './serverLog.ts';
 import { Connections, Rates } from './smtpLimits.ts';
@@ -51,15 +50,15 @@ export interface Exchange {
   readonly store: MailStore;
   readonly accounts: Accounts;
   readonly log: ServerLog;
-  readonly smtp: SmtpManners;
-  readonly imap: ImapManners;
+  readonly smtp: SmtpQuirks;
+  readonly imap: ImapQuirks;
   figures(): Figures;
-  /** Adds a fault rule; the first of those that apply acts. */
-  misbehave(rule: Rule): RuleHandle;
-  /** Ends all fault rules. */
-  behave(): void;
-  /** What becomes of mail to this address, or to every address of `*@domain`; undefined: nothing special. */
-  recipient(address: string, manner: RecipientManner | undefined): void;
+  /** Adds a fault rule; of several rules that apply, the first one acts. */
+  injectFault(rule: Rule): RuleHandle;
+  /** Removes all fault rules. */
+  clearFaults(): void;
+  /** Sets how mail to this address, or to every address of `*@domain`, is handled; undefined resets it. */
+  recipient(address: string, rule: RecipientRule | undefined): void;
   /** Adds an account, or changes one; its mailbox is made if need be. */
   account(account: AccountOptions): void;
   /** Cuts every open connection of that protocol (both unless named). */
@@ -67,7 +66,7 @@ export interface Exchange {
   close(): Promise<void>;
 }
 
-/** Starts the stand-in; it listens when the promise resolves. Rejects where a port is taken. */
+/** Starts the emulator; it listens when the promise resolves. Rejects if a port is taken. */
 export async function startExchange(options: ExchangeOptions): Promise<Exchange> {
   const { clock, periodMs = 60_000, dayMs = 86_400_000 } = options;
   const limits = { ...defaultLimits, ...options.limits };
@@ -76,21 +75,21 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   const log = new ServerLog(clock);
   const faults = new Faults(clock);
   const closing = new AbortController();
-  const recipients = new RecipientManners();
-  const smtp: SmtpManners = {
+  const recipients = new RecipientRules();
+  const smtp: SmtpQuirks = {
     overRate: 'delay',
     overConnections: 'dot',
     sentItems: { mailbox: 'authenticated', delayMs: 0, replaceMessageId: false },
   };
-  const imap: ImapManners = {
+  const imap: ImapQuirks = {
     exactSize: false,
     rebuild: false,
     malformedBodyStructure: false,
     headerSearchFindsNothing: false,
   };
-  const account = (told: AccountOptions): void => {
-    accounts.set(told);
-    if (store.find(told.address) === undefined) store.add(told.address, told.language);
+  const account = (added: AccountOptions): void => {
+    accounts.set(added);
+    if (store.find(added.address) === undefined) store.add(added.address, added.language);
   };
   for (const one of options.accounts) account(typeof one === 'string' ? { address: one } : one);
   const names = serverNames(randomBytes(2).toString('hex').toUpperCase());
@@ -106,18 +105,18 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     beforeStep: options.beforeStep,
     closing: closing.signal,
     secureContext: createSecureContext({ cert: options.cert, key: options.key, minVersion: 'TLSv1.2' }),
-    recipientManner: (address: string) => recipients.of(address),
+    recipientRule: (address: string) => recipients.of(address),
   };
   const smtpListener = await startSmtp(
     {
       ...shared,
-      manners: smtp,
+      quirks: smtp,
       connections: new Connections(),
       rates: new Rates({ periodMs, dayMs, messagesPerPeriod: limits.messagesPerPeriod }),
       latency: options.latency ?? (() => 0),
       newServerId: () => `${randomBytes(12).toString('hex').toUpperCase()}@${names.hostname}`,
       deliver: (message, content) => {
-        deliver({ ...shared, manners: smtp }, message, content);
+        deliver({ ...shared, quirks: smtp }, message, content);
       },
       useDeferral: (address) => {
         recipients.useDeferral(address);
@@ -126,7 +125,7 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     options.smtpPort ?? 0,
   );
   const imapListener = await startImap(
-    { ...shared, manners: imap, sessions: new Map() },
+    { ...shared, quirks: imap, sessions: new Map() },
     options.imapPort ?? 0,
   );
   const listeners = { smtp: smtpListener, imap: imapListener };
@@ -139,12 +138,12 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     smtp,
     imap,
     figures: () => log.figures(periodMs, dayMs),
-    misbehave: (rule) => faults.add(rule),
-    behave: () => {
+    injectFault: (rule) => faults.add(rule),
+    clearFaults: () => {
       faults.clear();
     },
-    recipient: (address, manner) => {
-      recipients.set(address, manner);
+    recipient: (address, rule) => {
+      recipients.set(address, rule);
     },
     account,
     cutAll: (protocol) => {
@@ -158,28 +157,28 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   };
 }
 
-/** What becomes of mail to an address or to a whole domain; the address goes first. */
-class RecipientManners {
-  readonly #manners = new Map<string, RecipientManner>();
+/** Rules for mail to an address or to a whole domain; the address takes precedence. */
+class RecipientRules {
+  readonly #rules = new Map<string, RecipientRule>();
 
-  set(address: string, manner: RecipientManner | undefined): void {
-    if (manner === undefined) this.#manners.delete(sameAddress(address));
-    else this.#manners.set(sameAddress(address), manner);
+  set(address: string, rule: RecipientRule | undefined): void {
+    if (rule === undefined) this.#rules.delete(sameAddress(address));
+    else this.#rules.set(sameAddress(address), rule);
   }
 
-  of(address: string): RecipientManner | undefined {
+  of(address: string): RecipientRule | undefined {
     return (
-      this.#manners.get(sameAddress(address)) ??
-      this.#manners.get(`*${sameAddress(address).replace(/^.*@/, '@')}`)
+      this.#rules.get(sameAddress(address)) ??
+      this.#rules.get(`*${sameAddress(address).replace(/^.*@/, '@')}`)
     );
   }
 
   /** One of a deferral's times is over. */
   useDeferral(address: string): void {
-    const manner = this.of(address);
-    if (manner?.kind !== 'defer' || manner.times === undefined) return;
-    const times = manner.times - 1;
+    const rule = this.of(address);
+    if (rule?.kind !== 'defer' || rule.times === undefined) return;
+    const times = rule.times - 1;
     // The address itself gets the rest, so that a domain's deferral counts for each of its addresses.
-    this.#manners.set(sameAddress(address), times > 0 ? { ...manner, times } : { kind: 'usual' });
+    this.#rules.set(sameAddress(address), times > 0 ? { ...rule, times } : { kind: 'usual' });
   }
 }

@@ -1,11 +1,11 @@
-// Orders to misbehave. A rule names a step of a dialog, whom it is for, how often and for how long, and what
-// happens there. Rules are asked in the order in which they were given; the first that applies acts.
+// Fault injection. A rule names a step of a dialog, the connections it applies to, how often and for how long, and the
+// fault. Rules are evaluated in the order in which they were added; the first that applies acts.
 import type { Clock } from '../../../shared/clock.ts';
 import { sameAddress } from './accounts.ts';
 
 /**
  * The steps of an SMTP dialog, in their order. `body` is inside the content, `dot` after the final dot and before
- * the message is taken, `reply` after it was taken and counted, before the client is told.
+ * the message is taken, `reply` after it was taken and counted, before the client gets the reply.
  */
 export type SmtpStep =
   | 'connect'
@@ -26,7 +26,7 @@ export type SmtpStep =
 export type SmtpFault =
   /** The connection is reset. In the body: after `afterBytes` of content. */
   | { readonly kind: 'cut'; readonly afterBytes?: number }
-  /** Nothing more is said, for good or for a time; the connection stays open. */
+  /** No further reply, forever or for a time; the connection stays open. */
   | { readonly kind: 'hang'; readonly forMs?: number }
   | { readonly kind: 'delay'; readonly ms: number }
   /** A reply instead of the usual one; the step has no effect. `thenClose` as after a 421. */
@@ -37,7 +37,7 @@ export type SmtpFault =
       readonly text: string;
       readonly thenClose?: boolean;
     }
-  /** At `dot`: says nothing and takes the message that much later, even if the client has long gone. */
+  /** At `dot`: no reply; the message is accepted that much later, even if the client has disconnected. */
   | { readonly kind: 'acceptLate'; readonly afterMs: number };
 
 /**
@@ -57,7 +57,7 @@ export type ImapFault =
   | { readonly kind: 'throttle'; readonly backoffMs: number; readonly status?: 'NO' | 'BAD' }
   /** `* BYE text`, and the connection ends. */
   | { readonly kind: 'bye'; readonly text: string }
-  /** A line as it stands, before the usual answer: `Server Unavailable. 15` is no IMAP at all. */
+  /** A verbatim line before the regular answer: `Server Unavailable. 15` is not valid IMAP. */
   | { readonly kind: 'line'; readonly text: string }
   /** At `message`: the message is gone from the folder just before it would be sent. */
   | { readonly kind: 'vanish' }
@@ -100,7 +100,7 @@ export interface RuleHandle {
   end(): void;
 }
 
-/** Where a dialog stands, for rules and for the hook. */
+/** The position in a dialog, for rules and for the hook. */
 export interface StepInfo {
   readonly protocol: 'smtp' | 'imap';
   readonly connection: number;

@@ -1,4 +1,4 @@
-// What the server's log comes to: pure functions on instants. They are the project's oracle for its limits, so a
+// Figures from the server's log: pure functions on instants. They are the project's oracle for its limits, so a
 // test compares each with a count that looks at every window there is.
 
 export interface Weighed {

@@ -1,5 +1,5 @@
 // Folder names as people of each language see them, and as IMAP carries them (modified UTF-7, RFC 3501 5.1.3).
-// Exchange Online has no SPECIAL-USE: whoever looks for the sent mail has only these names to go by.
+// Exchange Online has no SPECIAL-USE: these names are the only way to find the Sent Items folder.
 import type { Language } from './accounts.ts';
 
 export type FolderRole = 'inbox' | 'sent' | 'drafts' | 'deleted' | 'junk' | 'archive';
@@ -40,7 +40,7 @@ export function encodeFolderName(name: string): string {
   });
 }
 
-/** `L&AOQ-hetetyt` → `Lähetetyt`; what is no valid code stands as it is. */
+/** `L&AOQ-hetetyt` → `Lähetetyt`; an invalid code is left unchanged. */
 export function decodeFolderName(name: string): string {
   return name.replace(/&([A-Za-z0-9+,]*)-/g, (whole, code: string) => {
     if (code === '') return '&';

@@ -9,7 +9,7 @@ export function contentFor(message: StoredMessage, session: number, rebuild: boo
   return rebuild ? rebuilt(message.content, session) : message.content;
 }
 
-/** Exchange's own text for an item that it can't convert. */
+/** Exchange's own text for an item that it cannot convert. */
 function placeholder(message: StoredMessage): Content {
   return Content.of(
     [

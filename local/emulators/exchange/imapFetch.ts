@@ -1,6 +1,6 @@
 // FETCH (RFC 3501 6.4.5): its items, parsed, and what a message comes to for each of them.
 import { Content, headerFields } from './content.ts';
-import type { ImapManners } from './manners.ts';
+import type { ImapQuirks } from './quirks.ts';
 import { formatEnvelope, formatStructure } from './imapStructure.ts';
 import { formatInternalDate } from './imapSyntax.ts';
 import type { Token } from './imapSyntax.ts';
@@ -45,7 +45,7 @@ const older: Readonly<Record<string, Item>> = {
   'RFC822.TEXT': { kind: 'section', section: { ...whole, what: 'TEXT' }, peek: false, label: 'RFC822.TEXT' },
 };
 
-/** The items that were asked for, or undefined where one is unknown (CONDSTORE's MODSEQ is, on Exchange). */
+/** The items that were asked for, or undefined if one is unknown (CONDSTORE's MODSEQ is, on Exchange). */
 export function parseItems(token: Token | undefined): readonly Item[] | undefined {
   if (token === undefined || token.kind === 'literal') return undefined;
   const tokens = token.kind === 'list' ? token.items : [token];
@@ -107,7 +107,7 @@ function unquote(name: string): string {
   return name.replace(/^"(.*)"$/, '$1');
 }
 
-/** A piece of the answer: words, or bytes that are sent as a literal. */
+/** A piece of the response: text, or bytes that are sent as a literal. */
 export type AnswerPiece = string | { readonly label: string; readonly content: Content };
 
 /**
@@ -118,7 +118,7 @@ export function answer(
   items: readonly Item[],
   message: StoredMessage,
   content: Content,
-  manners: ImapManners,
+  quirks: ImapQuirks,
 ): readonly AnswerPiece[] {
   const structure = lazily(() => parseMime(content));
   const print = (item: Item): AnswerPiece => {
@@ -130,13 +130,13 @@ export function answer(
       case 'INTERNALDATE':
         return `INTERNALDATE ${formatInternalDate(message.internalDate)}`;
       case 'RFC822.SIZE':
-        return `RFC822.SIZE ${manners.exactSize ? content.sizeBytes : estimate(content.sizeBytes)}`;
+        return `RFC822.SIZE ${quirks.exactSize ? content.sizeBytes : estimate(content.sizeBytes)}`;
       case 'ENVELOPE':
         return `ENVELOPE ${formatEnvelope(headerFields(content))}`;
       case 'BODY':
-        return `BODY ${formatStructure(structure(), false, manners.malformedBodyStructure)}`;
+        return `BODY ${formatStructure(structure(), false, quirks.malformedBodyStructure)}`;
       case 'BODYSTRUCTURE':
-        return `BODYSTRUCTURE ${formatStructure(structure(), true, manners.malformedBodyStructure)}`;
+        return `BODYSTRUCTURE ${formatStructure(structure(), true, quirks.malformedBodyStructure)}`;
       case 'section': {
         const bytes = sectionOf(item.section, content, structure);
         if (bytes === undefined) return `${item.label} NIL`;
@@ -149,7 +149,7 @@ export function answer(
   return [...items].sort((a, b) => rank(a) - rank(b)).map(print);
 }
 
-/** Exchange answers RFC822.SIZE from the store, where the message is not MIME: near, never right. */
+/** Exchange answers RFC822.SIZE from the store, if the message is not MIME: near, never right. */
 function estimate(sizeBytes: number): number {
   return Math.ceil(sizeBytes * 1.03) + 151;
 }

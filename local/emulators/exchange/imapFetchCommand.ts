@@ -1,6 +1,6 @@
 // The FETCH command: one message after the other goes out, each from where it lies, and between any two of them
-// the session may end, the folder may change or a rule may strike.
-import type { ImapManners } from './manners.ts';
+// the session may end, the folder may change or a fault rule may apply.
+import type { ImapQuirks } from './quirks.ts';
 import { contentFor } from './imapContent.ts';
 import { answer, parseItems } from './imapFetch.ts';
 import type { AnswerPiece, Item } from './imapFetch.ts';
@@ -12,10 +12,10 @@ import type { StoredMessage } from './mailStore.ts';
 import type { Wire } from './wire.ts';
 
 // Literals up to this size are written together with the rest of their answer.
-const TOGETHER_BYTES = 64 * 1024;
-const UNREADABLE = 'NO The requested message could not be converted to an RFC-822 compatible format.';
+const inlineLiteralBytes = 64 * 1024;
+const unreadableAnswer = 'NO The requested message could not be converted to an RFC-822 compatible format.';
 
-/** What the rules say of one message: go on, end the command with an answer, the connection is over, or a cut. */
+/** The effect of fault rules on one message: none, a tagged answer, a closed connection, or a cut. */
 export type MessageCourse =
   | { readonly kind: 'go' }
   | { readonly kind: 'answer'; readonly answer: string }
@@ -25,13 +25,13 @@ export type MessageCourse =
 export interface FetchContext {
   readonly view: View;
   readonly wire: Wire;
-  readonly manners: ImapManners;
+  readonly quirks: ImapQuirks;
   /** The session's number: what is rebuilt, is rebuilt for each session. */
   readonly session: number;
   before(uid: number): Promise<MessageCourse>;
 }
 
-/** The tagged answer, or undefined where the connection has ended. */
+/** The tagged answer, or undefined if the connection has ended. */
 export async function fetch(
   context: FetchContext,
   [numbers, asked]: readonly Token[],
@@ -56,12 +56,12 @@ export async function fetch(
     else await show(context, sequence, message, { items: wanted, course });
     if (wire.isGone) return undefined;
   }
-  if (unreadable) return UNREADABLE;
+  if (unreadable) return unreadableAnswer;
   return missing ? messagesGone : `OK ${byUid ? 'UID ' : ''}FETCH completed.`;
 }
 
 async function show(
-  { view, wire, manners, session }: FetchContext,
+  { view, wire, quirks, session }: FetchContext,
   sequence: number,
   stored: StoredMessage,
   { items, course }: { readonly items: readonly Item[]; readonly course: MessageCourse },
@@ -75,8 +75,8 @@ async function show(
     view.acknowledge(sequence, message);
     if (!items.some(({ kind }) => kind === 'FLAGS')) shown = [...items, { kind: 'FLAGS' }];
   }
-  const content = readsContent(items) ? contentFor(message, session, manners.rebuild) : message.content;
-  const pieces = answer(shown, message, content, manners);
+  const content = readsContent(items) ? contentFor(message, session, quirks.rebuild) : message.content;
+  const pieces = answer(shown, message, content, quirks);
   await writePieces(
     wire,
     `* ${sequence} FETCH (`,
@@ -101,7 +101,7 @@ async function writePieces(
     }
     const { label, content } = piece;
     text += `${label} {${content.sizeBytes}}\r\n`;
-    if (content.sizeBytes <= TOGETHER_BYTES && cutAfterBytes === Infinity) {
+    if (content.sizeBytes <= inlineLiteralBytes && cutAfterBytes === Infinity) {
       text += content.buffer().toString('latin1');
       continue;
     }

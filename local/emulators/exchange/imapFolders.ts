@@ -18,26 +18,26 @@ export function list(mailbox: MailboxStore, command: 'LIST' | 'LSUB', argument: 
   const wanted = textOf(pattern);
   if (textOf(reference) === undefined || wanted === undefined || more.length > 0) return argumentError;
   const answer = `OK ${command} completed.`;
-  if (wanted === '') return { told: [`${command} (\\Noselect) "/" ""`], answer };
+  if (wanted === '') return { untagged: [`${command} (\\Noselect) "/" ""`], answer };
   const escaped = decodeFolderName(wanted).replace(/[.+?^${}()|[\]\\]/g, '\\$&');
   const matches = new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/%/g, '[^/]*')}$`, 'i');
-  const told = mailbox.folders
+  const untagged = mailbox.folders
     .filter(({ name }) => matches.test(name))
     .map(({ name }) => {
       const children = mailbox.folders.some((other) => other.name.startsWith(`${name}/`));
       const marked = name === 'INBOX' ? '\\Marked ' : '';
       return `${command} (${marked}${children ? '\\HasChildren' : '\\HasNoChildren'}) "/" ${quoteName(name)}`;
     });
-  return { told, answer };
+  return { untagged, answer };
 }
 
-/** What SELECT and EXAMINE tell. RECENT equals EXISTS, and no \* among the permanent flags: no keyword of one's own. */
+/** The responses of SELECT and EXAMINE. RECENT equals EXISTS; no \* among the permanent flags, so no custom keywords. */
 export function selected(folder: Folder, command: 'SELECT' | 'EXAMINE'): Outcome {
   const readOnly = command === 'EXAMINE';
   const flags = keptFlags.join(' ');
   const firstUnseen = folder.messages.findIndex((message) => !message.flags.has('\\Seen')) + 1;
   return {
-    told: [
+    untagged: [
       `${folder.size} EXISTS`,
       `${folder.size} RECENT`,
       `FLAGS (${flags})`,
@@ -63,7 +63,7 @@ export function status(mailbox: MailboxStore, [name, asked]: readonly Token[]): 
   const items = asked?.kind === 'list' ? asked.items.map((item) => textOf(item)?.toUpperCase() ?? '') : [];
   if (items.length === 0 || items.some((item) => values[item] === undefined)) return argumentError;
   const counts = items.map((item) => `${item} ${values[item] ?? 0}`).join(' ');
-  return { told: [`STATUS ${quoteName(folder.name)} (${counts})`], answer: 'OK STATUS completed.' };
+  return { untagged: [`STATUS ${quoteName(folder.name)} (${counts})`], answer: 'OK STATUS completed.' };
 }
 
 export function create(mailbox: MailboxStore, [name]: readonly Token[]): Outcome {

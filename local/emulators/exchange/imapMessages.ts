@@ -16,7 +16,7 @@ export function store(view: View, [numbers, how, ...flagTokens]: readonly Token[
   if (view.readOnly) return readOnlyFolder;
   const listed = flagTokens.flatMap((token) => (token.kind === 'list' ? token.items : [token]));
   const flags = listed.map((token) => textOf(token)?.toLowerCase() ?? '');
-  const told: string[] = [];
+  const untagged: string[] = [];
   let missing = false;
   for (const { sequence, uid } of view.named(set, byUid)) {
     const before = view.folder.message(uid);
@@ -31,9 +31,9 @@ export function store(view: View, [numbers, how, ...flagTokens]: readonly Token[
     const after = view.folder.message(uid) ?? before;
     view.acknowledge(sequence, after);
     if (silent === undefined)
-      told.push(`${sequence} FETCH (FLAGS (${[...after.flags].join(' ')}) UID ${uid})`);
+      untagged.push(`${sequence} FETCH (FLAGS (${[...after.flags].join(' ')}) UID ${uid})`);
   }
-  return { told, answer: missing ? messagesGone : `OK ${byUid ? 'UID ' : ''}STORE completed.` };
+  return { untagged, answer: missing ? messagesGone : `OK ${byUid ? 'UID ' : ''}STORE completed.` };
 }
 
 export function search(
@@ -55,7 +55,10 @@ export function search(
     return message !== undefined && test({ sequence, message });
   });
   const numbers = found.map(({ sequence, uid }) => (byUid ? uid : sequence));
-  return { told: [['SEARCH', ...numbers].join(' ')], answer: `OK ${byUid ? 'UID ' : ''}SEARCH completed.` };
+  return {
+    untagged: [['SEARCH', ...numbers].join(' ')],
+    answer: `OK ${byUid ? 'UID ' : ''}SEARCH completed.`,
+  };
 }
 
 /** COPY and MOVE. What was copied stays copied although another message was gone. */
@@ -88,14 +91,14 @@ export function copy(
     from.length === 0 ? '' : `[COPYUID ${target.uidValidity} ${formatSet(from)} ${formatSet(to)}] `;
   const completed = `${byUid ? 'UID ' : ''}${move ? 'MOVE' : 'COPY'} completed.`;
   if (!move) return plainly(missing ? messagesGone : `OK ${code}${completed}`);
-  // RFC 6851 4.3: MOVE tells its COPYUID before the EXPUNGE answers.
+  // RFC 6851 4.3: MOVE reports its COPYUID before the EXPUNGE responses.
   return {
-    told: code === '' ? [] : [`OK ${code.trimEnd()}`],
+    untagged: code === '' ? [] : [`OK ${code.trimEnd()}`],
     answer: missing ? messagesGone : `OK ${completed}`,
   };
 }
 
-/** Removes what is \Deleted; with a set of UIDs only of those (UIDPLUS). The view's next sync tells it. */
+/** Removes what is \Deleted; with a set of UIDs only of those (UIDPLUS). The view's next sync reports it. */
 export function expunge(view: View, numbers: Token | undefined, byUid: boolean): Outcome {
   const set = byUid ? parseSet(textOf(numbers)) : undefined;
   if (byUid && set === undefined) return argumentError;

@@ -1,17 +1,17 @@
-// What an IMAP command comes to: what is told before, and the tagged answer.
+// The outcome of an IMAP command: untagged responses, then the tagged one.
 import { textOf } from './imapSyntax.ts';
 import type { Token } from './imapSyntax.ts';
 
 export interface Outcome {
   /** Untagged answers, without `* `. */
-  readonly told: readonly string[];
+  readonly untagged: readonly string[];
   /** The tagged answer, without its tag. */
   readonly answer: string;
 }
 
-/** An outcome with nothing told before. */
+/** An outcome without untagged responses. */
 export function plainly(answer: string): Outcome {
-  return { told: [], answer };
+  return { untagged: [], answer };
 }
 
 export const argumentError = plainly('BAD Command Argument Error. 11');
@@ -19,7 +19,7 @@ export const readOnlyFolder = plainly('NO The folder is read-only.');
 export const messagesGone = 'NO Some of the requested messages no longer exist.';
 export const invalidState = 'BAD Command received in Invalid state.';
 
-/** What Exchange says of a folder that is not there. */
+/** Exchange's response if a folder does not exist. */
 export function noFolder(name: Token | undefined): string {
   return `NO ${textOf(name) ?? ''} doesn't exist.`;
 }

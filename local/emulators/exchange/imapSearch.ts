@@ -19,7 +19,7 @@ export interface SearchScope {
 type Test = (candidate: Candidate) => boolean;
 type Instant = (candidate: Candidate) => number;
 
-const DAY_MS = 86_400_000;
+const dayMs = 86_400_000;
 const flagOf: Readonly<Record<string, string>> = {
   SEEN: '\\Seen',
   ANSWERED: '\\Answered',
@@ -28,7 +28,7 @@ const flagOf: Readonly<Record<string, string>> = {
   DRAFT: '\\Draft',
 };
 
-/** The test that the keys come to, all of them together; undefined where they make no sense. */
+/** The test that the keys come to, all of them together; undefined if they make no sense. */
 export function parseSearch(tokens: readonly Token[], scope: SearchScope): Test | undefined {
   const rest = [...tokens];
   if (textOf(rest[0])?.toUpperCase() === 'CHARSET') rest.splice(0, 2);
@@ -116,7 +116,7 @@ function dated(how: string, text: string | undefined, instant: Instant): Test | 
   if (day === undefined) return undefined;
   if (how === 'SINCE') return (candidate) => instant(candidate) >= day;
   if (how === 'BEFORE') return (candidate) => instant(candidate) < day;
-  return (candidate) => instant(candidate) >= day && instant(candidate) < day + DAY_MS;
+  return (candidate) => instant(candidate) >= day && instant(candidate) < day + dayMs;
 }
 
 function headerHas(

@@ -1,11 +1,11 @@
 // One IMAP client, as Exchange Online treats it. Small on purpose: RFC 3501 with UIDPLUS, MOVE, IDLE, NAMESPACE,
 // ID, UNSELECT, CHILDREN, LITERAL+ and SASL-IR, which is what Exchange lists, and nothing else (no CONDSTORE, no
-// ENABLE, no SPECIAL-USE, no keywords): a client that leans on more must fail here too.
+// ENABLE, no SPECIAL-USE, no keywords): a client that relies on more must fail here too.
 import type { Clock } from '../../../shared/clock.ts';
 import type { Accounts, TokenCheck } from './accounts.ts';
 import { sameAddress } from './accounts.ts';
 import { Content } from './content.ts';
-import type { ExchangeLimits, ImapManners } from './manners.ts';
+import type { ExchangeLimits, ImapQuirks } from './quirks.ts';
 import type { BeforeStep, Faults, ImapFault, ImapStep, StepInfo } from './faults.ts';
 import { fetch } from './imapFetchCommand.ts';
 import type { MessageCourse } from './imapFetchCommand.ts';
@@ -21,21 +21,21 @@ import type { ConnectionRecord, ServerLog } from './serverLog.ts';
 import type { Wire } from './wire.ts';
 import { parseXoauth2 } from './xoauth2.ts';
 
-const BEFORE_LOGIN =
+const capabilitiesBeforeLogin =
   'IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+';
-const AFTER_LOGIN = `IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE CHILDREN IDLE NAMESPACE LITERAL+`;
+const capabilitiesAfterLogin = `IMAP4 IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS MOVE ID UNSELECT CLIENTACCESSRULES CLIENTNETWORKPRESENCELOCATION BACKENDAUTHENTICATE CHILDREN IDLE NAMESPACE LITERAL+`;
 // Exchange 2013's timeouts; Online's are unpublished.
-const IDLE_BEFORE_LOGIN_MS = 60_000;
-const IDLE_MS = 1_800_000;
+const idleBeforeLoginMs = 60_000;
+const idleLimitMs = 1_800_000;
 // Literals of a command other than APPEND are names and search strings.
-const SMALL_LITERAL_BYTES = 64 * 1024;
+const smallLiteralBytes = 64 * 1024;
 
 export interface ImapContext {
   readonly clock: Clock;
   readonly accounts: Accounts;
   readonly checkToken: TokenCheck;
   readonly limits: ExchangeLimits;
-  readonly manners: ImapManners;
+  readonly quirks: ImapQuirks;
   readonly store: MailStore;
   readonly log: ServerLog;
   readonly faults: Faults;
@@ -48,7 +48,7 @@ export interface ImapContext {
 /** `notConnected`: authenticated, but without the mailbox · `invalid`: its token ran out. */
 type State = 'fresh' | 'authenticated' | 'notConnected' | 'invalid';
 
-/** Undefined where the connection has ended. */
+/** Undefined if the connection has ended. */
 type Command = (argument: readonly Token[]) => Outcome | undefined | Promise<Outcome | undefined>;
 
 export class ImapSession {
@@ -76,7 +76,7 @@ export class ImapSession {
     if ((await this.#step('greeting')) !== 'go') return;
     await this.#untagged('OK The Microsoft Exchange IMAP4 service is ready.');
     while (!this.#wire.isGone) {
-      const idleMs = this.#state === 'fresh' ? IDLE_BEFORE_LOGIN_MS : IDLE_MS;
+      const idleMs = this.#state === 'fresh' ? idleBeforeLoginMs : idleLimitMs;
       const line = await this.#wire.readLine(this.#context.limits.imapLineBytes, idleMs);
       if (line.kind === 'end') break;
       if (line.kind === 'idle') {
@@ -90,7 +90,7 @@ export class ImapSession {
     this.#leave();
   }
 
-  /** The connection has ended, whoever ended it. */
+  /** The connection has ended, on either side. */
   #leave(): void {
     const name = this.#mailbox === undefined ? undefined : sameAddress(this.#mailbox.address);
     if (name === undefined) return;
@@ -101,8 +101,8 @@ export class ImapSession {
   // ---- one command ---------------------------------------------------------------------------------------
 
   async #line(first: string): Promise<void> {
-    const [tag = '*', ...detail] = first.split(' ');
-    const pieces = await this.#literals(detail.join(' '), tag);
+    const [tag = '*', ...words] = first.split(' ');
+    const pieces = await this.#literals(words.join(' '), tag);
     if (pieces === undefined) return;
     const [head] = pieces;
     const text = typeof head === 'string' ? head : '';
@@ -111,9 +111,10 @@ export class ImapSession {
     const argument = tokenize([rest, ...pieces.slice(1)]);
     const outcome = await this.#command(command, argument);
     if (outcome === undefined || this.#wire.isGone) return;
-    if (outcome.told.length > 0) await this.#send(outcome.told.map((line) => `* ${line}\r\n`).join(''));
+    if (outcome.untagged.length > 0)
+      await this.#send(outcome.untagged.map((line) => `* ${line}\r\n`).join(''));
     const mayExpunge = !['FETCH', 'STORE', 'SEARCH'].includes(command);
-    await this.#tell(mayExpunge);
+    await this.#reportChanges(mayExpunge);
     await this.#send(`${tag} ${outcome.answer}\r\n`);
     if (this.#leaving) this.#wire.end();
   }
@@ -125,9 +126,9 @@ export class ImapSession {
       const [whole, size, plus] = /\{(\d+)(\+?)\}$/.exec(line) ?? [];
       if (whole === undefined) return [...pieces, line];
       const isAppend = /^append /i.test(first);
-      if (Number(size) > (isAppend ? this.#context.limits.messageBytes : SMALL_LITERAL_BYTES)) {
+      if (Number(size) > (isAppend ? this.#context.limits.messageBytes : smallLiteralBytes)) {
         await this.#send(`${tag} BAD Command Error. 10\r\n`);
-        // A non-synchronizing literal can't be refused: its bytes would be taken for commands.
+        // A non-synchronizing literal cannot be refused: its bytes would be taken for commands.
         if (plus === '+') this.#wire.end();
         return undefined;
       }
@@ -158,7 +159,7 @@ export class ImapSession {
     return argument === undefined ? plainly('BAD Command Error. 10') : command(argument);
   }
 
-  /** What stands in the way of this command in the session's state. */
+  /** The refusal of a command that is invalid in the session's state. */
   async #refusal(name: string): Promise<string | undefined> {
     if (name === 'LOGOUT' || (name === 'CAPABILITY' && this.#state !== 'invalid')) return undefined;
     const isLogin = ['AUTHENTICATE', 'LOGIN'].includes(name);
@@ -180,28 +181,30 @@ export class ImapSession {
   }
 
   #table(): Readonly<Record<string, Command>> {
-    const { clock, manners } = this.#context;
+    const { clock, quirks } = this.#context;
     const search = (byUid: boolean): Command =>
       this.#inView((view, argument) =>
-        messages.search(view, argument, { byUid, headersFindNothing: manners.headerSearchFindsNothing }),
+        messages.search(view, argument, { byUid, headersFindNothing: quirks.headerSearchFindsNothing }),
       );
     const copy = (byUid: boolean, move: boolean): Command =>
       this.#inView((view, argument, mailbox) => messages.copy(view, mailbox, argument, { byUid, move }));
     return {
       CAPABILITY: () => ({
-        told: [`CAPABILITY ${this.#state === 'fresh' ? BEFORE_LOGIN : AFTER_LOGIN}`],
+        untagged: [
+          `CAPABILITY ${this.#state === 'fresh' ? capabilitiesBeforeLogin : capabilitiesAfterLogin}`,
+        ],
         answer: 'OK CAPABILITY completed.',
       }),
       NOOP: () => plainly('OK NOOP completed.'),
       CHECK: () => plainly('OK CHECK completed.'),
       ID: () => ({
-        told: ['ID ("name" "Microsoft.Exchange.Imap4.Imap4Server" "version" "15.20")'],
+        untagged: ['ID ("name" "Microsoft.Exchange.Imap4.Imap4Server" "version" "15.20")'],
         answer: 'OK ID completed',
       }),
       LOGOUT: () => this.#logout(),
       LOGIN: () => plainly('NO LOGIN failed.'),
       AUTHENTICATE: async (argument) => plainly(await this.#authenticate(argument)),
-      NAMESPACE: () => ({ told: ['NAMESPACE (("" "/")) NIL NIL'], answer: 'OK NAMESPACE completed.' }),
+      NAMESPACE: () => ({ untagged: ['NAMESPACE (("" "/")) NIL NIL'], answer: 'OK NAMESPACE completed.' }),
       LIST: this.#inMailbox((mailbox, argument) => folders.list(mailbox, 'LIST', argument)),
       LSUB: this.#inMailbox((mailbox, argument) => folders.list(mailbox, 'LSUB', argument)),
       SELECT: this.#inMailbox((mailbox, argument) => this.#select(mailbox, 'SELECT', argument)),
@@ -256,7 +259,7 @@ export class ImapSession {
     this.#view = undefined;
     this.#leaving = true;
     return {
-      told: ['BYE Microsoft Exchange Server IMAP4 server signing off.'],
+      untagged: ['BYE Microsoft Exchange Server IMAP4 server signing off.'],
       answer: 'OK LOGOUT completed.',
     };
   }
@@ -291,7 +294,7 @@ export class ImapSession {
 
   async #ask(): Promise<string | undefined> {
     await this.#send('+ \r\n');
-    const line = await this.#wire.readLine(this.#context.limits.imapLineBytes, IDLE_BEFORE_LOGIN_MS);
+    const line = await this.#wire.readLine(this.#context.limits.imapLineBytes, idleBeforeLoginMs);
     return line.kind === 'line' ? line.bytes.toString('latin1') : undefined;
   }
 
@@ -316,8 +319,8 @@ export class ImapSession {
   async #fetch(argument: readonly Token[], byUid: boolean): Promise<Outcome | undefined> {
     const view = this.#view;
     if (view === undefined) return plainly(invalidState);
-    const { manners } = this.#context;
-    const context = { view, wire: this.#wire, manners, session: this.#record.number };
+    const { quirks } = this.#context;
+    const context = { view, wire: this.#wire, quirks, session: this.#record.number };
     const before = (uid: number): Promise<MessageCourse> => this.#beforeMessage(view, uid);
     const answer = await fetch({ ...context, before }, argument, byUid);
     return answer === undefined ? undefined : plainly(answer);
@@ -347,8 +350,8 @@ export class ImapSession {
     await this.#send('+ IDLE accepted, awaiting DONE command.\r\n');
     const over = new AbortController();
     const untilGone = AbortSignal.any([over.signal, this.#wire.gone]);
-    const end = this.#view?.folder.onChange(() => void this.#tell(true));
-    void this.#tell(true);
+    const end = this.#view?.folder.onChange(() => void this.#reportChanges(true));
+    void this.#reportChanges(true);
     if (this.#expiresAt !== Infinity) {
       void clock
         .sleep(this.#expiresAt - clock.now(), untilGone)
@@ -356,7 +359,7 @@ export class ImapSession {
     }
     const fault = this.#context.faults.imap('idle', this.#info());
     if (fault !== undefined) await this.#act(fault);
-    const line = await this.#wire.readLine(this.#context.limits.imapLineBytes, IDLE_MS);
+    const line = await this.#wire.readLine(this.#context.limits.imapLineBytes, idleLimitMs);
     over.abort();
     end?.();
     if (line.kind !== 'line') return undefined;
@@ -365,10 +368,10 @@ export class ImapSession {
     return plainly(done ? 'OK IDLE completed.' : 'BAD Command Error. 12');
   }
 
-  // ---- telling -------------------------------------------------------------------------------------------
+  // ---- untagged responses -------------------------------------------------------------------------------------------
 
-  /** Tells what others did in the selected folder; a new UIDVALIDITY ends the session. */
-  async #tell(mayExpunge: boolean): Promise<void> {
+  /** Reports changes by other sessions in the selected folder; a new UIDVALIDITY ends the session. */
+  async #reportChanges(mayExpunge: boolean): Promise<void> {
     const view = this.#view;
     if (view === undefined) return;
     if (view.folder.uidValidity !== view.uidValidity) {

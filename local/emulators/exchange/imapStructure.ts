@@ -36,7 +36,7 @@ function formatAddress({ name, address }: NamedAddress): string {
   return `(${nstring(name === '' ? undefined : name)} NIL ${nstring(local)} ${nstring(domain)})`;
 }
 
-/** With `extended` BODYSTRUCTURE, else BODY. `malformed`: NIL stands where Exchange sometimes puts no body. */
+/** With `extended` BODYSTRUCTURE, else BODY. `malformed`: NIL in place of a body, as Exchange sometimes sends it. */
 export function formatStructure(part: Part, extended: boolean, malformed = false): string {
   if (part.parts.length > 0) {
     const bodies = malformed ? 'NIL' : part.parts.map((one) => formatStructure(one, extended)).join('');

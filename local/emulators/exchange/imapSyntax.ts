@@ -1,4 +1,4 @@
-// IMAP's words (RFC 3501 9): a command line with its literals into tokens, sets of numbers, and back into strings.
+// IMAP syntax (RFC 3501 9): a command line with its literals into tokens, sets of numbers, and back into strings.
 // Everything is latin1, one character a byte, so that nothing is lost on the way.
 import type { Content } from './content.ts';
 
@@ -10,9 +10,9 @@ export type Token =
 /** What arrived for one command: text, literal, text, literal, … */
 export type Piece = string | Content;
 
-const DEPTH = 20;
+const maxDepth = 20;
 
-/** The tokens of a command's arguments, or undefined where they make no sense. */
+/** The tokens of a command's arguments, or undefined if they make no sense. */
 export function tokenize(pieces: readonly Piece[]): readonly Token[] | undefined {
   const stack: Token[][] = [[]];
   const top = (): Token[] => stack.at(-1) ?? [];
@@ -25,7 +25,7 @@ export function tokenize(pieces: readonly Piece[]): readonly Token[] | undefined
       const character = piece[at] ?? '';
       if (character === ' ') at += 1;
       else if (character === '(') {
-        if (stack.length > DEPTH) return undefined;
+        if (stack.length > maxDepth) return undefined;
         stack.push([]);
         at += 1;
       } else if (character === ')') {
@@ -67,7 +67,7 @@ export function textOf(token: Token | undefined): string | undefined {
 
 export type NumberSet = readonly (readonly [number, number])[];
 
-/** `1:5,7,9:*`, where `*` is Infinity; undefined where it is no set. */
+/** `1:5,7,9:*`, where `*` is Infinity; undefined if it is no set. */
 export function parseSet(text: string | undefined): NumberSet | undefined {
   if (text === undefined || !/^(?:\d+|\*)(?::(?:\d+|\*))?(?:,(?:\d+|\*)(?::(?:\d+|\*))?)*$/.test(text))
     return undefined;
@@ -103,7 +103,7 @@ export function nstring(value: string | undefined): string {
   return `{${clean.length}}\r\n${clean}`;
 }
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** `25-Nov-2026 09:00:00 +0000`. */
 export function formatInternalDate(at: number): string {
@@ -111,7 +111,7 @@ export function formatInternalDate(at: number): string {
   const two = (number: number): string => String(number).padStart(2, '0');
   const day = String(date.getUTCDate()).padStart(2, ' ');
   const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-  return `"${day}-${MONTHS[date.getUTCMonth()] ?? ''}-${date.getUTCFullYear()} ${time} +0000"`;
+  return `"${day}-${monthNames[date.getUTCMonth()] ?? ''}-${date.getUTCFullYear()} ${time} +0000"`;
 }
 
 /** The instant of an IMAP date (`25-Nov-2026`), at 0:00 UTC, or of a date and time. */

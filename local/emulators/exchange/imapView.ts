@@ -1,5 +1,5 @@
-// A session's own picture of its folder: sequence numbers hold until the session has been told otherwise
-// (RFC 3501 7.4.1), so what other sessions do is noticed here and told at the next moment that allows it.
+// A session's own view of its folder. Sequence numbers stay valid until the server reports a change (RFC 3501 7.4.1),
+// so changes by other sessions are recorded here and reported as soon as the protocol allows it.
 import type { NumberSet } from './imapSyntax.ts';
 import type { Folder, StoredMessage } from './mailStore.ts';
 
@@ -12,10 +12,10 @@ export class View {
   readonly folder: Folder;
   readonly readOnly: boolean;
   readonly uidValidity: number;
-  /** As last told to the client, in sequence order, which is UID order. */
+  /** As last reported to the client, in sequence order, which is UID order. */
   readonly #known: StoredMessage[];
-  /** UIDs that changed and have not been told yet. */
-  readonly #untold = new Set<number>();
+  /** UIDs with changes that have not been reported yet. */
+  readonly #unreported = new Set<number>();
   #uidNext: number;
   #revision: number;
 
@@ -52,7 +52,7 @@ export class View {
     return inOrder.map((at) => ({ sequence: at + 1, uid: this.#known[at]?.uid ?? 0 }));
   }
 
-  /** The session itself has shown or changed this message: it need not be told of it. */
+  /** The session itself has shown or changed this message: it needs no report. */
   acknowledge(sequence: number, message: StoredMessage): void {
     this.#known[sequence - 1] = message;
   }
@@ -63,11 +63,11 @@ export class View {
    */
   sync(mayExpunge: boolean): readonly string[] {
     const { folder } = this;
-    for (const uid of folder.changedSince(this.#revision)) this.#untold.add(uid);
+    for (const uid of folder.changedSince(this.#revision)) this.#unreported.add(uid);
     this.#revision = folder.revision;
     const lines: string[] = [];
     const added: StoredMessage[] = [];
-    for (const uid of [...this.#untold].sort((a, b) => b - a)) {
+    for (const uid of [...this.#unreported].sort((a, b) => b - a)) {
       const now = folder.message(uid);
       const at = this.#firstFrom(uid);
       const known = this.#known[at];
@@ -81,7 +81,7 @@ export class View {
         this.#known[at] = now;
         lines.push(`* ${at + 1} FETCH (FLAGS (${[...now.flags].join(' ')}) UID ${uid})`);
       }
-      this.#untold.delete(uid);
+      this.#unreported.delete(uid);
     }
     this.#uidNext = folder.uidNext;
     if (added.length > 0) {

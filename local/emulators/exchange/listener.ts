@@ -1,4 +1,4 @@
-// A TCP listener of the stand-in, with every connection in hand.
+// A TCP listener that tracks its open connections.
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Wire } from './wire.ts';
 
@@ -9,7 +9,7 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Listens on 127.0.0.1, and says how to end that. */
+/** Listens on 127.0.0.1; the answer closes it. */
 export async function listen(server: Server, port: number, open: Set<Wire>): Promise<Listener> {
   // A connection that has been ended lingers until the client has closed its side too.
   const sockets = new Set<Socket>();

@@ -17,7 +17,7 @@ export interface StoredMessage {
   readonly internalDate: number;
   readonly flags: ReadonlySet<string>;
   /**
-   * Exchange can't convert every item: `refused` answers NO to any FETCH of its content, `placeholder` gives the
+   * Exchange cannot convert every item: `refused` answers NO to any FETCH of its content, `placeholder` gives the
    * text that Exchange puts in its place.
    */
   readonly unreadable?: 'refused' | 'placeholder';
@@ -77,7 +77,7 @@ export class Folder {
     return stored;
   }
 
-  /** Sets flags; those that Exchange does not keep are left out. False where the message is gone. */
+  /** Sets flags; those that Exchange does not keep are left out. False if the message is gone. */
   setFlags(uid: number, flags: Iterable<string>): boolean {
     const message = this.#messages.get(uid);
     if (message === undefined) return false;
@@ -158,7 +158,7 @@ export class MailboxStore {
     return folder;
   }
 
-  /** Takes the folder away, under whoever has it selected. */
+  /** Deletes the folder, even if a session has it selected. */
   delete(name: string): boolean {
     const folder = this.folder(name);
     if (folder === undefined) return false;
@@ -203,15 +203,15 @@ export class MailStore {
     return mailbox;
   }
 
-  /** The mailbox of that address, or undefined where nobody has it. */
+  /** The mailbox of that address, or undefined if there is none. */
   find(address: string): MailboxStore | undefined {
     return this.#mailboxes.get(sameAddress(address));
   }
 
-  /** The mailbox of that address; throws where nobody has it. */
+  /** The mailbox of that address; throws if there is none. */
   mailbox(address: string): MailboxStore {
     const mailbox = this.find(address);
-    if (mailbox === undefined) throw new Error(`There is no mailbox ${address} at the stand-in`);
+    if (mailbox === undefined) throw new Error(`The emulator has no mailbox ${address}`);
     return mailbox;
   }
 }

@@ -3,8 +3,8 @@
 import { Content, headerFields, headerValue } from './content.ts';
 import type { HeaderField } from './content.ts';
 
-const DEPTH = 30;
-const PARTS = 1_000;
+const maxDepth = 30;
+const maxParts = 1_000;
 
 export interface Part {
   /** The bytes of the header block, its empty line included. */
@@ -21,7 +21,7 @@ export interface Part {
 }
 
 export function parseMime(content: Content): Part {
-  return parsePart(content.buffer(), { left: PARTS }, 0);
+  return parsePart(content.buffer(), { left: maxParts }, 0);
 }
 
 function parsePart(bytes: Buffer, budget: { left: number }, depth: number): Part {
@@ -31,7 +31,7 @@ function parsePart(bytes: Buffer, budget: { left: number }, depth: number): Part
   const { type, subtype, parameters } = contentType(headerValue(fields, 'Content-Type'));
   const boundary = parameters.get('boundary');
   budget.left -= 1;
-  const deeper = depth < DEPTH && budget.left > 0;
+  const deeper = depth < maxDepth && budget.left > 0;
   const parts =
     deeper && type === 'multipart' && boundary !== undefined
       ? pieces(body, boundary)
@@ -42,7 +42,7 @@ function parsePart(bytes: Buffer, budget: { left: number }, depth: number): Part
     header,
     fields,
     body: new Content([body]),
-    // A multipart without parts can't be said in BODYSTRUCTURE: it is shown as text, as servers do.
+    // A multipart without parts has no form in BODYSTRUCTURE: it is shown as text, as servers do.
     ...(type === 'multipart' && parts.length === 0 ? { type: 'text', subtype: 'plain' } : { type, subtype }),
     parameters,
     parts,
@@ -52,7 +52,7 @@ function parsePart(bytes: Buffer, budget: { left: number }, depth: number): Part
   };
 }
 
-/** What stands between the delimiter lines (RFC 2046 5.1.1). */
+/** The content between the delimiter lines (RFC 2046 5.1.1). */
 function pieces(body: Buffer, boundary: string): readonly Buffer[] {
   const delimiter = Buffer.from(`--${boundary}`, 'latin1');
   const found: Buffer[] = [];
@@ -77,7 +77,7 @@ function lineBefore(body: Buffer, begin: number, at: number): number {
   return Math.max(begin, at - 1);
 }
 
-/** Type, subtype (both in lower case) and parameters; text/plain where there is nothing usable (RFC 2045 5.2). */
+/** Type, subtype (both in lower case) and parameters; text/plain if there is nothing usable (RFC 2045 5.2). */
 export function contentType(value: string | undefined): Pick<Part, 'type' | 'subtype' | 'parameters'> {
   const [, type, subtype] = /^\s*([\w.+-]+)\/([\w.+-]+)/.exec(value ?? '') ?? [];
   if (type === undefined || subtype === undefined)

@@ -1,5 +1,5 @@
-// The mails that Exchange itself writes: reports of non-delivery (RFC 3464 in Exchange's dress) and automatic
-// replies. Both reach the inbox of whoever sent the message they speak of.
+// Mail that Exchange itself generates: non-delivery reports (RFC 3464 in Exchange's form) and automatic replies. Both
+// are delivered to the inbox of the sender of the message they refer to.
 import { randomUUID } from 'node:crypto';
 import type { Content } from './content.ts';
 import { headerFields, headerValue } from './content.ts';
@@ -17,11 +17,11 @@ export interface About {
 /** A report that the recipient was not reached, with the headers of what was sent. */
 export function nonDeliveryReport(
   { message, content, recipient, now, names }: About,
-  told: { readonly status?: string; readonly diagnostic?: string },
+  options: { readonly status?: string; readonly diagnostic?: string },
 ): Buffer {
-  const status = told.status ?? '5.1.10';
+  const status = options.status ?? '5.1.10';
   const diagnostic =
-    told.diagnostic ??
+    options.diagnostic ??
     `550 ${status} RESOLVER.ADR.RecipientNotFound; Recipient ${recipient} not found by SMTP address lookup`;
   const original = headerFields(content);
   const header = content.header().buffer().toString('latin1');
@@ -79,10 +79,10 @@ export function nonDeliveryReport(
   ]);
 }
 
-/** What the mailbox of somebody away from work answers (RFC 3834, with Exchange's own header). */
+/** An out-of-office reply (RFC 3834, with Exchange's own header). */
 export function automaticReply(
   { message, content, recipient, now, names }: About,
-  told: { readonly text?: string },
+  options: { readonly text?: string },
 ): Buffer {
   const original = headerFields(content);
   return mail([
@@ -100,7 +100,7 @@ export function automaticReply(
     'Content-Transfer-Encoding: 8bit',
     'Return-Path: <>',
     '',
-    latin1(told.text ?? 'I am out of the office.'),
+    latin1(options.text ?? 'I am out of the office.'),
     '',
   ]);
 }

@@ -1,6 +1,5 @@
-// The server's own account of what it saw: every connection, every message it took, everything it refused, with
-// the instant of each. The whole project is judged by it, so nothing is written here that did not happen, and
-// what happened is written before the client can know of it.
+// The server's log: every connection, every accepted message and every refusal, each with its time. It is the oracle of
+// the whole project: nothing is logged that did not happen, and everything is logged before the client can know of it.
 //
 // Instants ending in Ns are whole nanoseconds of the clock's monotonic time; they order events within one server.
 // Instants ending in At are UTC milliseconds, for joining with other processes' logs.
@@ -129,9 +128,9 @@ export class ServerLog {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The messages that carry this `X-Mail-Bridge-Id` (`<id>.<attempt>`), or any attempt of this id. */
+  /** The messages that carry this `X-Mail-Bridge-Id` (`<id>.<attempt>.<account>`), or any attempt of this id. */
   messagesOf(bridgeId: string): readonly MessageRecord[] {
-    const attempt = new RegExp(`^${bridgeId.replace(/[^A-Za-z0-9]/g, '\\$&')}(\\.\\d+)?$`);
+    const attempt = new RegExp(`^${bridgeId.replace(/[^A-Za-z0-9]/g, '\\$&')}(\\.\\d+)?(\\.[\\w-]{12})?$`);
     return this.messages.filter(
       (message) => message.bridgeId !== undefined && attempt.test(message.bridgeId),
     );

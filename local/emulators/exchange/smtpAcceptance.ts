@@ -1,5 +1,5 @@
-// The moment everything is about: a whole message is judged and, if nothing speaks against it, taken. Both happen
-// in one go, so that what the log counts is what the limits allowed.
+// Acceptance of a complete message: it is checked and, if no check refuses it, accepted. Both happen synchronously, so
+// that the log counts exactly what the limits allowed.
 import { createHash } from 'node:crypto';
 import type { AccountOptions } from './accounts.ts';
 import { headerFrom } from './addresses.ts';
@@ -9,7 +9,7 @@ import type { ConnectionRecord, MessageRecord, Violation } from './serverLog.ts'
 import { replies } from './smtpReplies.ts';
 import type { SmtpContext } from './smtpContext.ts';
 
-const DEFAULT_SEND_BYTES = 35 * 1024 * 1024;
+const defaultSendBytes = 35 * 1024 * 1024;
 
 /** From MAIL to the final dot. */
 export interface Transaction {
@@ -30,12 +30,12 @@ export function judge(
   transaction: Transaction,
   content: Content,
 ): string | undefined {
-  const { limits, manners, names, rates, connections, accounts, log } = context;
+  const { limits, quirks, names, rates, connections, accounts, log } = context;
   const { account, holder } = transaction;
   const violation = (kind: Violation['kind'], count: number, limit: number): void => {
     noteViolation(context, connection, account, { kind, count, limit });
   };
-  const sendBytes = account.sendSizeBytes ?? DEFAULT_SEND_BYTES;
+  const sendBytes = account.sendSizeBytes ?? defaultSendBytes;
   if (content.sizeBytes > sendBytes) {
     violation('messageSize', content.sizeBytes, sendBytes);
     return replies.tooLarge;
@@ -53,12 +53,12 @@ export function judge(
   const messages = rates.messages(account.address, now) + 1;
   if (messages > limits.messagesPerPeriod) {
     violation('messageRate', messages, limits.messagesPerPeriod);
-    if (manners.overRate === 'refuse') return replies.tooFast(names);
+    if (quirks.overRate === 'refuse') return replies.tooFast(names);
   }
   return undefined;
 }
 
-/** Takes the message: from here on it is counted, filed and delivered, whatever the client hears. */
+/** Accepts the message: from here on it is counted, filed and delivered, whether or not the client gets the reply. */
 export function take(
   context: SmtpContext,
   transaction: Transaction,

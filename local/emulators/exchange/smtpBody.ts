@@ -21,7 +21,7 @@ export type Body =
   /** The client left, or `stopAfterBytes` were read. */
   | { readonly kind: 'broken' };
 
-const CRLF_DOT = Buffer.from('\r\n.');
+const crlfDot = Buffer.from('\r\n.');
 
 /** Reads to the final dot. With `stopAfterBytes` it stops there, in the middle. */
 export async function readBody(wire: ByteSource, maxBytes: number, stopAfterBytes = Infinity): Promise<Body> {
@@ -53,7 +53,7 @@ export async function readBody(wire: ByteSource, maxBytes: number, stopAfterByte
       take(data.subarray(begin, to));
     };
     for (;;) {
-      const at = data.indexOf(CRLF_DOT, from);
+      const at = data.indexOf(crlfDot, from);
       if (at === -1 || at + 5 > data.length) {
         // Keep what may be the beginning of the end.
         const keep = at === -1 ? Math.max(from, data.length - 2) : at;

@@ -3,7 +3,7 @@ import type { SecureContext } from 'node:tls';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Accounts, TokenCheck } from './accounts.ts';
 import type { BeforeStep, Faults, SmtpStep } from './faults.ts';
-import type { ExchangeLimits, RecipientManner, SmtpManners } from './manners.ts';
+import type { ExchangeLimits, RecipientRule, SmtpQuirks } from './quirks.ts';
 import type { MessageRecord, ServerLog } from './serverLog.ts';
 import type { Connections, Rates } from './smtpLimits.ts';
 import type { Names } from './smtpReplies.ts';
@@ -15,7 +15,7 @@ export interface SmtpContext {
   readonly accounts: Accounts;
   readonly checkToken: TokenCheck;
   readonly limits: ExchangeLimits;
-  readonly manners: SmtpManners;
+  readonly quirks: SmtpQuirks;
   readonly log: ServerLog;
   readonly faults: Faults;
   readonly connections: Connections;
@@ -25,8 +25,8 @@ export interface SmtpContext {
   readonly names: Names;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
-  /** What becomes of mail to this address. */
-  recipientManner(address: string): RecipientManner | undefined;
+  /** How mail to this address is handled. */
+  recipientRule(address: string): RecipientRule | undefined;
   /** A deferral was given for it. */
   useDeferral(address: string): void;
   newServerId(): string;

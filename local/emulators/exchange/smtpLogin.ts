@@ -17,7 +17,7 @@ export async function logIn(
   response: string,
   trailer: string,
 ): Promise<LoginResult> {
-  const { accounts, checkToken, clock, limits, manners, connections } = context;
+  const { accounts, checkToken, clock, limits, quirks, connections } = context;
   const refused = (reply: string): LoginResult => ({ kind: 'refused', reply });
   const parsed = parseXoauth2(response);
   const account = parsed && accounts.byLogin(parsed.user);
@@ -30,7 +30,7 @@ export async function logIn(
   const count = connections.logIn(connection, account.address);
   if (count > limits.connections) {
     noteViolation(context, connection, account, { kind: 'connections', count, limit: limits.connections });
-    if (manners.overConnections === 'auth') {
+    if (quirks.overConnections === 'auth') {
       connections.logOut(connection);
       return refused(replies.tooManyConnectionsAtAuth);
     }

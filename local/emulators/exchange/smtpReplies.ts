@@ -1,4 +1,4 @@
-// What Exchange Online says in SMTP, in its words (where they are known from logs).
+// Exchange Online's SMTP replies, verbatim if known from logs.
 
 const site = 'eurprd01.prod.outlook.com';
 
@@ -85,7 +85,7 @@ export const replies = {
     storeException(
       names,
       'SubmissionQuotaExceededException',
-      "The message can't be submitted because the sender's submission quota was exceeded.",
+      "The message cannot be submitted because the sender's submission quota was exceeded.",
     ),
   sendAsDenied: (names: Names) =>
     storeException(names, 'SendAsDeniedException.MapiExceptionSendAsDenied', 'Cannot submit message.'),

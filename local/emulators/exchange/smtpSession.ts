@@ -1,6 +1,6 @@
 // One SMTP client, from the banner to the close, as Exchange Online's client submission treats it. Built by hand
 // rather than on the smtp-server package: that one waits 100 ms before its banner, decides itself when it replies
-// and closes, and cannot be cut between the final dot and the reply, which is the moment everything here is about.
+// and closes, and cannot be cut between the final dot and the reply, the moment that matters most here.
 //
 // A message is taken (counted, filed, delivered) in one go between the steps `dot` and `reply`. Once its final dot
 // has arrived, a client that leaves does not stop that: the server has it.
@@ -17,9 +17,9 @@ import { readBody } from './smtpBody.ts';
 import type { SmtpContext } from './smtpContext.ts';
 import type { Wire } from './wire.ts';
 
-const IDLE_MS = 300_000;
+const idleLimitMs = 300_000;
 // RFC 4954 4: 12,288 octets, so that a token fits; Exchange's tokens are some 2 to 4 kB.
-const LINE_BYTES = 12_288;
+const maxLineBytes = 12_288;
 
 /** `go`: do the step as usual · `answered`: a rule replied in its place · `over`: the connection has ended. */
 type Course = 'go' | 'answered' | 'over';
@@ -49,7 +49,7 @@ export class SmtpSession {
       await this.#reply(`220 ${names.frontEnd} Microsoft ESMTP MAIL Service ready at ${date}`, 'banner');
     }
     while (!this.#wire.isGone) {
-      const line = await this.#wire.readLine(LINE_BYTES, IDLE_MS);
+      const line = await this.#wire.readLine(maxLineBytes, idleLimitMs);
       if (line.kind === 'end') return;
       if (line.kind === 'idle') {
         await this.#reply(replies.idle, 'idle');
@@ -150,7 +150,7 @@ export class SmtpSession {
 
   async #ask(challenge: string): Promise<string | undefined> {
     await this.#wire.write(`334 ${challenge}\r\n`);
-    const line = await this.#wire.readLine(LINE_BYTES, IDLE_MS);
+    const line = await this.#wire.readLine(maxLineBytes, idleLimitMs);
     return line.kind === 'line' ? line.bytes.toString('latin1') : undefined;
   }
 
@@ -201,11 +201,11 @@ export class SmtpSession {
   }
 
   #refusalOf(address: string): string | undefined {
-    const manner = this.#context.recipientManner(address);
-    if (manner?.kind === 'refuse') return manner.reply ?? replies.noRecipient(address);
-    if (manner?.kind === 'defer') {
+    const rule = this.#context.recipientRule(address);
+    if (rule?.kind === 'refuse') return rule.reply ?? replies.noRecipient(address);
+    if (rule?.kind === 'defer') {
       this.#context.useDeferral(address);
-      return manner.reply ?? replies.deferredRecipient;
+      return rule.reply ?? replies.deferredRecipient;
     }
     return undefined;
   }
@@ -227,13 +227,13 @@ export class SmtpSession {
       return;
     }
     this.#transaction = undefined;
-    // A rule has already said what it thinks of this message.
+    // A fault rule has already replied.
     if (course === 'answered') return;
     const refusal = body.tooLarge ? replies.tooLarge : body.bareLineEnd ? replies.bareLineEnd : undefined;
     await this.#dot(transaction, new Content(body.pieces), refusal);
   }
 
-  /** The rules for the middle of the content: a cut there is made by whoever reads it. */
+  /** The rules for the middle of the content: the reader of the content performs a cut. */
   async #body(): Promise<{ readonly fault?: SmtpFault; readonly course: Course }> {
     const info = this.#info();
     if ((await this.#context.beforeStep?.('body', info)) === 'cut') {
@@ -248,9 +248,9 @@ export class SmtpSession {
   }
 
   /** RFC 3030: chunks instead of DATA. The content is exactly what was counted out, bare line ends included. */
-  async #bdat(detail: readonly string[]): Promise<void> {
-    const size = Number(detail[0]);
-    const last = detail[1]?.toUpperCase() === 'LAST';
+  async #bdat(parameters: readonly string[]): Promise<void> {
+    const size = Number(parameters[0]);
+    const last = parameters[1]?.toUpperCase() === 'LAST';
     const transaction = this.#transaction;
     if (!Number.isSafeInteger(size) || size < 0) return this.#reply(replies.arguments, 'data');
     const chunks = transaction?.chunks ?? [];
@@ -270,7 +270,7 @@ export class SmtpSession {
     await this.#dot(transaction, new Content(chunks), tooLarge ? replies.tooLarge : undefined);
   }
 
-  /** The content is whole: judge it, take it, say so. */
+  /** The content is complete: check it, accept it, reply. */
   async #dot(transaction: Transaction, content: Content, refusal: string | undefined): Promise<void> {
     const dotNs = this.#context.log.nowNs();
     const fields = headerFields(content);
@@ -286,7 +286,7 @@ export class SmtpSession {
     if (course !== 'go' || this.#context.closing.aborted) return;
     const taken = judgeAndTake();
     if (typeof taken === 'string') return this.#reply(taken, 'dot', bridgeId);
-    if (this.#context.manners.overRate === 'delay') {
+    if (this.#context.quirks.overRate === 'delay') {
       await this.#pause(this.#context.rates.waitMs(taken.account, taken.acceptedNs));
     }
     if ((await this.#stepWithMessage('reply', info, undefined)) !== 'go') return;

@@ -1,11 +1,11 @@
 // One client's connection, read and written in sequence: a session is an ordinary function that awaits its next
-// line, so every cut, delay and silence has an exact place. The socket is paused while nobody reads.
+// line, so every cut, delay and silence has an exact place. The socket is paused while no read is pending.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 
-const READ_AHEAD_BYTES = 1024 * 1024;
-const HEAD_BYTES = 64;
+const readAheadBytes = 1024 * 1024;
+const keptLineBytes = 64;
 
 export type Line =
   | { readonly kind: 'line'; readonly bytes: Buffer }
@@ -17,7 +17,7 @@ export type Line =
 export type EndedBy = 'client' | 'server';
 
 export class Wire {
-  /** Aborted when the connection is gone, whoever ended it. */
+  /** Aborted when the connection is closed, by either side. */
   readonly gone: AbortSignal;
   readonly #gone = new AbortController();
   readonly #onGone: (by: EndedBy) => void;
@@ -54,10 +54,10 @@ export class Wire {
           const bytes = this.#buffered.subarray(0, end > 0 && this.#buffered[end - 1] === 13 ? end - 1 : end);
           this.#buffered = this.#buffered.subarray(end + 1);
           if (head === undefined && bytes.length <= maxBytes) return { kind: 'line', bytes };
-          return { kind: 'tooLong', head: head ?? bytes.subarray(0, HEAD_BYTES) };
+          return { kind: 'tooLong', head: head ?? bytes.subarray(0, keptLineBytes) };
         }
         if (this.#buffered.length > maxBytes) {
-          head ??= this.#buffered.subarray(0, HEAD_BYTES);
+          head ??= this.#buffered.subarray(0, keptLineBytes);
           this.#buffered = Buffer.alloc(0);
         }
         from = this.#buffered.length;
@@ -142,7 +142,7 @@ export class Wire {
     socket.on('data', (bytes: Buffer) => {
       this.#incoming.push(bytes);
       this.#incomingBytes += bytes.length;
-      if (this.#incomingBytes + this.#buffered.length > READ_AHEAD_BYTES) socket.pause();
+      if (this.#incomingBytes + this.#buffered.length > readAheadBytes) socket.pause();
       this.#wake?.();
     });
     socket.on('timeout', () => {

@@ -1,6 +1,6 @@
 /**
  * The SASL XOAUTH2 client response: base64 of `user=` address, 0x01, `auth=Bearer ` token, 0x01, 0x01.
- * Undefined where it is anything else.
+ * Undefined if it is anything else.
  * Source: Microsoft, "Authenticate an IMAP, POP or SMTP connection using OAuth", SASL XOAUTH2 encoding.
  */
 export function parseXoauth2(

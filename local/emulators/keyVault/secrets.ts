@@ -1,4 +1,4 @@
-// The vault's contents: versions that are never lost singly, and names that stay taken while soft-deleted.
+// The contents of the vault. Single versions cannot be deleted, and the name of a soft-deleted secret stays reserved.
 import { randomUUID } from 'node:crypto';
 
 export interface SecretVersion {
@@ -12,33 +12,33 @@ export interface SecretVersion {
 }
 
 export class SecretStore {
-  private readonly live = new Map<string, SecretVersion[]>();
-  private readonly deleted = new Map<string, { versions: SecretVersion[]; at: number }>();
+  readonly #live = new Map<string, SecretVersion[]>();
+  readonly #deleted = new Map<string, { versions: SecretVersion[]; at: number }>();
 
   /** The version asked for, else the newest. */
   get(name: string, version?: string): SecretVersion | undefined {
-    const versions = this.live.get(name);
+    const versions = this.#live.get(name);
     return version === undefined ? versions?.at(-1) : versions?.find((one) => one.version === version);
   }
 
   versions(name: string): readonly SecretVersion[] {
-    return this.live.get(name) ?? [];
+    return this.#live.get(name) ?? [];
   }
 
   names(): readonly string[] {
-    return [...this.live.keys()].sort();
+    return [...this.#live.keys()].sort();
   }
 
   isDeleted(name: string): boolean {
-    return this.deleted.has(name);
+    return this.#deleted.has(name);
   }
 
   deletedAt(name: string): number | undefined {
-    return this.deleted.get(name)?.at;
+    return this.#deleted.get(name)?.at;
   }
 
   deletedVersion(name: string): SecretVersion | undefined {
-    return this.deleted.get(name)?.versions.at(-1);
+    return this.#deleted.get(name)?.versions.at(-1);
   }
 
   set(
@@ -63,23 +63,23 @@ export class SecretStore {
       createdAt: now,
       updatedAt: now,
     };
-    this.live.set(name, [...(this.live.get(name) ?? []), version]);
+    this.#live.set(name, [...(this.#live.get(name) ?? []), version]);
     return version;
   }
 
   remove(name: string, now: number): boolean {
-    const versions = this.live.get(name);
+    const versions = this.#live.get(name);
     if (versions === undefined) return false;
-    this.live.delete(name);
-    this.deleted.set(name, { versions, at: now });
+    this.#live.delete(name);
+    this.#deleted.set(name, { versions, at: now });
     return true;
   }
 
   recover(name: string): boolean {
-    const gone = this.deleted.get(name);
+    const gone = this.#deleted.get(name);
     if (gone === undefined) return false;
-    this.deleted.delete(name);
-    this.live.set(name, gone.versions);
+    this.#deleted.delete(name);
+    this.#live.set(name, gone.versions);
     return true;
   }
 }

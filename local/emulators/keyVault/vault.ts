@@ -1,24 +1,24 @@
-// A stand-in for Azure Key Vault's secrets: the REST surface that the real client library uses, with the
-// challenge, versions that pile up, soft delete (names stay taken), 25 kB, and faults on request.
-import { openDoor } from '../entra/httpDoor.ts';
-import type { Answered, Asked } from '../entra/httpDoor.ts';
-import type { EntraStandIn } from '../entra/entra.ts';
+// An emulator of Azure Key Vault's secrets: the REST API that the real client library uses, with the authentication
+// challenge, versions, soft delete (names stay reserved), the limit of 25 kB, and fault injection.
+import { startHttpListener } from '../httpListener.ts';
+import type { HttpResponse, HttpRequest } from '../httpListener.ts';
+import type { EntraEmulator } from '../entra/entra.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { SecretStore } from './secrets.ts';
 import type { SecretVersion } from './secrets.ts';
 
-const NAME = /^[0-9a-zA-Z-]{1,127}$/;
-const LARGEST_VALUE_BYTES = 25_600;
-const RESOURCE = 'https://vault.azure.net';
-const RETENTION_DAYS = 90;
-const PAGE = 25;
+const secretNamePattern = /^[0-9a-zA-Z-]{1,127}$/;
+const maxValueBytes = 25_600;
+const vaultResource = 'https://vault.azure.net';
+const retentionDays = 90;
+const pageSize = 25;
 
 export interface VaultOptions {
   readonly cert: string;
   readonly key: string;
   readonly clock: Clock;
   /** Who issues the tokens that the vault accepts. */
-  readonly entra: EntraStandIn;
+  readonly entra: EntraEmulator;
   readonly port?: number;
 }
 
@@ -33,57 +33,58 @@ export type VaultFault =
   | { readonly kind: 'forbidden'; readonly inner?: 'ForbiddenByRbac' | 'ForbiddenByFirewall' }
   | { readonly kind: 'none' };
 
-export interface VaultStandIn {
+export interface KeyVaultEmulator {
   /** `https://localhost:PORT`, as KEY_VAULT_URL. */
   readonly url: string;
-  /** Everything in it, for tests that count versions or search for what should not be there. */
+  /** The contents, for tests that count versions or search for values that must not be there. */
   readonly store: SecretStore;
-  /** From here on, until told otherwise; `times` answers where it is given. */
-  fault(fault: VaultFault, times?: number): void;
+  /** Applies to all requests until replaced, or to the next `times` requests. `none` ends it. */
+  injectFault(fault: VaultFault, times?: number): void;
   /** Puts a secret in without the network. */
   seed(name: string, value: string): void;
-  /** `GET name`, `PUT name`… of requests that were let in, in order. */
+  /** `GET name`, `PUT name`… of authenticated requests, in order. */
   readonly calls: readonly string[];
   close(): Promise<void>;
 }
 
-export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
+export async function startVault(options: VaultOptions): Promise<KeyVaultEmulator> {
   const { clock, entra } = options;
   const store = new SecretStore();
   const calls: string[] = [];
   let fault: VaultFault = { kind: 'none' };
   let faultsLeft = Number.POSITIVE_INFINITY;
 
-  async function route(asked: Asked): Promise<Answered> {
-    const challenge: Answered = {
+  async function route(request: HttpRequest): Promise<HttpResponse> {
+    const challenge: HttpResponse = {
       status: 401,
       headers: {
-        'www-authenticate': `Bearer authorization="${entra.origin}/${entra.tenant}", resource="${RESOURCE}"`,
+        'www-authenticate': `Bearer authorization="${entra.origin}/${entra.tenant}", resource="${vaultResource}"`,
       },
       body: {
         error: { code: 'Unauthorized', message: 'AKV10000: Request is missing a Bearer or PoP token.' },
       },
     };
-    const broken = faulty(asked.method);
+    const broken = faulty(request.method);
     if (broken !== undefined) return broken;
-    const bearer = /^Bearer (.+)$/.exec(asked.headers.authorization ?? '')?.[1];
+    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
     if (bearer === undefined) return challenge;
     try {
-      await entra.verify(bearer, RESOURCE);
+      await entra.verify(bearer, vaultResource);
     } catch {
       return challenge;
     }
-    if (!asked.url.searchParams.has('api-version'))
+    if (!request.url.searchParams.has('api-version'))
       return problem(400, 'BadParameter', 'api-version is missing.');
-    const [, collection = '', name = '', last = ''] = asked.url.pathname.split('/');
-    calls.push(`${asked.method} ${collection}/${name}${last === '' ? '' : `/${last}`}`);
-    if (name !== '' && !NAME.test(name)) return problem(400, 'BadParameter', 'The secret name is not valid.');
-    if (collection === 'secrets') return secrets(asked, name, last);
-    if (collection === 'deletedsecrets') return deletedSecrets(asked.method, name, last);
+    const [, collection = '', name = '', last = ''] = request.url.pathname.split('/');
+    calls.push(`${request.method} ${collection}/${name}${last === '' ? '' : `/${last}`}`);
+    if (name !== '' && !secretNamePattern.test(name))
+      return problem(400, 'BadParameter', 'The secret name is not valid.');
+    if (collection === 'secrets') return secrets(request, name, last);
+    if (collection === 'deletedsecrets') return deletedSecrets(request.method, name, last);
     return problem(404, 'NotFound', 'No such path.');
   }
 
-  function faulty(method: string): Answered | undefined {
+  function faulty(method: string): HttpResponse | undefined {
     if (fault.kind === 'none') return undefined;
     if (fault.kind === 'readOnly' && method === 'GET') return undefined;
     const now = fault;
@@ -109,15 +110,15 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     }
   }
 
-  function secrets(asked: Asked, name: string, last: string): Answered {
+  function secrets(request: HttpRequest, name: string, last: string): HttpResponse {
     if (name === '')
       return list(
-        asked.url,
+        request.url,
         store.names().map((one) => store.get(one)),
         store.names(),
       );
-    if (asked.method === 'PUT') return put(name, asked.body);
-    if (asked.method === 'DELETE') {
+    if (request.method === 'PUT') return put(name, request.body);
+    if (request.method === 'DELETE') {
       const removed = store.get(name);
       if (removed === undefined) return notFound(name);
       store.remove(name, clock.now());
@@ -126,15 +127,15 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     if (last === 'versions') {
       const versions = store.versions(name);
       return list(
-        asked.url,
+        request.url,
         versions,
         versions.map(() => name),
       );
     }
     const found = store.get(name, last === '' ? undefined : last);
     if (found === undefined) return notFound(name);
-    if (asked.method === 'PATCH') {
-      const changes = JSON.parse(asked.body) as { attributes?: { enabled?: boolean } };
+    if (request.method === 'PATCH') {
+      const changes = JSON.parse(request.body) as { attributes?: { enabled?: boolean } };
       found.enabled = changes.attributes?.enabled ?? found.enabled;
       found.updatedAt = clock.now();
     } else if (!found.enabled) {
@@ -148,7 +149,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     return { status: 200, body: { value: found.value, ...bundle(name, found) } };
   }
 
-  function put(name: string, body: string): Answered {
+  function put(name: string, body: string): HttpResponse {
     if (store.isDeleted(name)) {
       return problem(
         409,
@@ -162,7 +163,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
       tags?: Record<string, string>;
       contentType?: string;
     };
-    if (typeof value !== 'string' || Buffer.byteLength(value) > LARGEST_VALUE_BYTES) {
+    if (typeof value !== 'string' || Buffer.byteLength(value) > maxValueBytes) {
       return problem(400, 'BadParameter', 'The secret value is missing or longer than 25600 bytes.');
     }
     const set = store.set(name, clock.now(), {
@@ -173,7 +174,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     return { status: 200, body: { value, ...bundle(name, set) } };
   }
 
-  function deletedSecrets(method: string, name: string, last: string): Answered {
+  function deletedSecrets(method: string, name: string, last: string): HttpResponse {
     const gone = store.deletedVersion(name);
     if (gone === undefined) return notFound(name);
     if (method === 'POST' && last === 'recover') {
@@ -183,9 +184,13 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     return { status: 200, body: deletedBundle(name, gone) };
   }
 
-  function list(url: URL, items: readonly (SecretVersion | undefined)[], names: readonly string[]): Answered {
+  function list(
+    url: URL,
+    items: readonly (SecretVersion | undefined)[],
+    names: readonly string[],
+  ): HttpResponse {
     const from = Number(url.searchParams.get('$skiptoken') ?? '0');
-    const end = from + PAGE;
+    const end = from + pageSize;
     const next = new URL(`${vaultUrl()}${url.pathname}`);
     next.searchParams.set('api-version', url.searchParams.get('api-version') ?? '');
     next.searchParams.set('$skiptoken', String(end));
@@ -196,7 +201,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
     return { status: 200, body: { value, nextLink: end < items.length ? next.href : null } };
   }
 
-  const vaultUrl = (): string => `https://localhost:${door.port}`;
+  const vaultUrl = (): string => `https://localhost:${listener.port}`;
   const idOf = (name: string, version: string): string => `${vaultUrl()}/secrets/${name}/${version}`;
 
   function bundle(name: string, found: SecretVersion): Readonly<Record<string, unknown>> {
@@ -208,7 +213,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
         created: Math.floor(found.createdAt / 1000),
         updated: Math.floor(found.updatedAt / 1000),
         recoveryLevel: 'Recoverable',
-        recoverableDays: RETENTION_DAYS,
+        recoverableDays: retentionDays,
       },
       tags: found.tags,
     };
@@ -219,11 +224,11 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
       ...bundle(name, found),
       recoveryId: `${vaultUrl()}/deletedsecrets/${name}`,
       deletedDate: Math.floor((store.deletedAt(name) ?? clock.now()) / 1000),
-      scheduledPurgeDate: Math.floor(clock.now() / 1000) + RETENTION_DAYS * 86_400,
+      scheduledPurgeDate: Math.floor(clock.now() / 1000) + retentionDays * 86_400,
     };
   }
 
-  const door = await openDoor(
+  const listener = await startHttpListener(
     {
       tls: { cert: options.cert, key: options.key },
       ...(options.port === undefined ? {} : { port: options.port }),
@@ -233,7 +238,7 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
   return {
     url: vaultUrl(),
     store,
-    fault: (next, times) => {
+    injectFault: (next, times) => {
       fault = next;
       faultsLeft = times ?? Number.POSITIVE_INFINITY;
     },
@@ -241,15 +246,15 @@ export async function startVault(options: VaultOptions): Promise<VaultStandIn> {
       store.set(name, clock.now(), { value });
     },
     calls,
-    close: () => door.close(),
+    close: () => listener.close(),
   };
 }
 
-function notFound(name: string): Answered {
+function notFound(name: string): HttpResponse {
   return problem(404, 'SecretNotFound', `A secret with (name/id) ${name} was not found in this key vault.`);
 }
 
-function problem(status: number, code: string, message: string, inner?: string): Answered {
+function problem(status: number, code: string, message: string, inner?: string): HttpResponse {
   return {
     status,
     body: { error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) } },

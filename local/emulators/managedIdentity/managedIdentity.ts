@@ -1,13 +1,13 @@
 // The managed identity's endpoint as Azure Functions and App Service offer it: plain HTTP on the machine itself,
 // known to the client library by IDENTITY_ENDPOINT and IDENTITY_HEADER (api-version 2019-08-01). Its tokens are
-// the tenant's, so the Entra stand-in signs them.
+// the tenant's, so the Entra emulator signs them.
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../shared/clock.ts';
-import type { EntraStandIn } from '../entra/entra.ts';
-import { openDoor } from '../entra/httpDoor.ts';
-import type { Answered, Asked } from '../entra/httpDoor.ts';
+import type { EntraEmulator } from '../entra/entra.ts';
+import { startHttpListener } from '../httpListener.ts';
+import type { HttpResponse, HttpRequest } from '../httpListener.ts';
 
-const DAY_MS = 86_400_000;
+const dayMs = 86_400_000;
 
 export interface Identity {
   readonly clientId: string;
@@ -17,7 +17,7 @@ export interface Identity {
 
 export interface ManagedIdentityOptions {
   readonly clock: Clock;
-  readonly entra: Pick<EntraStandIn, 'issuer' | 'tenant' | 'sign'>;
+  readonly entra: Pick<EntraEmulator, 'issuer' | 'tenant' | 'sign'>;
   /** The user-assigned identity; a request that names another is refused. */
   readonly identity: Identity;
   readonly port?: number;
@@ -25,29 +25,31 @@ export interface ManagedIdentityOptions {
   readonly tokenMs?: number;
 }
 
-export interface ManagedIdentityStandIn {
+export interface ManagedIdentityEmulator {
   /** What the Function App's environment holds. */
   readonly env: { readonly IDENTITY_ENDPOINT: string; readonly IDENTITY_HEADER: string };
   readonly clientId: string;
   /** Gives the app one more user-assigned identity. */
   assign(identity: Identity): void;
-  /** Resources asked for, in order. */
+  /** The resources requested, in order. */
   readonly calls: readonly string[];
   /** False: every request is answered with 503. */
   setUp(up: boolean): void;
   close(): Promise<void>;
 }
 
-export async function startManagedIdentity(options: ManagedIdentityOptions): Promise<ManagedIdentityStandIn> {
+export async function startManagedIdentity(
+  options: ManagedIdentityOptions,
+): Promise<ManagedIdentityEmulator> {
   const { entra, clock } = options;
   const identities = [options.identity];
-  const tokenMs = options.tokenMs ?? DAY_MS;
+  const tokenMs = options.tokenMs ?? dayMs;
   const header = randomUUID().replaceAll('-', '').toUpperCase();
   const calls: string[] = [];
   let up = true;
 
-  async function route({ url, headers }: Asked): Promise<Answered> {
-    const refuse = (status: number, message: string): Answered => ({
+  async function route({ url, headers }: HttpRequest): Promise<HttpResponse> {
+    const refuse = (status: number, message: string): HttpResponse => ({
       status,
       body: { statusCode: status, message, correlationId: randomUUID() },
     });
@@ -57,8 +59,8 @@ export async function startManagedIdentity(options: ManagedIdentityOptions): Pro
     if (url.searchParams.get('api-version') !== '2019-08-01') return refuse(400, 'Unsupported api-version.');
     const resource = url.searchParams.get('resource') ?? '';
     if (resource === '') return refuse(400, 'The resource is missing.');
-    const asked = url.searchParams.get('client_id') ?? options.identity.clientId;
-    const identity = identities.find(({ clientId }) => clientId === asked);
+    const request = url.searchParams.get('client_id') ?? options.identity.clientId;
+    const identity = identities.find(({ clientId }) => clientId === request);
     if (identity === undefined) {
       return refuse(
         400,
@@ -92,9 +94,9 @@ export async function startManagedIdentity(options: ManagedIdentityOptions): Pro
     };
   }
 
-  const door = await openDoor(options.port === undefined ? {} : { port: options.port }, route);
+  const listener = await startHttpListener(options.port === undefined ? {} : { port: options.port }, route);
   return {
-    env: { IDENTITY_ENDPOINT: `http://127.0.0.1:${door.port}/msi/token`, IDENTITY_HEADER: header },
+    env: { IDENTITY_ENDPOINT: `http://127.0.0.1:${listener.port}/msi/token`, IDENTITY_HEADER: header },
     clientId: options.identity.clientId,
     assign: (identity) => {
       identities.push(identity);
@@ -103,6 +105,6 @@ export async function startManagedIdentity(options: ManagedIdentityOptions): Pro
     setUp: (value) => {
       up = value;
     },
-    close: () => door.close(),
+    close: () => listener.close(),
   };
 }

@@ -1,33 +1,34 @@
 // Accepting is a promise. A submission is parsed, what it refers to is copied into our own store, and its
 // message row (the idempotency record), its due row and the event `mail.accepted` are written in one transaction;
-// only when that is certain does the caller let go of the queue message, or answer 202.
+// only when that is certain does the caller delete the queue message, or answer 202.
 //
-//   same id, same content    nothing happens; the first acceptance stands
-//   same id, other content   rejected
-//   can't be accepted        its bytes are kept, mail.rejected says why, and then the queue message may end too
-//   the store does not say   StorageTrouble: the host delivers it again, and again ends here
+//   same id, same content         nothing happens; the first acceptance is valid
+//   same id, other content        rejected
+//   can't be accepted             its bytes are kept, mail.rejected says why, and then the queue message may go too
+//   the store gives no answer     StorageTrouble: the host delivers it again, and again it ends here
 //
-// Then the account is rung, unless somebody is at work there, or the lane sleeps, or a hold stands.
-import { acceptedEvents } from '../../telemetry/outboundEvents.ts';
+// Then the account is woken, unless a worker holds its lease, or the lane is in backoff, or it is on hold.
+import type { Earliest } from '../../limits/storageTime.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
-import { adoptBlobs } from './adoptBlobs.ts';
-import type { BlobCopy } from './adoptBlobs.ts';
-import { decodeBox } from '../records/accountState.ts';
-import type { Box } from '../records/accountState.ts';
-import type { Dependencies } from '../dependencies.ts';
-import { isHeld } from '../policy/holds.ts';
-import { encodeContent } from '../store/content.ts';
-import { accountsPartition, boxKey, laneOf } from '../records/keys.ts';
-import { readMessage } from '../store/accountTransaction.ts';
-import type { Message } from '../records/message.ts';
-import { makeMessageId } from '../records/messageIds.ts';
-import { StorageTrouble } from '../ports.ts';
-import { reject } from './reject.ts';
-import type { Rejection } from './reject.ts';
+import type { MessageEvent } from '../../contract/statusEvent.ts';
 import { parseSubmission } from '../../contract/submission.ts';
 import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
-import type { Told } from '../../contract/statusEvent.ts';
+import { StorageTrouble } from '../../storageErrors.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import { accountSendingFor } from '../accounts.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { isHeld } from '../policy/holds.ts';
+import type { AccountState } from '../records/accountState.ts';
+import { accountsPartition, laneOf, stateKey } from '../records/keys.ts';
+import type { Message } from '../records/message.ts';
+import { makeMessageId } from '../records/messageIds.ts';
+import { readMessage, readState } from '../store/accountTransaction.ts';
+import { encodeContent } from '../store/content.ts';
 import { sha256, writeAccepted } from '../store/writes.ts';
+import { adoptBlobs } from './adoptBlobs.ts';
+import type { Adopted } from './adoptBlobs.ts';
+import { reject } from './reject.ts';
+import type { Rejection } from './reject.ts';
 
 export type AcceptAnswer =
   /** `repeated`: the same submission had been accepted before. */
@@ -47,22 +48,21 @@ export type KnownAccounts = Set<string>;
 export async function accept(
   payload: unknown,
   known: KnownAccounts,
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<AcceptAnswer> {
-  const parsed = parseSubmission(payload, doors.submissions);
-  if (parsed.kind === 'rejected') return rejected(payload, parsed, doors);
+  const parsed = parseSubmission(payload, dependencies.submissions);
+  if (parsed.kind === 'rejected') return rejected(payload, parsed, dependencies);
   const { submission } = parsed;
-  const account = doors.accounts.find(({ mailboxes }) =>
-    mailboxes.some(({ address }) => address.toLowerCase() === submission.mailbox.toLowerCase()),
-  );
-  if (account === undefined) return rejected(payload, { ...submission, problems: [notSending] }, doors);
-  if (!doors.time.known) await doors.rows.read(account.key, boxKey);
-  const answer = await store(submission, account.key, known, doors);
+  const account = accountSendingFor(submission.mailbox, dependencies);
+  if (account === undefined)
+    return rejected(payload, { ...submission, problems: [notSending] }, dependencies);
+  if (!dependencies.time.known) await dependencies.rows.read(account.key, stateKey);
+  const answer = await store(submission, account.key, known, dependencies);
   if (answer.kind === 'rejected')
-    return rejected(payload, { ...submission, problems: answer.problems }, doors);
+    return rejected(payload, { ...submission, problems: answer.problems }, dependencies);
   const { message, repeated } = answer;
-  doors.log(acceptedEvents.accepted({ id: message.id, account: account.key, repeated }));
-  await ringIfNeeded(account.key, message, doors);
+  dependencies.log(outboundEvents.accepted({ id: message.id, account: account.key, repeated }));
+  await wakeIfNeeded(account.key, message, dependencies);
   return { kind: 'accepted', id: message.id, account: account.key, messageId: message.messageId, repeated };
 }
 
@@ -79,22 +79,22 @@ async function store(
   submission: Submission,
   account: string,
   known: KnownAccounts,
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<Stored> {
   const submissionHash = sha256(canonicalJson(submission));
-  const adopted = await adoptBlobs(submission, doors);
+  const adopted = await adoptBlobs(submission, dependencies);
   if (adopted.kind === 'rejected') {
     // Its blobs may be deleted once it was accepted; a late repeat must not be called a fault.
-    const first = await readMessage(account, submission.id, doors);
+    const first = await readMessage(account, submission.id, dependencies);
     if (first?.submissionHash === submissionHash) return { kind: 'stored', message: first, repeated: true };
     return adopted;
   }
-  const message = await compile(submission, submissionHash, adopted, doors);
-  await noteAccount(account, known, doors);
-  const operations = await writeAccepted(message, toldAccepted(message), doors);
-  const answer = await doors.rows.commit(account, operations);
+  const message = await compile({ submission, submissionHash, account, adopted }, dependencies);
+  await registerAccount(account, known, dependencies);
+  const operations = await writeAccepted(message, acceptedEvent(message), dependencies);
+  const answer = await dependencies.rows.commit(account, operations);
   if (answer.kind === 'ok') return { kind: 'stored', message, repeated: false };
-  const first = await readMessage(account, submission.id, doors);
+  const first = await readMessage(account, submission.id, dependencies);
   if (first === undefined) throw new StorageTrouble('an acceptance was neither written nor refused');
   if (first.hash === message.hash) {
     return { kind: 'stored', message: first, repeated: first.messageId !== message.messageId };
@@ -109,15 +109,14 @@ const otherContent: SubmissionProblem = {
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
 async function compile(
-  submission: Submission,
-  submissionHash: string,
-  { blobs, recipients, messageId }: Adopted,
+  { submission, submissionHash, account, adopted }: Acceptable,
   { contents, numbers, time, random }: Dependencies,
 ): Promise<Message> {
+  const { blobs, recipients, messageId } = adopted;
   const content = encodeContent({ submission, blobs });
   const hash = sha256(content);
   if (content.length > numbers.contentInRowBytes) await contents.put(hash, content);
-  const at = time.early();
+  const at = time.earliest();
   const domain = submission.from.address.slice(submission.from.address.lastIndexOf('@') + 1);
   return {
     id: submission.id,
@@ -127,12 +126,12 @@ async function compile(
     lane: laneOf[submission.priority],
     content: content.length > numbers.contentInRowBytes ? hash : content,
     blobs: blobs.map(({ name }) => name),
-    messageId: messageId ?? makeMessageId(submission.id, domain, random),
+    messageId: messageId ?? makeMessageId(account, submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
     ...(submission.correlation === undefined ? {} : { correlation: submission.correlation }),
     state: 'waiting',
-    place: { kind: 'due', at: submission.sendAt ?? at },
+    indexEntry: { kind: 'due', at: submission.sendAt ?? at },
     ...(submission.expiresAt === undefined ? {} : { expiresAt: submission.expiresAt }),
     attempt: 0,
     recipients: recipients.map((address) => ({ address, state: 'pending' })),
@@ -142,20 +141,21 @@ async function compile(
     changedAt: at,
     charged: 0,
     chargedAt: 0,
-    story: [{ at, type: 'mail.accepted' }],
+    history: [{ at, type: 'mail.accepted' }],
     bounces: [],
   };
 }
 
-interface Adopted {
-  readonly blobs: readonly BlobCopy[];
-  readonly recipients: readonly string[];
-  readonly messageId?: string;
+interface Acceptable {
+  readonly submission: Submission;
+  readonly submissionHash: string;
+  readonly account: string;
+  readonly adopted: Adopted;
 }
 
-const toldAccepted = (message: Message): Told => ({
+const acceptedEvent = (message: Message): MessageEvent => ({
   type: 'mail.accepted',
-  id: message.id,
+  submissionId: message.id,
   sequence: message.sequence,
   mailbox: message.mailbox,
   at: message.acceptedAt,
@@ -164,31 +164,33 @@ const toldAccepted = (message: Message): Told => ({
 });
 
 /** One row per account, before its first transaction: the sweep forgets none, whatever the settings say later. */
-async function noteAccount(account: string, known: KnownAccounts, { rows }: Dependencies): Promise<void> {
+async function registerAccount(account: string, known: KnownAccounts, { rows }: Dependencies): Promise<void> {
   if (known.has(account)) return;
   const answer = await rows.commit(accountsPartition, [{ kind: 'insert', key: account, fields: {} }]);
   if (answer.kind === 'unknown') throw new StorageTrouble(`the account's row: ${answer.detail}`);
   known.add(account);
 }
 
-async function ringIfNeeded(account: string, message: Message, doors: Dependencies): Promise<void> {
-  const row = await doors.rows.read(account, boxKey);
-  if (row === undefined || needsRing(decodeBox(row.fields), message, doors.time.early())) {
-    await doors.queues.ring(account);
-  }
+async function wakeIfNeeded(account: string, message: Message, dependencies: Dependencies): Promise<void> {
+  const state = await readState(account, dependencies);
+  if (needsWake(state, message, dependencies.time.earliest())) await dependencies.queues.wake(account);
 }
 
-/** Nobody is at work who would find it, and nothing speaks against looking now. */
-function needsRing(box: Box, { lane, mailbox }: Message, early: number): boolean {
-  if (box.lease !== undefined && early < box.lease.until) return false;
-  return early >= box.sleep[lane] && !isHeld(box, mailbox, early);
+/** No worker is there to find it, and it may be sent now. */
+function needsWake(state: AccountState, { lane, mailbox }: Message, earliest: Earliest): boolean {
+  if (state.lease !== undefined && earliest < state.lease.until) return false;
+  return earliest >= state.backoffUntil[lane] && !isHeld(state, mailbox, earliest);
 }
 
-async function rejected(payload: unknown, rejection: Rejection, doors: Dependencies): Promise<AcceptAnswer> {
-  await reject(payload, rejection, doors);
+async function rejected(
+  payload: unknown,
+  rejection: Rejection,
+  dependencies: Dependencies,
+): Promise<AcceptAnswer> {
+  await reject(payload, rejection, dependencies);
   const { id, problems } = rejection;
-  doors.log(
-    acceptedEvents.rejected({
+  dependencies.log(
+    outboundEvents.rejected({
       ...(id === undefined ? {} : { id }),
       fields: problems.map(({ field }) => field).join(' '),
     }),

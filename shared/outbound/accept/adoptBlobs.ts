@@ -1,34 +1,28 @@
 // What a submission refers to is copied into our own store before it is accepted, named by its hash: ESM may
 // delete its blobs after `mail.accepted`, and two submissions can't get each other's content.
+import type { BlobCopy } from '../store/content.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { recipientsOf } from '../../contract/submission.ts';
 import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
+import { eachOnce } from '../../mail/address.ts';
 
-export interface BlobCopy {
-  /** As the submission has it: `container/name`. */
-  readonly reference: string;
-  /** Its name in our store. */
-  readonly name: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
+export interface Adopted {
+  readonly kind: 'adopted';
+  readonly blobs: readonly BlobCopy[];
+  /** Plain addresses, each once. */
+  readonly recipients: readonly string[];
+  /** Of a raw message that has its own. */
+  readonly messageId?: string;
 }
 
-type AdoptAnswer =
-  | {
-      readonly kind: 'adopted';
-      readonly blobs: readonly BlobCopy[];
-      /** Plain addresses, each once. */
-      readonly recipients: readonly string[];
-      /** Of a raw message that has its own. */
-      readonly messageId?: string;
-    }
-  | { readonly kind: 'rejected'; readonly problems: readonly SubmissionProblem[] };
+type AdoptAnswer = Adopted | { readonly kind: 'rejected'; readonly problems: readonly SubmissionProblem[] };
 
 /** Copies every blob once; for a raw message also reads who it is for. Throws StorageTrouble. */
-export async function adoptBlobs(submission: Submission, doors: Dependencies): Promise<AdoptAnswer> {
-  const { contents, numbers } = doors;
+export async function adoptBlobs(submission: Submission, dependencies: Dependencies): Promise<AdoptAnswer> {
+  const { contents, numbers } = dependencies;
   const blobs: BlobCopy[] = [];
   const problems: SubmissionProblem[] = [];
-  let leftBytes = Math.min(numbers.blobMostBytes, doors.submissions.maxima.contentBytes);
+  let leftBytes = Math.min(numbers.blobMostBytes, dependencies.submissions.maxima.contentBytes);
   for (const { field, reference } of references(submission)) {
     if (blobs.some((copy) => copy.reference === reference)) continue;
     const answer = await contents.adopt(reference, leftBytes);
@@ -40,15 +34,15 @@ export async function adoptBlobs(submission: Submission, doors: Dependencies): P
   }
   if (problems.length > 0) return { kind: 'rejected', problems };
   if (submission.kind !== 'raw') {
-    return { kind: 'adopted', blobs, recipients: unique(addresses(submission)) };
+    return { kind: 'adopted', blobs, recipients: recipientsOf(submission) };
   }
   const bytes = await contents.get(blobs[0]?.name ?? '');
   if (bytes === undefined)
     return { kind: 'rejected', problems: [{ field: 'raw.blob', detail: `raw.blob ${detail.absent}` }] };
-  const read = await doors.rawMessages.inspect(submission, bytes);
+  const read = await dependencies.rawMessages.inspect(submission, bytes);
   if (read.kind === 'rejected') return read;
   const { messageId } = read;
-  const recipients = unique(read.recipients);
+  const recipients = eachOnce(read.recipients);
   return { kind: 'adopted', blobs, recipients, ...(messageId === undefined ? {} : { messageId }) };
 }
 
@@ -65,16 +59,4 @@ function references(
   return submission.attachments.flatMap(({ content }, index) =>
     content.kind === 'blob' ? [{ field: `attachments[${index}].blob`, reference: content.reference }] : [],
   );
-}
-
-const addresses = ({ to, cc, bcc }: Submission): readonly string[] =>
-  [...to, ...cc, ...bcc].map(({ address }) => address);
-
-/** One RCPT each: exact repeats fold away, and so does the domain's case; the local part's does not (RFC 5321 2.4). */
-function unique(list: readonly string[]): readonly string[] {
-  const folded = (address: string): string => {
-    const at = address.lastIndexOf('@');
-    return address.slice(0, at) + address.slice(at).toLowerCase();
-  };
-  return [...new Map(list.map((address) => [folded(address), address])).values()];
 }

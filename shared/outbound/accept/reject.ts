@@ -5,7 +5,8 @@ import { canonicalJson } from '../../contract/canonicalJson.ts';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { rejectedPartition } from '../records/keys.ts';
-import { StorageTrouble } from '../ports.ts';
+import { StorageTrouble } from '../../storageErrors.ts';
+import type { StatusEvent } from '../../contract/statusEvent.ts';
 import type { SubmissionProblem } from '../../contract/submission.ts';
 import { eventText, sha256 } from '../store/writes.ts';
 
@@ -17,27 +18,41 @@ export interface Rejection {
 
 const mostProblems = 50;
 
-/** Throws StorageTrouble where it is not certain that the rejection is kept and told. */
-export async function reject(payload: unknown, rejection: Rejection, doors: Dependencies): Promise<void> {
+/** Throws StorageTrouble if it is not certain that the rejection is kept and published. */
+export async function reject(
+  payload: unknown,
+  rejection: Rejection,
+  dependencies: Dependencies,
+): Promise<void> {
   const bytes = payloadBytes(payload);
   const hash = sha256(bytes);
-  await doors.contents.put(hash, bytes);
-  if (!doors.time.known) await doors.rows.read(rejectedPartition, hash);
-  const at = doors.time.early();
+  await dependencies.contents.put(hash, bytes);
+  if (!dependencies.time.known) await dependencies.rows.read(rejectedPartition, hash);
+  const at = dependencies.time.earliest();
   const problems = rejection.problems.slice(0, mostProblems);
   const { id, mailbox } = rejection;
-  const about = { ...(id === undefined ? {} : { id }), ...(mailbox === undefined ? {} : { mailbox }) };
-  const answer = await doors.rows.commit(rejectedPartition, [
-    { kind: 'insert', key: hash, fields: { at, ...about, ...putText('problems', JSON.stringify(problems)) } },
+  const answer = await dependencies.rows.commit(rejectedPartition, [
+    {
+      kind: 'insert',
+      key: hash,
+      fields: {
+        at,
+        ...(id === undefined ? {} : { id }),
+        ...(mailbox === undefined ? {} : { mailbox }),
+        ...putText('problems', JSON.stringify(problems)),
+      },
+    },
   ]);
   if (answer.kind === 'unknown') throw new StorageTrouble(`a rejection's row: ${answer.detail}`);
-  const told = {
+  const event: StatusEvent = {
     type: 'mail.rejected',
     at,
+    ...(id === undefined ? {} : { submissionId: id }),
+    ...(mailbox === undefined ? {} : { mailbox }),
     problems,
     rejection: { sha256: hash, sizeBytes: bytes.length },
-  } as const;
-  await doors.queues.tell(await eventText({ ...told, ...about }, doors));
+  };
+  await dependencies.queues.publish(await eventText(event, dependencies));
 }
 
 /** The bytes as they came, as far as the host left them to us; what it had parsed is written again as JSON. */

@@ -1,7 +1,7 @@
 // The host's own poison queue keeps its messages seven days and then drops them, so it is emptied at once: what
 // is there is accepted again. If our own trouble still stands in the way, it goes back to `outbound-mail`, which
 // it came from, without expiry, some minutes later.
-import { acceptedEvents } from '../../telemetry/outboundEvents.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accept } from './acceptMail.ts';
 import type { KnownAccounts } from './acceptMail.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -11,15 +11,15 @@ import { payloadBytes } from './reject.ts';
 export async function settlePoison(
   payload: unknown,
   known: KnownAccounts,
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<void> {
   try {
-    await accept(payload, known, doors);
+    await accept(payload, known, dependencies);
   } catch (error) {
-    const delayMs = doors.numbers.poisonDelayMs;
-    await doors.queues.resubmit(asText(payload), delayMs);
+    const delayMs = dependencies.numbers.poisonDelayMs;
+    await dependencies.queues.resubmit(asText(payload), delayMs);
     const detail = error instanceof Error ? error.message : 'unknown trouble';
-    doors.log(acceptedEvents.putBack({ detail, delayMs }));
+    dependencies.log(outboundEvents.requeued({ detail, delayMs }));
   }
 }
 

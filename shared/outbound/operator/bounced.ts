@@ -1,41 +1,29 @@
 // What comes back about a message that was sent: which submission a Message-ID or a private header belongs to,
 // and the note that it bounced. A bounce never changes the message's state and never sends anything again;
-// anybody can forge one. Only one whose keyed tag is ours may do more than be told: where it says that the
+// anybody can forge one. Only one with a keyed tag of ours does more than publish an event: if it says that the
 // sending side is at a limit or blocked, the mailbox pauses.
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { upkeepEvents } from '../../telemetry/outboundEvents.ts';
-import { Desk, readMessage } from '../store/accountTransaction.ts';
+import type { BounceNote, SenderLimit, SentMessage } from '../../contract/sentMessage.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import { accountSendingFor } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { idAtEnd, servedUnder } from '../records/keys.ts';
 import { placeHold } from '../policy/holds.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
+import { recordBounce } from '../policy/transitions.ts';
+import { idAtEnd, serverIdRange } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
-import { isExchangeId, submissionOf } from '../records/messageIds.ts';
-import { noteBounce } from '../policy/transitions.ts';
-import type { BouncedRecipient } from '../../contract/statusEvent.ts';
-import { writeMove } from '../store/writes.ts';
-
-/** A submission, as something that came back is related to it. */
-export interface SentMessage {
-  readonly account: string;
-  readonly submissionId: string;
-  readonly mailbox: string;
-  readonly correlation: unknown;
-}
-
-export interface BounceNote {
-  /** The stable id of the mail that told of it: the same bounce again changes nothing. */
-  readonly noticeId: string;
-  readonly submissionId: string;
-  readonly mailbox: string;
-  readonly recipients: readonly BouncedRecipient[];
-  /** The keyed tag is ours; else it is told as unverified. */
-  readonly verified: boolean;
-  readonly pauses?: 'recipientsPerDay' | 'tenantLimit' | 'senderBlocked';
-}
+import {
+  accountDigest,
+  isBridgeTag,
+  isExchangeId,
+  parseBridgeId,
+  parseMessageId,
+} from '../records/messageIds.ts';
+import type { NamedSubmission } from '../records/messageIds.ts';
+import { AccountTransactions, readMessage } from '../store/accountTransaction.ts';
+import { writeTransition } from '../store/writes.ts';
 
 const hourMs = 3_600_000;
-const pauses: Readonly<Record<NonNullable<BounceNote['pauses']>, Omit<HoldJudgement, 'do' | 'code'>>> = {
+const pauses: Readonly<Record<SenderLimit, Omit<HoldJudgement, 'do' | 'code'>>> = {
   recipientsPerDay: {
     scope: 'account',
     reason: 'quota',
@@ -62,86 +50,90 @@ const pauses: Readonly<Record<NonNullable<BounceNote['pauses']>, Omit<HoldJudgem
   },
 };
 
-/** The account and message that a private header (`<id>.<attempt>`) or one of the Message-IDs names. */
-export async function lookUpSent(
+/** The submission that a private header or one of the Message-IDs names. Throws StorageTrouble. */
+export async function findSubmission(
   by: { readonly bridgeId?: string; readonly messageIds: readonly string[] },
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<SentMessage | undefined> {
-  const id = by.bridgeId === undefined ? undefined : /^(.+)\.[0-9]+$/.exec(by.bridgeId)?.[1];
-  if (id !== undefined) {
-    const found = await findMessage(id, doors, () => true);
-    if (found !== undefined) return found;
-  }
+  const named = by.bridgeId === undefined ? undefined : parseBridgeId(by.bridgeId);
+  const found = named === undefined ? undefined : await readNamed(named, dependencies, () => true);
+  if (found !== undefined) return found;
   for (const messageId of by.messageIds) {
-    const named = submissionOf(messageId);
-    const found =
-      named === undefined
-        ? await findServed(messageId, doors)
-        : await findMessage(named, doors, (message) => message.messageId === messageId);
-    if (found !== undefined) return found;
+    const ours = parseMessageId(messageId);
+    const sent =
+      ours === undefined
+        ? await findByServerId(messageId, dependencies)
+        : await readNamed(ours, dependencies, (message) => message.messageId === messageId);
+    if (sent !== undefined) return sent;
   }
   return undefined;
 }
 
-/** One read for each account, at most a hundred; ids are unique within an account only. */
-async function findMessage(
-  id: string,
-  doors: Dependencies,
-  isIt: (message: Message) => boolean,
+/** One read, whatever the number of accounts: the id names its account. */
+async function readNamed(
+  { account, id }: NamedSubmission,
+  dependencies: Dependencies,
+  matches: (message: Message) => boolean,
 ): Promise<SentMessage | undefined> {
-  for (const { key } of doors.accounts) {
-    const message = await readMessage(key, id, doors);
-    if (message !== undefined && isIt(message)) {
-      return {
-        account: key,
-        submissionId: id,
-        mailbox: message.mailbox,
-        correlation: message.correlation ?? null,
-      };
-    }
-  }
-  return undefined;
+  const found = dependencies.accounts.find(({ key }) => accountDigest(key) === account);
+  return found === undefined ? undefined : readSent(found.key, id, dependencies, matches);
 }
 
-/** Exchange may have put an id of its own in the place of ours; its 250 said which. */
-async function findServed(messageId: string, doors: Dependencies): Promise<SentMessage | undefined> {
+async function readSent(
+  account: string,
+  id: string,
+  dependencies: Dependencies,
+  matches: (message: Message) => boolean,
+): Promise<SentMessage | undefined> {
+  const message = await readMessage(account, id, dependencies);
+  if (message === undefined || !matches(message)) return undefined;
+  return { submissionId: id, mailbox: message.mailbox, correlation: message.correlation ?? null };
+}
+
+/** Exchange may have replaced our Message-ID with one of its own, which names no account; its 250 said which. */
+async function findByServerId(
+  messageId: string,
+  dependencies: Dependencies,
+): Promise<SentMessage | undefined> {
   if (!isExchangeId(messageId)) return undefined;
-  for (const { key } of doors.accounts) {
-    const [row] = await doors.rows.query(key, { ...servedUnder(messageId), limit: 1 });
-    if (row === undefined) continue;
-    return findMessage(idAtEnd(row.key), doors, ({ serverMessageId }) => serverMessageId === messageId);
+  for (const { key } of dependencies.accounts) {
+    const [row] = await dependencies.rows.query(key, { ...serverIdRange(messageId), limit: 1 });
+    if (row !== undefined)
+      return readSent(
+        key,
+        idAtEnd(row.key),
+        dependencies,
+        ({ serverMessageId }) => serverMessageId === messageId,
+      );
   }
   return undefined;
 }
 
-/** Whether `tag` is the keyed hash of `bridgeId`, in constant time. */
-export async function checkTag(bridgeId: string, tag: string, { tagKey }: Dependencies): Promise<boolean> {
-  const right = createHmac('sha256', await tagKey())
-    .update(bridgeId)
-    .digest();
-  const given = Buffer.from(/^[0-9a-f]{64}$/.test(tag) ? tag : '', 'hex');
-  return given.length === right.length && timingSafeEqual(given, right);
-}
+/** Whether `tag` is the keyed hash of `bridgeId`. */
+export const checkTag = async (bridgeId: string, tag: string, { tagKey }: Dependencies): Promise<boolean> =>
+  isBridgeTag(bridgeId, tag, await tagKey());
 
-/** Tells `mail.bounced` for the submission, once for each notice. Throws StorageTrouble. */
-export async function tellBounce(note: BounceNote, doors: Dependencies): Promise<void> {
+/** Publishes `mail.bounced` for the submission, once for each notice. Throws StorageTrouble. */
+export async function publishBounce(note: BounceNote, dependencies: Dependencies): Promise<void> {
   const { submissionId: id, noticeId } = note;
-  const sent = await findMessage(id, doors, ({ mailbox }) => mailbox === note.mailbox);
-  if (sent === undefined) return;
-  const desk = new Desk(sent.account, doors);
-  await desk.read();
-  const told = await desk.transact<boolean>(async (box) => {
-    const message = await desk.readMessage(id);
-    if (message === undefined || message.bounces.includes(noticeId)) return { settled: false };
-    const move = noteBounce(message, doors.time.early(), note);
+  const account = accountSendingFor(note.mailbox, dependencies)?.key;
+  if (account === undefined) return;
+  const { time, numbers } = dependencies;
+  const transactions = new AccountTransactions(account, dependencies);
+  const isNew = await transactions.transact<boolean>(async (state) => {
+    const message = await transactions.readMessage(id);
+    if (message?.mailbox !== note.mailbox || message.bounces.includes(noticeId)) return { result: false };
     const judgement = note.verified && note.pauses !== undefined ? pauses[note.pauses] : undefined;
-    const after =
-      judgement === undefined
-        ? box
-        : placeHold(box, { judgement, mailbox: message.mailbox }, doors.time.late(), doors.numbers);
-    return { box: after, operations: await writeMove(move, doors), result: true };
+    return {
+      state:
+        judgement === undefined
+          ? state
+          : placeHold(state, { judgement, mailbox: message.mailbox }, time.latest(), numbers),
+      operations: await writeTransition(recordBounce(message, time.earliest(), note), dependencies),
+      result: true,
+    };
   });
-  if (!told) return;
-  doors.log(upkeepEvents.bounced({ account: sent.account, id, verified: note.verified }));
-  await doors.queues.ring(sent.account);
+  if (!isNew) return;
+  dependencies.log(outboundEvents.bounced({ account, id, verified: note.verified }));
+  await dependencies.queues.wake(account);
 }

@@ -1,12 +1,13 @@
-// The forecast of one account, from its box and its due rows: read live, up to the bound of the backlog counts.
+// The forecast of one account, from its state and its due rows: read live, up to the bound of the backlog counts.
 import { forecast } from '../../limits/forecast.ts';
 import type { Forecast } from '../../limits/forecast.ts';
-import { decodeBox, emptyBox } from '../records/accountState.ts';
+import { accountOf, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { after, allDueRange, boxKey, parseDueKey } from '../records/keys.ts';
-import { accountOf, lawOf } from '../rateLimits.ts';
+import { allDueRange } from '../records/keys.ts';
+import { decodeDueRow } from '../records/messageRow.ts';
+import { readState } from '../store/accountTransaction.ts';
+import { scan } from '../store/scan.ts';
 
-const pageCount = 1_000;
 /** Before an account has sent anything: about what Exchange Online takes. */
 const usualClaimToReplyMs = 1_500;
 /**
@@ -18,35 +19,32 @@ const usualBetweenMs = 40;
 /** `more`: more wait than were counted. Throws StorageTrouble. */
 export async function forecastAccount(
   account: string,
-  doors: Pick<Dependencies, 'rows' | 'time' | 'numbers' | 'accounts'>,
+  dependencies: Pick<Dependencies, 'rows' | 'time' | 'numbers' | 'accounts'>,
 ): Promise<Forecast & { readonly more: boolean }> {
-  const { rows, time, numbers } = doors;
-  const row = await rows.read(account, boxKey);
-  const box = row === undefined ? emptyBox : decodeBox(row.fields);
-  const early = time.early();
+  const { time, numbers } = dependencies;
+  const state = await readState(account, dependencies);
+  const earliest = time.earliest();
   const waiting: number[] = [];
-  let more = false;
-  let range = allDueRange;
-  for (;;) {
-    const page = await rows.query(account, { ...range, limit: pageCount }, ['recipients']);
-    for (const { key, fields } of page) {
-      const recipients = fields['recipients'];
-      if ((parseDueKey(key)?.at ?? Infinity) <= early && typeof recipients === 'number')
-        waiting.push(recipients);
-    }
-    const last = page.at(-1);
-    more = waiting.length >= numbers.backlogCountMost;
-    if (page.length < pageCount || last === undefined || more) break;
-    range = after(allDueRange, last.key);
-  }
+  const complete = await scan(
+    account,
+    allDueRange,
+    { select: ['mailbox', 'recipients'], mostCount: numbers.backlogCountMost },
+    (page) => {
+      for (const row of page) {
+        const due = decodeDueRow(row);
+        if (due !== undefined && due.at <= earliest) waiting.push(due.recipientCount);
+      }
+    },
+    dependencies,
+  );
   const connectionCount =
-    box.lease?.connections ??
-    Math.min(numbers.workingConnectionCount, accountOf(account, doors)?.limits.connections ?? 1);
-  const answer = forecast(box, lawOf(account, doors), early, waiting, {
-    claimToReplyMs: box.claimToReplyMs ?? usualClaimToReplyMs,
+    state.lease?.connections ??
+    Math.min(numbers.workingConnectionCount, accountOf(account, dependencies)?.limits.connections ?? 1);
+  const answer = forecast(state, rateLimitsOf(account, dependencies), earliest, waiting, {
+    claimToReplyMs: state.claimToReplyMs ?? usualClaimToReplyMs,
     betweenMs: usualBetweenMs,
-    boundsApartMs: Math.max(0, time.late() - early),
+    boundsApartMs: Math.max(0, time.latest() - earliest),
     connectionCount,
   });
-  return { ...answer, more };
+  return { ...answer, more: !complete };
 }

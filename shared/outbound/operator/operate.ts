@@ -1,94 +1,111 @@
 // What a person, or ESM, may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
-// Each is one transaction conditional on the box, so it can't cross with an attempt: a message in the open list
-// is on its way, and it is too late. Each wakes the lanes and rings.
-import { upkeepEvents } from '../../telemetry/outboundEvents.ts';
-import type { Box } from '../records/accountState.ts';
-import { Desk } from '../store/accountTransaction.ts';
+// Each is one transaction conditional on the account's state, so it can't cross with an attempt: for a message with an
+// active attempt it is too late. Each ends the backoff of the lanes and wakes the account.
+import type { Earliest } from '../../limits/storageTime.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { pause, resume } from '../policy/holds.ts';
+import { pause, resume, withoutBackoff } from '../policy/holds.ts';
+import * as transitions from '../policy/transitions.ts';
+import type { Transition } from '../policy/transitions.ts';
+import type { AccountState } from '../records/accountState.ts';
 import type { Message, State } from '../records/message.ts';
-import * as moves from '../policy/transitions.ts';
-import type { Move } from '../policy/transitions.ts';
-import { writeMove } from '../store/writes.ts';
+import { AccountTransactions } from '../store/accountTransaction.ts';
+import { writeTransition } from '../store/writes.ts';
 
 export type OperateAnswer =
   | { readonly kind: 'done' }
   /** No such message. */
   | { readonly kind: 'unknown' }
-  /** It is being sent at this moment, or has gone too far for this. */
+  /** It is being sent at this moment, or its state does not allow it. */
   | { readonly kind: 'refused'; readonly detail: string };
 
-type Act = 'cancel' | 'replay' | 'markSent' | 'remove';
+type Action = 'cancel' | 'replay' | 'markSent' | 'remove';
 
-const acts: Readonly<
+const actions: Readonly<
   Record<
-    Act,
-    { readonly from: readonly State[]; readonly move: (message: Message, at: number, by: string) => Move }
+    Action,
+    {
+      readonly from: readonly State[];
+      readonly apply: (message: Message, at: Earliest, by: string) => Transition;
+    }
   >
 > = {
-  cancel: { from: ['waiting', 'held'], move: moves.cancel },
-  replay: { from: ['failed', 'held', 'expired', 'cancelled'], move: moves.replay },
-  markSent: { from: ['inDoubt', 'held', 'failed'], move: moves.markSent },
-  remove: { from: ['failed', 'held', 'inDoubt', 'sent', 'expired', 'cancelled'], move: moves.remove },
+  cancel: { from: ['waiting', 'held'], apply: transitions.cancel },
+  replay: { from: ['failed', 'held', 'expired', 'cancelled'], apply: transitions.replay },
+  markSent: { from: ['inDoubt', 'held', 'failed'], apply: transitions.markSent },
+  remove: { from: ['failed', 'held', 'inDoubt', 'sent', 'expired', 'cancelled'], apply: transitions.remove },
 };
 
-/** Applies one act to one message; `by` names the person for the story. Throws StorageTrouble. */
+/** Applies one action to one message; `by` names the person for the history. Throws StorageTrouble. */
 export async function operate(
-  act: Act,
+  action: Action,
   { account, id, by }: { readonly account: string; readonly id: string; readonly by: string },
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<OperateAnswer> {
-  const desk = new Desk(account, doors);
-  await desk.read();
+  const { from, apply } = actions[action];
+  const transactions = new AccountTransactions(account, dependencies);
   let applied: Message | undefined;
-  const answer = await desk.transact<OperateAnswer>(async (box) => {
-    const message = await desk.readMessage(id);
+  const answer = await transactions.transact<OperateAnswer>(async (state) => {
+    const message = await transactions.readMessage(id);
     // Our own write, its answer lost and others' on top: the message is as we would have left it.
     if (applied !== undefined && message?.sequence === applied.sequence && message.state === applied.state)
-      return { settled: { kind: 'done' } };
+      return { result: { kind: 'done' } };
     if (message === undefined)
-      return { settled: act === 'remove' && applied !== undefined ? { kind: 'done' } : { kind: 'unknown' } };
-    if (box.open.some((open) => open.id === id))
-      return { settled: { kind: 'refused', detail: 'It is being sent at this moment.' } };
-    if (!acts[act].from.includes(message.state)) {
-      return { settled: { kind: 'refused', detail: `It is ${message.state}; that can't be done any more.` } };
-    }
-    const move = acts[act].move(message, doors.time.early(), by);
-    applied = move.after ?? message;
-    return { box: awake(box), operations: await writeMove(move, doors), result: { kind: 'done' } };
+      return { result: { kind: action === 'remove' && applied !== undefined ? 'done' : 'unknown' } };
+    if (state.activeAttempts.some((active) => active.id === id))
+      return { result: { kind: 'refused', detail: 'It is being sent at this moment.' } };
+    if (!from.includes(message.state))
+      return {
+        result: { kind: 'refused', detail: `It is ${message.state}; this is not possible any more.` },
+      };
+    const transition = apply(message, dependencies.time.earliest(), by);
+    applied = transition.after ?? message;
+    return {
+      state: withoutBackoff(state),
+      operations: await writeTransition(transition, dependencies),
+      result: { kind: 'done' },
+    };
   });
-  if (answer.kind === 'done') await finish(act, account, doors, id);
+  if (answer.kind === 'done') await finish(action, account, dependencies, id);
   return answer;
 }
 
 /** Stops a mailbox, or the whole account, until a person resumes it. Throws StorageTrouble. */
 export async function pauseSending(
   { account, mailbox, by }: { readonly account: string; readonly mailbox?: string; readonly by: string },
-  doors: Dependencies,
+  dependencies: Dependencies,
 ): Promise<void> {
   const about = { detail: `Paused by ${by}.`, ...(mailbox === undefined ? {} : { mailbox }) };
-  await changeBox(account, doors, (box) => pause(box, about, doors.time.early()));
-  await finish('pause', account, doors);
+  await changeState('pause', account, dependencies, (state) =>
+    pause(state, about, dependencies.time.earliest()),
+  );
 }
 
-/** Ends whatever hold stands on the mailbox, or on the account as a whole. Throws StorageTrouble. */
-export async function resumeSending(
+/** Ends any hold of the mailbox, or of the account as a whole. Throws StorageTrouble. */
+export const resumeSending = (
   { account, mailbox }: { readonly account: string; readonly mailbox?: string },
-  doors: Dependencies,
+  dependencies: Dependencies,
+): Promise<void> => changeState('resume', account, dependencies, (state) => resume(state, mailbox));
+
+async function changeState(
+  action: string,
+  account: string,
+  dependencies: Dependencies,
+  change: (state: AccountState) => AccountState,
 ): Promise<void> {
-  await changeBox(account, doors, (box) => resume(box, mailbox));
-  await finish('resume', account, doors);
+  await new AccountTransactions(account, dependencies).transact<undefined>((state) => ({
+    state: withoutBackoff(change(state)),
+    result: undefined,
+  }));
+  await finish(action, account, dependencies);
 }
 
-async function changeBox(account: string, doors: Dependencies, change: (box: Box) => Box): Promise<void> {
-  const desk = new Desk(account, doors);
-  await desk.read();
-  await desk.transact<undefined>((box) => ({ box: awake(change(box)), operations: [], result: undefined }));
-}
-
-const awake = (box: Box): Box => ({ ...box, sleep: { 0: 0, 1: 0, 2: 0 } });
-
-async function finish(act: string, account: string, doors: Dependencies, id?: string): Promise<void> {
-  doors.log(upkeepEvents.operated({ account, act, ...(id === undefined ? {} : { id }) }));
-  await doors.queues.ring(account);
+async function finish(
+  action: string,
+  account: string,
+  dependencies: Dependencies,
+  id?: string,
+): Promise<void> {
+  dependencies.log(outboundEvents.operatorAction({ account, action, ...(id === undefined ? {} : { id }) }));
+  await dependencies.queues.wake(account);
 }

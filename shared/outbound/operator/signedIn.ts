@@ -1,24 +1,24 @@
-// A person has signed a mailbox in: whatever stood still for want of a sign-in is tried now, not in a quarter of
-// an hour. The hold itself stays until the try went well, so a sign-in that helps nothing ends nothing.
-import { Desk } from '../store/accountTransaction.ts';
+// A person has signed a mailbox in: holds for want of a sign-in are probed now, not in a quarter of an hour. The hold
+// itself stays until the probe succeeds, so a sign-in that does not help ends nothing.
+import type { HoldReason } from '../../contract/holdReason.ts';
 import type { Dependencies } from '../dependencies.ts';
-import type { HoldReason } from '../policy/judgement.ts';
+import { withoutBackoff } from '../policy/holds.ts';
+import { AccountTransactions } from '../store/accountTransaction.ts';
 
-const cured: ReadonlySet<HoldReason> = new Set(['consent', 'signIn', 'noToken']);
+const endedBySignIn: ReadonlySet<HoldReason> = new Set(['consent', 'signIn', 'noToken']);
 
-/** Makes the account's holds for want of a sign-in due for a try, and rings. Throws StorageTrouble. */
-export async function trySignedIn(account: string, doors: Dependencies): Promise<void> {
-  const desk = new Desk(account, doors);
-  await desk.read();
-  const held = await desk.transact<boolean>((box) => {
-    const early = doors.time.early();
-    const isDue = (until: number | undefined): boolean => until !== undefined && until <= early;
-    const waiting = box.holds.filter(({ reason, until }) => cured.has(reason) && !isDue(until));
-    if (waiting.length === 0) return { settled: box.holds.some(({ reason }) => cured.has(reason)) };
-    const holds = box.holds.map((hold) =>
-      waiting.includes(hold) ? { ...hold, until: early, tries: 0 } : hold,
+/** Makes the account's holds for want of a sign-in due for a probe, and wakes it. Throws StorageTrouble. */
+export async function probeAfterSignIn(account: string, dependencies: Dependencies): Promise<void> {
+  const transactions = new AccountTransactions(account, dependencies);
+  const held = await transactions.transact<boolean>((state) => {
+    const earliest = dependencies.time.earliest();
+    const concerned = state.holds.filter(({ reason }) => endedBySignIn.has(reason));
+    const waiting = concerned.filter(({ probeAt }) => probeAt === undefined || probeAt > earliest);
+    if (waiting.length === 0) return { result: concerned.length > 0 };
+    const holds = state.holds.map((hold) =>
+      waiting.includes(hold) ? { ...hold, probeAt: earliest, probeCount: 0 } : hold,
     );
-    return { box: { ...box, holds, sleep: { 0: 0, 1: 0, 2: 0 } }, operations: [], result: true };
+    return { state: withoutBackoff({ ...state, holds }), result: true };
   });
-  if (held) await doors.queues.ring(account);
+  if (held) await dependencies.queues.wake(account);
 }

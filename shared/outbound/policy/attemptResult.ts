@@ -12,16 +12,16 @@ import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
 
 /** How the dialog ended, or that it did not. */
-export type Landing =
+export type AttemptResult =
   | SendResult
   /** Claimed, but nothing of it was given to a connection. */
-  | { readonly kind: 'notFlown' }
+  | { readonly kind: 'notStarted' }
   /** No answer from the connection by the deadline: the dot may have been sent. */
-  | { readonly kind: 'silent'; readonly detail: string };
+  | { readonly kind: 'noAnswer'; readonly detail: string };
 
-export interface AttemptEnd {
+export interface AttemptOutcome {
   /** `back`: waits again, uncharged. */
-  readonly verdict: 'accepted' | 'retry' | 'back' | 'deadLetter' | 'inDoubt';
+  readonly verdict: 'accepted' | 'retry' | 'requeue' | 'deadLetter' | 'inDoubt';
   readonly why: Verdict;
   /** All of the message's recipients, those of this attempt with their new outcome. */
   readonly recipients: readonly RecipientOutcome[];
@@ -39,17 +39,17 @@ export interface AttemptEnd {
 const wordsMost = 300;
 
 /** `attempt` is the one that ended; `message` is as it was when claimed. */
-export function judgeAttempt(message: Message, attempt: number, landing: Landing): AttemptEnd {
+export function judgeAttempt(message: Message, attempt: number, landing: AttemptResult): AttemptOutcome {
   switch (landing.kind) {
-    case 'notFlown':
+    case 'notStarted':
       return {
-        verdict: 'back',
+        verdict: 'requeue',
         why: { code: 0, detail: 'The attempt was given up before anything was sent.' },
         recipients: message.recipients,
         reconnect: false,
         certain: true,
       };
-    case 'silent':
+    case 'noAnswer':
       return inDoubt(message, attempt, new Map(), { code: 0, detail: landing.detail });
     case 'accepted':
       return accepted(message, attempt, landing);
@@ -86,7 +86,7 @@ function accepted(
   message: Message,
   attempt: number,
   result: SendResult & { readonly kind: 'accepted' },
-): AttemptEnd {
+): AttemptOutcome {
   const judged = judgeRecipients(result.recipients);
   const why = { code: result.reply.code, detail: result.reply.text };
   return {
@@ -107,7 +107,7 @@ function failed(
   message: Message,
   attempt: number,
   result: SendResult & { readonly kind: 'failed' },
-): AttemptEnd {
+): AttemptOutcome {
   const { failure, dotSent } = result;
   const judged = judgeRecipients(result.recipients);
   const judgement = isRefusedByRecipients(message, judged)
@@ -142,7 +142,7 @@ function failed(
     case 'hold':
     case 'configuration':
     case 'reconnect':
-      return { ...common, verdict: 'back', why: judgement, recipients: message.recipients };
+      return { ...common, verdict: 'requeue', why: judgement, recipients: message.recipients };
   }
 }
 
@@ -151,8 +151,8 @@ function allRefused(
   message: Message,
   attempt: number,
   judged: Judged,
-  common: Pick<AttemptEnd, 'reply' | 'minDelayMs' | 'hold' | 'reconnect' | 'certain'>,
-): AttemptEnd {
+  common: Pick<AttemptOutcome, 'reply' | 'minDelayMs' | 'hold' | 'reconnect' | 'certain'>,
+): AttemptOutcome {
   const recipients = settleRecipients(message, attempt, judged, 'pending', { code: 0, detail: '' });
   const judgements = [...judged.values()];
   const why = judgements.find(({ do: act }) => act === 'retry') ??
@@ -160,7 +160,7 @@ function allRefused(
   const verdict = judgements.some(({ do: act }) => act === 'retry')
     ? 'retry'
     : common.hold !== undefined
-      ? 'back'
+      ? 'requeue'
       : 'deadLetter';
   return { ...common, verdict, why, recipients };
 }
@@ -170,7 +170,7 @@ function isRefusedByRecipients(message: Message, judged: Judged): boolean {
   return tried.length > 0 && tried.every((address) => (judged.get(address)?.do ?? 'accepted') !== 'accepted');
 }
 
-function inDoubt(message: Message, attempt: number, judged: Judged, why: Verdict): AttemptEnd {
+function inDoubt(message: Message, attempt: number, judged: Judged, why: Verdict): AttemptOutcome {
   return {
     verdict: 'inDoubt',
     why,

@@ -2,40 +2,12 @@
 // (settle, holds) is told here which decisions there are.
 
 /** The reply as events and rows carry it: `code` is 0 where no reply came. */
+import type { HoldReason } from '../../contract/holdReason.ts';
 export interface Verdict {
   readonly detail: string;
   readonly code: number;
   readonly enhanced?: string;
 }
-
-/** Why a mailbox or a whole account stands still; the page and the events show `detail` and `remedy`. */
-export type HoldReason =
-  /** A person said so; only a person ends it. */
-  | 'paused'
-  /** No mailbox of the settings names it any more. */
-  | 'removed'
-  /** The server can't be reached, or its greeting or TLS failed. */
-  | 'unreachable'
-  /** Several messages in a row were refused for now. */
-  | 'storm'
-  /** The day's recipients, by the server's count. */
-  | 'quota'
-  /** The sending mailbox is full. */
-  | 'mailboxFull'
-  /** Exchange slows this mailbox down after continuous errors. */
-  | 'throttled'
-  /** The token was refused, SMTP AUTH is off, a grant is missing. */
-  | 'signIn'
-  /** The account's consent is gone. */
-  | 'consent'
-  /** The authority or the vault can't give a token now. */
-  | 'noToken'
-  /** The account may not send as this address. */
-  | 'sendAs'
-  /** The account, tenant or domain is blocked as a sender. */
-  | 'blocked'
-  /** Licence, registration or another setting. */
-  | 'configuration';
 
 /** The account or the mailbox pauses; the message is not blamed and goes back to waiting, uncharged. */
 export interface HoldJudgement extends Verdict {

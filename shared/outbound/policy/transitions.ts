@@ -1,44 +1,51 @@
-// Every change of a message's state, as pure functions: the message before, the message after, what ESM is told.
-// writeMoves.ts turns a move into the operations of one transaction.
-import type { AttemptEnd } from './attemptResult.ts';
-import type { Hold } from '../records/accountState.ts';
-import { addChapter } from '../records/message.ts';
-import type { Message, Place, Progress, State } from '../records/message.ts';
+// Every change of a message's state, as pure functions: the message before, the message after, the event that is
+// published. writes.ts turns a transition into the operations of one transaction.
+import type { Earliest, Latest } from '../../limits/storageTime.ts';
+import type { EventKind, MessageEvent, RecipientOutcome } from '../../contract/statusEvent.ts';
+import type { Reply } from '../../mail/reply.ts';
 import { omit } from '../../mail/omit.ts';
 import type { OutboundNumbers } from '../numbers.ts';
-import type { RecipientOutcome, Told, ToldType } from '../../contract/statusEvent.ts';
+import type { Hold } from '../records/accountState.ts';
+import { addHistory } from '../records/message.ts';
+import type { IndexEntry, Message, Progress, State } from '../records/message.ts';
+import type { AttemptOutcome } from './attemptResult.ts';
 
-export interface Move {
+export interface Transition {
   readonly before: Message;
   /** Absent: the row is deleted. */
   readonly after?: Message;
-  readonly told?: Told;
+  readonly event?: MessageEvent;
 }
 
 /** Bounces of one message that are remembered by their notice, and recipients that one of them names. */
 const bouncesMost = 50;
 const bouncedMost = 100;
 
-/** When it happens: storage's time, by the early bound. */
-type At = number;
+/** When it happens: storage's time, by the earliest bound. */
+type At = Earliest;
 
-const nowhere: Place = { kind: 'none' };
+const notListed: IndexEntry = { kind: 'none' };
 
-interface Arrival {
+interface NewState {
   readonly state: State;
-  readonly place: Place;
+  readonly indexEntry: IndexEntry;
   readonly reason?: string;
   readonly detail?: string;
   readonly remedy?: string;
 }
 
-/** `change` may alter the rest of the progress; reason, words and cure are the new state's or gone. */
-function arrive(before: Message, at: At, arrival: Arrival, change: Partial<Progress> = {}): Message {
-  return { ...omit(before, 'reason', 'detail', 'remedy'), ...change, ...arrival, changedAt: at };
+/** `change` may alter the rest of the progress; reason, detail and remedy are the new state's or gone. */
+function setState(before: Message, at: number, state: NewState, change: Partial<Progress> = {}): Message {
+  return { ...omit(before, 'reason', 'detail', 'remedy'), ...change, ...state, changedAt: at };
 }
 
-/** The next event of the message, counted in its row and noted in its story. */
-function tell(before: Message, after: Message, type: ToldType, more: Partial<Told> = {}): Move {
+interface Said {
+  readonly reply?: Reply;
+  readonly reason?: string;
+}
+
+/** The next event of the message, counted in its row and noted in its history. */
+function withEvent(before: Message, after: Message, kind: EventKind, said: Said = {}): Transition {
   const sequence = before.sequence + 1;
   const { reason, detail, remedy, correlation, serverMessageId } = after;
   return {
@@ -46,15 +53,15 @@ function tell(before: Message, after: Message, type: ToldType, more: Partial<Tol
     after: {
       ...after,
       sequence,
-      story: addChapter(after.story, {
+      history: addHistory(after.history, {
         at: after.changedAt,
-        type,
+        type: kind.type,
         ...(detail === undefined ? {} : { detail }),
       }),
     },
-    told: {
-      type,
-      id: after.id,
+    event: {
+      ...kind,
+      submissionId: after.id,
       sequence,
       mailbox: after.mailbox,
       at: after.changedAt,
@@ -66,7 +73,7 @@ function tell(before: Message, after: Message, type: ToldType, more: Partial<Tol
       ...(reason === undefined ? {} : { reason }),
       ...(detail === undefined ? {} : { detail }),
       ...(remedy === undefined ? {} : { remedy }),
-      ...more,
+      ...said,
     },
   };
 }
@@ -82,20 +89,22 @@ const restate = (
 
 // ---- the end of an attempt -------------------------------------------------------------------------------
 
-export interface Settling {
+export interface SettleContext {
   readonly at: At;
   readonly attempt: number;
-  readonly deadline: number;
+  readonly deadline: Latest;
   readonly numbers: OutboundNumbers;
   /** In [0, 1): jitters the delay. */
   readonly chance: number;
   /** The attempt was a hold's try: a refusal is no fault of this message, it only lets others be the next try. */
-  readonly tryOf?: { readonly nextTryAt: number };
+  readonly probeOf?: { readonly nextTryAt: number };
 }
 
-/** What the end of an attempt makes of its message. */
-export function settleAttempt(before: Message, end: AttemptEnd, settling: Settling): Move {
-  const { at, attempt, deadline, numbers, tryOf } = settling;
+type DeferContext = Pick<SettleContext, 'at' | 'numbers' | 'chance'>;
+
+/** What the outcome of an attempt makes of its message. */
+export function settleAttempt(before: Message, end: AttemptOutcome, settling: SettleContext): Transition {
+  const { at, attempt, deadline, numbers, probeOf } = settling;
   const tried: Partial<Progress> = {
     attempt,
     recipients: end.recipients,
@@ -108,16 +117,22 @@ export function settleAttempt(before: Message, end: AttemptEnd, settling: Settli
   const ended = { ...before, ...tried };
   switch (end.verdict) {
     case 'inDoubt':
-      return doubt(ended, before, { at, deadline, numbers, detail: end.why.detail });
-    case 'back': {
-      const later = tryOf === undefined ? asBefore(before, at) : due(tryOf.nextTryAt, before);
-      return { before, after: arrive(before, before.changedAt, { state: 'waiting', place: later }, tried) };
+      return putInDoubt(ended, before, { at, deadline, numbers, detail: end.why.detail });
+    case 'requeue': {
+      const later = probeOf === undefined ? asBefore(before, at) : due(probeOf.nextTryAt, before);
+      return {
+        before,
+        after: setState(before, before.changedAt, { state: 'waiting', indexEntry: later }, tried),
+      };
     }
     case 'retry':
-      if (tryOf !== undefined) {
+      if (probeOf !== undefined) {
         const uncharged = { ...tried, recipients: before.recipients };
-        const place = due(tryOf.nextTryAt, before);
-        return { before, after: arrive(before, before.changedAt, { state: 'waiting', place }, uncharged) };
+        const indexEntry = due(probeOf.nextTryAt, before);
+        return {
+          before,
+          after: setState(before, before.changedAt, { state: 'waiting', indexEntry }, uncharged),
+        };
       }
       return defer(before, ended, settling, end, reply);
     case 'deadLetter':
@@ -135,11 +150,11 @@ const triedIn = ({ recipients }: Message, attempt: number): number =>
   recipients.filter((recipient) => isOpen(recipient) || recipient.attempt === attempt).length;
 
 /** Its due row stays as it is; or it gets one now, where it had been given up for doubtful. */
-const asBefore = (before: Message, at: At): Place =>
-  before.place.kind === 'due' ? before.place : due(at, before);
+const asBefore = (before: Message, at: At): IndexEntry =>
+  before.indexEntry.kind === 'due' ? before.indexEntry : due(at, before);
 
 /** Not later than its own expiresAt, so that its end is told in time. */
-const due = (at: number, { expiresAt }: Message): Place => ({
+const due = (at: number, { expiresAt }: Message): IndexEntry => ({
   kind: 'due',
   at: expiresAt === undefined ? at : Math.min(at, expiresAt),
 });
@@ -148,18 +163,23 @@ const due = (at: number, { expiresAt }: Message): Place => ({
 function defer(
   before: Message,
   ended: Message,
-  { at, numbers, chance }: Settling,
-  end: AttemptEnd,
-  more: Partial<Told>,
-): Move {
+  { at, numbers, chance }: DeferContext,
+  end: AttemptOutcome,
+  more: Said,
+): Transition {
   if (!end.recipients.some(({ state }) => state === 'deferred')) {
     // Only a hold stands between these recipients and their attempt: no age, no delay.
-    const after = arrive(ended, at, {
+    const after = setState(ended, at, {
       state: 'waiting',
-      place: asBefore(before, at),
+      indexEntry: asBefore(before, at),
       detail: end.why.detail,
     });
-    return tell(before, after, 'mail.deferred', { ...more, reason: end.hold?.reason ?? 'hold', retryAt: at });
+    return withEvent(
+      before,
+      after,
+      { type: 'mail.deferred', retryAt: at },
+      { ...more, reason: end.hold?.reason ?? 'hold' },
+    );
   }
   const grown = Math.min(
     numbers.longestDeferralMs,
@@ -175,24 +195,29 @@ function defer(
       reason: 'tooOld',
     });
   }
-  const place = due(at + delayMs, before);
-  const after = arrive(
+  const indexEntry = due(at + delayMs, before);
+  const after = setState(
     ended,
     at,
-    { state: 'waiting', place, detail: end.why.detail },
+    { state: 'waiting', indexEntry, detail: end.why.detail },
     { deferrals: before.deferrals + 1, deferredMs },
   );
-  return tell(before, after, 'mail.deferred', { ...more, retryAt: at + delayMs });
+  return withEvent(before, after, { type: 'mail.deferred', retryAt: at + delayMs }, more);
 }
 
 /** No recipient is left to try: sent if any took it, else a dead letter. */
-function finish(before: Message, ended: Message, at: At, detail: string, more: Partial<Told> = {}): Move {
+function finish(before: Message, ended: Message, at: At, detail: string, more: Said = {}): Transition {
   const sent = ended.recipients.filter(({ state }) => state === 'sent').length;
   if (sent === 0) return fail(before, ended, at, { detail, reason: more.reason ?? 'refused' }, more);
   const refused = ended.recipients.length - sent;
   const said =
     refused === 0 ? detail : `${refused} of ${ended.recipients.length} recipients refused. ${detail}`;
-  return tell(before, arrive(ended, at, { state: 'sent', place: nowhere, detail: said }), 'mail.sent', more);
+  return withEvent(
+    before,
+    setState(ended, at, { state: 'sent', indexEntry: notListed, detail: said }),
+    { type: 'mail.sent' },
+    more,
+  );
 }
 
 function fail(
@@ -200,15 +225,20 @@ function fail(
   ended: Message,
   at: At,
   why: { readonly detail: string; readonly reason: string; readonly remedy?: string },
-  more: Partial<Told> = {},
-): Move {
-  const place: Place = { kind: 'aside', group: 'failed', at };
-  return tell(before, arrive(ended, at, { state: 'failed', place, ...why }), 'mail.failed', more);
+  more: Said = {},
+): Transition {
+  const indexEntry: IndexEntry = { kind: 'suspended', group: 'failed', at };
+  return withEvent(
+    before,
+    setState(ended, at, { state: 'failed', indexEntry, ...why }),
+    { type: 'mail.failed' },
+    more,
+  );
 }
 
 // ---- doubts ----------------------------------------------------------------------------------------------
 
-function doubt(
+function putInDoubt(
   ended: Message,
   before: Message,
   {
@@ -218,30 +248,31 @@ function doubt(
     detail,
   }: {
     readonly at: At;
-    readonly deadline: number;
+    readonly deadline: Latest;
     readonly numbers: OutboundNumbers;
     readonly detail: string;
   },
-): Move {
-  const place: Place = {
-    kind: 'doubt',
-    lookAt: Math.max(deadline + numbers.graceMs, at + numbers.firstLookMs),
-    look: 1,
+): Transition {
+  const indexEntry: IndexEntry = {
+    kind: 'inDoubt',
+    lookupAt: Math.max(deadline + numbers.graceMs, at + numbers.firstLookupMs),
+    lookup: 1,
     claimedAt: deadline - numbers.attemptMs,
   };
   const why = { reason: 'inDoubt', detail: `It may have been sent: ${detail}` };
-  return tell(before, arrive(ended, at, { state: 'inDoubt', place, ...why }), 'mail.inDoubt', {
-    retryAt: place.lookAt,
+  return withEvent(before, setState(ended, at, { state: 'inDoubt', indexEntry, ...why }), {
+    type: 'mail.inDoubt',
+    retryAt: indexEntry.lookupAt,
   });
 }
 
 /** Nobody settled the attempt by its deadline: its host died or stood still. Whom RCPT refused was noted. */
-export function doubtAbandoned(
+export function abandonAttempt(
   before: Message,
-  open: { readonly attempt: number; readonly deadline: number },
+  open: { readonly attempt: number; readonly deadline: Latest },
   at: At,
   numbers: OutboundNumbers,
-): Move {
+): Transition {
   const ended: Message = {
     ...before,
     attempt: open.attempt,
@@ -254,7 +285,7 @@ export function doubtAbandoned(
     chargedAt: open.deadline + numbers.graceMs,
   };
   const detail = 'the attempt was not settled by its deadline, so nobody knows how far it came.';
-  return doubt(ended, before, { at, deadline: open.deadline, numbers, detail });
+  return putInDoubt(ended, before, { at, deadline: open.deadline, numbers, detail });
 }
 
 /** Its copy is in Sent Items: the server took it. Recipients that had been refused at RCPT are still to do. */
@@ -263,7 +294,7 @@ export function foundInSentItems(
   at: At,
   numbers: OutboundNumbers,
   copyMessageId?: string,
-): Move {
+): Transition {
   const detail = 'Its copy was found in Sent Items.';
   const known: Message = {
     ...before,
@@ -271,116 +302,124 @@ export function foundInSentItems(
     ...(copyMessageId === undefined ? {} : { serverMessageId: copyMessageId }),
   };
   if (!known.recipients.some(isOpen)) return finish(before, known, at, detail);
-  const place = due(at + numbers.firstDeferralMs, before);
-  return tell(before, arrive(known, at, { state: 'waiting', place, detail }), 'mail.deferred', {
+  const indexEntry = due(at + numbers.firstDeferralMs, before);
+  return withEvent(before, setState(known, at, { state: 'waiting', indexEntry, detail }), {
+    type: 'mail.deferred',
     retryAt: at + numbers.firstDeferralMs,
   });
 }
 
 /** Not in Sent Items. The first time it may only be late; the second time the policy decides. */
-export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers): Move {
-  if (before.place.kind !== 'doubt') return { before, after: before };
-  if (before.place.look === 1) {
-    const place: Place = { ...before.place, lookAt: at + numbers.doubtSettleMs, look: 2 };
-    return { before, after: { ...before, place } };
+export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers): Transition {
+  if (before.indexEntry.kind !== 'inDoubt') return { before, after: before };
+  if (before.indexEntry.lookup === 1) {
+    const indexEntry: IndexEntry = { ...before.indexEntry, lookupAt: at + numbers.secondLookupMs, lookup: 2 };
+    return { before, after: { ...before, indexEntry } };
   }
   const detail = 'No copy was found in Sent Items in two looks; that does not prove that it was not sent.';
-  if (numbers.doubtPolicy === 'resend') {
+  if (numbers.inDoubtPolicy === 'resend') {
     const again = { ...before, recipients: restate(before, ['inDoubt'], 'pending') };
-    const after = arrive(again, at, { state: 'waiting', place: due(at, before), reason: 'notFound', detail });
-    return tell(before, after, 'mail.deferred', { retryAt: at });
+    const after = setState(again, at, {
+      state: 'waiting',
+      indexEntry: due(at, before),
+      reason: 'notFound',
+      detail,
+    });
+    return withEvent(before, after, { type: 'mail.deferred', retryAt: at });
   }
   const remedy = 'Ask a recipient whether it came; then mark it as sent, or send it again.';
-  const place: Place = { kind: 'aside', group: 'doubt', at };
-  return tell(
+  const indexEntry: IndexEntry = { kind: 'suspended', group: 'inDoubt', at };
+  return withEvent(
     before,
-    arrive(before, at, { state: 'held', place, reason: 'notFound', detail, remedy }),
-    'mail.held',
+    setState(before, at, { state: 'held', indexEntry, reason: 'notFound', detail, remedy }),
+    { type: 'mail.held' },
   );
 }
 
 /** The look could not be made: it counts as none. */
-export function putOffLook(before: Message, lookAt: number): Move {
-  if (before.place.kind !== 'doubt') return { before, after: before };
-  return { before, after: { ...before, place: { ...before.place, lookAt } } };
+export function postponeLookup(before: Message, lookupAt: number): Transition {
+  if (before.indexEntry.kind !== 'inDoubt') return { before, after: before };
+  return { before, after: { ...before, indexEntry: { ...before.indexEntry, lookupAt } } };
 }
 
 // ---- at the head of its lane -----------------------------------------------------------------------------
 
-export const expire = (before: Message, at: At): Move =>
-  tell(
+export const expire = (before: Message, at: At): Transition =>
+  withEvent(
     before,
-    arrive(before, at, { state: 'expired', place: nowhere, detail: 'It was not sent by its expiresAt.' }),
-    'mail.expired',
+    setState(before, at, {
+      state: 'expired',
+      indexEntry: notListed,
+      detail: 'It was not sent by its expiresAt.',
+    }),
+    { type: 'mail.expired' },
   );
 
 export const failUnsent = (
   before: Message,
   at: At,
   why: { readonly reason: string; readonly detail: string; readonly remedy: string },
-): Move =>
+): Transition =>
   fail(before, { ...before, recipients: restate(before, ['pending', 'deferred'], 'failed') }, at, why);
 
 /** It can't be made into a message now: deferred, without an attempt. */
-export function deferUnsent(
-  before: Message,
-  settling: Omit<Settling, 'attempt' | 'deadline'>,
-  detail: string,
-): Move {
+export function deferUnsent(before: Message, settling: DeferContext, detail: string): Transition {
   const why = { code: 0, detail };
   const recipients = restate(before, ['pending'], 'deferred');
-  const end: AttemptEnd = { verdict: 'retry', why, recipients, reconnect: false, certain: true };
-  const nothingTried = { ...settling, attempt: before.attempt, deadline: 0 };
-  return defer(before, { ...before, recipients }, nothingTried, end, { reason: 'notComposed' });
+  const end: AttemptOutcome = { verdict: 'retry', why, recipients, reconnect: false, certain: true };
+  return defer(before, { ...before, recipients }, settling, end, { reason: 'notComposed' });
 }
 
 /** Its mailbox is on hold: out of the way of the others until the hold ends. Told once, not after every try. */
-export function park(
+export function suspend(
   before: Message,
   at: At,
-  hold: Pick<Hold, 'reason' | 'detail' | 'remedy' | 'until'>,
-): Move {
+  hold: Pick<Hold, 'reason' | 'detail' | 'remedy' | 'probeAt'>,
+): Transition {
   const group = { mailbox: before.mailbox.toLowerCase() };
-  const waitedSince = before.place.kind === 'due' ? before.place.at : at;
-  const place: Place = { kind: 'aside', group, at: waitedSince };
+  const waitedSince = before.indexEntry.kind === 'due' ? before.indexEntry.at : at;
+  const indexEntry: IndexEntry = { kind: 'suspended', group, at: waitedSince };
   const { reason, detail, remedy } = hold;
-  const after = arrive(before, at, { state: 'held', place, reason, detail, remedy });
-  if (before.story.at(-1)?.type === 'mail.held') return { before, after };
-  return tell(before, after, 'mail.held', hold.until === undefined ? {} : { retryAt: hold.until });
+  const after = setState(before, at, { state: 'held', indexEntry, reason, detail, remedy });
+  if (before.history.at(-1)?.type === 'mail.held') return { before, after };
+  return withEvent(before, after, {
+    type: 'mail.held',
+    ...(hold.probeAt === undefined ? {} : { retryAt: hold.probeAt }),
+  });
 }
 
 /** The hold has ended, or makes its try with this one. */
-export function unpark(before: Message, at: At): Move {
-  const waitedSince = before.place.kind === 'aside' ? before.place.at : at;
-  return { before, after: arrive(before, at, { state: 'waiting', place: due(waitedSince, before) }) };
+export function resumeMessage(before: Message, at: At): Transition {
+  const waitedSince = before.indexEntry.kind === 'suspended' ? before.indexEntry.at : at;
+  return { before, after: setState(before, at, { state: 'waiting', indexEntry: due(waitedSince, before) }) };
 }
 
 // ---- by a person -----------------------------------------------------------------------------------------
 
-export const cancel = (before: Message, at: At, by: string): Move =>
-  tell(
+export const cancel = (before: Message, at: At, by: string): Transition =>
+  withEvent(
     before,
-    arrive(before, at, { state: 'cancelled', place: nowhere, detail: `Cancelled by ${by}.` }),
-    'mail.cancelled',
+    setState(before, at, { state: 'cancelled', indexEntry: notListed, detail: `Cancelled by ${by}.` }),
+    { type: 'mail.cancelled' },
   );
 
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
-export function replay(before: Message, at: At, by: string): Move {
+export function replay(before: Message, at: At, by: string): Transition {
   const again = { ...before, recipients: restate(before, ['failed', 'inDoubt', 'deferred'], 'pending') };
-  const after = arrive(
+  const after = setState(
     omit(again, 'expiresAt'),
     at,
-    { state: 'waiting', place: { kind: 'due', at }, reason: 'replayed', detail: `Sent again by ${by}.` },
+    { state: 'waiting', indexEntry: { kind: 'due', at }, reason: 'replayed', detail: `Sent again by ${by}.` },
     { deferrals: 0, deferredMs: 0 },
   );
-  return tell(before, after, 'mail.deferred', { retryAt: at });
+  return withEvent(before, after, { type: 'mail.deferred', retryAt: at });
 }
 
 /**
  * Of a doubtful one, those in doubt have it: whom the server refused is as if its copy had been found. Of any other,
  * whoever is left.
  */
-export function markSent(before: Message, at: At, by: string): Move {
+export function markSent(before: Message, at: At, by: string): Transition {
   const isDoubtful = before.recipients.some(({ state }) => state === 'inDoubt');
   const known = {
     ...before,
@@ -388,21 +427,22 @@ export function markSent(before: Message, at: At, by: string): Move {
   };
   const detail = `Marked as sent by ${by}.`;
   if (known.recipients.some(isOpen)) {
-    const waiting = { state: 'waiting', place: due(at, before), reason: 'markedSent', detail } as const;
-    return tell(before, arrive(known, at, waiting), 'mail.deferred', { retryAt: at });
+    const waiting = { state: 'waiting', indexEntry: due(at, before), reason: 'markedSent', detail } as const;
+    return withEvent(before, setState(known, at, waiting), { type: 'mail.deferred', retryAt: at });
   }
-  const after = arrive(known, at, { state: 'sent', place: nowhere, reason: 'markedSent', detail });
-  return tell(before, after, 'mail.sent');
+  const after = setState(known, at, { state: 'sent', indexEntry: notListed, reason: 'markedSent', detail });
+  return withEvent(before, after, { type: 'mail.sent' });
 }
 
 /** It came back: told, and its state left as it is. */
-export function noteBounce(
+export function recordBounce(
   before: Message,
   at: At,
-  { noticeId, verified, recipients }: NonNullable<Told['bounce']>,
-): Move {
+  { noticeId, verified, recipients }: Extract<EventKind, { readonly type: 'mail.bounced' }>['bounce'],
+): Transition {
   const after = { ...before, changedAt: at, bounces: [...before.bounces, noticeId].slice(-bouncesMost) };
-  return tell(before, after, 'mail.bounced', {
+  return withEvent(before, after, {
+    type: 'mail.bounced',
     bounce: {
       noticeId,
       verified,
@@ -421,10 +461,10 @@ export function noteBounce(
 }
 
 /** The row goes; what was never finished is told as cancelled. */
-export function remove(before: Message, at: At, by: string): Move {
+export function remove(before: Message, at: At, by: string): Transition {
   if (before.state !== 'held' && before.state !== 'inDoubt') return { before };
-  const told = cancel(before, at, by).told;
-  return told === undefined ? { before } : { before, told };
+  const { event } = cancel(before, at, by);
+  return event === undefined ? { before } : { before, event };
 }
 
 /**

@@ -1,10 +1,11 @@
 // The one row of an account that is its lock: the lease, the attempts that are open, the limits, the holds.
 // Every change of anything in the account is conditional on this row, so reading it again settles every
 // ambiguity. It stays small; checkNumbers (numbers.ts) refuses settings that it could not hold.
+import type { Latest } from '../../limits/storageTime.ts';
 import { z } from 'zod';
-import type { Counts } from '../../limits/window.ts';
+import type { Counts } from '../../limits/limiter.ts';
 import { getText, putText } from './chunks.ts';
-import type { HoldReason } from '../policy/judgement.ts';
+import type { HoldReason } from '../../contract/holdReason.ts';
 import type { Lane } from './keys.ts';
 import type { Fields } from '../ports.ts';
 
@@ -14,18 +15,18 @@ export interface Lease {
   readonly owner: string;
   /** New each time it is taken. */
   readonly tag: string;
-  readonly until: number;
+  readonly until: Latest;
   readonly connections: number;
 }
 
 /** Connections of a lease that was never given back, until the server must have dropped them. */
-export interface Ghost {
+export interface OrphanedConnections {
   readonly connections: number;
-  readonly goneBy: number;
+  readonly goneBy: Latest;
 }
 
 /** An attempt that was claimed and not settled: the message is "sending". */
-export interface Open {
+export interface ActiveAttempt {
   readonly id: string;
   readonly attempt: number;
   /** Its due row, which stays during the attempt. */
@@ -34,7 +35,7 @@ export interface Open {
   readonly tag: string;
   /** The tag of the lease it was claimed under. */
   readonly owner: string;
-  readonly deadline: number;
+  readonly deadline: Latest;
   /** Second of its slot. */
   readonly slot: number;
 }
@@ -48,64 +49,63 @@ export interface Hold {
   readonly remedy: string;
   readonly since: number;
   /** When one try may be made; absent where only a person ends it. */
-  readonly until?: number;
+  readonly probeAt?: number;
   /** Tries so far and the first one's delay: later ones grow from it. */
-  readonly tries: number;
-  readonly firstMs: number;
+  readonly probeCount: number;
+  readonly firstProbeMs: number;
 }
 
-export interface Box {
+export interface AccountState {
   readonly lease?: Lease;
-  readonly ghosts: readonly Ghost[];
-  readonly open: readonly Open[];
+  readonly orphanedConnections: readonly OrphanedConnections[];
+  readonly activeAttempts: readonly ActiveAttempt[];
   readonly slots: Counts;
   readonly day: Counts;
   /** Until when each lane sleeps; 0 awake. */
-  readonly sleep: Readonly<Record<Lane, number>>;
+  readonly backoffUntil: Readonly<Record<Lane, number>>;
   readonly holds: readonly Hold[];
   /** Mailboxes that have messages set aside for the end of a hold. Lower case. */
-  readonly parked: readonly string[];
+  readonly suspendedMailboxes: readonly string[];
   /** Mean time from claim to reply of recent attempts. */
   readonly claimToReplyMs?: number;
   /** Attempts refused for now since one was accepted. */
-  readonly refusals: number;
+  readonly consecutiveRefusals: number;
   /** Who wrote this version: recognises a transaction whose answer was lost. */
   readonly writtenBy: string;
 }
 
-export const emptyBox: Box = {
-  ghosts: [],
-  open: [],
+export const emptyState: AccountState = {
+  orphanedConnections: [],
+  activeAttempts: [],
   slots: [],
   day: [],
-  sleep: { 0: 0, 1: 0, 2: 0 },
+  backoffUntil: { 0: 0, 1: 0, 2: 0 },
   holds: [],
-  parked: [],
-  refusals: 0,
+  suspendedMailboxes: [],
+  consecutiveRefusals: 0,
   writtenBy: '',
 };
 
 const version = 1;
+const latest = z.custom<Latest>((value) => typeof value === 'number');
 const counts = z.array(z.tuple([z.number(), z.number()]));
 const stored = z.object({
-  lease: z
-    .object({ owner: z.string(), tag: z.string(), until: z.number(), connections: z.number() })
-    .nullable(),
-  ghosts: z.array(z.object({ connections: z.number(), goneBy: z.number() })),
-  open: z.array(
+  lease: z.object({ owner: z.string(), tag: z.string(), until: latest, connections: z.number() }).nullable(),
+  orphanedConnections: z.array(z.object({ connections: z.number(), goneBy: latest })),
+  activeAttempts: z.array(
     z.object({
       id: z.string(),
       attempt: z.number(),
       key: z.string(),
       tag: z.string(),
       owner: z.string(),
-      deadline: z.number(),
+      deadline: latest,
       slot: z.number(),
     }),
   ),
   slots: counts,
   day: counts,
-  sleep: z.tuple([z.number(), z.number(), z.number()]),
+  backoffUntil: z.tuple([z.number(), z.number(), z.number()]),
   holds: z.array(
     z.object({
       mailbox: z.string().exactOptional(),
@@ -113,48 +113,48 @@ const stored = z.object({
       detail: z.string(),
       remedy: z.string(),
       since: z.number(),
-      until: z.number().exactOptional(),
-      tries: z.number(),
-      firstMs: z.number(),
+      probeAt: z.number().exactOptional(),
+      probeCount: z.number(),
+      firstProbeMs: z.number(),
     }),
   ),
-  parked: z.array(z.string()),
+  suspendedMailboxes: z.array(z.string()),
   claimToReplyMs: z.number().nullable(),
-  refusals: z.number(),
+  consecutiveRefusals: z.number(),
 });
 type Stored = z.infer<typeof stored>;
 
 /** One property a part, as JSON, so that a person can read the row. */
-export function encodeBox(box: Box): Fields {
+export function encodeState(state: AccountState): Fields {
   const parts: Stored = {
-    lease: box.lease ?? null,
-    ghosts: [...box.ghosts],
-    open: [...box.open],
-    slots: box.slots.map(([second, count]) => [second, count]),
-    day: box.day.map(([second, count]) => [second, count]),
-    sleep: [box.sleep[0], box.sleep[1], box.sleep[2]],
-    holds: [...box.holds],
-    parked: [...box.parked],
-    claimToReplyMs: box.claimToReplyMs ?? null,
-    refusals: box.refusals,
+    lease: state.lease ?? null,
+    orphanedConnections: [...state.orphanedConnections],
+    activeAttempts: [...state.activeAttempts],
+    slots: state.slots.map(([second, count]) => [second, count]),
+    day: state.day.map(([second, count]) => [second, count]),
+    backoffUntil: [state.backoffUntil[0], state.backoffUntil[1], state.backoffUntil[2]],
+    holds: [...state.holds],
+    suspendedMailboxes: [...state.suspendedMailboxes],
+    claimToReplyMs: state.claimToReplyMs ?? null,
+    consecutiveRefusals: state.consecutiveRefusals,
   };
   const fields = Object.entries(parts).map(([name, part]) => putText(name, JSON.stringify(part)));
-  return Object.assign({ version, writtenBy: box.writtenBy }, ...fields) as Fields;
+  return Object.assign({ version, writtenBy: state.writtenBy }, ...fields) as Fields;
 }
 
 /** Throws for a row of another version: leave it alone. */
-export function decodeBox(fields: Fields): Box {
-  if (fields['version'] !== version) throw new Error(`box row of version ${String(fields['version'])}`);
+export function decodeState(fields: Fields): AccountState {
+  if (fields['version'] !== version) throw new Error(`account row of version ${String(fields['version'])}`);
   const part = (name: keyof Stored): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const names = Object.keys(stored.shape) as (keyof Stored)[];
-  const { lease, sleep, claimToReplyMs, ...rest } = stored.parse(
+  const { lease, backoffUntil, claimToReplyMs, ...rest } = stored.parse(
     Object.fromEntries(names.map((name) => [name, part(name)])),
   );
   const writtenBy = fields['writtenBy'];
   return {
     ...rest,
     ...(lease === null ? {} : { lease }),
-    sleep: { 0: sleep[0], 1: sleep[1], 2: sleep[2] },
+    backoffUntil: { 0: backoffUntil[0], 1: backoffUntil[1], 2: backoffUntil[2] },
     ...(claimToReplyMs === null ? {} : { claimToReplyMs }),
     writtenBy: typeof writtenBy === 'string' ? writtenBy : '',
   };

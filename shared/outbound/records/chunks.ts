@@ -5,6 +5,8 @@ const chunkCharacters = 32_000;
 /** A row holds 1 MiB; a character takes two bytes. */
 const mostChunks = 16;
 
+const chunkName = (name: string, index: number): string => (index === 0 ? name : `${name}${index}`);
+
 /** `name`, `name1`, `name2`, … and `nameChunks`; merging fewer chunks leaves the old rest unread. */
 export function putText(name: string, text: string): Fields {
   const count = Math.max(1, Math.ceil(text.length / chunkCharacters));
@@ -29,4 +31,8 @@ export function getText(fields: Fields, name: string): string | undefined {
   return text;
 }
 
-const chunkName = (name: string, index: number): string => (index === 0 ? name : `${name}${index}`);
+/** Every column that a text of that name can have. */
+export const chunkColumns = (name: string): readonly string[] => [
+  `${name}Chunks`,
+  ...Array.from({ length: mostChunks }, (_, index) => chunkName(name, index)),
+];

@@ -14,8 +14,8 @@ export interface Range {
   readonly to: string;
 }
 
-/** The row that is the lock, the lease and the limits of an account. */
-export const boxKey = 'box';
+/** The account's state: its lock, lease, limits and holds. */
+export const stateKey = 'account';
 /** The partition with one row per account, and the one with what was refused. */
 export const accountsPartition = 'accounts';
 export const rejectedPartition = 'rejected';
@@ -28,37 +28,40 @@ const under = (prefix: string): Range => ({ from: `${prefix}|`, to: `${prefix}}`
 
 export const messageKey = (id: string): string => `msg|${id}`;
 export const dueKey = (lane: Lane, at: number, id: string): string => `due|${lane}|${time(at)}|${id}`;
-export const doubtKey = (lookAt: number, id: string): string => `doubt|${time(lookAt)}|${id}`;
+export const inDoubtKey = (lookupAt: number, id: string): string => `indoubt|${time(lookupAt)}|${id}`;
 export const eventKey = (id: string, sequence: number): string => `event|${id}|${digits(sequence, 6)}`;
 
 /** Leads from the id that the server gave in its 250 back to the submission: it may be the only one a reply names. */
-export const servedKey = (serverMessageId: string, id: string): string =>
-  `${servedPrefix(serverMessageId)}|${id}`;
-export const servedUnder = (serverMessageId: string): Range => under(servedPrefix(serverMessageId));
-export const servedRange = under('served');
-const servedPrefix = (serverMessageId: string): string =>
-  `served|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
+export const serverIdKey = (serverMessageId: string, id: string): string =>
+  `${serverIdPrefix(serverMessageId)}|${id}`;
+export const serverIdRange = (serverMessageId: string): Range => under(serverIdPrefix(serverMessageId));
+export const allServerIdsRange = under('serverid');
+const serverIdPrefix = (serverMessageId: string): string =>
+  `serverid|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
 
-/** Messages that wait for a person (`failed`, `doubt`) or for the end of their mailbox's hold. */
-export type AsideGroup = 'failed' | 'doubt' | { readonly mailbox: string };
-const groupName = (group: AsideGroup): string =>
+/** Messages suspended until a person decides (`failed`, `inDoubt`) or until their mailbox's hold ends. */
+export type SuspensionGroup = 'failed' | 'inDoubt' | { readonly mailbox: string };
+const groupName = (group: SuspensionGroup): string =>
   typeof group === 'string'
-    ? group
+    ? group.toLowerCase()
     : `mailbox=${encodeURIComponent(group.mailbox.toLowerCase()).replaceAll('%', '=')}`;
-export const asideKey = (group: AsideGroup, at: number, id: string): string =>
-  `aside|${groupName(group)}|${time(at)}|${id}`;
+export const suspendedKey = (group: SuspensionGroup, at: number, id: string): string =>
+  `suspended|${groupName(group)}|${time(at)}|${id}`;
 
+/** Everything in a partition. */
+export const everyRow: Range = { from: '!', to: '~' };
 export const messageRange = under('msg');
 export const eventRange = under('event');
 export const allDueRange = under('due');
-export const laneRange = (lane: Lane): Range => under(`due|${lane}`);
-export const asideRange = (group: AsideGroup): Range => under(`aside|${groupName(group)}`);
+export const suspendedRange = (group: SuspensionGroup): Range => under(`suspended|${groupName(group)}`);
 /** Due at `at` or before. */
 export const dueRange = (lane: Lane, at: number): Range => ({
   from: `due|${lane}|`,
   to: `due|${lane}|${time(at + 1)}`,
 });
-export const doubtRange = (at: number): Range => ({ from: 'doubt|', to: `doubt|${time(at + 1)}` });
+/** Lookups due at `at` or before; all of them without it. */
+export const inDoubtRange = (at?: number): Range =>
+  at === undefined ? under('indoubt') : { from: 'indoubt|', to: `indoubt|${time(at + 1)}` };
 /** The rest of a range after a key; no name has a space or anything below it. */
 export const after = (range: Range, key: string): Range => ({ from: `${key} `, to: range.to });
 
@@ -72,5 +75,5 @@ export function parseDueKey(
   return { lane: lane === '0' ? 0 : lane === '1' ? 1 : 2, at: Number(at), id };
 }
 
-/** The id at the end of a doubt's, an aside's or a message's name. */
+/** The id at the end of the key of a message or of a row that lists one. */
 export const idAtEnd = (key: string): string => key.slice(key.lastIndexOf('|') + 1);

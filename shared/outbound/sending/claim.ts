@@ -1,59 +1,76 @@
-// A claim takes the message, its slot and its recipients' share of the day in one conditional write of one row,
-// before anything is given to the server. A stale owner can neither send nor count; an answer that was lost is
-// settled by the claim's tag. The due row stays: should this process die, nothing needs to be put back.
-import { permit, take } from '../../limits/window.ts';
-import type { Hold, Open } from '../records/accountState.ts';
-import { dueForTry, isHeld, noteTry } from '../policy/holds.ts';
+// A claim acquires the message, its slot and its recipients' share of the day in one conditional write of one row,
+// before anything is given to the server. A stale owner can neither send nor use up the limits; an answer that was
+// lost is recognised by the claim's tag. The due row stays: if this process dies, nothing needs to be put back.
+import { plus } from '../../limits/storageTime.ts';
+import { acquire, canAcquire } from '../../limits/limiter.ts';
+import { dueForProbe, isHeld, recordProbe } from '../policy/holds.ts';
+import type { AccountState, ActiveAttempt, Hold } from '../records/accountState.ts';
 import { remaining } from '../records/message.ts';
-import type { Prepared } from './prepare.ts';
-import type { Shift } from './leaseSession.ts';
+import type { LeaseSession } from './leaseSession.ts';
+import type { ReadyMessage } from './prepare.ts';
 
-/** More attempts than this can't be open after any number of crashes within their deadlines; the row stays small. */
-const mostOpen = 40;
+/** More attempts than this can't be active after any number of crashes within their deadlines; the row stays small. */
+const mostActive = 40;
 
-export type ClaimAnswer =
-  | { readonly kind: 'claimed'; readonly open: Open; readonly tries: readonly Hold[] }
-  /** The box is another than the one this was prepared under. */
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly active: ActiveAttempt; readonly probed: readonly Hold[] }
+  /** The account's state has changed since the message was prepared. */
   | { readonly kind: 'stale' }
-  /** The lease is gone, or about to go; or too many attempts of dead hosts are open. */
+  /** The lease is lost or about to expire, or too many attempts of dead processes are active. */
   | { readonly kind: 'notNow' };
 
-/** Throws StorageTrouble: then the claim may have happened, and shows up in the box as ours. */
-export function claim(prepared: Prepared & { readonly kind: 'ready' }, shift: Shift): Promise<ClaimAnswer> {
-  const { time, numbers, random } = shift.doors;
-  const { message, head } = prepared;
+/** Throws StorageTrouble; the claim may have happened then, and is found in the account's state by its owner. */
+export function claim(prepared: ReadyMessage, session: LeaseSession): Promise<ClaimResult> {
+  const { time, numbers, random } = session.dependencies;
+  const { message, entry } = prepared;
   const tag = random.id();
-  const recipients = remaining(message).length;
-  let tries: readonly Hold[] = [];
-  return shift.transact<ClaimAnswer>((box) => {
-    const claimed = box.open.find((open) => open.tag === tag);
-    if (claimed !== undefined) return { settled: { kind: 'claimed', open: claimed, tries } };
-    if (box.lease?.tag !== shift.tag) return { settled: { kind: 'notNow' } };
-    const early = time.early();
-    const late = time.late();
-    if (late > box.lease.until - numbers.leaseMarginMs) return { settled: { kind: 'notNow' } };
-    if (box.open.length >= mostOpen) return { settled: { kind: 'notNow' } };
-    if (prepared.generation !== shift.desk.generation || box.open.some(({ id }) => id === message.id))
-      return { settled: { kind: 'stale' } };
-    if (isHeld(box, message.mailbox, early)) return { settled: { kind: 'stale' } };
-    if (permit(box, shift.law, early, recipients).kind !== 'permit') return { settled: { kind: 'stale' } };
-    const deadline = late + numbers.attemptMs;
-    const { taken, slot } = take(box, shift.law, deadline + numbers.graceMs, recipients);
-    const open: Open = {
+  const recipientCount = remaining(message).length;
+  let probed: readonly Hold[] = [];
+  return session.transact<ClaimResult>((state) => {
+    const claimed = state.activeAttempts.find((active) => active.tag === tag);
+    if (claimed !== undefined) return { result: { kind: 'claimed', active: claimed, probed } };
+    const objection = objectionTo(prepared, state, session);
+    if (objection !== undefined) return { result: { kind: objection } };
+    const latest = time.latest();
+    const deadline = plus(latest, numbers.attemptMs);
+    const { usage, slot } = acquire(state, session.limits, plus(deadline, numbers.graceMs), recipientCount);
+    const active: ActiveAttempt = {
       id: message.id,
       attempt: message.attempt + 1,
-      key: head.key,
+      key: entry.key,
       tag,
-      owner: shift.tag,
+      owner: session.tag,
       deadline,
       slot,
     };
-    tries = dueForTry(box, early, message.mailbox);
-    const tried = noteTry(box, tries, late, numbers);
+    probed = dueForProbe(state, time.earliest(), message.mailbox);
     return {
-      box: { ...tried, ...taken, open: [...box.open, open] },
+      state: {
+        ...recordProbe(state, probed, latest, numbers),
+        ...usage,
+        activeAttempts: [...state.activeAttempts, active],
+      },
       operations: [],
-      result: { kind: 'claimed', open, tries },
+      result: { kind: 'claimed', active, probed },
     };
   });
+}
+
+/** The checks made before are advisory; these, in the conditional write, alone guarantee safety. */
+function objectionTo(
+  { message, generation }: ReadyMessage,
+  state: AccountState,
+  session: LeaseSession,
+): 'stale' | 'notNow' | undefined {
+  const { time, numbers } = session.dependencies;
+  const { lease, activeAttempts } = state;
+  if (!session.owns(state) || lease === undefined) return 'notNow';
+  if (time.latest() > lease.until - numbers.leaseMarginMs) return 'notNow';
+  if (activeAttempts.length >= mostActive) return 'notNow';
+  if (generation !== session.transactions.generation) return 'stale';
+  if (activeAttempts.some(({ id }) => id === message.id)) return 'stale';
+  const earliest = time.earliest();
+  if (isHeld(state, message.mailbox, earliest)) return 'stale';
+  const availability = canAcquire(state, session.limits, earliest, remaining(message).length);
+  return availability.kind === 'available' ? undefined : 'stale';
 }

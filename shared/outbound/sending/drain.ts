@@ -1,67 +1,76 @@
-// Draining: the one place that sends. One drainer per account at a time, by a lease.
+// Draining: the only place that sends. One drain per account at a time, by a lease.
 //
-//   1 lease   take it, or end: another is at work
-//   2 open    attempts past their deadline that nobody settled become doubts
-//   3 tell    events go on the status queue, in order per submission, beside the work
-//   4 doubts  due ones are looked up in Sent Items, beside the work
-//   5 send    heads by lane and time; connect first, then claim, send, settle, on the lease's connections
-//   6 leave   close, give the lease back, and look once more: an acceptance that saw the lease rang nobody
+//   1 lease     acquire it, or end: another is at work
+//   2 abandoned attempts past their deadline that nobody settled are put in doubt
+//   3 publish   events go on the status queue, in order per submission, beside the work
+//   4 look up   messages in doubt are looked up in Sent Items, beside the work
+//   5 send      due messages by lane and time; connect first, then claim, send, settle
+//   6 end       close, release the lease, and check once more: an acceptance that saw the lease sent no wake-up
 //
-// The minute's limit is waited out in place. It leaves when nothing is due, when every lane with a head is
-// refused for long (the lanes then sleep, and the sweep rings), when the account is on hold, or when its time is
-// over; what flies is always finished first. Safety rests on none of this, only on the claim's condition.
-import { drainEvents, upkeepEvents } from '../../telemetry/outboundEvents.ts';
+// The rate limit of a minute is waited for in place. A drain ends when nothing is due, when the limits refuse every
+// lane with due messages for long (the lanes then back off, and the sweep sends the wake-up), when the account is on
+// hold, or when its time is over; in-flight attempts always finish first. None of this is needed for safety: the
+// conditional claim alone guarantees it.
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { Heads } from './dueQueue.ts';
 import type { Lane } from '../records/keys.ts';
-import { giveBack, keepLease, takeLease } from './lease.ts';
-import type { LeaveReason } from './dispatcher.ts';
-import { Shift } from './leaseSession.ts';
-import { noteLeft } from '../store/backlog.ts';
-import { Work } from './drainLoop.ts';
+import { recordSummary } from '../store/backlog.ts';
+import { DrainLoop } from './drainLoop.ts';
+import { DueQueue } from './dueQueue.ts';
+import { acquireLease, extendLease, releaseLease } from './lease.ts';
+import { LeaseSession } from './leaseSession.ts';
+import { LeaseTasks } from './leaseTasks.ts';
+import type { EndReason } from './stepResult.ts';
 
 export interface DrainReport {
-  /** `busy`: another was at work. */
-  readonly ended: LeaveReason | 'busy';
+  /** `busy`: another is at work. */
+  readonly ended: EndReason | 'busy';
   readonly settledCount: number;
 }
 
-/** Times that one invocation takes the lease anew, because its last look found more. */
-const mostShifts = 50;
+/** How often one invocation acquires the lease anew because its last check found more. */
+const mostLeases = 50;
 
-/** Works on an account until there is nothing to do now. Throws StorageTrouble where the store fails for long. */
-export async function drain(account: string, owner: string, doors: Dependencies): Promise<DrainReport> {
-  const endsAt = doors.clock.monotonic() + doors.numbers.drainBudgetMs;
+/** Works on an account until there is nothing to do now. Throws StorageTrouble if the store fails for long. */
+export async function drain(
+  account: string,
+  owner: string,
+  dependencies: Dependencies,
+): Promise<DrainReport> {
+  const { clock, numbers, queues, log } = dependencies;
+  const endsAt = clock.monotonic() + numbers.drainBudgetMs;
   let settledCount = 0;
-  for (let count = 0; count < mostShifts; count += 1) {
-    const shift = new Shift(account, owner, doors);
-    if (!(await takeLease(shift))) return { ended: 'busy', settledCount };
-    const work = new Work(shift, endsAt);
-    const { because, asleep } = await work.untilLeaving();
-    settledCount += work.settledCount;
-    if (because !== 'leaseLost') await leave(shift, asleep);
-    doors.log(drainEvents.left({ account, owner, because, settled: settledCount }));
-    if (because === 'leaseLost' || because === 'hold') return { ended: because, settledCount };
-    const isUntold = because === 'timeOver' && shift.teller.owes;
-    if (!isUntold && !(await isMoreDue(shift))) return { ended: because, settledCount };
-    if (doors.clock.monotonic() >= endsAt) break;
+  for (let count = 0; count < mostLeases; count += 1) {
+    const session = new LeaseSession(account, owner, dependencies);
+    if (!(await acquireLease(session))) return { ended: 'busy', settledCount };
+    const tasks = new LeaseTasks(session);
+    const { signal } = session;
+    const loop = new DrainLoop(tasks, { account, owner, endsAt, signal }, dependencies);
+    const { reason, refusedUntil } = await loop.run();
+    settledCount += tasks.settledCount;
+    if (reason !== 'leaseLost') await release(refusedUntil, session);
+    log(outboundEvents.drainEnded({ account, owner, reason, settledCount }));
+    if (reason === 'leaseLost' || reason === 'hold') return { ended: reason, settledCount };
+    const isUnpublished = reason === 'timeOver' && session.publisher.hasPending;
+    if (!isUnpublished && !(await isMoreDue(session))) return { ended: reason, settledCount };
+    if (clock.monotonic() >= endsAt) break;
   }
-  await doors.queues.ring(account);
-  doors.log(upkeepEvents.rung({ account, because: 'time over' }));
+  await queues.wake(account);
+  log(outboundEvents.wakeUpSent({ account, reason: 'time over' }));
   return { ended: 'timeOver', settledCount };
 }
 
-async function leave(shift: Shift, asleep: ReadonlyMap<Lane, number>): Promise<void> {
-  // What was told has its rows deleted with the lease's end; more than fit go before it.
-  for (let flush = 0; flush < 20 && shift.teller.toldCount > 90; flush += 1) await keepLease(shift);
-  await giveBack(shift, asleep);
-  await noteLeft(shift);
+async function release(refusedUntil: ReadonlyMap<Lane, number>, session: LeaseSession): Promise<void> {
+  // Rows of published events are deleted with the release; those that don't fit are deleted before it.
+  for (let flush = 0; flush < 20 && session.publisher.publishedCount > 90; flush += 1)
+    await extendLease(session);
+  await releaseLease(refusedUntil, session);
+  await recordSummary(session.key, session.state, session.dependencies);
 }
 
-/** Something came while the lease was seen to be live, or was left for want of time. */
-function isMoreDue(shift: Shift): Promise<boolean> {
-  const { box } = shift.desk;
-  const early = shift.doors.time.early();
-  const busy = new Set(box.open.map(({ id }) => id));
-  return new Heads(shift.key, shift.doors).any(busy, (lane) => early < box.sleep[lane]);
+/** A message came while the lease was seen to be held, or was left for lack of time. */
+function isMoreDue({ key, state, dependencies }: LeaseSession): Promise<boolean> {
+  const earliest = dependencies.time.earliest();
+  const busy = new Set(state.activeAttempts.map(({ id }) => id));
+  return new DueQueue(key, dependencies).hasDue(busy, (lane) => earliest < state.backoffUntil[lane]);
 }

@@ -1,176 +1,198 @@
-// The work under one lease, turn by turn. Everything that takes long (a dialog, a connection, a look, telling) goes
-// on beside the loop and lands in it; the loop alone writes, one transaction after the other.
-import { drainEvents } from '../../telemetry/outboundEvents.ts';
-import { concludeLooks, doubtAbandonedAttempts, lookForDoubts } from './doubts.ts';
-import type { Looked } from './doubts.ts';
-import { Flights } from './inFlightAttempts.ts';
-import type { Lane } from '../records/keys.ts';
-import { keepLease } from './lease.ts';
-import { returnParked } from './suspend.ts';
-import { noteRefusals } from './recordRefusals.ts';
-import { StorageTrouble } from '../ports.ts';
-import { Sending } from './dispatcher.ts';
-import type { LeaveReason, Turn } from './dispatcher.ts';
-import { settle } from './settle.ts';
-import type { Shift } from './leaseSession.ts';
+// The drain loop: the work under one lease, step by step. Everything that takes long (a dialog, connecting, a lookup,
+// publishing) runs beside it and notifies it; the loop alone writes, one transaction after the other. It is always in
+// one of these modes:
+//
+//   working     The lease is held and there is time: due messages are claimed and sent.
+//   finishing   Nothing can be claimed now: no message is due, the rate limits refuse every lane for long, the account
+//               is on hold, or the time is over. What is in flight, connecting, looked up or being published ends
+//               first. Back to working if a message can be claimed meanwhile.
+//   expiring    The store is slow and the lease about to expire: nothing is claimed, idle connections are closed. Back
+//               to working or finishing once a transaction has extended it.
+//   leaseLost   The lease is another's, or may be. Attempts in flight end and are settled; nothing else is written.
+//   failing     An unexpected error, or the function's time is over. Dialogs in flight end and are settled if that is
+//               still possible, so that no more messages than necessary are left in doubt; then the error is thrown.
+//   ended       Nothing is in flight and no connection is open.
+//
+// The mode changes in #enter alone, which checks it against the table below.
+import { StorageTrouble } from '../../storageErrors.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import type { Dependencies } from '../dependencies.ts';
+import type { Signal } from './signal.ts';
+import { finish, poll, progress } from './stepResult.ts';
+import type { Finish, StepResult } from './stepResult.ts';
 
-export interface Leaving {
-  readonly because: LeaveReason;
-  /** Until when each lane with a head is refused. */
-  readonly asleep: ReadonlyMap<Lane, number>;
+export type DrainMode = 'working' | 'finishing' | 'expiring' | 'leaseLost' | 'failing' | 'ended';
+
+const predecessors: Readonly<Record<DrainMode, readonly DrainMode[]>> = {
+  working: ['finishing', 'expiring'],
+  finishing: ['working', 'expiring'],
+  expiring: ['working', 'finishing'],
+  leaseLost: ['working', 'finishing', 'expiring'],
+  failing: ['working', 'finishing', 'expiring', 'leaseLost'],
+  ended: ['finishing', 'leaseLost', 'failing'],
+};
+
+/** What the loop drives. The real ones are LeaseTasks. Whatever returns a promise may throw StorageTrouble. */
+export interface DrainTasks {
+  readonly holdsLease: boolean;
+  /** How long the lease is certainly still held. */
+  readonly leaseLeftMs: number;
+  /** Attempts that are not settled, and those of them whose dialog has not ended. */
+  readonly inFlightCount: number;
+  readonly dialogCount: number;
+  readonly connecting: boolean;
+  readonly lookingUp: boolean;
+  readonly publisher: { start(hurry: boolean): void; close(): void; readonly idle: boolean };
+  /** Writes partial refusals and the results of attempts; true if there were any. */
+  record(): Promise<boolean>;
+  /** Drops what was read if another has changed the account since. */
+  noticeChanges(): void;
+  /** The duties between two attempts; true if one took a transaction. */
+  housekeeping(): Promise<boolean>;
+  /** Starts a lookup in Sent Items if one is due. */
+  startLookup(): void;
+  /** Claims and starts one attempt, or says why none can be. */
+  dispatch(): Promise<StepResult>;
+  closeIdle(): Promise<void>;
+  /** Cuts connections that are busy. Never throws. */
+  closeAll(): Promise<void>;
 }
 
-export class Work {
-  readonly #shift: Shift;
-  readonly #endsAt: number;
-  readonly #cutAt: number;
-  readonly #flights: Flights;
-  readonly #sending: Sending;
-  #generation: number;
-  #looking = false;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #looked: readonly Looked[] = [];
-  settledCount = 0;
+export interface DrainLoopOptions {
+  readonly account: string;
+  /** The invocation, for the log. */
+  readonly owner: string;
+  /** Monotonic instant from which on nothing is claimed. */
+  readonly endsAt: number;
+  readonly signal: Signal;
+}
 
-  constructor(shift: Shift, endsAt: number) {
-    const { doors, bell, desk } = shift;
-    this.#shift = shift;
-    this.#endsAt = endsAt;
-    this.#cutAt =
-      endsAt - doors.numbers.drainBudgetMs + doors.numbers.functionMs - doors.numbers.leaseMarginMs;
-    this.#flights = new Flights(doors, bell);
-    this.#sending = new Sending(shift, this.#flights);
-    this.#generation = desk.generation;
+type LoopDependencies = Pick<Dependencies, 'clock' | 'numbers' | 'log'>;
+
+export class DrainLoop {
+  readonly #tasks: DrainTasks;
+  readonly #options: DrainLoopOptions;
+  readonly #dependencies: LoopDependencies;
+  #mode: DrainMode = 'working';
+  /** Thrown in the mode failing. */
+  #error: Error = new StorageTrouble('what was sent could not be settled in time');
+
+  constructor(tasks: DrainTasks, options: DrainLoopOptions, dependencies: LoopDependencies) {
+    this.#tasks = tasks;
+    this.#options = options;
+    this.#dependencies = dependencies;
   }
 
-  /** Turns until one says leave; then nothing flies and no connection is open. */
-  async untilLeaving(): Promise<Leaving> {
-    const { bell, doors, key } = this.#shift;
-    const { clock, numbers, log } = doors;
+  get mode(): DrainMode {
+    return this.#mode;
+  }
+
+  /** Steps until nothing more can be done. Throws StorageTrouble, and any unexpected error of a task. */
+  async run(): Promise<Finish> {
     try {
       for (;;) {
-        if (clock.monotonic() >= this.#cutAt)
-          throw new StorageTrouble('what was sent could not be settled in time');
-        const turn = await this.#turn().catch((error: unknown) => {
-          if (!(error instanceof StorageTrouble)) throw error;
-          log(drainEvents.storageTrouble({ account: key, doing: 'drain', detail: error.message }));
-          return this.#afterTrouble();
-        });
-        if (turn === 'again') continue;
-        if ('leave' in turn) return { because: turn.leave, asleep: turn.asleep ?? new Map() };
-        await bell.wait(Math.max(1, Math.min(turn.waitMs, numbers.turnMs)));
+        const result = await this.#step();
+        if (result.kind === 'finish') return result;
+        if (result.kind === 'wait')
+          await this.#options.signal.wait(
+            Math.max(1, Math.min(result.ms, this.#dependencies.numbers.pollMs)),
+          );
       }
     } finally {
-      await this.#sending.closeAll();
+      this.#enter('ended');
+      await this.#tasks.closeAll();
     }
   }
 
-  /** The store does not answer: go on as long as something flies or the lease may be ours, then end. */
-  #afterTrouble(): Turn {
-    const { doors, leaseLeftMs } = this.#shift;
-    const patient = this.#flights.count > 0 || (leaseLeftMs > 0 && doors.clock.monotonic() < this.#endsAt);
-    return patient ? { waitMs: doors.numbers.turnMs } : { leave: 'leaseLost' };
-  }
-
-  async #turn(): Promise<Turn> {
-    const shift = this.#shift;
-    const { numbers, clock } = shift.doors;
-    if (await noteRefusals(this.#flights.asking(), shift)) return 'again';
-    if (await this.#settleLanded()) return 'again';
-    this.#noticeOthers();
-    if (!shift.holdsLease) return this.#withoutLease();
-    if (await this.#minded()) return 'again';
-    this.#startLooking();
-    const timeOver = clock.monotonic() >= this.#endsAt;
-    shift.teller.start(timeOver);
-    if (shift.leaseLeftMs <= numbers.leaseMarginMs) {
-      await this.#sending.closeIdle();
-      return { waitMs: numbers.turnMs };
+  async #step(): Promise<StepResult> {
+    if (this.#isFunctionOver()) {
+      this.#enter('failing');
+      throw this.#error;
     }
-    const turn = timeOver ? ({ leave: 'timeOver' } as const) : await this.#sending.next();
-    return turn === 'again' || !('leave' in turn) ? turn : this.#whenFinished(turn);
-  }
-
-  /**
-   * Leaving waits for what flies, connects or is looked for, and for what is still to be told; but where time is
-   * over the next drain is rung at once, and tells it.
-   */
-  #whenFinished(turn: Extract<Turn, { readonly leave: LeaveReason }>): Turn {
-    const { numbers, clock } = this.#shift.doors;
-    const pending = this.#flights.count > 0 || this.#looking || this.#sending.connecting;
-    if (pending) return { waitMs: numbers.turnMs };
-    const { teller } = this.#shift;
-    if (turn.leave === 'timeOver') teller.close();
-    else teller.start(true);
-    const patienceMs = clock.monotonic() - this.#endsAt;
-    if (!teller.quiet && patienceMs < numbers.leaseMs) return { waitMs: numbers.tellPauseMs };
-    return turn;
-  }
-
-  #withoutLease(): Turn {
-    const waitMs = this.#shift.doors.numbers.turnMs;
-    void this.#sending.closeIdle();
-    return this.#flights.count > 0 || this.#sending.connecting ? { waitMs } : { leave: 'leaseLost' };
-  }
-
-  /** Records what has landed; true where something had. */
-  async #settleLanded(): Promise<boolean> {
-    const shift = this.#shift;
-    this.#flights.cutOverdue();
-    for (const open of shift.desk.box.open) {
-      // A claim of ours whose answer never came, and that was given up since.
-      if (open.owner === shift.tag && !this.#flights.has(open.tag)) this.#flights.adopt(open);
+    if (this.#mode === 'failing') return this.#fail();
+    try {
+      return await this.#work();
+    } catch (error) {
+      if (error instanceof StorageTrouble) return this.#afterTrouble(error);
+      this.#error = error instanceof Error ? error : new Error('a task failed', { cause: error });
+      this.#enter('failing');
+      return progress;
     }
-    const landed = this.#flights.landed();
-    if (landed.length === 0) return false;
-    for (const { flight, end } of await settle(landed, shift)) {
-      this.#flights.settled(flight);
-      this.#sending.settled(flight, end);
-      this.settledCount += 1;
-    }
-    return true;
   }
 
-  /** What was read before another changed the box is old. */
-  #noticeOthers(): void {
-    const { generation } = this.#shift.desk;
-    if (generation === this.#generation) return;
-    this.#generation = generation;
-    this.#sending.afresh();
+  /** The platform is about to end the function. */
+  #isFunctionOver(): boolean {
+    const { clock, numbers } = this.#dependencies;
+    const startedAt = this.#options.endsAt - numbers.drainBudgetMs;
+    return clock.monotonic() >= startedAt + numbers.functionMs - numbers.leaseMarginMs;
   }
 
-  /** The small duties between two attempts; true where one took a transaction. */
-  async #minded(): Promise<boolean> {
-    const shift = this.#shift;
-    const { numbers } = shift.doors;
-    if (await this.#sending.mindFailures()) return true;
-    const inTheAir = shift.desk.box.open.map(({ tag }) => tag).filter((tag) => this.#flights.has(tag));
-    if (await doubtAbandonedAttempts(inTheAir, shift)) return true;
-    if (this.#looked.length > 0) {
-      const looked = this.#looked;
-      await concludeLooks(looked, shift);
-      this.#looked = looked.slice(numbers.settleMostCount);
-      return true;
+  async #work(): Promise<StepResult> {
+    const tasks = this.#tasks;
+    const { numbers, clock } = this.#dependencies;
+    if (await tasks.record()) return progress;
+    tasks.noticeChanges();
+    if (!tasks.holdsLease) return this.#withoutLease();
+    if (await tasks.housekeeping()) return progress;
+    tasks.startLookup();
+    const isTimeOver = clock.monotonic() >= this.#options.endsAt;
+    tasks.publisher.start(isTimeOver);
+    if (tasks.leaseLeftMs <= numbers.leaseMarginMs) {
+      this.#enter('expiring');
+      await tasks.closeIdle();
+      return poll(numbers);
     }
-    if ((await returnParked(shift)) || (await this.#sending.bringBackForTry())) {
-      this.#sending.afresh();
-      return true;
-    }
-    if (shift.leaseLeftMs >= numbers.leaseMs / 2 && shift.teller.toldCount < 3 * numbers.tellPageCount)
-      return false;
-    await keepLease(shift);
-    return true;
+    const result = isTimeOver ? finish('timeOver') : await tasks.dispatch();
+    if (result.kind === 'finish') return this.#finish(result);
+    this.#enter('working');
+    return result;
   }
 
-  #startLooking(): void {
-    const { clock, numbers } = this.#shift.doors;
-    if (this.#looking || clock.monotonic() - this.#lookedAt < numbers.leaseMs) return;
-    this.#looking = true;
-    void lookForDoubts(this.#shift).then((looked) => {
-      this.#looked = looked;
-      this.#looking = false;
-      this.#lookedAt = clock.monotonic();
-      this.#shift.bell.ring();
-    });
+  /** If the time is over, what is still to be published is left to the next drain, which is woken at once. */
+  #finish(result: Finish): StepResult {
+    this.#enter('finishing');
+    const { inFlightCount, lookingUp, connecting, publisher } = this.#tasks;
+    const { numbers, clock } = this.#dependencies;
+    if (inFlightCount > 0 || lookingUp || connecting) return poll(numbers);
+    if (result.reason === 'timeOver') publisher.close();
+    else publisher.start(true);
+    const overdueMs = clock.monotonic() - this.#options.endsAt;
+    if (!publisher.idle && overdueMs < numbers.leaseMs) return { kind: 'wait', ms: numbers.publishPauseMs };
+    return result;
+  }
+
+  #withoutLease(): StepResult {
+    this.#enter('leaseLost');
+    const { inFlightCount, connecting } = this.#tasks;
+    if (inFlightCount === 0 && !connecting) return finish('leaseLost');
+    void this.#tasks.closeIdle();
+    return poll(this.#dependencies.numbers);
+  }
+
+  /** The store does not answer: continue while something is in flight or the lease may be held, then end. */
+  #afterTrouble({ message }: StorageTrouble): StepResult {
+    const { clock, numbers, log } = this.#dependencies;
+    const { account, endsAt } = this.#options;
+    log(outboundEvents.storageFailed({ account, operation: 'drain', detail: message }));
+    const { inFlightCount, leaseLeftMs } = this.#tasks;
+    if (inFlightCount > 0 || (leaseLeftMs > 0 && clock.monotonic() < endsAt)) return poll(numbers);
+    this.#enter('leaseLost');
+    return finish('leaseLost');
+  }
+
+  async #fail(): Promise<StepResult> {
+    // What can't be recorded now is put in doubt at its deadline, by the next owner; the first error is thrown.
+    if (await this.#tasks.record().catch(() => false)) return progress;
+    if (this.#tasks.dialogCount > 0) return poll(this.#dependencies.numbers);
+    throw this.#error;
+  }
+
+  #enter(mode: DrainMode): void {
+    if (mode === this.#mode) return;
+    if (!predecessors[mode].includes(this.#mode))
+      throw new Error(`a drain can't go from ${this.#mode} to ${mode}`);
+    this.#mode = mode;
+    const { account, owner } = this.#options;
+    if (mode === 'leaseLost') this.#dependencies.log(outboundEvents.leaseLost({ account, owner }));
   }
 }

@@ -1,135 +1,156 @@
-// Attempts on their way: one per connection, each a promise that lands with what the dialog came to. By its
-// deadline an attempt has landed one way or another; a connection that does not answer then is cut.
-import type { WakeUp } from './wakeUp.ts';
-import type { Hold, Open } from '../records/accountState.ts';
-import type { Landing } from '../policy/attemptResult.ts';
+// The attempts in flight: claimed and not settled yet. Each has a dialog on a connection of its own and ends with a
+// result, at the latest at its deadline: a connection that does not answer by then is cut.
+import type { Latest } from '../../limits/storageTime.ts';
 import type { Dependencies } from '../dependencies.ts';
-import type { Line } from './connectionPool.ts';
-import type { Message } from '../records/message.ts';
+import type { AttemptResult } from '../policy/attemptResult.ts';
 import type { Envelope, SendResult } from '../ports.ts';
+import type { ActiveAttempt, Hold } from '../records/accountState.ts';
+import type { Message } from '../records/message.ts';
+import type { PooledConnection } from './connectionPool.ts';
+import type { Signal } from './signal.ts';
 
-export interface Flight {
-  readonly open: Open;
-  /** As it was when claimed, and whom RCPT refused since; absent where only the claim is known. */
+export interface InFlightAttempt {
+  readonly active: ActiveAttempt;
+  /** As claimed, with the refusals recorded since. Absent if only the claim is known. */
   message?: Message;
-  /** Of the desk then: under another one, the row may have learned something since (a bounce of an earlier attempt). */
+  /** Of the account's state when the message was read; after another, its row may have changed (a bounce). */
   generation: number;
-  readonly tries: readonly Hold[];
-  readonly claimedAt: number;
-  /** Its server refused some of the recipients, and gets nothing more until that is written down. */
-  asking?: { readonly recipients: SendResult['recipients']; readonly answer: (noted: boolean) => void };
-  landing?: Landing;
-  /** By the late bound. */
-  landedAt: number;
+  /** The holds that this attempt probes. */
+  readonly probed: readonly Hold[];
+  /** By the latest bound, as is `endedAt`. */
+  readonly claimedAt: Latest;
+  /** Its server refused some of the recipients, and gets no content until that is recorded. */
+  pendingRefusals?: PendingRefusals;
+  /** Present once the dialog has ended. */
+  result?: AttemptResult;
+  endedAt: Latest;
 }
 
-export class Flights {
-  readonly #doors: Dependencies;
-  readonly #bell: WakeUp;
-  readonly #flights = new Map<string, Flight>();
-  readonly #lines = new Map<Flight, Line>();
+export interface PendingRefusals {
+  readonly recipients: SendResult['recipients'];
+  /** Lets the dialog go on, or ends it before the content. */
+  readonly answer: (recorded: boolean) => void;
+}
 
-  constructor(doors: Dependencies, bell: WakeUp) {
-    this.#doors = doors;
-    this.#bell = bell;
+export class InFlightAttempts {
+  readonly #signal: Signal;
+  readonly #dependencies: Dependencies;
+  readonly #attempts = new Map<string, InFlightAttempt>();
+  readonly #connections = new Map<InFlightAttempt, PooledConnection>();
+
+  constructor(signal: Signal, dependencies: Dependencies) {
+    this.#signal = signal;
+    this.#dependencies = dependencies;
   }
 
   get count(): number {
-    return this.#flights.size;
+    return this.#attempts.size;
   }
 
+  /** Those whose dialog has not ended. */
+  get dialogCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Ids of the messages. */
   get ids(): readonly string[] {
-    return [...this.#flights.values()].map(({ open }) => open.id);
+    return [...this.#attempts.values()].map(({ active }) => active.id);
   }
 
   has(tag: string): boolean {
-    return this.#flights.has(tag);
+    return this.#attempts.has(tag);
   }
 
-  asking(): readonly Flight[] {
-    return [...this.#flights.values()].filter(({ asking }) => asking !== undefined);
+  withPendingRefusals(): readonly InFlightAttempt[] {
+    return [...this.#attempts.values()].filter(({ pendingRefusals }) => pendingRefusals !== undefined);
   }
 
-  landed(): readonly Flight[] {
-    return [...this.#flights.values()].filter(({ landing }) => landing !== undefined);
+  withResult(): readonly InFlightAttempt[] {
+    return [...this.#attempts.values()].filter(({ result }) => result !== undefined);
   }
 
-  settled(flight: Flight): void {
-    this.#flights.delete(flight.open.tag);
+  settled({ active }: InFlightAttempt): void {
+    this.#attempts.delete(active.tag);
   }
 
-  /** Starts an attempt on a connection. */
+  /** Starts the dialog of a claimed message. */
   start(
-    flown: Pick<Flight, 'open' | 'tries' | 'generation'> & { readonly message: Message },
-    line: Line,
+    claimed: Pick<InFlightAttempt, 'active' | 'probed' | 'generation'> & { readonly message: Message },
+    pooled: PooledConnection,
     envelope: Envelope,
     bytes: Uint8Array,
   ): void {
-    const { time } = this.#doors;
-    const flight: Flight = { ...flown, claimedAt: time.late(), landedAt: 0 };
-    this.#flights.set(flown.open.tag, flight);
-    this.#lines.set(flight, line);
-    line.busy = true;
-    void this.#fly(flight, line, envelope, bytes);
+    const claimedAt = this.#dependencies.time.latest();
+    const attempt: InFlightAttempt = { ...claimed, claimedAt, endedAt: claimedAt };
+    this.#attempts.set(claimed.active.tag, attempt);
+    this.#connections.set(attempt, pooled);
+    pooled.busy = true;
+    void this.#send(attempt, pooled, envelope, bytes);
   }
 
-  async #fly(flight: Flight, line: Line, envelope: Envelope, bytes: Uint8Array): Promise<void> {
-    const remainingMs = (): number => flight.open.deadline - this.#doors.time.late();
-    const noteRefusals = (recipients: SendResult['recipients']): Promise<boolean> =>
-      this.#ask(flight, recipients);
+  async #send(
+    attempt: InFlightAttempt,
+    { connection }: PooledConnection,
+    envelope: Envelope,
+    bytes: Uint8Array,
+  ): Promise<void> {
+    const remainingMs = (): number => attempt.active.deadline - this.#dependencies.time.latest();
+    const recordRefusals = (recipients: SendResult['recipients']): Promise<boolean> =>
+      this.#requestRecording(attempt, recipients);
     try {
-      this.#land(flight, await line.connection.send(envelope, bytes, { remainingMs, noteRefusals }));
+      this.#end(attempt, await connection.send(envelope, bytes, { remainingMs, recordRefusals }));
     } catch (error) {
-      // A fault of ours; how far the dialog came is not known.
-      line.connection.destroy();
-      this.#land(flight, { kind: 'silent', detail: error instanceof Error ? error.name : 'unknown trouble' });
+      // An internal fault; how far the dialog came is not known.
+      connection.destroy();
+      const detail = error instanceof Error ? error.name : 'unknown trouble';
+      this.#end(attempt, { kind: 'noAnswer', detail });
     }
   }
 
-  /** Only the loop writes; it answers, at the latest when the attempt lands. */
-  #ask(flight: Flight, recipients: SendResult['recipients']): Promise<boolean> {
-    if (flight.landing !== undefined) return Promise.resolve(false);
+  /** Only the drain loop writes. It answers, at the latest when the dialog ends. */
+  #requestRecording(attempt: InFlightAttempt, recipients: SendResult['recipients']): Promise<boolean> {
+    if (attempt.result !== undefined) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const answer = (noted: boolean): void => {
-        delete flight.asking;
-        resolve(noted);
+      const answer = (recorded: boolean): void => {
+        delete attempt.pendingRefusals;
+        resolve(recorded);
       };
-      flight.asking = { recipients, answer };
-      this.#bell.ring();
+      attempt.pendingRefusals = { recipients, answer };
+      this.#signal.notify();
     });
   }
 
-  /** A claim of ours that never became an attempt: its answer was lost, and the time had passed. */
-  adopt(open: Open): void {
-    const landedAt = this.#doors.time.late();
-    this.#flights.set(open.tag, {
-      open,
+  /** Takes over a claim of ours whose answer was lost and that was given up since: nothing was sent. */
+  adopt(active: ActiveAttempt): void {
+    const now = this.#dependencies.time.latest();
+    this.#attempts.set(active.tag, {
+      active,
       generation: -1,
-      tries: [],
-      claimedAt: landedAt,
-      landing: { kind: 'notFlown' },
-      landedAt,
+      probed: [],
+      claimedAt: now,
+      result: { kind: 'notStarted' },
+      endedAt: now,
     });
   }
 
-  /** Cuts those past their deadline that have not landed by themselves. */
+  /** Cuts the connections of attempts that are past their deadline. */
   cutOverdue(): void {
     const graceMs = 1_000; // the connection keeps the deadline too, and knows better how it ended
-    for (const flight of this.#flights.values()) {
-      if (flight.landing !== undefined || this.#doors.time.early() < flight.open.deadline + graceMs) continue;
-      this.#lines.get(flight)?.connection.destroy();
-      this.#land(flight, { kind: 'silent', detail: 'the connection did not answer by the deadline.' });
+    for (const [attempt, { connection }] of this.#connections) {
+      if (this.#dependencies.time.earliest() < attempt.active.deadline + graceMs) continue;
+      connection.destroy();
+      this.#end(attempt, { kind: 'noAnswer', detail: 'the connection did not answer by the deadline.' });
     }
   }
 
-  #land(flight: Flight, landing: Landing): void {
-    if (flight.landing !== undefined) return;
-    flight.landing = landing;
-    flight.landedAt = this.#doors.time.late();
-    flight.asking?.answer(false);
-    const line = this.#lines.get(flight);
-    this.#lines.delete(flight);
-    if (line !== undefined) line.busy = false;
-    this.#bell.ring();
+  #end(attempt: InFlightAttempt, result: AttemptResult): void {
+    if (attempt.result !== undefined) return;
+    attempt.result = result;
+    attempt.endedAt = this.#dependencies.time.latest();
+    attempt.pendingRefusals?.answer(false);
+    const pooled = this.#connections.get(attempt);
+    this.#connections.delete(attempt);
+    if (pooled !== undefined) pooled.busy = false;
+    this.#signal.notify();
   }
 }

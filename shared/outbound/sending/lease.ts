@@ -1,75 +1,78 @@
-// Taking and giving back the right to work on an account. A lease that was never given back leaves ghosts:
-// connections that the server may still count, until it must have dropped them.
-import { drainEvents } from '../../telemetry/outboundEvents.ts';
-import type { Box, Ghost, Lease } from '../records/accountState.ts';
-import { lanes } from '../records/keys.ts';
-import type { Lane } from '../records/keys.ts';
+// Acquiring, extending and releasing the exclusive right to work on an account. A lease that was never released
+// leaves orphaned connections: the server may still count them until it must have dropped them.
+import { asLatest, plus } from '../../limits/storageTime.ts';
 import { omit } from '../../mail/omit.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { OutboundNumbers } from '../numbers.ts';
-import type { Shift } from './leaseSession.ts';
+import type { AccountState, Lease, OrphanedConnections } from '../records/accountState.ts';
+import type { Lane } from '../records/keys.ts';
+import type { LeaseSession } from './leaseSession.ts';
 
-/** False: another works there. Throws StorageTrouble. */
-export async function takeLease(shift: Shift): Promise<boolean> {
-  const { time, numbers, log } = shift.doors;
-  await shift.desk.read();
-  const taken = await shift.transact<boolean>((box) => {
-    if (box.lease?.tag === shift.tag) return { settled: true };
-    const early = time.early();
-    if (box.lease !== undefined && early < box.lease.until) return { settled: false };
-    const ghosts = [...box.ghosts, ...ghostsOf(box, numbers)].filter(({ goneBy }) => goneBy > early);
+/** False if another holds it. Throws StorageTrouble. */
+export async function acquireLease(session: LeaseSession): Promise<boolean> {
+  const { time, numbers, log } = session.dependencies;
+  await session.transactions.read();
+  const acquired = await session.transact<boolean>((state) => {
+    if (session.owns(state)) return { result: true };
+    const earliest = time.earliest();
+    if (state.lease !== undefined && earliest < state.lease.until) return { result: false };
+    const orphanedConnections = [...state.orphanedConnections, ...orphansOf(state, numbers)].filter(
+      ({ goneBy }) => goneBy > earliest,
+    );
     const lease: Lease = {
-      owner: shift.owner,
-      tag: shift.tag,
-      until: time.late() + numbers.leaseMs,
-      connections: connectionCount(shift, ghosts),
+      owner: session.owner,
+      tag: session.tag,
+      until: plus(time.latest(), numbers.leaseMs),
+      connections: connectionCount(session, orphanedConnections),
     };
-    return { box: { ...box, ghosts, lease }, operations: [], result: true };
+    return { state: { ...state, orphanedConnections, lease }, operations: [], result: true };
   });
-  if (taken) {
-    const connections = shift.desk.box.lease?.connections ?? 0;
-    log(drainEvents.leaseTaken({ account: shift.key, owner: shift.owner, connections }));
+  if (acquired) {
+    const connectionCount = session.state.lease?.connections ?? 0;
+    log(outboundEvents.leaseAcquired({ account: session.key, owner: session.owner, connectionCount }));
   }
-  return taken;
+  return acquired;
 }
 
-/** What the last owner left behind: it may hold its connections until its last attempt's deadline, and the server longer. */
-function ghostsOf(box: Box, numbers: OutboundNumbers): readonly Ghost[] {
-  if (box.lease === undefined) return [];
-  const { tag, until, connections } = box.lease;
-  const deadlines = box.open.filter(({ owner }) => owner === tag).map(({ deadline }) => deadline);
-  const goneBy = Math.max(until, ...deadlines) + numbers.serverIdleMs + numbers.serverSlowMs;
+/** What a lease left behind: its connections may last until its last attempt's deadline, and at the server longer. */
+function orphansOf(state: AccountState, numbers: OutboundNumbers): readonly OrphanedConnections[] {
+  if (state.lease === undefined) return [];
+  const { tag, until, connections } = state.lease;
+  const deadlines = state.activeAttempts.filter(({ owner }) => owner === tag).map(({ deadline }) => deadline);
+  const goneBy = asLatest(Math.max(until, ...deadlines) + numbers.serverIdleMs + numbers.serverSlowMs);
   return [{ connections, goneBy }];
 }
 
-/** What Exchange Online takes of one account; at the fourth it refuses MAIL (432 4.3.2). */
+/** What Exchange Online accepts of one account; at the fourth it refuses MAIL (432 4.3.2). */
 const serverConnectionCount = 3;
 
 /**
- * At least one, even past a lower setting: with none, an account would stand still for minutes after every crash.
- * But none where ghosts of several owners fill what the server takes.
+ * At least one, even beyond a lower setting: with none, an account would be blocked for minutes after every crash.
+ * But none if the orphaned connections of several owners fill what the server accepts.
  */
-function connectionCount(shift: Shift, ghosts: readonly Ghost[]): number {
-  const setting = shift.account?.limits.connections ?? 0;
-  const haunted = ghosts.reduce((sum, { connections }) => sum + connections, 0);
-  const wanted = Math.max(1, Math.min(shift.doors.numbers.workingConnectionCount, setting - haunted));
-  return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - haunted));
+function connectionCount(session: LeaseSession, orphans: readonly OrphanedConnections[]): number {
+  const setting = session.account?.limits.connections ?? 0;
+  const { workingConnectionCount } = session.dependencies.numbers;
+  const orphanedCount = orphans.reduce((sum, { connections }) => sum + connections, 0);
+  const wanted = Math.max(1, Math.min(workingConnectionCount, setting - orphanedCount));
+  return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - orphanedCount));
 }
 
-/** The lease in its second half is extended, by a transaction that does nothing else. */
-export async function keepLease(shift: Shift): Promise<void> {
-  await shift.transact<undefined>((box) =>
-    box.lease?.tag === shift.tag ? { box, operations: [], result: undefined } : { settled: undefined },
-  );
+/** Extends the lease by a transaction that does nothing else. Throws StorageTrouble. */
+export async function extendLease(session: LeaseSession): Promise<void> {
+  await session.ifOwner<undefined>(undefined, (state) => ({ state, operations: [], result: undefined }));
 }
 
-/** Given back; `asleep` says until when each lane with a head is refused. */
-export async function giveBack(shift: Shift, asleep: ReadonlyMap<Lane, number>): Promise<void> {
-  const { time, numbers } = shift.doors;
-  await shift.transact<undefined>((box) => {
-    if (box.lease?.tag !== shift.tag) return { settled: undefined };
-    const latest = time.late() + numbers.longestSleepMs;
-    const until = (lane: Lane): number => Math.min(asleep.get(lane) ?? 0, latest);
-    const sleep = { 0: until(0), 1: until(1), 2: until(2) } satisfies Record<(typeof lanes)[number], number>;
-    return { box: { ...omit(box, 'lease'), sleep }, operations: [], result: undefined };
+/** Releases the lease; `refusedUntil` says until when the rate limits refuse each lane that has due messages. */
+export async function releaseLease(
+  refusedUntil: ReadonlyMap<Lane, number>,
+  session: LeaseSession,
+): Promise<void> {
+  const { time, numbers } = session.dependencies;
+  await session.ifOwner<undefined>(undefined, (state) => {
+    const latest = time.latest() + numbers.longestBackoffMs;
+    const until = (lane: Lane): number => Math.min(refusedUntil.get(lane) ?? 0, latest);
+    const backoffUntil = { 0: until(0), 1: until(1), 2: until(2) };
+    return { state: { ...omit(state, 'lease'), backoffUntil }, operations: [], result: undefined };
   });
 }

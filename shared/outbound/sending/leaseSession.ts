@@ -1,121 +1,156 @@
-// One lease's worth of work on an account: who holds it, and how it writes. Every transaction of the owner
-// extends the lease, forgets what is over, and takes the deletions of told events along.
-import { forget } from '../../limits/window.ts';
-import type { Law } from '../../limits/window.ts';
-import type { Account } from '../../mail/mailbox.ts';
-import { drainEvents } from '../../telemetry/outboundEvents.ts';
-import { WakeUp } from './wakeUp.ts';
-import type { Box } from '../records/accountState.ts';
-import { Desk } from '../store/accountTransaction.ts';
-import type { Wish } from '../store/accountTransaction.ts';
+// The work under one lease of an account: who holds it, and how its owner writes. Every transaction of the owner
+// extends the lease, drops what has expired, and deletes the rows of events that were published.
+import { plus } from '../../limits/storageTime.ts';
+import type { RateLimits } from '../../limits/limiter.ts';
+import { dropExpired } from '../../limits/limiter.ts';
+import type { Account, Mailbox } from '../../mail/mailbox.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { accountOf, lawOf } from '../rateLimits.ts';
-import type { Message } from '../records/message.ts';
-import type { Move } from '../policy/transitions.ts';
+import type { Transition } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
-import { Teller } from './publisher.ts';
-import { weigh, writeMove } from '../store/writes.ts';
+import type { AccountState } from '../records/accountState.ts';
+import type { Message } from '../records/message.ts';
+import { AccountTransactions } from '../store/accountTransaction.ts';
+import type { Retry, UnitOfWork } from '../store/accountTransaction.ts';
+import { weigh, writeTransition } from '../store/writes.ts';
+import { Publisher } from './publisher.ts';
+import { Signal } from './signal.ts';
 
-export class Shift {
+/** A message as it was read. The generation is that of the account's state then: after another, read it again. */
+export interface ReadMessage {
+  readonly message: Message;
+  readonly generation: number;
+}
+
+export class LeaseSession {
   readonly key: string;
-  /** Absent: no mailbox of the settings names this account any more; it sends nothing. */
+  /** Absent if no mailbox of the settings names this account any more; it then sends nothing. */
   readonly account: Account | undefined;
-  readonly law: Law;
+  readonly limits: RateLimits;
   readonly owner: string;
-  /** Names this lease; new each time one is taken. */
+  /** Names this lease; new each time one is acquired. */
   readonly tag: string;
-  readonly desk: Desk;
-  readonly bell: WakeUp;
-  readonly teller: Teller;
-  readonly doors: Dependencies;
+  readonly transactions: AccountTransactions;
+  readonly signal: Signal;
+  readonly publisher: Publisher;
+  readonly dependencies: Dependencies;
 
-  constructor(key: string, owner: string, doors: Dependencies) {
+  constructor(key: string, owner: string, dependencies: Dependencies) {
     this.key = key;
-    this.account = accountOf(key, doors);
-    this.law = lawOf(key, doors);
+    this.account = accountOf(key, dependencies);
+    this.limits = rateLimitsOf(key, dependencies);
     this.owner = owner;
-    this.tag = doors.random.id();
-    this.desk = new Desk(key, doors);
-    this.bell = new WakeUp(doors.clock);
-    this.teller = new Teller(key, doors, this.bell, () => this.leaseLeftMs > 0);
-    this.doors = doors;
+    this.tag = dependencies.random.id();
+    this.transactions = new AccountTransactions(key, dependencies);
+    this.signal = new Signal(dependencies.clock);
+    this.publisher = new Publisher(key, () => this.leaseLeftMs > 0, this.signal, dependencies);
+    this.dependencies = dependencies;
   }
 
-  /** How long the lease is certainly still ours; 0 or less: it may be another's. */
-  get leaseLeftMs(): number {
-    const { lease } = this.desk.box;
-    return lease?.tag === this.tag ? lease.until - this.doors.time.late() : Number.NEGATIVE_INFINITY;
+  /** The account's state as last read or written. */
+  get state(): AccountState {
+    return this.transactions.state;
   }
 
   get holdsLease(): boolean {
-    return this.desk.box.lease?.tag === this.tag;
+    return this.owns(this.state);
   }
 
-  transact<Result>(wish: Wish<Result>): Promise<Result> {
-    return this.desk.transact(
-      async (box, again) => {
-        const wished = await wish(box, again);
-        return 'settled' in wished ? wished : { ...wished, box: this.#upkeep(wished.box) };
+  /** How long the lease is certainly still held; 0 or less if it may be another's. */
+  get leaseLeftMs(): number {
+    const { lease } = this.state;
+    return lease?.tag === this.tag ? lease.until - this.dependencies.time.latest() : Number.NEGATIVE_INFINITY;
+  }
+
+  owns(state: AccountState): boolean {
+    return state.lease?.tag === this.tag;
+  }
+
+  /** The mailbox of that address, if this account still sends for it. */
+  mailboxOf(address: string): Mailbox | undefined {
+    return mailboxIn(this.account, address);
+  }
+
+  /** One transaction on the account. Throws StorageTrouble. */
+  transact<Result>(work: UnitOfWork<Result>): Promise<Result> {
+    return this.transactions.transact(
+      async (state, retry) => {
+        const change = await work(state, retry);
+        return 'state' in change ? { ...change, state: this.#housekeeping(change.state) } : change;
       },
-      this.holdsLease ? this.teller : undefined,
+      this.holdsLease ? this.publisher : undefined,
     );
   }
 
-  /**
-   * Moves messages, as many as fit one transaction; the rest are for the next call. Each is decided on the row as
-   * it certainly is: read again wherever another may have changed it.
-   */
-  async move(
-    messages: readonly { readonly message: Message; readonly generation: number }[],
-    decide: (message: Message, box: Box) => Move | undefined,
-  ): Promise<readonly Move[]> {
-    const moves = await this.transact<readonly Move[]>(async (box, again) => {
-      if (box.lease?.tag !== this.tag) return { settled: [] };
-      const decided: Move[] = [];
-      const operations: Operation[] = [];
-      for (const { message, generation } of messages.slice(0, this.doors.numbers.settleMostCount)) {
-        const fresh =
-          again.rowsMayHaveChanged || generation !== this.desk.generation
-            ? await this.desk.readMessage(message.id)
-            : message;
-        const move = fresh === undefined ? undefined : decide(fresh, box);
-        if (move === undefined) continue;
-        const more = await writeMove(move, this.doors);
-        if (weigh([...operations, ...more]) > this.doors.numbers.transactionBytes) break;
-        decided.push(move);
-        operations.push(...more);
-      }
-      return decided.length === 0
-        ? { settled: [] }
-        : { box: noteParked(box, decided), operations, result: decided };
-    });
-    for (const { before, after, told } of moves) {
-      if (told !== undefined) this.teller.expect();
-      const to = after?.state ?? 'removed';
-      if (to !== before.state)
-        this.doors.log(drainEvents.moved({ account: this.key, id: before.id, from: before.state, to }));
-    }
-    return moves;
+  /** A transaction that only the owner of the lease may make. Anyone else writes nothing and gets `otherwise`. */
+  ifOwner<Result>(otherwise: Result, work: UnitOfWork<Result>): Promise<Result> {
+    return this.transact<Result>((state, retry) =>
+      this.owns(state) ? work(state, retry) : { result: otherwise },
+    );
   }
 
-  #upkeep(box: Box): Box {
-    const { time, numbers } = this.doors;
-    const early = time.early();
-    const lease =
-      box.lease?.tag === this.tag ? { ...box.lease, until: time.late() + numbers.leaseMs } : box.lease;
+  /** The message as its row is now: read again if another may have changed it since. */
+  async current(read: ReadMessage, retry: Retry): Promise<Message | undefined> {
+    const isOld = retry.rowsMayHaveChanged || read.generation !== this.transactions.generation;
+    return isOld ? this.transactions.readMessage(read.message.id) : read.message;
+  }
+
+  /** Decides a transition for each message on its current row, and writes as many as fit into one transaction. */
+  async applyTransitions(
+    messages: readonly ReadMessage[],
+    decide: (message: Message, state: AccountState) => Transition | undefined,
+  ): Promise<readonly Transition[]> {
+    const { numbers } = this.dependencies;
+    const applied = await this.ifOwner<readonly Transition[]>([], async (state, retry) => {
+      const decided: Transition[] = [];
+      const operations: Operation[] = [];
+      for (const read of messages.slice(0, numbers.settleMostCount)) {
+        const message = await this.current(read, retry);
+        const transition = message === undefined ? undefined : decide(message, state);
+        if (transition === undefined) continue;
+        const more = await writeTransition(transition, this.dependencies);
+        if (weigh([...operations, ...more]) > numbers.transactionBytes) break;
+        decided.push(transition);
+        operations.push(...more);
+      }
+      if (decided.length === 0) return { result: [] };
+      return { state: listSuspended(state, decided), operations, result: decided };
+    });
+    for (const transition of applied) this.#report(transition);
+    return applied;
+  }
+
+  #report({ before, after, event }: Transition): void {
+    if (event !== undefined) this.publisher.expectMore();
+    const to = after?.state ?? 'removed';
+    if (to === before.state) return;
+    this.dependencies.log(
+      outboundEvents.stateChanged({ account: this.key, id: before.id, from: before.state, to }),
+    );
+  }
+
+  #housekeeping(state: AccountState): AccountState {
+    const { time, numbers } = this.dependencies;
+    const earliest = time.earliest();
+    const { lease } = state;
     return {
-      ...box,
-      ...(lease === undefined ? {} : { lease }),
-      ...forget(box, this.law, early),
-      ghosts: box.ghosts.filter(({ goneBy }) => goneBy > early),
+      ...state,
+      ...(lease?.tag === this.tag
+        ? { lease: { ...lease, until: plus(time.latest(), numbers.leaseMs) } }
+        : {}),
+      ...dropExpired(state, this.limits, earliest),
+      orphanedConnections: state.orphanedConnections.filter(({ goneBy }) => goneBy > earliest),
     };
   }
 }
 
-/** The box lists which mailboxes have messages set aside for the end of their hold. */
-function noteParked(box: Box, moves: readonly Move[]): Box {
-  const mailboxes = moves.flatMap(({ after }) =>
-    after?.place.kind === 'aside' && typeof after.place.group !== 'string' ? [after.place.group.mailbox] : [],
+/** The account's state lists the mailboxes that have suspended messages. */
+function listSuspended(state: AccountState, transitions: readonly Transition[]): AccountState {
+  const mailboxes = transitions.flatMap(({ after }) =>
+    after?.indexEntry.kind === 'suspended' && typeof after.indexEntry.group !== 'string'
+      ? [after.indexEntry.group.mailbox]
+      : [],
   );
-  return { ...box, parked: [...new Set([...box.parked, ...mailboxes])] };
+  return { ...state, suspendedMailboxes: [...new Set([...state.suspendedMailboxes, ...mailboxes])] };
 }

@@ -1,49 +1,80 @@
-// The try of a hold for which no message waits: MAIL, RCPT to the mailbox itself, RSET. It takes a slot like a
-// message, so that nothing that talks SMTP escapes the limits.
-import { permit, shorten, take } from '../../limits/window.ts';
-import type { Hold } from '../records/accountState.ts';
-import { dueForTry, endHold, noteTry, placeHold } from '../policy/holds.ts';
+// Probes: one attempt to see whether a hold is over. A suspended message of the mailbox is resumed for it; if no
+// message is due, the probe is MAIL, RCPT to the mailbox itself, and RSET, with a slot like a message.
+import { dueForProbe, endHold, placeHold, recordProbe } from '../policy/holds.ts';
 import { judgeFailure } from '../policy/judgeReply.ts';
-import type { Line } from './connectionPool.ts';
-import type { Shift } from './leaseSession.ts';
+import type { AccountState, Hold } from '../records/accountState.ts';
+import type { ConnectionPool, PooledConnection } from './connectionPool.ts';
+import { poll, progress } from './stepResult.ts';
+import type { StepResult } from './stepResult.ts';
+import type { LeaseSession } from './leaseSession.ts';
+import { acquireSlot, releaseSlot } from './slot.ts';
+import { resumeOneForProbe } from './suspended.ts';
 
-/** Makes the try over an idle line. False where the limits refuse it now. Throws StorageTrouble. */
-export async function probe(hold: Hold, line: Line, shift: Shift): Promise<boolean> {
-  const { time, numbers } = shift.doors;
-  const address = hold.mailbox ?? shift.account?.mailboxes[0].address;
-  if (address === undefined) return false;
-  const taken = await shift.transact<{ readonly slot: number; readonly deadline: number } | undefined>(
-    (box) => {
-      const early = time.early();
-      const tries = dueForTry(box, early).filter(({ mailbox }) => mailbox === hold.mailbox);
-      if (box.lease?.tag !== shift.tag || tries.length === 0) return { settled: undefined };
-      if (permit(box, shift.law, early, 0).kind !== 'permit') return { settled: undefined };
-      const late = time.late();
-      const deadline = late + Math.min(numbers.attemptMs, numbers.connectMs);
-      const { taken: after, slot } = take(box, shift.law, deadline + numbers.graceMs, 0);
-      return {
-        box: { ...noteTry(box, tries, late, numbers), ...after },
-        operations: [],
-        result: { slot, deadline },
-      };
-    },
-  );
-  if (taken === undefined) return false;
-  const answer = await line.connection.probe(
+export class Probes {
+  readonly #pool: ConnectionPool;
+  readonly #session: LeaseSession;
+  /** By mailbox, for which probe of its hold a message was resumed already. */
+  readonly #resumedFor = new Map<string, number>();
+
+  constructor(pool: ConnectionPool, session: LeaseSession) {
+    this.#pool = pool;
+    this.#session = session;
+  }
+
+  /** Resumes a message for a mailbox's hold that is due for its probe; true if one was. Throws StorageTrouble. */
+  async resumeMessage(): Promise<boolean> {
+    const { state, dependencies } = this.#session;
+    for (const { mailbox, probeCount } of dueForProbe(state, dependencies.time.earliest())) {
+      if (mailbox === undefined || this.#resumedFor.get(mailbox) === probeCount) continue;
+      this.#resumedFor.set(mailbox, probeCount);
+      if (await resumeOneForProbe(mailbox, this.#session)) return true;
+    }
+    return false;
+  }
+
+  /** Probes a hold while no message is due. Undefined if none is due for it or the limits refuse it. Throws StorageTrouble. */
+  async withoutMessage(): Promise<StepResult | undefined> {
+    const session = this.#session;
+    const hold = dueForProbe(session.state, session.dependencies.time.earliest()).find(
+      ({ mailbox }) => mailbox === undefined || session.mailboxOf(mailbox) !== undefined,
+    );
+    const address = hold?.mailbox ?? session.account?.mailboxes[0].address;
+    if (hold === undefined || address === undefined) return undefined;
+    const pooled = this.#pool.idle();
+    if (pooled === undefined) {
+      this.#pool.open();
+      return poll(session.dependencies.numbers);
+    }
+    return (await probe(hold, address, pooled, session)) ? progress : undefined;
+  }
+}
+
+/** False if the limits refuse it now. */
+async function probe(
+  hold: Hold,
+  address: string,
+  { connection }: PooledConnection,
+  session: LeaseSession,
+): Promise<boolean> {
+  const { time, numbers } = session.dependencies;
+  const admit = (state: AccountState): AccountState | undefined => {
+    const due = dueForProbe(state, time.earliest()).filter(({ mailbox }) => mailbox === hold.mailbox);
+    return due.length === 0 ? undefined : recordProbe(state, due, time.latest(), numbers);
+  };
+  const slot = await acquireSlot(Math.min(numbers.attemptMs, numbers.connectMs), admit, session);
+  if (slot === undefined) return false;
+  const answer = await connection.probe(
     { from: address, to: [address] },
-    { remainingMs: () => taken.deadline - time.late() },
+    { remainingMs: () => slot.deadline - time.latest() },
   );
-  const knownAt = time.late();
-  await shift.transact<undefined>((box) => {
-    if (box.lease?.tag !== shift.tag) return { settled: undefined };
-    const shortened = { ...box, ...shorten(box, shift.law, taken.slot, knownAt) };
-    if (answer.kind === 'ok') return { box: endHold(shortened, hold), operations: [], result: undefined };
+  const endedAt = time.latest();
+  const conclude = (state: AccountState): AccountState => {
+    if (answer.kind === 'ok') return endHold(state, hold);
     const judgement = judgeFailure(answer.failure, false);
-    const placed =
-      judgement.do === 'hold' || judgement.do === 'configuration'
-        ? placeHold(shortened, { judgement, mailbox: address }, knownAt, numbers)
-        : shortened;
-    return { box: placed, operations: [], result: undefined };
-  });
+    return judgement.do === 'hold' || judgement.do === 'configuration'
+      ? placeHold(state, { judgement, mailbox: address }, endedAt, numbers)
+      : state;
+  };
+  await releaseSlot(slot, endedAt, conclude, session);
   return true;
 }

@@ -1,49 +1,51 @@
-// Some recipients were refused at RCPT and others taken. The copy in Sent Items will prove the message, and not say
-// for whom; should this process die after the final dot, nobody else would know. So before any of the content is
-// given, the refusals are written into the message's row, each under the number of the attempt: whoever finds the
-// attempt abandoned leaves those as they are. It is a transaction like any other, which only this case costs; the
-// attempt must still be open and within its deadline, or else another has made a doubt of it. Where it can't be
-// written, the dialog ends before the content: an ordinary deferral.
+// Partial refusals: some recipients were refused at RCPT and others accepted. The copy in Sent Items will prove that
+// the message was sent, but not to whom; if this process died after the final dot, nobody would know. So before any
+// of the content is given, the refusals are written into the message's row under the number of the attempt; if the
+// attempt is found abandoned later, those recipients keep their outcome. It is a transaction that only this case
+// costs. The attempt must still be active and within its deadline, or another has put it in doubt. If the refusals
+// can't be written, the dialog ends before the content: an ordinary deferral.
 import { refusedAtRcpt } from '../policy/attemptResult.ts';
-import type { Flight } from './inFlightAttempts.ts';
-import type { Message } from '../records/message.ts';
 import type { SendResult } from '../ports.ts';
-import type { Shift } from './leaseSession.ts';
-import { writeMove } from '../store/writes.ts';
+import type { Message } from '../records/message.ts';
+import { writeTransition } from '../store/writes.ts';
+import type { InFlightAttempt } from './inFlightAttempts.ts';
+import type { LeaseSession } from './leaseSession.ts';
 
-/** Answers every flight that asks; true where one did. Throws StorageTrouble; then that flight is answered no. */
-export async function noteRefusals(asking: readonly Flight[], shift: Shift): Promise<boolean> {
-  for (const flight of asking) {
-    if (flight.asking === undefined) continue;
-    const { recipients, answer } = flight.asking;
-    let isNoted = false;
+/** Answers every attempt with pending refusals; true if there was one. Throws StorageTrouble after answering no. */
+export async function recordRefusals(
+  attempts: readonly InFlightAttempt[],
+  session: LeaseSession,
+): Promise<boolean> {
+  for (const attempt of attempts) {
+    if (attempt.pendingRefusals === undefined) continue;
+    const { recipients, answer } = attempt.pendingRefusals;
+    let isRecorded = false;
     try {
-      const noted = await note(flight, recipients, shift);
-      if (noted === undefined) continue;
-      flight.message = noted;
-      flight.generation = shift.desk.generation;
-      isNoted = flight.landing === undefined;
+      const recorded = await record(attempt, recipients, session);
+      if (recorded === undefined) continue;
+      attempt.message = recorded;
+      attempt.generation = session.transactions.generation;
+      isRecorded = attempt.result === undefined;
     } finally {
-      answer(isNoted);
+      answer(isRecorded);
     }
   }
-  return asking.length > 0;
+  return attempts.length > 0;
 }
 
-/** The message as it is written; undefined where the attempt is not ours to go on with any more. */
-function note(
-  { open, message: claimed, generation }: Flight,
+/** The message as written; undefined if the attempt may not go on. */
+function record(
+  { active, message, generation }: InFlightAttempt,
   recipients: SendResult['recipients'],
-  shift: Shift,
+  session: LeaseSession,
 ): Promise<Message | undefined> {
-  const { doors, desk } = shift;
-  return shift.transact<Message | undefined>(async (box, { rowsMayHaveChanged }) => {
-    const isOpen = box.open.some(({ tag }) => tag === open.tag);
-    if (!isOpen || doors.time.late() >= open.deadline) return { settled: undefined };
-    const isOld = rowsMayHaveChanged || generation !== desk.generation;
-    const before = isOld ? await desk.readMessage(open.id) : claimed;
-    if (before === undefined) return { settled: undefined };
-    const after = { ...before, recipients: refusedAtRcpt(before, open.attempt, recipients) };
-    return { box, operations: await writeMove({ before, after }, doors), result: after };
+  const { dependencies } = session;
+  return session.transact<Message | undefined>(async (state, retry) => {
+    const isActive = state.activeAttempts.some(({ tag }) => tag === active.tag);
+    if (!isActive || dependencies.time.latest() >= active.deadline) return { result: undefined };
+    const before = message && (await session.current({ message, generation }, retry));
+    if (before === undefined) return { result: undefined };
+    const after = { ...before, recipients: refusedAtRcpt(before, active.attempt, recipients) };
+    return { state, operations: await writeTransition({ before, after }, dependencies), result: after };
   });
 }

@@ -1,187 +1,203 @@
-// Settling records what attempts came to: out of the open list, the slot shortened, the message moved, its event
-// written, the holds placed or ended; several at once in one transaction.
+// Settling records what attempts came to, several in one transaction: off the list of active attempts, the slot
+// released early, the message in its next state, its event written, the holds placed or ended.
 //
-// An attempt that is no longer open was settled before: by this transaction, whose answer was lost, or by an
-// owner who found it past its deadline and gave it up for doubtful. In that case our own word is better than the
-// doubt: a 250 makes it sent, another reply what it would have been in time; silence leaves the doubt.
-import { shorten } from '../../limits/window.ts';
-import { drainEvents } from '../../telemetry/outboundEvents.ts';
-import { judgeAttempt } from '../policy/attemptResult.ts';
-import type { AttemptEnd } from '../policy/attemptResult.ts';
-import type { Box, Hold } from '../records/accountState.ts';
-import type { Flight } from './inFlightAttempts.ts';
-import { dueForTry, endHolds, noteTry, placeHold } from '../policy/holds.ts';
-import type { HoldJudgement } from '../policy/judgement.ts';
-import type { Message } from '../records/message.ts';
-import { reopen, settleAttempt } from '../policy/transitions.ts';
-import type { Move } from '../policy/transitions.ts';
+// An attempt that is not active any more was settled before: by this transaction, whose answer was lost, or by an
+// owner who found it past its deadline and put it in doubt. In the latter case our own result is better than the
+// doubt: a 250 makes it sent, another reply what it would have been in time; without a reply the doubt stays.
+import { releaseEarly } from '../../limits/limiter.ts';
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { OutboundNumbers } from '../numbers.ts';
+import { judgeAttempt } from '../policy/attemptResult.ts';
+import type { AttemptOutcome } from '../policy/attemptResult.ts';
+import { endHolds, placeHold } from '../policy/holds.ts';
+import type { HoldJudgement } from '../policy/judgement.ts';
+import { reopen, settleAttempt } from '../policy/transitions.ts';
+import type { SettleContext, Transition } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
-import type { Shift } from './leaseSession.ts';
-import { weigh, writeMove } from '../store/writes.ts';
+import type { AccountState, Hold } from '../records/accountState.ts';
+import type { Message } from '../records/message.ts';
+import type { Retry } from '../store/accountTransaction.ts';
+import { weigh, writeTransition } from '../store/writes.ts';
+import { reportHolds } from './accountHolds.ts';
+import type { InFlightAttempt } from './inFlightAttempts.ts';
+import type { LeaseSession } from './leaseSession.ts';
 
-export interface SettledFlight {
-  readonly flight: Flight;
-  /** Absent: it had been settled before. */
-  readonly end?: AttemptEnd;
+export interface SettledAttempt {
+  readonly attempt: InFlightAttempt;
+  /** Absent if it had been settled before. */
+  readonly outcome?: AttemptOutcome;
 }
 
-/** Settles as many as fit one transaction. Throws StorageTrouble; then none is known to be settled. */
-export async function settle(flights: readonly Flight[], shift: Shift): Promise<readonly SettledFlight[]> {
-  const { numbers, log } = shift.doors;
-  const holdsBefore = shift.desk.box.holds;
-  const settled = await shift.transact<readonly SettledFlight[]>(async (current, { rowsMayHaveChanged }) => {
-    let box = current;
-    const done: SettledFlight[] = [];
+/** Settles as many as fit into one transaction. Throws StorageTrouble; none is known to be settled then. */
+export async function settle(
+  attempts: readonly InFlightAttempt[],
+  session: LeaseSession,
+): Promise<readonly SettledAttempt[]> {
+  const { numbers } = session.dependencies;
+  const holdsBefore = session.state.holds;
+  const settled = await session.transact<readonly SettledAttempt[]>(async (current, retry) => {
+    let state = current;
+    const done: SettledAttempt[] = [];
     const operations: Operation[] = [];
-    for (const flight of flights.slice(0, numbers.settleMostCount)) {
-      const one = await settleOne(flight, box, rowsMayHaveChanged, shift);
-      const more = one === undefined ? [] : await writeMove(one.move, shift.doors);
+    for (const attempt of attempts.slice(0, numbers.settleMostCount)) {
+      const one = await settleOne(attempt, state, retry, session);
+      const more = one === undefined ? [] : await writeTransition(one.transition, session.dependencies);
       if (done.length > 0 && weigh([...operations, ...more]) > numbers.transactionBytes) break;
-      box = one?.box ?? box;
+      state = one?.state ?? state;
       operations.push(...more);
-      done.push({ flight, ...(one === undefined ? {} : { end: one.end }) });
+      done.push({ attempt, ...(one === undefined ? {} : { outcome: one.outcome }) });
     }
-    return operations.length === 0 ? { settled: done } : { box, operations, result: done };
+    return operations.length === 0 ? { result: done } : { state, operations, result: done };
   });
-  if (settled.length > 0) shift.teller.expect();
-  logHolds(holdsBefore, shift);
-  for (const { flight, end } of settled) {
-    if (end === undefined) continue;
-    const { id, attempt } = flight.open;
-    const ms = flight.landedAt - flight.claimedAt;
-    log(
-      drainEvents.settled({ account: shift.key, id, attempt, verdict: end.verdict, code: end.why.code, ms }),
-    );
-  }
+  if (settled.length > 0) session.publisher.expectMore();
+  reportHolds(holdsBefore, session);
+  for (const one of settled) reportSettled(one, session);
   return settled;
 }
 
-function logHolds(before: readonly Hold[], { key: account, desk, doors: { log } }: Shift): void {
-  const after = desk.box.holds;
-  const isIn = (holds: readonly Hold[], hold: Hold): boolean =>
-    holds.some(({ mailbox }) => mailbox === hold.mailbox);
-  for (const hold of after.filter((one) => !isIn(before, one))) {
-    const scope = hold.mailbox === undefined ? 'account' : 'mailbox';
-    log(drainEvents.held({ account, scope, reason: hold.reason, detail: hold.detail }));
-  }
-  const ended = before.filter((one) => !isIn(after, one)).length;
-  if (ended > 0) log(drainEvents.holdEnded({ account, holds: ended }));
+function reportSettled({ attempt, outcome }: SettledAttempt, session: LeaseSession): void {
+  if (outcome === undefined) return;
+  const { active, claimedAt, endedAt } = attempt;
+  session.dependencies.log(
+    outboundEvents.settled({
+      account: session.key,
+      id: active.id,
+      attempt: active.attempt,
+      outcome: outcome.verdict,
+      code: outcome.why.code,
+      durationMs: endedAt - claimedAt,
+    }),
+  );
 }
 
-interface One {
-  readonly move: Move;
-  readonly end: AttemptEnd;
-  readonly box: Box;
+interface Settlement {
+  readonly transition: Transition;
+  readonly outcome: AttemptOutcome;
+  readonly state: AccountState;
 }
 
+/** Undefined if there is nothing to write. */
 async function settleOne(
-  flight: Flight,
-  box: Box,
-  rowsMayHaveChanged: boolean,
-  shift: Shift,
-): Promise<One | undefined> {
-  const { id, attempt } = flight.open;
-  const open = box.open.find((other) => other.id === id && other.attempt === attempt);
-  if (open === undefined) return correctDoubt(flight, box, shift);
-  const isOld = rowsMayHaveChanged || flight.generation !== shift.desk.generation;
-  const message = isOld ? await shift.desk.readMessage(id) : flight.message;
-  if (message === undefined || flight.landing === undefined) return undefined;
-  const end = judgeAttempt(message, attempt, flight.landing);
-  const closed: Box = {
-    ...box,
-    open: box.open.filter((other) => other !== open),
-    ...(end.certain ? shorten(box, shift.law, open.slot, flight.landedAt) : {}),
-    ...(end.reply === undefined ? {} : meanOf(box, flight)),
+  attempt: InFlightAttempt,
+  state: AccountState,
+  retry: Retry,
+  session: LeaseSession,
+): Promise<Settlement | undefined> {
+  const { result, endedAt } = attempt;
+  const { id, attempt: number } = attempt.active;
+  const active = state.activeAttempts.find((other) => other.id === id && other.attempt === number);
+  if (active === undefined) return correctDoubt(attempt, state, session);
+  const message = await currentMessage(attempt, retry, session);
+  if (message === undefined || result === undefined) return undefined;
+  const outcome = judgeAttempt(message, number, result);
+  const ended: AccountState = {
+    ...state,
+    activeAttempts: state.activeAttempts.filter((other) => other !== active),
+    ...(outcome.certain ? releaseEarly(state, session.limits, active.slot, endedAt) : {}),
+    ...(outcome.reply === undefined ? {} : meanDuration(state, attempt)),
   };
-  const held = holdsAfter(closed, message, end, flight.tries, shift);
-  return { move: settleAttempt(message, end, settlingOf(flight, held, shift)), end, box: held };
+  const after = holdsAfter(ended, message, outcome, attempt.probed, session);
+  const transition = settleAttempt(message, outcome, contextOf(attempt, after, session));
+  return { transition, outcome, state: after };
 }
 
-/** Not open any more: given up for doubtful by another, perhaps resolved since. */
-async function correctDoubt(flight: Flight, box: Box, shift: Shift): Promise<One | undefined> {
-  const { landing, open } = flight;
-  if (landing?.kind !== 'accepted' && landing?.kind !== 'failed') return undefined;
-  const message = await shift.desk.readMessage(open.id);
-  if (message?.attempt !== open.attempt || box.open.some(({ id }) => id === open.id)) return undefined;
-  const doubtful =
-    message.place.kind === 'doubt' || (message.place.kind === 'aside' && message.place.group === 'doubt');
-  const resending = message.state === 'waiting' && message.reason === 'notFound';
-  if (!doubtful && !(resending && landing.kind === 'accepted')) return undefined;
+/** Of an adopted attempt only the claim is known. */
+const currentMessage = (
+  { message, generation, active }: InFlightAttempt,
+  retry: Retry,
+  session: LeaseSession,
+): Promise<Message | undefined> =>
+  message === undefined
+    ? session.transactions.readMessage(active.id)
+    : session.current({ message, generation }, retry);
+
+/** Put in doubt by another owner, perhaps resolved since. */
+async function correctDoubt(
+  attempt: InFlightAttempt,
+  state: AccountState,
+  session: LeaseSession,
+): Promise<Settlement | undefined> {
+  const { result, active } = attempt;
+  if (result?.kind !== 'accepted' && result?.kind !== 'failed') return undefined;
+  const message = await session.transactions.readMessage(active.id);
+  if (message?.attempt !== active.attempt) return undefined;
+  if (state.activeAttempts.some(({ id }) => id === active.id)) return undefined;
+  if (!isInDoubt(message) && !(isResending(message) && result.kind === 'accepted')) return undefined;
   const reopened = reopen(message);
-  const end = judgeAttempt(reopened, open.attempt, landing);
-  if (end.verdict === 'inDoubt') return undefined;
-  const move = settleAttempt(reopened, end, settlingOf(flight, box, shift));
-  return { move: { ...move, before: message }, end, box };
+  const outcome = judgeAttempt(reopened, active.attempt, result);
+  if (outcome.verdict === 'inDoubt') return undefined;
+  const transition = settleAttempt(reopened, outcome, contextOf(attempt, state, session));
+  return { transition: { ...transition, before: message }, outcome, state };
 }
 
-function settlingOf(flight: Flight, box: Box, shift: Shift): Parameters<typeof settleAttempt>[2] {
-  const { time, numbers, random } = shift.doors;
-  const tried = box.holds.find((hold) => flight.tries.some(({ mailbox }) => mailbox === hold.mailbox));
+const isInDoubt = ({ indexEntry }: Message): boolean =>
+  indexEntry.kind === 'inDoubt' || (indexEntry.kind === 'suspended' && indexEntry.group === 'inDoubt');
+
+/** No copy was found, and the policy resends. */
+const isResending = ({ state, reason }: Message): boolean => state === 'waiting' && reason === 'notFound';
+
+function contextOf(
+  { active, probed }: InFlightAttempt,
+  { holds }: AccountState,
+  session: LeaseSession,
+): SettleContext {
+  const { time, numbers, random } = session.dependencies;
+  const hold = holds.find((one) => probed.some(({ mailbox }) => mailbox === one.mailbox));
   return {
-    at: time.early(),
-    attempt: flight.open.attempt,
-    deadline: flight.open.deadline,
+    at: time.earliest(),
+    attempt: active.attempt,
+    deadline: active.deadline,
     numbers,
     chance: random.uniform(),
-    ...(tried?.until === undefined ? {} : { tryOf: { nextTryAt: tried.until } }),
+    ...(hold?.probeAt === undefined ? {} : { probeOf: { nextTryAt: hold.probeAt } }),
   };
 }
 
-/** What this end means for the account: holds end with an acceptance, begin with a refusal of the sender or a storm. */
-function holdsAfter(box: Box, message: Message, end: AttemptEnd, tries: readonly Hold[], shift: Shift): Box {
-  const { time, numbers } = shift.doors;
+/** An acceptance ends the holds that concern it; a refusal of the sender, or several in a row, places one. */
+function holdsAfter(
+  state: AccountState,
+  message: Message,
+  outcome: AttemptOutcome,
+  probed: readonly Hold[],
+  session: LeaseSession,
+): AccountState {
+  const { time, numbers } = session.dependencies;
   const { mailbox } = message;
-  let after =
-    end.verdict === 'accepted' && (box.refusals > 0 || box.holds.length > 0) ? endHolds(box, mailbox) : box;
-  if (end.verdict === 'retry') after = { ...after, refusals: box.refusals + 1 };
-  const judgement = end.hold ?? stormIn(after, tries, end, numbers);
-  if (judgement !== undefined) {
-    after = placeHold(after, { judgement, mailbox }, time.late(), numbers);
-  }
-  return after;
+  const { consecutiveRefusals, holds } = state;
+  const isChanged = outcome.verdict === 'accepted' && (consecutiveRefusals > 0 || holds.length > 0);
+  let after = isChanged ? endHolds(state, mailbox) : state;
+  if (outcome.verdict === 'retry') after = { ...after, consecutiveRefusals: consecutiveRefusals + 1 };
+  const judgement = outcome.hold ?? afterConsecutiveRefusals(after, probed, outcome, numbers);
+  return judgement === undefined ? after : placeHold(after, { judgement, mailbox }, time.latest(), numbers);
 }
 
-/** Several in a row were refused for now, and none accepted: it is the server, not they. */
-function stormIn(
-  box: Box,
-  tries: readonly Hold[],
-  end: AttemptEnd,
+/** Several in a row were refused for now and none was accepted between: it is the server, not the messages. */
+function afterConsecutiveRefusals(
+  { consecutiveRefusals }: AccountState,
+  probed: readonly Hold[],
+  outcome: AttemptOutcome,
   numbers: OutboundNumbers,
 ): HoldJudgement | undefined {
-  if (end.verdict !== 'retry' || tries.length > 0 || box.refusals < numbers.refusalsBeforeStormCount)
-    return undefined;
+  if (outcome.verdict !== 'retry' || probed.length > 0) return undefined;
+  if (consecutiveRefusals < numbers.refusalsBeforeHoldCount) return undefined;
   return {
     do: 'hold',
     scope: 'account',
-    reason: 'storm',
-    detail: `${box.refusals} attempts in a row were refused for now, the last with: ${end.why.detail}`,
-    code: end.why.code,
+    reason: 'consecutiveRefusals',
+    detail: `${consecutiveRefusals} attempts in a row were refused for now, the last with: ${outcome.why.detail}`,
+    code: outcome.why.code,
     remedy:
-      'Nothing to do: one message a minute is tried until the server takes it. If it lasts, see the service health.',
+      'None: one message a minute is attempted until the server accepts it. If it lasts, check the service health.',
     firstProbeMs: numbers.probeAtLeastMs,
   };
 }
 
-/** A running mean in which the last ten or so count. */
-function meanOf(box: Box, { claimedAt, landedAt }: Flight): Pick<Box, 'claimToReplyMs'> {
-  const ms = Math.max(0, landedAt - claimedAt);
+/** A running mean in which about the last ten count. */
+function meanDuration(
+  { claimToReplyMs: known }: AccountState,
+  { claimedAt, endedAt }: InFlightAttempt,
+): Pick<AccountState, 'claimToReplyMs'> {
+  const ms = Math.max(0, endedAt - claimedAt);
   const weight = 0.1;
-  const known = box.claimToReplyMs;
   return { claimToReplyMs: Math.round(known === undefined ? ms : known + weight * (ms - known)) };
-}
-
-/** A failed connect: of the account, whatever the judgement's scope; no message is touched. */
-export async function holdAccount(judgement: Omit<HoldJudgement, 'do'>, shift: Shift): Promise<void> {
-  const { time, numbers } = shift.doors;
-  const holdsBefore = shift.desk.box.holds;
-  await shift.transact<undefined>((box) => {
-    if (box.lease?.tag !== shift.tag) return { settled: undefined };
-    const late = time.late();
-    const standing = dueForTry(box, time.early()).filter(({ mailbox }) => mailbox === undefined);
-    const tried = standing.length === 0 ? box : noteTry(box, standing, late, numbers);
-    const placed = { judgement: { ...judgement, scope: 'account' as const }, mailbox: '' };
-    return { box: placeHold(tried, placed, late, numbers), operations: [], result: undefined };
-  });
-  logHolds(holdsBefore, shift);
 }

@@ -1,43 +1,46 @@
-// The one lock of an account, as whoever changes something in it holds it: the box as last read, and `transact`.
+// An account's state row is its lock: whatever changes anything of the account does it in one transaction that is
+// conditional on that row.
 //
-// A transaction is given as a wish: a function from the box to what should be written. Only `ok` proves that a
-// transaction was applied by this call; the client repeats by itself, so an applied one can come back refused.
-// After anything but `ok` the box is read again. It carries who wrote it: if that was us, the wish is fulfilled;
-// else the wish is asked anew, against the box as it is now, and says itself when it finds its mark there.
-import type { Box } from '../records/accountState.ts';
-import { decodeBox, emptyBox, encodeBox } from '../records/accountState.ts';
+// A transaction is given as a unit of work: a function from the account's state to what is to be written. Only `ok`
+// proves that a transaction was applied by this call; the client repeats by itself, so an applied one can come back
+// refused. After anything but `ok` the state is read again. It names who wrote it: if that was this call, the work
+// is done; else the unit of work is run again on the state as it is now, and finds out itself whether its change is
+// there.
+import { StorageTrouble } from '../../storageErrors.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { boxKey, messageKey } from '../records/keys.ts';
-import { decodeMessage } from '../records/message.ts';
-import type { Message } from '../records/message.ts';
-import { StorageTrouble } from '../ports.ts';
 import type { Operation } from '../ports.ts';
-import { rebuildBox } from './rebuildAccountState.ts';
+import { decodeState, emptyState, encodeState } from '../records/accountState.ts';
+import type { AccountState } from '../records/accountState.ts';
+import { messageKey, stateKey } from '../records/keys.ts';
+import type { Message } from '../records/message.ts';
+import { decodeMessage, recipientsIn } from '../records/messageRow.ts';
+import { rebuildAccountState } from './rebuildAccountState.ts';
 
 export interface Change<Result> {
-  readonly box: Box;
-  readonly operations: readonly Operation[];
+  readonly state: AccountState;
+  /** Rows to be written with it; none if absent. */
+  readonly operations?: readonly Operation[];
   readonly result: Result;
 }
 
-/** Nothing (more) to write. */
-export interface Settled<Result> {
-  readonly settled: Result;
+/** Nothing (more) is to be written. */
+export interface NoChange<Result> {
+  readonly result: Result;
 }
 
-/** How the last try of the same wish ended: what was read before it may be old now. */
-export interface Again {
-  /** Another changed the box, or a row was missing or already there: read the rows concerned again. */
+/** How the last run of the same unit of work ended: what was read before it may be old now. */
+export interface Retry {
+  /** Another changed the state, or a row was missing or already there: read the rows concerned again. */
   readonly rowsMayHaveChanged: boolean;
 }
 
-export type Wish<Result> = (
-  box: Box,
-  again: Again,
-) => Change<Result> | Settled<Result> | Promise<Change<Result> | Settled<Result>>;
+export type UnitOfWork<Result> = (
+  state: AccountState,
+  retry: Retry,
+) => Change<Result> | NoChange<Result> | Promise<Change<Result> | NoChange<Result>>;
 
-/** Operations that ride along where there is room, and are dropped first where a row is missing. */
-export interface Rider {
+/** Operations written along with others if there is room, and dropped first if a row is missing. */
+export interface Piggyback {
   take(most: number): readonly Operation[];
   written(operations: readonly Operation[]): void;
   dropped(operations: readonly Operation[]): void;
@@ -45,98 +48,103 @@ export interface Rider {
 
 const mostOperations = 100;
 
-export class Desk {
+export class AccountTransactions {
   readonly account: string;
-  readonly #doors: Dependencies;
-  #box: Box = emptyBox;
+  readonly #dependencies: Dependencies;
+  #state: AccountState = emptyState;
   #etag: string | undefined;
   #stale = true;
-  /** Grows whenever another was seen to have changed the box: what was read before is old. */
+  /** Grows whenever another was seen to have changed the state: what was read before is old. */
   #generation = 0;
 
-  constructor(account: string, doors: Dependencies) {
+  constructor(account: string, dependencies: Dependencies) {
     this.account = account;
-    this.#doors = doors;
+    this.#dependencies = dependencies;
   }
 
-  get box(): Box {
-    return this.#box;
+  /** As last read or written. */
+  get state(): AccountState {
+    return this.#state;
   }
 
   get generation(): number {
     return this.#generation;
   }
 
-  /** Reads the box. An absent one is rebuilt from the messages: it may have been lost. Throws StorageTrouble. */
-  async read(): Promise<Box> {
-    const row = await this.#doors.rows.read(this.account, boxKey);
+  /** Reads the state. An absent row is rebuilt from the messages: it may have been lost. Throws StorageTrouble. */
+  async read(): Promise<AccountState> {
+    const row = await this.#dependencies.rows.read(this.account, stateKey);
     if (row?.etag !== this.#etag) this.#generation += 1;
-    this.#box = row === undefined ? await rebuildBox(this.account, this.#doors) : decodeBox(row.fields);
+    this.#state =
+      row === undefined
+        ? await rebuildAccountState(this.account, this.#dependencies)
+        : decodeState(row.fields);
     this.#etag = row?.etag;
     this.#stale = false;
-    return this.#box;
+    return this.#state;
   }
 
-  /** The message as its row has it; undefined where there is none. Throws StorageTrouble. */
+  /** The message as its row has it; undefined if there is none. Throws StorageTrouble. */
   readMessage(id: string): Promise<Message | undefined> {
-    return readMessage(this.account, id, this.#doors);
+    return readMessage(this.account, id, this.#dependencies);
   }
 
   /**
-   * Writes what the wish asks for, in one transaction conditional on the box; asks again until it is written or
-   * the wish is settled. Throws StorageTrouble when the store would not say after some tries.
+   * Writes what the unit of work asks for, in one transaction conditional on the state; runs it again until it is
+   * written or nothing is to be written. Throws StorageTrouble if the store gives no certain answer in some tries.
    */
-  async transact<Result>(wish: Wish<Result>, rider?: Rider): Promise<Result> {
-    const { rows, clock, random, numbers } = this.#doors;
+  async transact<Result>(work: UnitOfWork<Result>, piggyback?: Piggyback): Promise<Result> {
+    const { rows, clock, random, numbers } = this.#dependencies;
     let rowsMayHaveChanged = false;
-    let mayRide = true;
+    let mayPiggyback = true;
     let trouble = 'the store did not answer';
-    let lost: { readonly sent: Sent<Result>; readonly rowsDiffer: boolean } | undefined;
+    let unconfirmed: { readonly sent: Sent<Result>; readonly rowsDiffer: boolean } | undefined;
     for (let attempt = 0; attempt < numbers.transactionTriesCount; attempt += 1) {
       const pauseMs = numbers.transactionPauseMs * 2 ** (attempt - 2) * (0.5 + random.uniform());
       if (attempt > 1) await clock.sleep(pauseMs);
       if (this.#stale && !(await this.#tryRead())) continue;
-      if (lost !== undefined) {
-        const { sent, rowsDiffer } = lost;
-        if (this.#box.writtenBy === sent.box.writtenBy) {
+      if (unconfirmed !== undefined) {
+        const { sent, rowsDiffer } = unconfirmed;
+        if (this.#state.writtenBy === sent.state.writtenBy) {
           // Applied, and nobody wrote since: the change that was seen is our own.
           this.#generation = sent.generation;
-          rider?.written(sent.riding);
+          piggyback?.written(sent.piggybacked);
           return sent.result;
         }
         const differs = rowsDiffer && this.#etag === sent.etag;
         rowsMayHaveChanged ||= differs || this.#etag !== sent.etag;
-        if (differs && sent.riding.length > 0) {
-          mayRide = false;
-          rider?.dropped(sent.riding);
+        if (differs && sent.piggybacked.length > 0) {
+          mayPiggyback = false;
+          piggyback?.dropped(sent.piggybacked);
         }
-        lost = undefined;
+        unconfirmed = undefined;
       }
-      const wished = await wish(this.#box, { rowsMayHaveChanged });
-      if ('settled' in wished) return wished.settled;
+      const change = await work(this.#state, { rowsMayHaveChanged });
+      if (!('state' in change)) return change.result;
+      const { operations = [], result } = change;
       const sent: Sent<Result> = {
-        box: { ...wished.box, writtenBy: random.id() },
-        result: wished.result,
-        riding: mayRide ? (rider?.take(mostOperations - 1 - wished.operations.length) ?? []) : [],
+        state: { ...change.state, writtenBy: random.id() },
+        result,
+        piggybacked: mayPiggyback ? (piggyback?.take(mostOperations - 1 - operations.length) ?? []) : [],
         etag: this.#etag,
         generation: this.#generation,
       };
       const answer = await rows.commit(this.account, [
-        writeBox(sent.box, sent.etag),
-        ...wished.operations,
-        ...sent.riding,
+        writeState(sent.state, sent.etag),
+        ...operations,
+        ...sent.piggybacked,
       ]);
-      const etag = answer.kind === 'ok' ? answer.etags[boxKey] : undefined;
+      const etag = answer.kind === 'ok' ? answer.etags[stateKey] : undefined;
       if (etag !== undefined) {
-        this.#box = sent.box;
+        this.#state = sent.state;
         this.#etag = etag;
-        rider?.written(sent.riding);
-        return sent.result;
+        piggyback?.written(sent.piggybacked);
+        return result;
       }
       this.#stale = true;
       trouble =
         answer.kind === 'unknown' ? answer.detail : answer.kind === 'refused' ? answer.reason : 'no ETag';
-      lost = { sent, rowsDiffer: answer.kind === 'refused' && answer.reason !== 'changed' };
+      unconfirmed = { sent, rowsDiffer: answer.kind === 'refused' && answer.reason !== 'changed' };
     }
     throw new StorageTrouble(
       `a transaction was not settled after ${numbers.transactionTriesCount} tries: ${trouble}`,
@@ -156,21 +164,30 @@ export class Desk {
 
 /** A transaction that was given to the store, and what was known when it was. */
 interface Sent<Result> {
-  readonly box: Box;
+  readonly state: AccountState;
   readonly result: Result;
-  readonly riding: readonly Operation[];
+  readonly piggybacked: readonly Operation[];
   readonly etag: string | undefined;
   readonly generation: number;
 }
 
-function writeBox(box: Box, etag: string | undefined): Operation {
-  const fields = encodeBox(box);
+function writeState(state: AccountState, etag: string | undefined): Operation {
+  const fields = encodeState(state);
   return etag === undefined
-    ? { kind: 'insert', key: boxKey, fields }
-    : { kind: 'replace', key: boxKey, fields, etag };
+    ? { kind: 'insert', key: stateKey, fields }
+    : { kind: 'replace', key: stateKey, fields, etag };
 }
 
-/** The message of a row, its recipients fetched where they are in a blob. Throws StorageTrouble. */
+/** The account's state, to look at only: what is written goes through AccountTransactions. Throws StorageTrouble. */
+export async function readState(
+  account: string,
+  { rows }: Pick<Dependencies, 'rows'>,
+): Promise<AccountState> {
+  const row = await rows.read(account, stateKey);
+  return row === undefined ? emptyState : decodeState(row.fields);
+}
+
+/** The message of a row, its recipients fetched if they are in a blob. Throws StorageTrouble. */
 export async function readMessage(
   account: string,
   id: string,
@@ -178,10 +195,10 @@ export async function readMessage(
 ): Promise<Message | undefined> {
   const row = await rows.read(account, messageKey(id));
   if (row === undefined) return undefined;
-  const blob = row.fields['recipientsBlob'];
-  if (typeof blob !== 'string' || blob === '') return decodeMessage(row.key, row.fields);
-  const bytes = await contents.get(blob);
+  const recipients = recipientsIn(row.fields);
+  if ('text' in recipients) return decodeMessage(row, recipients.text);
+  const bytes = await contents.get(recipients.blob);
   if (bytes === undefined)
     throw new StorageTrouble('the recipients of a message are not in the content store');
-  return decodeMessage(row.key, row.fields, Buffer.from(bytes).toString());
+  return decodeMessage(row, Buffer.from(bytes).toString());
 }

@@ -1,15 +1,16 @@
-// A small row per account in the partition `accounts`: what the page shows without reading the outbox. The sweep
-// counts, from key-only pages with a bound, a deep backlog not each time; a drain that leaves notes what it knows anyway.
-import { recipientsInDay, slotsInUse } from '../../limits/window.ts';
-import type { Box } from '../records/accountState.ts';
+// One small row per account in the partition `accounts`: what a list of accounts shows without reading the outbox.
+// The sweep counts, from key-only pages with a bound, a deep backlog not each time. The row is advisory only: an
+// answer to its writing that is not ok is ignored.
+import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
+import { rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { accountsPartition, after, allDueRange, asideRange, doubtRange } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
-import { lawOf } from '../rateLimits.ts';
 import type { Fields } from '../ports.ts';
-import type { Shift } from '../sending/leaseSession.ts';
+import type { AccountState } from '../records/accountState.ts';
+import { accountsPartition, allDueRange, inDoubtRange, suspendedRange } from '../records/keys.ts';
+import type { Range } from '../records/keys.ts';
+import { scan } from './scan.ts';
 
-/** How many rows a range has; `more` where counting stopped at the bound. */
+/** How many rows a range has; `more` if counting stopped at the bound. */
 export interface Count {
   readonly count: number;
   readonly more: boolean;
@@ -18,7 +19,7 @@ export interface Count {
 export interface Backlog {
   readonly waiting: Count;
   readonly inDoubt: Count;
-  /** Held for a person after two looks. */
+  /** Held for a person after two lookups. */
   readonly doubtful: Count;
   readonly failed: Count;
 }
@@ -28,10 +29,8 @@ export interface CountedBacklog extends Backlog {
   readonly at: number;
 }
 
-const pageCount = 1_000;
-
 /** What the sweep needs of the row. */
-export const backlogFields = [
+export const backlogColumns = [
   'countedAt',
   'waitingCount',
   'waitingMore',
@@ -40,7 +39,7 @@ export const backlogFields = [
   'failedCount',
 ] as const;
 
-export function fieldsOfBacklog({ at, waiting, inDoubt, doubtful, failed }: CountedBacklog): Fields {
+export function encodeBacklog({ at, waiting, inDoubt, doubtful, failed }: CountedBacklog): Fields {
   return {
     countedAt: at,
     waitingCount: waiting.count,
@@ -52,7 +51,7 @@ export function fieldsOfBacklog({ at, waiting, inDoubt, doubtful, failed }: Coun
 }
 
 /** Undefined for an account that was never counted. */
-export function lastCount(fields: Fields): CountedBacklog | undefined {
+export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
   const { countedAt, waitingMore } = fields;
   if (typeof countedAt !== 'number') return undefined;
   const count = (name: string, more: boolean): Count => {
@@ -69,53 +68,59 @@ export function lastCount(fields: Fields): CountedBacklog | undefined {
 }
 
 /** Counts what is listed, up to the bound. Throws StorageTrouble. */
-export async function countBacklog(account: string, doors: Dependencies): Promise<Backlog> {
+export async function countBacklog(account: string, dependencies: Dependencies): Promise<Backlog> {
+  const countIn = (range: Range): Promise<Count> => countRows(account, range, dependencies);
   return {
-    waiting: await countRows(account, allDueRange, doors),
-    inDoubt: await countRows(account, doubtRange(Number.MAX_SAFE_INTEGER / 10), doors),
-    doubtful: await countRows(account, asideRange('doubt'), doors),
-    failed: await countRows(account, asideRange('failed'), doors),
+    waiting: await countIn(allDueRange),
+    inDoubt: await countIn(inDoubtRange()),
+    doubtful: await countIn(suspendedRange('inDoubt')),
+    failed: await countIn(suspendedRange('failed')),
   };
 }
 
-async function countRows(account: string, range: Range, { rows, numbers }: Dependencies): Promise<Count> {
-  let rest = range;
-  for (let count = 0; count < numbers.backlogCountMost;) {
-    const page = await rows.query(account, { ...rest, limit: pageCount }, ['attempt']);
-    count += page.length;
-    const last = page.at(-1);
-    if (page.length < pageCount || last === undefined) return { count, more: false };
-    rest = after(range, last.key);
-  }
-  return { count: numbers.backlogCountMost, more: true };
+async function countRows(account: string, range: Range, dependencies: Dependencies): Promise<Count> {
+  const mostCount = dependencies.numbers.backlogCountMost;
+  let count = 0;
+  const complete = await scan(
+    account,
+    range,
+    { select: ['attempt'], mostCount },
+    (page) => {
+      count += page.length;
+    },
+    dependencies,
+  );
+  return complete ? { count, more: false } : { count: mostCount, more: true };
 }
 
-/** What the box alone says. */
-export function fieldsOfBox(
+/** What the account's state alone says. */
+export function encodeSummary(
   account: string,
-  box: Box,
-  doors: Pick<Dependencies, 'accounts' | 'numbers' | 'time'>,
+  state: AccountState,
+  dependencies: Pick<Dependencies, 'accounts' | 'numbers' | 'time'>,
 ): Fields {
-  const law = lawOf(account, doors);
-  const early = doors.time.early();
+  const limits = rateLimitsOf(account, dependencies);
+  const earliest = dependencies.time.earliest();
+  const holds = state.holds.map(({ mailbox, reason, probeAt }) => ({ mailbox, reason, probeAt }));
   return {
-    at: early,
-    slotsInUse: slotsInUse(box, early),
-    messagesPerMinute: law.messagesPerMinute,
-    recipientsToday: recipientsInDay(box, law, early),
-    recipientsPerDay: law.recipientsPerDay,
-    openCount: box.open.length,
-    holds: JSON.stringify(box.holds.map(({ mailbox, reason, until }) => ({ mailbox, reason, until }))).slice(
-      0,
-      30_000,
-    ),
-    working: box.lease !== undefined && early < box.lease.until,
-    claimToReplyMs: box.claimToReplyMs ?? 0,
+    at: earliest,
+    slotsInUse: slotsInUse(state, earliest),
+    messagesPerMinute: limits.messagesPerMinute,
+    recipientsToday: recipientsInDay(state, limits, earliest),
+    recipientsPerDay: limits.recipientsPerDay,
+    activeCount: state.activeAttempts.length,
+    holds: JSON.stringify(holds).slice(0, 30_000),
+    working: state.lease !== undefined && earliest < state.lease.until,
+    claimToReplyMs: state.claimToReplyMs ?? 0,
   };
 }
 
-/** Written by a drain at its end. Nobody's safety rests on it: an answer that is not ok is left at that. */
-export async function noteLeft(shift: Shift): Promise<void> {
-  const fields = fieldsOfBox(shift.key, shift.desk.box, shift.doors);
-  await shift.doors.rows.commit(accountsPartition, [{ kind: 'merge', key: shift.key, fields }]);
+/** Notes what a drain knows when it ends. */
+export async function recordSummary(
+  account: string,
+  state: AccountState,
+  dependencies: Dependencies,
+): Promise<void> {
+  const fields = encodeSummary(account, state, dependencies);
+  await dependencies.rows.commit(accountsPartition, [{ kind: 'merge', key: account, fields }]);
 }

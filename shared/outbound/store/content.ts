@@ -1,7 +1,6 @@
 // The stored content of a message: the submission and the copies of what it refers to, as sorted JSON. Its hash
 // is the identity of the content.
 import { z } from 'zod';
-import type { BlobCopy } from '../accept/adoptBlobs.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
 import type { Submission } from '../../contract/submission.ts';
 
@@ -22,3 +21,12 @@ const stored = z.object({
 
 export const decodeContent = (bytes: Uint8Array): Content =>
   stored.parse(JSON.parse(Buffer.from(bytes).toString()));
+
+export interface BlobCopy {
+  /** As the submission has it: `container/name`. */
+  readonly reference: string;
+  /** Its name in our store. */
+  readonly name: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}

@@ -1,55 +1,49 @@
-// An absent box row is an empty one, for an account that never sent; or it was lost, and then the limits must
-// not be. The messages tell how many recipients were charged and until when; how many arrived in the last
-// minutes, and which attempts were open, nobody can tell, so the minute counts as full for as long as an unknown
-// attempt could still arrive. Where there are too many messages to read, the day counts as full too.
-import { take } from '../../limits/window.ts';
-import type { Taken } from '../../limits/window.ts';
-import { emptyBox } from '../records/accountState.ts';
-import type { Box } from '../records/accountState.ts';
+// An absent state row is an empty one, for an account that never sent; or it was lost, and then the limits must not
+// be. The messages say how many recipients were charged and until when. How many arrived in the last minutes, and
+// which attempts were active, cannot be known, so the minute counts as full for as long as an unknown attempt could
+// still arrive. If there are too many messages to read, the day counts as full too.
+import { asLatest, plus } from '../../limits/storageTime.ts';
+import { acquire } from '../../limits/limiter.ts';
+import type { Usage } from '../../limits/limiter.ts';
+import { rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { after, messageRange } from '../records/keys.ts';
-import { lawOf } from '../rateLimits.ts';
+import { emptyState } from '../records/accountState.ts';
+import type { AccountState } from '../records/accountState.ts';
+import { messageRange } from '../records/keys.ts';
+import { chargeColumns, decodeCharge } from '../records/messageRow.ts';
+import { scan } from './scan.ts';
 
-const pageCount = 1_000;
-const mostPages = 200;
+const mostCount = 200_000;
 
-/** The box that an account without one gets. Throws StorageTrouble. */
-export async function rebuildBox(account: string, doors: Dependencies): Promise<Box> {
-  const law = lawOf(account, doors);
-  const { graceMs, attemptMs } = doors.numbers;
-  const early = doors.time.early();
-  const latestAt = doors.time.late() + attemptMs + graceMs;
-  let taken: Taken = { slots: [], day: [] };
+/** The state of an account without a state row. Throws StorageTrouble. */
+export async function rebuildAccountState(
+  account: string,
+  dependencies: Dependencies,
+): Promise<AccountState> {
+  const limits = rateLimitsOf(account, dependencies);
+  const { graceMs, attemptMs } = dependencies.numbers;
+  const earliest = dependencies.time.earliest();
+  const latestAt = plus(dependencies.time.latest(), attemptMs + graceMs);
+  let usage: Usage = { slots: [], day: [] };
   let everSent = false;
-  let range = messageRange;
-  for (let page = 0; page < mostPages; page += 1) {
-    const rows = await doors.rows.query(account, { ...range, limit: pageCount }, [
-      'charged',
-      'chargedAt',
-      'attempt',
-    ]);
-    for (const { fields } of rows) {
-      const { charged, chargedAt, attempt } = fields;
-      if (typeof attempt === 'number' && attempt > 0) everSent = true;
-      if (typeof charged !== 'number' || typeof chargedAt !== 'number') continue;
-      if (charged > 0 && chargedAt + law.dayMs > early)
-        taken = { ...taken, day: take(taken, law, chargedAt, charged).taken.day };
-    }
-    const last = rows.at(-1);
-    if (rows.length < pageCount || last === undefined) {
-      return everSent ? { ...emptyBox, slots: minuteFull(taken, latestAt), day: taken.day } : emptyBox;
-    }
-    range = after(messageRange, last.key);
-  }
-  return {
-    ...emptyBox,
-    slots: minuteFull(taken, latestAt),
-    day: take(taken, law, latestAt, law.recipientsPerDay).taken.day,
-  };
-
-  function minuteFull(from: Taken, until: number): Taken['slots'] {
-    let full = from;
-    for (let slot = 0; slot < law.messagesPerMinute; slot += 1) full = take(full, law, until, 0).taken;
-    return full.slots;
-  }
+  const complete = await scan(
+    account,
+    messageRange,
+    { select: chargeColumns, mostCount },
+    (page) => {
+      for (const { fields } of page) {
+        const { attempt, charged, chargedAt } = decodeCharge(fields);
+        if (attempt > 0) everSent = true;
+        if (charged > 0 && chargedAt + limits.dayMs > earliest)
+          usage = { ...usage, day: acquire(usage, limits, asLatest(chargedAt), charged).usage.day };
+      }
+    },
+    dependencies,
+  );
+  if (complete && !everSent) return emptyState;
+  if (!complete)
+    usage = { ...usage, day: acquire(usage, limits, latestAt, limits.recipientsPerDay).usage.day };
+  for (let slot = 0; slot < limits.messagesPerMinute; slot += 1)
+    usage = acquire(usage, limits, latestAt, 0).usage;
+  return { ...emptyState, ...usage };
 }

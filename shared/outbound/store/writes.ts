@@ -1,44 +1,52 @@
-// From moves to the operations of one transaction: the message merged, its listing row moved, its event inserted.
+// From transitions to the operations of one transaction: the message merged, its index row moved, its event inserted.
 // What is too long for a row goes into a blob first, named by its hash, so that the row never points at nothing.
 import { createHash } from 'node:crypto';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { eventKey, messageKey, servedKey } from '../records/keys.ts';
-import { encodeMessage, encodeProgress, encodeRecipients, fieldBytes, placeRow } from '../records/message.ts';
+import { eventKey, messageKey, serverIdKey } from '../records/keys.ts';
+import {
+  encodeMessage,
+  encodeProgress,
+  encodeRecipients,
+  fieldBytes,
+  indexRow,
+} from '../records/messageRow.ts';
 import type { Message } from '../records/message.ts';
 import { isExchangeId } from '../records/messageIds.ts';
-import type { Move } from '../policy/transitions.ts';
-import { omit } from '../../mail/omit.ts';
+import type { Transition } from '../policy/transitions.ts';
 import type { Fields, Operation } from '../ports.ts';
 import { toCloudEvent } from '../../contract/statusCloudEvent.ts';
-import type { Told } from '../../contract/statusEvent.ts';
+import type { MessageEvent, StatusEvent } from '../../contract/statusEvent.ts';
 
-type Shelf = Pick<Dependencies, 'contents' | 'numbers'>;
+type BlobStore = Pick<Dependencies, 'contents' | 'numbers'>;
 
 export const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
 
 /** A message's first rows: it, its due row, its event. */
 export async function writeAccepted(
   message: Message,
-  told: Told,
-  shelf: Shelf,
+  event: MessageEvent,
+  blobs: BlobStore,
 ): Promise<readonly Operation[]> {
-  const place = placeRow(message);
+  const index = indexRow(message);
   return [
     {
       kind: 'insert',
       key: messageKey(message.id),
-      fields: encodeMessage(message, await shelveRecipients(message, shelf)),
+      fields: encodeMessage(message, await storeRecipients(message, blobs)),
     },
-    ...(place === undefined ? [] : [{ kind: 'insert', ...place } as const]),
-    await writeEvent(told, shelf),
+    ...(index === undefined ? [] : [{ kind: 'insert', ...index } as const]),
+    await writeEvent(event, blobs),
   ];
 }
 
 /** At most five operations. */
-export async function writeMove({ before, after, told }: Move, shelf: Shelf): Promise<readonly Operation[]> {
-  const from = placeRow(before);
-  const to = after === undefined ? undefined : placeRow(after);
+export async function writeTransition(
+  { before, after, event }: Transition,
+  blobs: BlobStore,
+): Promise<readonly Operation[]> {
+  const from = indexRow(before);
+  const to = after === undefined ? undefined : indexRow(after);
   const stays = from !== undefined && from.key === to?.key;
   return [
     after === undefined
@@ -46,24 +54,24 @@ export async function writeMove({ before, after, told }: Move, shelf: Shelf): Pr
       : {
           kind: 'merge',
           key: messageKey(before.id),
-          fields: encodeProgress(after, await shelveRecipients(after, shelf)),
+          fields: encodeProgress(after, await storeRecipients(after, blobs)),
         },
     ...(from === undefined || stays ? [] : [{ kind: 'delete', key: from.key } as const]),
     ...(to === undefined || stays ? [] : [{ kind: 'insert', ...to } as const]),
-    ...(told === undefined ? [] : [await writeEvent(told, shelf)]),
-    ...served(before, after),
+    ...(event === undefined ? [] : [await writeEvent(event, blobs)]),
+    ...serverIdRows(before, after),
   ];
 }
 
-/** The server has given the message an id of its own: whoever answers it may know no other. */
-function served(before: Message, after: Message | undefined): readonly Operation[] {
+/** The server has given the message an id of its own: a reply may know no other. */
+function serverIdRows(before: Message, after: Message | undefined): readonly Operation[] {
   const given = after?.serverMessageId;
   if (after === undefined || given === undefined || given === before.serverMessageId) return [];
   if (!isExchangeId(given)) return [];
-  return [{ kind: 'insert', key: servedKey(given, after.id), fields: { at: after.changedAt } }];
+  return [{ kind: 'insert', key: serverIdKey(given, after.id), fields: { at: after.changedAt } }];
 }
 
-async function shelveRecipients(message: Message, { contents, numbers }: Shelf): Promise<string> {
+async function storeRecipients(message: Message, { contents, numbers }: BlobStore): Promise<string> {
   const text = encodeRecipients(message.recipients);
   if (2 * text.length <= numbers.recipientsInRowBytes) return '';
   const name = sha256(text);
@@ -71,20 +79,21 @@ async function shelveRecipients(message: Message, { contents, numbers }: Shelf):
   return name;
 }
 
-async function writeEvent(told: Told, shelf: Shelf): Promise<Operation> {
-  const text = await eventText(told, shelf);
-  return { kind: 'insert', key: eventKey(told.id ?? '', told.sequence ?? 0), fields: putText('text', text) };
+async function writeEvent(event: MessageEvent, blobs: BlobStore): Promise<Operation> {
+  const { submissionId, sequence } = event;
+  const fields = putText('text', await eventText(event, blobs));
+  return { kind: 'insert', key: eventKey(submissionId, sequence), fields };
 }
 
 /** The event as it goes on the queue; one that is too long leaves its recipients to a blob. */
-export async function eventText(told: Told, { contents, numbers }: Shelf): Promise<string> {
-  const text = toCloudEvent(told);
+export async function eventText(event: StatusEvent, { contents, numbers }: BlobStore): Promise<string> {
+  const text = toCloudEvent(event);
   if (text.length <= numbers.eventInRowBytes) return text;
   const bytes = Buffer.from(text);
   const name = sha256(bytes);
   await contents.put(name, bytes);
   const whole = { blob: contents.reference(name), sizeBytes: bytes.length };
-  return toCloudEvent({ ...omit(told, 'recipients'), whole });
+  return toCloudEvent(event, whole);
 }
 
 /** What the operations weigh, about: a transaction has an upper bound. */

@@ -1,5 +1,5 @@
 // `npm start`, and beside it `npm run submit` and `npm run quota`, as a person types them: processes of their own,
-// their words read off their output, ended with Ctrl+C.
+// their output checked, ended with Ctrl+C.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { plannedSamples } from '../../../local/demo/scenario.ts';
-import { isRunning } from '../../../local/runningStack.ts';
+import { isRunning } from '../../../local/stack/runningStack.ts';
 import { until } from '../../scenarios/rig.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -80,7 +80,7 @@ function pressCtrlC({ child }: Started): void {
   if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
 }
 
-test('npm start says where everything is, and keeps the settings for the other commands to itself', () => {
+test('npm start prints all addresses, and keeps the settings for the other commands readable by its user only', () => {
   const detail = stack.output();
   for (const what of ['Functions host', 'master key', 'SMTP', 'IMAP', 'Entra', 'Key Vault', 'mailboxes'])
     expect(detail).toContain(what);
@@ -91,7 +91,7 @@ test('npm start says where everything is, and keeps the settings for the other c
   expect(statSync(settingsFile).mode & 0o077).toBe(0);
 });
 
-test('a second one over the same settings is told so, and leaves them alone', async () => {
+test('a second one with the same settings file is refused, and leaves the file alone', async () => {
   const before = readFileSync(settingsFile, 'utf8');
   const { status, errors } = await run('start', '--port', '0', '--settings-file', settingsFile);
   expect(status).toBe(1);
@@ -100,7 +100,7 @@ test('a second one over the same settings is told so, and leaves them alone', as
   expect(readFileSync(settingsFile, 'utf8')).toBe(before);
 }, 60_000);
 
-test('npm run submit --watch tells each story; npm run quota says meanwhile what is used', async () => {
+test('npm run submit --watch prints each history; npm run quota shows the usage meanwhile', async () => {
   const planned = plannedSamples();
   const files = (await readdir(samples)).sort().map((name) => join(samples, name));
   const submitted = start('submit', ...files, '--watch', '--json', '--settings-file', settingsFile);
@@ -114,9 +114,9 @@ test('npm run submit --watch tells each story; npm run quota says meanwhile what
   const { ends } = lastLine(output) as { readonly ends: readonly Record<string, unknown>[] };
   expect(ends.map(({ id, state }) => [id, state])).toEqual(planned.map(({ id, end }) => [id, end]));
   for (const { id, end } of planned) {
-    const told = end === 'sent' ? /^accepted → .*sent/ : /^rejected$/;
+    const history = end === 'sent' ? /^accepted → .*sent/ : /^rejected$/;
     const own = lines.filter((line) => line.startsWith(`${id}: `)).map((line) => line.slice(id.length + 2));
-    expect(own.at(-1)).toMatch(told);
+    expect(own.at(-1)).toMatch(history);
     // The closing table has each once more.
     expect(lines.filter((line) => line.includes(`.json`) && line.includes(` ${id} `))).toHaveLength(1);
   }
@@ -136,7 +136,7 @@ test('npm run submit --watch tells each story; npm run quota says meanwhile what
   expect(quota.output).toMatch(/palvelupiste@kaupunki\.example +\d+ of 30 +\d+ of 10000 +\d+/);
 }, 120_000);
 
-test('npm run outbox shows what is there, stops and resumes an account, and says what it cannot do', async () => {
+test('npm run outbox lists messages, pauses and resumes an account, and reports what it cannot do', async () => {
   const account = 'palvelupiste@kaupunki.example';
   const outbox = (...args: readonly string[]): ReturnType<typeof run> =>
     run('outbox', ...args, '--json', '--settings-file', settingsFile);
@@ -152,7 +152,7 @@ test('npm run outbox shows what is there, stops and resumes an account, and says
   const late = await outbox('cancel', account, 'MAJ-0007.alarm');
   expect([late.status, late.output]).toEqual([
     1,
-    expect.stringContaining("It is sent; that can't be done any more."),
+    expect.stringContaining('It is sent; that cannot be done any more.'),
   ]);
   const nobody = await outbox('replay', account, 'nobody');
   expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('There is no such message.')]);
@@ -163,7 +163,7 @@ test('npm run outbox shows what is there, stops and resumes an account, and says
   ]);
 }, 120_000);
 
-test('npm run submit says what is wrong with its files', async () => {
+test('npm run submit reports problems with its files', async () => {
   const none = await run('submit', '--settings-file', settingsFile);
   expect([none.status, none.errors.trim()]).toEqual([
     1,
@@ -186,7 +186,7 @@ test('Ctrl+C ends npm start in order: status 0, nothing left running, the settin
   expect(await isRunning(settingsFile)).toBe(false);
 }, 60_000);
 
-test('without a running stack the commands say so, and what to do', async () => {
+test('without a running stack the commands report it, with a remedy', async () => {
   // After a kill the file would be left behind.
   expect(existsSync(settingsFile)).toBe(true);
   const sample = join(samples, '09-urgent.json');
@@ -202,7 +202,7 @@ test('without a running stack the commands say so, and what to do', async () => 
   }
 }, 120_000);
 
-test('--help shows what stands at the top of the command; a flag that it does not know is named, with the same', async () => {
+test('--help prints the header comment of the command; an unknown flag is named, with the same text', async () => {
   const help = await run('quota', '--help');
   expect(help.status).toBe(0);
   expect(help.output).toMatch(/^npm run quota: for each account.*\n {2}--json /s);

@@ -1,10 +1,10 @@
-// The authority's stand-in by its wire: what a client library would see, without one.
+// The authority's emulator by its wire: what a client library would see, without one.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import https from 'node:https';
-import { makeCertificates } from '../../../local/certificates.ts';
+import { makeCertificates } from '../../../local/stack/certificates.ts';
 import { startEntra } from '../../../local/emulators/entra/entra.ts';
-import type { EntraOptions, EntraStandIn } from '../../../local/emulators/entra/entra.ts';
+import type { EntraOptions, EntraEmulator } from '../../../local/emulators/entra/entra.ts';
 import type { Clock } from '../../../shared/clock.ts';
 
 const TENANT = '11111111-2222-4333-8444-555555555555';
@@ -12,13 +12,13 @@ const APP = 'aaaaaaaa-2222-4333-8444-555555555555';
 const REDIRECT = 'https://bridge.example/callback';
 const MAIL = 'https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send';
 const SCOPE = `openid ${MAIL} offline_access`;
-const DAY_MS = 86_400_000;
+const dayMs = 86_400_000;
 const certificates = makeCertificates();
 
 let now: number;
 const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
-let entra: EntraStandIn;
-const start = async (options: Partial<EntraOptions> = {}): Promise<EntraStandIn> => {
+let entra: EntraEmulator;
+const start = async (options: Partial<EntraOptions> = {}): Promise<EntraEmulator> => {
   const { cert, key } = await certificates;
   return startEntra({
     cert,
@@ -187,7 +187,7 @@ describe('refreshing', () => {
     scope,
   });
 
-  test('each use gives a new refresh token and leaves the old one valid, unless told otherwise', async () => {
+  test('each use gives a new refresh token and leaves the old one valid, by default', async () => {
     const first = entra.grant('ada@example.test', APP, SCOPE);
     const { refresh_token: second } = await token(refresh(first));
     expect(second).not.toBe(first);
@@ -201,9 +201,9 @@ describe('refreshing', () => {
   test('90 days without use end it; use keeps it', async () => {
     const used = entra.grant('ada@example.test', APP, SCOPE);
     const idle = entra.grant('ada@example.test', APP, SCOPE);
-    now += 89 * DAY_MS;
+    now += 89 * dayMs;
     expect(await codeOf(refresh(used))).toBe('ok');
-    now += DAY_MS;
+    now += dayMs;
     expect(await codeOf(refresh(used))).toBe('ok');
     expect(await codeOf(refresh(idle))).toBe(700082);
   });

@@ -39,7 +39,7 @@ describe('the copy in Sent Items', () => {
     ['authenticated' as const, { [DESK]: 1, [INFO]: 0 }],
     ['from' as const, { [DESK]: 0, [INFO]: 1 }],
     ['none' as const, { [DESK]: 0, [INFO]: 0 }],
-  ])('lies in the mailbox that is told: %s', async (mailbox, expected) => {
+  ])('lies in the mailbox that is reported: %s', async (mailbox, expected) => {
     const exchange = await exchangeWith({ accounts });
     exchange.smtp.sentItems.mailbox = mailbox;
     await sendBy(await smtpClient(exchange), { from: INFO, content: mailText('a.1', INFO) });
@@ -103,25 +103,25 @@ describe('recipients', () => {
     [{ kind: 'refuse' } as const, /^550 5\.1\.10 RESOLVER\.ADR\.RecipientNotFound/],
     [{ kind: 'refuse', reply: '550 5.1.1 User unknown' } as const, /^550 5\.1\.1 User unknown$/],
     [{ kind: 'defer' } as const, /^450 4\.2\.1/],
-  ])('told to be refused: %j', async (manner, expected) => {
+  ])('reported to be refused: %j', async (manner, expected) => {
     const exchange = await exchangeWith();
     exchange.recipient('gone@fabrikam.test', manner);
     const client = await smtpClient(exchange);
-    await client.say(`MAIL FROM:<${DESK}>`);
-    expect(await client.say('RCPT TO:<Gone@fabrikam.test>')).toMatch(expected);
-    expect(await client.say('RCPT TO:<kim@fabrikam.test>')).toMatch(/^250/);
+    await client.command(`MAIL FROM:<${DESK}>`);
+    expect(await client.command('RCPT TO:<Gone@fabrikam.test>')).toMatch(expected);
+    expect(await client.command('RCPT TO:<kim@fabrikam.test>')).toMatch(/^250/);
     exchange.recipient('gone@fabrikam.test', undefined);
-    expect(await client.say('RCPT TO:<gone@fabrikam.test>')).toMatch(/^250/);
+    expect(await client.command('RCPT TO:<gone@fabrikam.test>')).toMatch(/^250/);
   });
 
   test('deferred a number of times, each address of the domain by itself', async () => {
     const exchange = await exchangeWith();
     exchange.recipient('*@slow.test', { kind: 'defer', times: 2 });
     const client = await smtpClient(exchange);
-    await client.say(`MAIL FROM:<${DESK}>`);
+    await client.command(`MAIL FROM:<${DESK}>`);
     const replies: string[] = [];
     for (const name of ['a', 'b', 'a', 'b', 'a', 'b'])
-      replies.push((await client.say(`RCPT TO:<${name}@slow.test>`)).slice(0, 3));
+      replies.push((await client.command(`RCPT TO:<${name}@slow.test>`)).slice(0, 3));
     expect(replies).toEqual(['450', '450', '450', '450', '250', '250']);
   });
 });

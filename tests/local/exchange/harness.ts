@@ -1,11 +1,11 @@
-// What the tests of the stand-in share: its start, tokens that say in clear what they stand for, and a client
+// What the tests of the emulator share: its start, tokens with their claims in clear text, and a client
 // that speaks SMTP line by line.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { makeCertificates } from '../../../local/certificates.ts';
-import type { Certificates } from '../../../local/certificates.ts';
+import { makeCertificates } from '../../../local/stack/certificates.ts';
+import type { Certificates } from '../../../local/stack/certificates.ts';
 import type { TokenVerdict } from '../../../local/emulators/exchange/accounts.ts';
 import { startExchange } from '../../../local/emulators/exchange/exchange.ts';
 import type { Exchange, ExchangeOptions } from '../../../local/emulators/exchange/exchange.ts';
@@ -14,7 +14,7 @@ import type { Clock } from '../../../shared/clock.ts';
 
 export const HOST = '127.0.0.1';
 
-/** Tokens are JSON: what the authority would have said of them. */
+/** Tokens are JSON: the authority's verdict on them. */
 export function tokenFor(user: string, more: Partial<Extract<TokenVerdict, { kind: 'ok' }>> = {}): string {
   return JSON.stringify({
     kind: 'ok',
@@ -70,7 +70,7 @@ export async function exchangeWith(options: Partial<ExchangeOptions> = {}): Prom
   return exchange;
 }
 
-/** Closes every stand-in that a test started. */
+/** Closes every emulator that a test started. */
 export async function closeAll(): Promise<void> {
   await Promise.all(started.splice(0).map((exchange) => exchange.close()));
 }
@@ -139,7 +139,7 @@ export class LineClient {
     }
   }
 
-  async say(line: string): Promise<string> {
+  async command(line: string): Promise<string> {
     this.write(`${line}\r\n`);
     return this.reply();
   }
@@ -178,11 +178,11 @@ export async function smtpClient(
 ): Promise<LineClient> {
   const client = await LineClient.open(exchange.smtpPort);
   await client.reply();
-  await client.say('EHLO test');
-  await client.say('STARTTLS');
+  await client.command('EHLO test');
+  await client.command('STARTTLS');
   await client.startTls();
-  await client.say('EHLO test');
-  const reply = await client.say(`AUTH XOAUTH2 ${xoauth2(user, token)}`);
+  await client.command('EHLO test');
+  const reply = await client.command(`AUTH XOAUTH2 ${xoauth2(user, token)}`);
   if (!reply.startsWith('235')) throw new Error(reply);
   return client;
 }
@@ -209,15 +209,15 @@ export function mailText(bridgeId = 'a.1', from = 'desk@contoso.test'): string {
 /** The whole dialog of one message; the last reply. */
 export async function sendBy(client: LineClient, mail: Mail = {}): Promise<string> {
   const { from = 'desk@contoso.test', to = ['kim@fabrikam.test'], content = mailText() } = mail;
-  const replies = [await client.say(`MAIL FROM:<${from}>`)];
-  for (const one of to) replies.push(await client.say(`RCPT TO:<${one}>`));
-  replies.push(await client.say('DATA'));
+  const replies = [await client.command(`MAIL FROM:<${from}>`)];
+  for (const one of to) replies.push(await client.command(`RCPT TO:<${one}>`));
+  replies.push(await client.command('DATA'));
   if (!(replies.at(-1) ?? '').startsWith('354')) return replies.at(-1) ?? '';
   client.write(`${content.replace(/^\./gm, '..')}.\r\n`);
   return client.reply();
 }
 
-/** Time that stands still until it is moved. */
+/** A clock that only moves when advanced. */
 export class ManualClock implements Clock {
   #ms = 1_000_000;
   readonly #sleepers: { readonly at: number; readonly wake: () => void }[] = [];

@@ -1,4 +1,4 @@
-// IMAP as a transcript: what is said to the stand-in, and what it says.
+// IMAP as a transcript: what is said to the emulator, and what it says.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { AccountOptions } from '../../../local/emulators/exchange/accounts.ts';
 import type { Exchange } from '../../../local/emulators/exchange/exchange.ts';
@@ -229,7 +229,7 @@ describe('a token that runs out', () => {
     deliver(exchange, 'one', 'two', 'three');
     const client = await loggedIn(exchange, tokenFor(DESK, { expiresAt: clock.now() + 1_000 }));
     await ask(client, 'SELECT INBOX');
-    exchange.misbehave({ protocol: 'imap', at: 'message', uid: 2, does: { kind: 'delay', ms: 1_000 } });
+    exchange.injectFault({ protocol: 'imap', at: 'message', uid: 2, does: { kind: 'delay', ms: 1_000 } });
     const answer = ask(client, 'FETCH 1:* FLAGS');
     await until(() => clock.sleeping === 1);
     clock.advance(1_000);
@@ -249,7 +249,7 @@ describe('a token that runs out', () => {
 });
 
 describe('what others do', () => {
-  test('is told when the command allows it: never an EXPUNGE during FETCH, STORE and SEARCH', async () => {
+  test('is reported when the command allows it: never an EXPUNGE during FETCH, STORE and SEARCH', async () => {
     const exchange = await exchangeWith();
     deliver(exchange, 'one', 'two', 'three');
     const client = await loggedIn(exchange);

@@ -64,7 +64,7 @@ describe('oddities', () => {
     await client.logout();
   });
 
-  test('the size is an estimate, unless it is told to be right', async () => {
+  test('the size is an estimate, unless it is reported to be right', async () => {
     const exchange = await exchangeWith();
     deliver(exchange, 1);
     const client = await open(exchange);
@@ -125,7 +125,7 @@ describe('oddities', () => {
     await client.logout();
   });
 
-  test("a message that can't be converted does not hide the others", async () => {
+  test('a message that cannot be converted does not hide the others', async () => {
     const exchange = await exchangeWith();
     deliver(exchange, 1);
     exchange.store.mailbox(DESK).deliver('Subject: x\r\n\r\n', { unreadable: 'refused' });
@@ -186,7 +186,7 @@ describe('orders to misbehave', () => {
     deliver(exchange, 2);
     const ask = await lines(exchange);
     const at = command.replace(/^((?:UID )?\w+).*/, '$1');
-    const rule = exchange.misbehave({ protocol: 'imap', at, times: 1, does });
+    const rule = exchange.injectFault({ protocol: 'imap', at, times: 1, does });
     expect((await ask(command)).slice(0, expected.length)).toBe(expected);
     expect(rule.hits()).toBe(1);
   });
@@ -195,7 +195,7 @@ describe('orders to misbehave', () => {
     'a cut at %s fails the login',
     async (at) => {
       const exchange = await exchangeWith();
-      exchange.misbehave({ protocol: 'imap', at, times: 1, does: { kind: 'cut' } });
+      exchange.injectFault({ protocol: 'imap', at, times: 1, does: { kind: 'cut' } });
       await expect(open(exchange)).rejects.toThrow();
       await (await open(exchange)).logout();
     },
@@ -203,7 +203,7 @@ describe('orders to misbehave', () => {
 
   test('a throttled login is no bad login', async () => {
     const exchange = await exchangeWith();
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'imap',
       at: 'AUTHENTICATE',
       times: 1,
@@ -218,9 +218,9 @@ describe('orders to misbehave', () => {
     const ask = await lines(exchange);
     const does = { kind: 'answer', status: 'NO', text: 'third' } as const;
     const rule = { protocol: 'imap', at: 'FETCH', does } as const;
-    exchange.misbehave({ ...rule, account: 'other@contoso.test' });
-    exchange.misbehave({ ...rule, folder: 'Archive' });
-    exchange.misbehave({ ...rule, account: DESK, folder: 'INBOX', skip: 2, times: 1 });
+    exchange.injectFault({ ...rule, account: 'other@contoso.test' });
+    exchange.injectFault({ ...rule, folder: 'Archive' });
+    exchange.injectFault({ ...rule, account: DESK, folder: 'INBOX', skip: 2, times: 1 });
     const answers = [];
     for (let at = 0; at < 4; at += 1) answers.push((await ask('FETCH 1 UID')).split('|').at(-1));
     expect(answers).toEqual([
@@ -242,12 +242,12 @@ describe('orders to misbehave', () => {
   test('throttled in the middle of a FETCH: some have come, and imapflow asks again', async () => {
     const exchange = await exchangeWith();
     deliver(exchange, 3);
-    exchange.misbehave(within({ kind: 'throttle', backoffMs: 10 }, { uid: 2 }));
+    exchange.injectFault(within({ kind: 'throttle', backoffMs: 10 }, { uid: 2 }));
     const ask = await lines(exchange);
     expect(await ask('UID FETCH 1:* FLAGS')).toBe(
       '* 1 FETCH (FLAGS () UID 1)|t BAD Request is throttled. Suggested Backoff Time: 10 milliseconds',
     );
-    const rule = exchange.misbehave(within({ kind: 'throttle', backoffMs: 10 }, { uid: 2 }));
+    const rule = exchange.injectFault(within({ kind: 'throttle', backoffMs: 10 }, { uid: 2 }));
     const client = await open(exchange);
     const uids = (await client.fetchAll('1:*', { flags: true })).map(({ uid }) => uid);
     expect([...new Set(uids)].sort()).toEqual([1, 2, 3]);
@@ -258,7 +258,7 @@ describe('orders to misbehave', () => {
   test('a message that vanishes is missing from a FETCH that otherwise goes on', async () => {
     const exchange = await exchangeWith();
     deliver(exchange, 3);
-    exchange.misbehave(within({ kind: 'vanish' }, { uid: 2 }));
+    exchange.injectFault(within({ kind: 'vanish' }, { uid: 2 }));
     const ask = await lines(exchange);
     expect(await ask('UID FETCH 1:* FLAGS')).toBe(
       '* 1 FETCH (FLAGS () UID 1)|* 3 FETCH (FLAGS () UID 3)|* 2 EXPUNGE|t NO Some of the requested messages no longer exist.',
@@ -268,7 +268,7 @@ describe('orders to misbehave', () => {
   test('a cut within a literal', async () => {
     const exchange = await exchangeWith();
     exchange.store.mailbox(DESK).deliver(`Subject: x\r\n\r\n${'0123456789'.repeat(100_000)}`);
-    exchange.misbehave(within({ kind: 'cut', afterBytes: 500_000 }));
+    exchange.injectFault(within({ kind: 'cut', afterBytes: 500_000 }));
     const client = await open(exchange);
     await expect(source(client, 1)).rejects.toThrow();
     const again = await open(exchange);
@@ -278,7 +278,7 @@ describe('orders to misbehave', () => {
 
   test('BYE while idle', async () => {
     const exchange = await exchangeWith();
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'imap',
       at: 'idle',
       does: { kind: 'bye', text: 'Connection closed. 14' },

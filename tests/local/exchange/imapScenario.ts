@@ -1,6 +1,6 @@
 // What a mail client does in its life, played with imapflow against any server, and what it saw, in terms that two
-// right servers must agree on (names of capabilities and generations of UIDs are left out). The stand-in is
-// believed only as far as real Dovecot says the same.
+// right servers must agree on (names of capabilities and generations of UIDs are left out). The emulator is
+// checked against real Dovecot.
 import { createHash } from 'node:crypto';
 import { ImapFlow } from 'imapflow';
 import type { FetchMessageObject } from 'imapflow';
@@ -275,31 +275,31 @@ const copying: Step = async (client, _other, note) => {
 const otherSessions: Step = async (client, other, note) => {
   await client.mailboxOpen(DONE);
   await other.mailboxOpen(DONE);
-  const told: [string, unknown][] = [];
+  const reported: [string, unknown][] = [];
   const changed = new Promise<void>((resolve) => {
     client.on('exists', ({ count }: { count: number }) => {
-      told.push(['exists', count]);
-      if (told.length === 3) resolve();
+      reported.push(['exists', count]);
+      if (reported.length === 3) resolve();
     });
     client.on('expunge', ({ seq, uid }: { seq?: number; uid?: number }) => {
-      told.push(['expunge', seq ?? uid]);
-      if (told.length === 3) resolve();
+      reported.push(['expunge', seq ?? uid]);
+      if (reported.length === 3) resolve();
     });
     client.on('flags', ({ seq, flags: now }: { seq: number; flags: Set<string> }) => {
-      // A server may tell of the flag before the expunge, or of the expunge alone.
+      // A server may report the flag before the expunge, or the expunge alone.
       if (now.has('\\Deleted')) return;
-      told.push(['flags', [seq, [...now].filter((flag) => flag !== '\\Recent').sort()]]);
-      if (told.length === 3) resolve();
+      reported.push(['flags', [seq, [...now].filter((flag) => flag !== '\\Recent').sort()]]);
+      if (reported.length === 3) resolve();
     });
   });
   const idle = client.idle();
   await other.messageFlagsAdd('1', ['\\Flagged'], { uid: true });
-  await waitFor(() => told.length === 1);
+  await waitFor(() => reported.length === 1);
   await other.append(DONE, Buffer.from(samples['headersOnly'] ?? ''));
-  await waitFor(() => told.length === 2);
+  await waitFor(() => reported.length === 2);
   await other.messageDelete('2', { uid: true });
   await changed;
-  note('told while idle', told);
+  note('reported while idle', reported);
   await client.noop();
   await idle;
   note('after it', await client.search({ all: true }, { uid: true }));

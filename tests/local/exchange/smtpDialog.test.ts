@@ -1,4 +1,4 @@
-// SMTP as a transcript: what is said to the stand-in, and what it says.
+// SMTP as a transcript: what is said to the emulator, and what it says.
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { AccountOptions } from '../../../local/emulators/exchange/accounts.ts';
 import {
@@ -24,7 +24,7 @@ describe('the dialog', () => {
     expect(await client.reply()).toMatch(
       /^220 AM0PR01CA\w{4}\.outlook\.office365\.com Microsoft ESMTP MAIL Service ready at .* \+0000$/,
     );
-    expect((await client.say('EHLO me')).split('|').slice(1)).toEqual([
+    expect((await client.command('EHLO me')).split('|').slice(1)).toEqual([
       '250-SIZE 157286400',
       '250-PIPELINING',
       '250-DSN',
@@ -35,14 +35,14 @@ describe('the dialog', () => {
       '250-CHUNKING',
       '250 SMTPUTF8',
     ]);
-    expect(await client.say(`MAIL FROM:<${DESK}>`)).toMatch(
+    expect(await client.command(`MAIL FROM:<${DESK}>`)).toMatch(
       /^530 5\.7\.57 Client not authenticated to send mail\./,
     );
-    expect(await client.say(`AUTH XOAUTH2 ${xoauth2(DESK, tokenFor(DESK))}`)).toMatch(/^504 5\.7\.4/);
-    expect(await client.say('STARTTLS')).toBe('220 2.0.0 SMTP server ready');
+    expect(await client.command(`AUTH XOAUTH2 ${xoauth2(DESK, tokenFor(DESK))}`)).toMatch(/^504 5\.7\.4/);
+    expect(await client.command('STARTTLS')).toBe('220 2.0.0 SMTP server ready');
     await client.startTls();
-    expect(await client.say(`MAIL FROM:<${DESK}>`)).toMatch(/^503 5\.5\.2 Send hello first/);
-    const inTls = (await client.say('EHLO me')).split('|');
+    expect(await client.command(`MAIL FROM:<${DESK}>`)).toMatch(/^503 5\.5\.2 Send hello first/);
+    const inTls = (await client.command('EHLO me')).split('|');
     expect(inTls).toContain('250-AUTH LOGIN XOAUTH2');
     expect(inTls).not.toContain('250-STARTTLS');
     const dialog: readonly (readonly [string, RegExp])[] = [
@@ -67,7 +67,7 @@ describe('the dialog', () => {
       ['QUIT', /^221 2\.0\.0 Service closing transmission channel$/],
     ];
     for (const [said, expected] of dialog)
-      expect(`${said} → ${await client.say(said)}`).toMatch(new RegExp(` → ${expected.source.slice(1)}`));
+      expect(`${said} → ${await client.command(said)}`).toMatch(new RegExp(` → ${expected.source.slice(1)}`));
     await client.closed();
     expect(exchange.log.connections[0]).toMatchObject({ account: DESK, closedBy: 'quit' });
   });
@@ -76,12 +76,12 @@ describe('the dialog', () => {
     const exchange = await exchangeWith();
     const client = await LineClient.open(exchange.smtpPort);
     await client.reply();
-    await client.say('EHLO me');
+    await client.command('EHLO me');
     client.write('STARTTLS\r\nNOOP\r\n');
     expect(await client.reply()).toMatch(/^220/);
     await client.startTls();
     // A server that kept the NOOP would answer it first.
-    expect(await client.say('EHLO me')).toMatch(/^250-/);
+    expect(await client.command('EHLO me')).toMatch(/^250-/);
   });
 
   test('answers pipelined commands in their order', async () => {
@@ -96,8 +96,8 @@ describe('the dialog', () => {
   test('takes chunks (BDAT) byte for byte', async () => {
     const exchange = await exchangeWith();
     const client = await smtpClient(exchange);
-    await client.say(`MAIL FROM:<${DESK}> BODY=BINARYMIME`);
-    await client.say('RCPT TO:<kim@fabrikam.test>');
+    await client.command(`MAIL FROM:<${DESK}> BODY=BINARYMIME`);
+    await client.command('RCPT TO:<kim@fabrikam.test>');
     const text = mailText();
     client.write(`BDAT ${text.length}\r\n${text}`);
     expect(await client.reply()).toMatch(/^250 2\.0\.0/);
@@ -120,9 +120,9 @@ describe('content', () => {
     const exchange = await exchangeWith();
     const client = await smtpClient(exchange);
     for (const pieceBytes of [1, 2, 3, 1_000]) {
-      await client.say(`MAIL FROM:<${DESK}>`);
-      await client.say('RCPT TO:<kim@fabrikam.test>');
-      await client.say('DATA');
+      await client.command(`MAIL FROM:<${DESK}>`);
+      await client.command('RCPT TO:<kim@fabrikam.test>');
+      await client.command('DATA');
       const wire = `${mailText()}${body.replace(/^\./gm, '..')}.\r\n`;
       for (let at = 0; at < wire.length; at += pieceBytes)
         client.write(Buffer.from(wire.slice(at, at + pieceBytes), 'latin1'));
@@ -137,9 +137,9 @@ describe('content', () => {
   test('is not ended by a bare line end, and then refused', async () => {
     const exchange = await exchangeWith();
     const client = await smtpClient(exchange);
-    await client.say(`MAIL FROM:<${DESK}>`);
-    await client.say('RCPT TO:<kim@fabrikam.test>');
-    await client.say('DATA');
+    await client.command(`MAIL FROM:<${DESK}>`);
+    await client.command('RCPT TO:<kim@fabrikam.test>');
+    await client.command('DATA');
     client.write(`${mailText()}one\n.\nMAIL FROM:<evil@x.test>\r\n.\r\n`);
     expect(await client.reply()).toMatch(/^550 5\.6\.11/);
     expect(exchange.log.messages).toHaveLength(0);
@@ -199,24 +199,24 @@ describe('logging in', () => {
     const exchange = await exchangeWith({ accounts: [{ address: DESK, ...account }] });
     const client = await LineClient.open(exchange.smtpPort);
     await client.reply();
-    await client.say('EHLO test');
-    await client.say('STARTTLS');
+    await client.command('EHLO test');
+    await client.command('STARTTLS');
     await client.startTls();
-    await client.say('EHLO test');
-    expect(await client.say(`AUTH XOAUTH2 ${xoauth2(user, token)}`)).toMatch(expected);
+    await client.command('EHLO test');
+    expect(await client.command(`AUTH XOAUTH2 ${xoauth2(user, token)}`)).toMatch(expected);
   });
 
   test('by password ends with the text for basic authentication', async () => {
     const exchange = await exchangeWith();
     const client = await LineClient.open(exchange.smtpPort);
     await client.reply();
-    await client.say('EHLO test');
-    await client.say('STARTTLS');
+    await client.command('EHLO test');
+    await client.command('STARTTLS');
     await client.startTls();
-    await client.say('EHLO test');
-    expect(await client.say('AUTH LOGIN')).toBe('334 VXNlcm5hbWU6');
-    expect(await client.say('ZGVzaw==')).toBe('334 UGFzc3dvcmQ6');
-    expect(await client.say('c2VjcmV0')).toMatch(/^535 5\.7\.139 .*basic authentication is disabled/);
+    await client.command('EHLO test');
+    expect(await client.command('AUTH LOGIN')).toBe('334 VXNlcm5hbWU6');
+    expect(await client.command('ZGVzaw==')).toBe('334 UGFzc3dvcmQ6');
+    expect(await client.command('c2VjcmV0')).toMatch(/^535 5\.7\.139 .*basic authentication is disabled/);
   });
 });
 

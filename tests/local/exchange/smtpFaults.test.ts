@@ -58,7 +58,7 @@ const steps: readonly SmtpStep[] = [
 describe('a cut', () => {
   test.each(steps)('at %s is a lost connection', async (at) => {
     const exchange = await exchangeWith();
-    const rule = exchange.misbehave({ protocol: 'smtp', at, times: 1, does: { kind: 'cut' } });
+    const rule = exchange.injectFault({ protocol: 'smtp', at, times: 1, does: { kind: 'cut' } });
     expect(await send(exchange)).toMatchObject({ kind: 'failed', responseCode: undefined });
     expect(rule.hits()).toBe(1);
     // Only after the message was taken did the server have it.
@@ -70,9 +70,9 @@ describe('a cut', () => {
 
   test('in the content comes after as many bytes as were asked for', async () => {
     const exchange = await exchangeWith();
-    exchange.misbehave({ protocol: 'smtp', at: 'body', does: { kind: 'cut', afterBytes: 20 } });
+    exchange.injectFault({ protocol: 'smtp', at: 'body', does: { kind: 'cut', afterBytes: 20 } });
     const client = await smtpClient(exchange);
-    for (const line of [`MAIL FROM:<${DESK}>`, 'RCPT TO:<a@b.test>', 'DATA']) await client.say(line);
+    for (const line of [`MAIL FROM:<${DESK}>`, 'RCPT TO:<a@b.test>', 'DATA']) await client.command(line);
     client.write('1234567890');
     await new Promise((resolve) => setImmediate(resolve));
     expect(exchange.log.connections[0]?.closedNs).toBeUndefined();
@@ -102,7 +102,7 @@ describe('a reply', () => {
       text: 'Service not active',
       thenClose: true,
     };
-    exchange.misbehave({ protocol: 'smtp', at, does });
+    exchange.injectFault({ protocol: 'smtp', at, does });
     expect(await send(exchange)).toMatchObject({ kind: 'failed', ...expected });
     expect(exchange.log.refusals[0]).toMatchObject({ step: at, reply: '421 4.3.2 Service not active' });
     expect(exchange.log.messages).toHaveLength(at === 'reply' ? 1 : 0);
@@ -110,7 +110,7 @@ describe('a reply', () => {
 
   test('leaves the connection open unless it is to close', async () => {
     const exchange = await exchangeWith();
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'smtp',
       at: 'dot',
       times: 1,
@@ -123,7 +123,7 @@ describe('a reply', () => {
 
   test('in the middle of the content discards that message and no other', async () => {
     const exchange = await exchangeWith();
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'smtp',
       at: 'body',
       times: 1,
@@ -141,19 +141,19 @@ describe('whom a rule is for', () => {
     const other = 'info@contoso.test';
     const exchange = await exchangeWith({ accounts: [DESK, other] });
     const no = { kind: 'reply', code: 450, text: 'no' } as const;
-    exchange.misbehave({ protocol: 'smtp', at: 'mail', account: other, does: no });
+    exchange.injectFault({ protocol: 'smtp', at: 'mail', account: other, does: no });
     const desk = await smtpClient(exchange);
     expect(await sendBy(desk)).toMatch(/^250/);
     expect(await sendBy(await smtpClient(exchange, other), { from: other })).toMatch(/^503/);
-    exchange.behave();
-    exchange.misbehave({ protocol: 'smtp', at: 'rcpt', recipient: 'B@b.test', does: no });
+    exchange.clearFaults();
+    exchange.injectFault({ protocol: 'smtp', at: 'rcpt', recipient: 'B@b.test', does: no });
     expect(await sendBy(desk, { to: ['a@b.test', 'b@b.test'] })).toMatch(/^250/);
     expect(exchange.log.messages.at(-1)).toMatchObject({
       to: ['a@b.test'],
       refused: [{ address: 'b@b.test', reply: '450 no' }],
     });
-    exchange.behave();
-    exchange.misbehave({ protocol: 'smtp', at: 'dot', skip: 1, times: 2, does: no });
+    exchange.clearFaults();
+    exchange.injectFault({ protocol: 'smtp', at: 'dot', skip: 1, times: 2, does: no });
     const replies = [];
     for (let at = 0; at < 5; at += 1) replies.push((await sendBy(desk)).slice(0, 3));
     expect(replies).toEqual(['250', '450', '450', '250', '250']);
@@ -163,29 +163,29 @@ describe('whom a rule is for', () => {
     const clock = new ManualClock();
     const exchange = await exchangeWith({ clock });
     const client = await smtpClient(exchange, DESK, tokenFor(DESK, { expiresAt: clock.now() + 86_400_000 }));
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'smtp',
       at: 'noop',
       forMs: 1_000,
       does: { kind: 'reply', code: 450, text: 'timed' },
     });
-    const rule = exchange.misbehave({
+    const rule = exchange.injectFault({
       protocol: 'smtp',
       at: 'noop',
       does: { kind: 'reply', code: 450, text: 'open' },
     });
-    expect(await client.say('NOOP')).toBe('450 timed');
+    expect(await client.command('NOOP')).toBe('450 timed');
     clock.advance(1_000);
-    expect(await client.say('NOOP')).toBe('450 open');
+    expect(await client.command('NOOP')).toBe('450 open');
     rule.end();
-    expect(await client.say('NOOP')).toMatch(/^250/);
+    expect(await client.command('NOOP')).toMatch(/^250/);
   });
 });
 
 describe('silence', () => {
   test.each(steps)('at %s lasts until the connection ends', async (at) => {
     const exchange = await exchangeWith();
-    const rule = exchange.misbehave({ protocol: 'smtp', at, does: { kind: 'hang' } });
+    const rule = exchange.injectFault({ protocol: 'smtp', at, does: { kind: 'hang' } });
     const sent = send(exchange);
     await until(() => rule.hits() > 0);
     exchange.cutAll('smtp');
@@ -197,8 +197,8 @@ describe('silence', () => {
     const clock = new ManualClock();
     const exchange = await exchangeWith({ clock });
     const client = await smtpClient(exchange, DESK, tokenFor(DESK, { expiresAt: clock.now() + 86_400_000 }));
-    exchange.misbehave({ protocol: 'smtp', at: 'noop', does: { kind: 'hang', forMs: 60_000 } });
-    const reply = client.say('NOOP');
+    exchange.injectFault({ protocol: 'smtp', at: 'noop', does: { kind: 'hang', forMs: 60_000 } });
+    const reply = client.command('NOOP');
     await until(() => clock.sleeping === 1);
     clock.advance(60_000);
     expect(await reply).toMatch(/^250/);
@@ -209,7 +209,7 @@ describe('what the server has, it takes', () => {
   test('minutes after the client gave up, where that is asked for', async () => {
     const clock = new ManualClock();
     const exchange = await exchangeWith({ clock });
-    exchange.misbehave({
+    exchange.injectFault({
       protocol: 'smtp',
       at: 'dot',
       times: 1,
@@ -295,7 +295,7 @@ test('the hook is called before every step, and can cut there', async () => {
   });
   const client = await smtpClient(exchange);
   await sendBy(client);
-  await client.say('QUIT');
+  await client.command('QUIT');
   expect(seen.map(([step]) => step)).toEqual([
     'connect',
     'banner',

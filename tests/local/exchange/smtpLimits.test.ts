@@ -109,7 +109,7 @@ describe('3 connections', () => {
     expect(await sendBy(first)).toMatch(/^250/);
     // With the clock standing still the first would never have been open at all.
     clock.advance(1);
-    await first.say('QUIT');
+    await first.command('QUIT');
     expect(await sendBy(fourth)).toMatch(/^250/);
     expect(exchange.figures()).toMatchObject({
       mostConnections: 4,

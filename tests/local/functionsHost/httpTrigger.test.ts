@@ -84,7 +84,7 @@ describe('keys', () => {
   });
 });
 
-test('a function that throws tells the caller nothing, and the log all', async () => {
+test('a function that throws shows the caller nothing, and the log everything', async () => {
   const answer = await ask('/api/thrower');
   expect(await answer.text()).toBe('');
   expect(listening.invocations('thrower', 'failed')[0]).toMatchObject({

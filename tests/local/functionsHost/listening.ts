@@ -1,4 +1,4 @@
-// What the host said, for tests that wait for it.
+// The host's log lines, for tests that wait for one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostProcessLine } from '../../../local/functionsHost/hostProcess.ts';
 
@@ -8,8 +8,8 @@ export class Listening {
     this.lines.push(line);
   };
 
-  /** What the app said through its context, as the JSON that the fixtures write. */
-  said(): readonly Readonly<Record<string, unknown>>[] {
+  /** The app's log lines through its context, as the JSON that the fixtures write. */
+  appLines(): readonly Readonly<Record<string, unknown>>[] {
     return this.lines
       .filter((line) => line['kind'] === 'log' && line['category'] === 'user')
       .map((line) => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { decodeMessage } from '../../../local/functionsHost/queueMessage.ts';
 
-test.each(['{"a":1}', 'eyJhIjoxfQ==', '', 'null'])('without encoding %p goes on as it stands', (text) => {
+test.each(['{"a":1}', 'eyJhIjoxfQ==', '', 'null'])('without encoding %p is passed on unchanged', (text) => {
   expect(decodeMessage(text, 'none')).toEqual({ string: text });
 });
 

@@ -3,7 +3,7 @@ import { QueueServiceClient, type QueueClient } from '@azure/storage-queue';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startAzurite, type Azurite } from '../../../local/azurite.ts';
+import { startAzurite, type Azurite } from '../../../local/stack/azurite.ts';
 import {
   startHostProcess,
   type HostProcess,
@@ -70,7 +70,7 @@ function isAlive(pid: number): boolean {
 }
 
 const work = (): readonly Readonly<Record<string, unknown>>[] =>
-  listening.said().filter((line) => 'type' in line);
+  listening.appLines().filter((line) => 'type' in line);
 const atOf = (line: HostProcessLine): number => Date.parse(String(line['at']));
 const ended = (event: string): number => listening.invocations('work', event).length;
 
@@ -90,7 +90,7 @@ describe('a message', () => {
     ['123', 'number', 123],
     ['"detail"', 'string', 'detail'],
     ['plain words', 'string', 'plain words'],
-    // With messageEncoding "none" base64 is a text like any other, also when it stands for no UTF-8.
+    // With messageEncoding "none" base64 is a text like any other, also if it decodes to no UTF-8.
     ['eyJhIjoxfQ==', 'string', 'eyJhIjoxfQ=='],
     ['//4=', 'string', '//4='],
   ])('%s arrives as %s', async (text, type, payload) => {
@@ -108,7 +108,7 @@ describe('a message', () => {
     const starts = listening.invocations('work', 'started').map(atOf);
     const gaps = starts.slice(1).map((at, index) => at - (starts[index] ?? 0));
     for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(900);
-    expect(listening.said()).toContainEqual({ function: 'poison', poison: { do: 'throw' } });
+    expect(listening.appLines()).toContainEqual({ function: 'poison', poison: { do: 'throw' } });
     await until('both queues are empty', async () => (await count(queue)) + (await count(poison)) === 0);
   });
 
@@ -252,12 +252,12 @@ test('no more than a batch and a threshold run at once', async () => {
   expect(most).toBeLessThanOrEqual(24);
 });
 
-test("an app that can't be loaded stops the start, in its own words", async () => {
+test('an app that cannot be loaded stops the start, with its own error message', async () => {
   const broken = fileURLToPath(new URL('fixtures/broken', import.meta.url));
   await expect(start({ appFolder: broken })).rejects.toThrow('this app cannot be loaded');
 });
 
-test('a queue function runs at once when asked to, and says how it ended', async () => {
+test('a queue function runs at once when asked to, and reports the result', async () => {
   const running = await start();
   expect(await running.run('work', '{"do":"nothing"}')).toBe(true);
   expect(await running.run('work', '{"do":"throw"}')).toBe(false);

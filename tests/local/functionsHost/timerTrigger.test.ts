@@ -45,7 +45,9 @@ async function start(timersOff = false): Promise<HostProcess> {
 test('a timer ticks by its schedule, and its runs never overlap', async () => {
   await start();
   await until('it ran three times', () => listening.invocations('everySecond', 'succeeded').length >= 3);
-  const steps = listening.said().flatMap((line) => (line['function'] === 'everySecond' ? [line['at']] : []));
+  const steps = listening
+    .appLines()
+    .flatMap((line) => (line['function'] === 'everySecond' ? [line['at']] : []));
   expect(steps.slice(0, 6)).toEqual(['in', 'out', 'in', 'out', 'in', 'out']);
   // A run of 1.5 s lets every other tick drop.
   const starts = listening
@@ -57,7 +59,7 @@ test('a timer ticks by its schedule, and its runs never overlap', async () => {
 test('at the very first start nothing is past due, and only runOnStartup runs', async () => {
   await start();
   await until('it ran', () => listening.invocations('onStartup', 'succeeded').length === 1);
-  expect(listening.said()).toContainEqual({ function: 'onStartup', isPastDue: false, status: null });
+  expect(listening.appLines()).toContainEqual({ function: 'onStartup', isPastDue: false, status: null });
   expect(listening.invocations('monitored', 'started')).toEqual([]);
 });
 
@@ -75,7 +77,7 @@ test('a tick missed while the host was away runs at once, past due, and is not r
 
   const second = await start();
   await until('it ran', () => listening.invocations('monitored', 'succeeded').length === 1);
-  expect(listening.said()).toContainEqual({
+  expect(listening.appLines()).toContainEqual({
     function: 'monitored',
     isPastDue: true,
     status: { last: missed.last, next: missed.next, lastUpdated: missed.last },
@@ -87,7 +89,7 @@ test('a tick missed while the host was away runs at once, past due, and is not r
   expect(listening.invocations('monitored', 'started')).toHaveLength(1);
 });
 
-test('a timer runs at once when asked to, says how it ended, and can be switched off otherwise', async () => {
+test('a timer runs at once when asked to, reports the result, and can be switched off otherwise', async () => {
   const running = await start(true);
   expect(await running.run('monitored')).toBe(true);
   expect(await running.run('fails')).toBe(false);
@@ -98,7 +100,7 @@ test('a timer runs at once when asked to, says how it ended, and can be switched
   expect(listening.invocations('everySecond', 'started')).toEqual([]);
 });
 
-test('a schedule that is not set, or of five fields, leaves its function out and says why', async () => {
+test('a schedule that is not set, or of five fields, leaves its function out with the reason', async () => {
   const running = await start(true);
   expect(running.inError).toEqual({
     unset: "'%NOT_SET%' does not resolve to a value.",

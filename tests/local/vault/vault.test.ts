@@ -1,18 +1,18 @@
-// The vault's stand-in, as the real client library sees it.
+// The vault's emulator, as the real client library sees it.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SecretClient } from '@azure/keyvault-secrets';
 import tls from 'node:tls';
-import { makeCertificates } from '../../../local/certificates.ts';
+import { makeCertificates } from '../../../local/stack/certificates.ts';
 import { startEntra } from '../../../local/emulators/entra/entra.ts';
-import type { EntraStandIn } from '../../../local/emulators/entra/entra.ts';
+import type { EntraEmulator } from '../../../local/emulators/entra/entra.ts';
 import { startVault } from '../../../local/emulators/keyVault/vault.ts';
-import type { VaultStandIn } from '../../../local/emulators/keyVault/vault.ts';
+import type { KeyVaultEmulator } from '../../../local/emulators/keyVault/vault.ts';
 import { systemClock } from '../../../shared/clock.ts';
 
 const TENANT = '11111111-2222-4333-8444-555555555555';
 const certificates = makeCertificates();
-let entra: EntraStandIn;
-let vault: VaultStandIn;
+let entra: EntraEmulator;
+let vault: KeyVaultEmulator;
 const asked: string[] = [];
 
 const clientWith = (audience: string): SecretClient =>
@@ -109,14 +109,14 @@ describe('refusals', () => {
     [{ kind: 'forbidden' }, 403],
   ] as const)('%j, once', async (fault, status) => {
     await client().setSecret('a', 'one');
-    vault.fault(fault, 1);
+    vault.injectFault(fault, 1);
     expect(await refusal(client().getSecret('a'))).toMatchObject([status, expect.any(String)]);
     expect((await client().getSecret('a')).value).toBe('one');
   });
 
   test('read-only: reads go on, writes do not', async () => {
     await client().setSecret('a', 'one');
-    vault.fault({ kind: 'readOnly' });
+    vault.injectFault({ kind: 'readOnly' });
     expect((await client().getSecret('a')).value).toBe('one');
     expect(await refusal(client().setSecret('a', 'two'))).toMatchObject([503, expect.any(String)]);
   });

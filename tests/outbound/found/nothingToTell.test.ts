@@ -13,9 +13,9 @@ class SlowQueues extends MemoryQueues {
     this.#sleep = () => world.clock.sleep(tellMs);
   }
 
-  override async tell(text: string): Promise<void> {
+  override async publish(text: string): Promise<void> {
     await this.#sleep();
-    await super.tell(text);
+    await super.publish(text);
   }
 }
 
@@ -25,20 +25,20 @@ test('a drain whose time is over leaves what is still to be told to the next one
   for (let count = 0; count < 1_000; count += 1) await world.submit(accepting, `m${count}`);
   const draining = world.host();
   const host = world.host({ queues: new SlowQueues(world, draining, 500) });
-  world.queue.rung.length = 0;
+  world.queue.wakeUps.length = 0;
   const startedAt = world.clock.now;
   const report = await world.run(host.outbound.drain(world.account, 'invocation'));
   expect(report.ended).toBe('timeOver');
   const overMs = world.clock.now - startedAt - world.numbers.drainBudgetMs;
   // What flew is finished, and the event in hand is told.
   expect(overMs).toBeLessThan(10_000);
-  expect(world.queue.rung).toEqual([world.account]);
+  expect(world.queue.wakeUps).toEqual([world.account]);
   // Told in order and none twice, by this one and its successors.
   await world.minutes(accepting, 40);
   const ids = world.events.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
   for (let count = 0; count < 1_000; count += 1)
-    expect(world.story(`m${count}`)).toEqual(['accepted', 'sent']);
+    expect(world.history(`m${count}`)).toEqual(['accepted', 'sent']);
 });
 
 test('what is still to be told when nothing is left to send is not left to the sweep', async () => {
@@ -47,9 +47,9 @@ test('what is still to be told when nothing is left to send is not left to the s
   for (let count = 0; count < 15; count += 1) await world.submit(accepting, `m${count}`);
   const draining = world.host();
   const host = world.host({ queues: new SlowQueues(world, draining, 2_000) });
-  world.queue.rung.length = 0;
+  world.queue.wakeUps.length = 0;
   await world.run(host.outbound.drain(world.account, 'invocation'));
   expect(world.server.arrivals).toHaveLength(15);
   expect(world.events.length).toBeLessThan(30);
-  expect(world.queue.rung).toEqual([world.account]);
+  expect(world.queue.wakeUps).toEqual([world.account]);
 });

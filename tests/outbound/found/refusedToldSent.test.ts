@@ -14,7 +14,7 @@ const full = { code: 452, enhanced: '4.2.2', text: 'Mailbox full' };
 /** Its first attempt is refused for one recipient for good and for another for now. */
 function refusing(): World {
   const world = new World();
-  world.server.manner = ({ bridgeId }) => ({
+  world.server.dialogPlan = ({ bridgeId }) => ({
     latencyMs: 6_000,
     rcpt: (address) =>
       address === 'gone@example.org'
@@ -46,7 +46,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     await drainUntil(world, dying, () => world.server.arrivals.length === 1);
     world.kill(dying);
     await world.minutes(world.host(), 30);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
     expect(outcomes(world, 1)).toEqual(['kim inDoubt', 'gone failed', 'full deferred']);
     expect(outcomes(world, 2)).toEqual(['kim sent', 'gone failed', 'full deferred']);
     expect(outcomes(world, 3)).toEqual(['kim sent', 'gone failed', 'full sent']);
@@ -63,7 +63,7 @@ describe('refused at RCPT, the message taken for the others', () => {
       enhanced: '5.2.0',
       text: 'STOREDRV.Submission.Exception:SubmissionQuotaExceededException; the submission quota was exceeded.',
     };
-    world.server.manner = ({ bridgeId }) => ({
+    world.server.dialogPlan = ({ bridgeId }) => ({
       latencyMs: 6_000,
       rcpt: (address) => (address === 'full@example.org' && bridgeId === 'a.1' ? quota : undefined),
     });
@@ -72,7 +72,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     await drainUntil(world, dying, () => world.server.arrivals.length === 1);
     world.kill(dying);
     await world.minutes(world.host(), 30);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
     expect(outcomes(world, 2)).toEqual(['kim sent', 'gone sent', 'full pending']);
     expect(world.server.arrivals.map(({ recipients }) => recipients)).toEqual([
       ['kim@example.org', 'gone@example.org'],
@@ -84,14 +84,14 @@ describe('refused at RCPT, the message taken for the others', () => {
     const world = refusing();
     const host = world.host();
     await world.submit(host, 'a', { to });
-    host.wire.fates = (call) => ({ ...plain(call), ...(isNote(call) ? { trouble: 'refused' } : {}) });
+    host.wire.faultPlan = (call) => ({ ...plain(call), ...(isNote(call) ? { trouble: 'refused' } : {}) });
     await world.answerRings(host);
-    expect(world.story('a')).toEqual(['accepted', 'deferred']);
+    expect(world.history('a')).toEqual(['accepted', 'deferred']);
     expect(outcomes(world, 1)).toEqual(['kim deferred', 'gone failed', 'full deferred']);
     expect(world.server.arrivals).toEqual([]);
-    host.wire.fates = plain;
+    host.wire.faultPlan = plain;
     await world.minutes(host, 5);
-    expect(world.story('a')).toEqual(['accepted', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId, recipients }) => [bridgeId, recipients])).toEqual([
       ['a.2', ['kim@example.org', 'full@example.org']],
     ]);
@@ -101,13 +101,13 @@ describe('refused at RCPT, the message taken for the others', () => {
     const world = refusing();
     const late = world.host();
     await world.submit(late, 'a', { to });
-    late.wire.fates = (call) => ({ ...plain(call), ...(isNote(call) ? { thereMs: 6 * 60_000 } : {}) });
+    late.wire.faultPlan = (call) => ({ ...plain(call), ...(isNote(call) ? { thereMs: 6 * 60_000 } : {}) });
     void late.outbound.drain(world.account, 'invocation');
     await world.pass(10_000);
     await world.minutes(world.host(), 5);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt']);
     await world.minutes(world.host(), 15);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId, recipients }) => [bridgeId, recipients])).toEqual([
       ['a.2', ['kim@example.org', 'full@example.org']],
     ]);
@@ -116,8 +116,8 @@ describe('refused at RCPT, the message taken for the others', () => {
 
   test('its copy never shows, and a person marks it as sent: that speaks of those in doubt, and of nobody else', async () => {
     const world = refusing();
-    const { manner } = world.server;
-    world.server.manner = (occasion) => ({ ...manner(occasion), copyAfterMs: 'never' });
+    const { dialogPlan } = world.server;
+    world.server.dialogPlan = (occasion) => ({ ...dialogPlan(occasion), copyAfterMs: 'never' });
     const dying = world.host();
     await world.submit(dying, 'a', { to });
     await drainUntil(world, dying, () => world.server.arrivals.length === 1);
@@ -127,7 +127,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     expect(outcomes(world, -1)).toEqual(['kim inDoubt', 'gone failed', 'full deferred']);
     await world.run(host.outbound.markSent({ account: world.account, id: 'a', by: 'anna' }));
     await world.minutes(host, 2);
-    expect(world.story('a')).toEqual(['accepted', 'inDoubt', 'held', 'deferred', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'held', 'deferred', 'sent']);
     expect(outcomes(world, -1)).toEqual(['kim sent', 'gone failed', 'full sent']);
     expect(world.server.arrivals.map(({ recipients }) => recipients)).toEqual([
       ['kim@example.org'],
@@ -139,7 +139,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     const notes = async (world: World): Promise<number> => {
       const host = world.host();
       let count = 0;
-      host.wire.fates = (call) => {
+      host.wire.faultPlan = (call) => {
         count += Number(isNote(call));
         return plain(call);
       };

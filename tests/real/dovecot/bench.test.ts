@@ -4,9 +4,9 @@ import { benchInbound } from '../../../local/bench/inbound.ts';
 import { inboundReport } from '../../../local/bench/inboundReport.ts';
 
 test('a folder fetched by plain imapflow, by our passes, and by our passes to the emulator', async () => {
-  const said: string[] = [];
-  const figures = await benchInbound((detail) => said.push(detail), { messages: 45, rounds: 1 });
-  expect(said).toHaveLength(2);
+  const lines: string[] = [];
+  const figures = await benchInbound((detail) => lines.push(detail), { messages: 45, rounds: 1 });
+  expect(lines).toHaveLength(2);
   // A look-up, the raw mail, its row, its text, its HTML, its notice; and what begins, ends and advances a pass.
   expect(figures.storageCalls).toBeGreaterThanOrEqual(45 * 6);
   expect(figures.storageCalls).toBeLessThan(45 * 6 + 20);

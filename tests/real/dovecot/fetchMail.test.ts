@@ -1,5 +1,5 @@
-// Fetching from real Dovecot: the same folder of mails gives the same notices as the stand-in does, and what happens
-// to a folder between two steps happens on a server that nobody here wrote.
+// Fetching from real Dovecot: the same folder of mails gives the same notices as the emulator does, and what happens
+// to a folder between two steps happens on an independent server.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ImapFlow } from 'imapflow';
 import { startDovecot, type Dovecot } from '../../../local/realServers/dovecot.ts';
@@ -91,7 +91,7 @@ function essence(rig: Rig): readonly object[] {
   }));
 }
 
-test('the same folder of mails gives the same notices as at the stand-in', async () => {
+test('the same folder of mails gives the same notices as at the emulator', async () => {
   const long = mail({ 'Message-ID': '<long@x>' }, 'A line of text.\r\n'.repeat(40_000));
   const bounce = mail(
     { From: 'MAILER-DAEMON@x.test', Subject: 'failure notice', 'Message-ID': '<b@x>' },
@@ -139,7 +139,7 @@ describe('after the fetch', () => {
 });
 
 describe('between two steps', () => {
-  test('UIDVALIDITY changes: known mail is recognised, new mail is told', async () => {
+  test('UIDVALIDITY changes: known mail is recognized, new mail is announced', async () => {
     const world = await worldWith({ kind: 'seen' });
     await world.append(mail({ Subject: 'one' }), mail({ Subject: 'two' }));
     await world.rig.inbound.fetchAll(run);
@@ -199,7 +199,7 @@ describe('between two steps', () => {
   });
 });
 
-test('a sign-in that Dovecot refuses is tried once more with a new token, then said', async () => {
+test('a sign-in that Dovecot refuses is retried once with a new token, then reported', async () => {
   const { ca } = await certificates();
   const tokens = new TestTokens(() => 'nonsense');
   const rig = rigOf({
@@ -207,7 +207,7 @@ test('a sign-in that Dovecot refuses is tried once more with a new token, then s
     imap: imapAt(dovecot.imapPort, ca, tokens),
   });
   const [report] = await rig.inbound.fetchAll(run);
-  expect(report?.detail).toContain('refuses the sign-in');
+  expect(report?.detail).toContain('refused the login');
   expect(tokens.renewed).toBe(1);
   expect(JSON.stringify([report, rig.events])).not.toContain('nonsense');
 });

@@ -1,5 +1,5 @@
 // The relay against real Postfix, and what it sent read back from real Dovecot: the production code on both ends,
-// two servers that nobody here wrote between. Where the stand-in for Exchange Online should answer alike, it is
+// two servers that nobody here wrote between. Where the Exchange Online emulator should answer alike, it is
 // asked the same.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Envelope, RelayConnection, SendResult } from '../../../shared/outbound/ports.ts';
@@ -155,7 +155,7 @@ describe('what Postfix refuses', () => {
     expect(connection.usable).toBe(true);
     await connection.close();
     const line = await loggedIn(servers.postfix.port);
-    expect(await line.say(`MAIL FROM:<${desk}> SIZE=${String(size)}`)).toMatch(
+    expect(await line.command(`MAIL FROM:<${desk}> SIZE=${String(size)}`)).toMatch(
       new RegExp(`^${String(own?.code)} ${own?.enhanced ?? ''} `),
     );
     line.destroy();
@@ -232,9 +232,9 @@ describe('who listens on the way', () => {
   test('Postfix itself wants TLS first', async () => {
     const client = await LineClient.open(servers.postfix.port);
     await client.reply();
-    expect(await client.say('EHLO me')).not.toContain('AUTH');
-    expect(await client.say(`MAIL FROM:<${desk}>`)).toMatch(/^530 5\.7\.0 /);
-    expect(await client.say(`AUTH XOAUTH2 ${xoauth2(desk, 'x')}`)).toMatch(/^5\d\d 5\./);
+    expect(await client.command('EHLO me')).not.toContain('AUTH');
+    expect(await client.command(`MAIL FROM:<${desk}>`)).toMatch(/^530 5\.7\.0 /);
+    expect(await client.command(`AUTH XOAUTH2 ${xoauth2(desk, 'x')}`)).toMatch(/^5\d\d 5\./);
     client.destroy();
   });
 });
@@ -243,15 +243,15 @@ describe('who listens on the way', () => {
 async function loggedIn(port: number): Promise<LineClient> {
   const client = await LineClient.open(port);
   await client.reply();
-  await client.say('EHLO me');
-  await client.say('STARTTLS');
+  await client.command('EHLO me');
+  await client.command('STARTTLS');
   await client.startTls();
-  await client.say('EHLO me');
-  expect(await client.say(`AUTH XOAUTH2 ${xoauth2(desk, servers.dovecot.token(desk))}`)).toMatch(/^235 /);
+  await client.command('EHLO me');
+  expect(await client.command(`AUTH XOAUTH2 ${xoauth2(desk, servers.dovecot.token(desk))}`)).toMatch(/^235 /);
   return client;
 }
 
-describe('the stand-in answers as Postfix does', () => {
+describe('the emulator answers as Postfix does', () => {
   const scenes: readonly (readonly [string, Envelope, Buffer])[] = [
     ['a message', { from: desk, to: [kim] }, mail('one')],
     ['a message to several', { from: desk, to: [kim, lee] }, mail('two')],

@@ -1,0 +1,126 @@
+// The assembly of the program: which adapter serves which port. Used by the bridge, by the commands and by the tests that
+// run against a real store. No I/O before the first call of a method.
+import { systemClock, systemRandom } from './clock.ts';
+import type { Settings } from './config/settings.ts';
+import { createImapLogin, createImapMailboxes } from './exchange/imapMailbox.ts';
+import { createImapSentItems } from './exchange/imapSentItems.ts';
+import { MimeComposer } from './exchange/mimeComposer.ts';
+import { createMimeParser } from './exchange/mimeParser.ts';
+import { SmtpRelay } from './exchange/smtpRelay.ts';
+import { inboundNumbers } from './inbound/dependencies.ts';
+import { createInbound } from './inbound/fetchMail.ts';
+import type { Inbound } from './inbound/fetchMail.ts';
+import type { Mailboxes } from './inbound/ports.ts';
+import { StorageTime } from './limits/storageTime.ts';
+import { storeCredential } from './oauth/azureCredentials.ts';
+import { createSignIn } from './oauth/signIn.ts';
+import type { SignIn } from './oauth/signIn.ts';
+import { tableSignInRows } from './oauth/tableSignInRows.ts';
+import type { Dependencies as OutboundDependencies } from './outbound/dependencies.ts';
+import { defaultNumbers } from './outbound/numbers.ts';
+import { checkTag, findSubmission, publishBounce } from './outbound/operator/bounced.ts';
+import { createOutbound } from './outbound/outbound.ts';
+import type { Outbound } from './outbound/outbound.ts';
+import { BlobContents } from './storage/blobContents.ts';
+import { makeStoreClients } from './storage/clients.ts';
+import type { StoreClients } from './storage/clients.ts';
+import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
+import { containerNames, queueNames, tableNames } from './storage/names.ts';
+import { NoticeQueue } from './storage/noticeQueue.ts';
+import { StorageQueues } from './storage/storageQueues.ts';
+import { TableLedger } from './storage/tableLedger.ts';
+import { TableRows } from './storage/tableRows.ts';
+import type { Log } from './telemetry/log.ts';
+
+export interface OutboundAssembly {
+  readonly outbound: Outbound;
+  readonly dependencies: OutboundDependencies;
+  readonly signIn: SignIn;
+  readonly store: StoreClients;
+  /** Opens mailboxes over IMAP. */
+  readonly mailboxes: Mailboxes;
+}
+
+/** The outbound side with what it signs in and stores with. `overrides` replaces dependencies, for tests. */
+export function assembleOutbound(
+  settings: Settings,
+  { log = noLog, ...overrides }: Partial<OutboundDependencies> = {},
+): OutboundAssembly {
+  const clock = systemClock;
+  const random = systemRandom;
+  const time = new StorageTime(clock);
+  const store = makeStoreClients(settings.store, {
+    clock,
+    clockSampler: time,
+    ...storeCredential(settings.store),
+  });
+  const signIn = createSignIn(settings, {
+    rows: tableSignInRows(new TableRows(store.table(tableNames.ops))),
+    clock,
+    random,
+    log,
+  });
+  const login = createImapLogin({ ...settings.imap, tokens: signIn.tokens, clock });
+  const composer = new MimeComposer(settings.submissions);
+  const dependencies: OutboundDependencies = {
+    rows: new TableRows(store.table(tableNames.outbox)),
+    contents: new BlobContents(
+      store.blobs.getContainerClient(containerNames.outboundContent),
+      store.blobs.getContainerClient(settings.uploadContainer),
+    ),
+    queues: new StorageQueues(store.queues),
+    relay: new SmtpRelay({ server: settings.smtp, tokens: signIn.tokens, clock }),
+    sentItems: createImapSentItems(login),
+    composer,
+    rawMessages: composer,
+    time,
+    clock,
+    random,
+    numbers: { ...defaultNumbers, ...settings.outbound },
+    accounts: settings.accounts,
+    submissions: {
+      mailboxes: settings.mailboxes,
+      maxima: settings.submissions,
+      uploadContainer: settings.uploadContainer,
+    },
+    tagKey: signIn.tagKey,
+    log,
+    ...overrides,
+  };
+  return {
+    outbound: createOutbound(dependencies),
+    dependencies,
+    signIn,
+    store,
+    mailboxes: createImapMailboxes(login),
+  };
+}
+
+/** The inbound side over the same store and sign-in; what it needs to know of sent mail it asks the outbound side. */
+export function assembleInbound(
+  settings: Settings,
+  { dependencies, store, mailboxes }: OutboundAssembly,
+): Inbound {
+  const { clock, random, log } = dependencies;
+  return createInbound(settings.mailboxes, {
+    mailboxes,
+    ledger: new TableLedger(store.table(tableNames.inbound), random),
+    blobs: new ContainerInboundBlobs(store.blobs.getContainerClient(containerNames.inboundContent)),
+    notices: new NoticeQueue(store.queues.getQueueClient(queueNames.inboundMail)),
+    parser: createMimeParser({
+      worker: new URL('./exchange/mimeParserWorker.ts', import.meta.url),
+      clock,
+    }),
+    sent: {
+      lookUpSent: (by) => findSubmission(by, dependencies),
+      checkTag: (bridgeId, tag) => checkTag(bridgeId, tag, dependencies),
+      noteBounce: (bounce) => publishBounce(bounce, dependencies),
+    },
+    clock,
+    random,
+    log,
+    numbers: { ...inboundNumbers, ...settings.inbound },
+  });
+}
+
+const noLog: Log = () => undefined;

@@ -1,0 +1,26 @@
+// What the sending side knows of a message that something incoming refers to, and what it is told about a bounce. Declared
+// here because the inbound and the outbound module must agree and never import each other.
+import type { BouncedRecipient } from './statusEvent.ts';
+
+/** The submission that an incoming message belongs to. */
+export interface SentMessage {
+  readonly submissionId: string;
+  readonly mailbox: string;
+  /** ESM's own data, as it came with the submission. */
+  readonly correlation: unknown;
+}
+
+/** Limits of the sending side that Exchange reports by a bounce. */
+export type SenderLimit = 'recipientsPerDay' | 'tenantLimit' | 'senderBlocked';
+
+export interface BounceNote {
+  /** The stable id of the incoming message that reported it: the same bounce again changes nothing. */
+  readonly noticeId: string;
+  readonly submissionId: string;
+  readonly mailbox: string;
+  readonly recipients: readonly BouncedRecipient[];
+  /** The keyed tag is ours. An unverified bounce is only recorded. */
+  readonly verified: boolean;
+  /** The sending side is at a limit or blocked; honoured only if verified. */
+  readonly pauses?: SenderLimit;
+}

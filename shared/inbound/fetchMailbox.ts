@@ -1,0 +1,571 @@
+// One run over one mailbox, from the cursor to the end of the folder or of the time budget.
+//
+//  1  the lease: a conditional write of the mailbox's cursor row
+//  2  login and SELECT. If UIDVALIDITY changed or is 0, the whole folder is read again; known messages are recognised
+//  3  after-fetch actions that an earlier run recorded and did not do
+//  4  UIDs on the retry list, then those above the cursor, in batches:
+//       the beginnings of all messages in one FETCH, each message ingested (ingest.ts)
+//       one transaction: rows announced, actions recorded as pending, cursor moved, lease extended
+//       the after-fetch action; then the pending rows are removed
+//     While one batch is ingested the next one is fetched, and ingested as soon as there is capacity. A batch is committed
+//     after the one before it or not at all. Commands on the connection go one at a time.
+//  5  the cursor row releases the lease and says how the run went
+//
+// Nothing is moved, flagged or deleted before the transaction of step 4. A UID that fails is skipped and put on the retry
+// list. A run that lost its lease can't write any more: every write of the cursor is conditional.
+import type { TimeLeft } from '../deadline.ts';
+import { mailText, readHeaders } from '../mail/headers.ts';
+import { inboundEvents } from '../telemetry/inboundEvents.ts';
+import { KeyedMutex, OrderedGate, TaskPool } from './concurrency.ts';
+import type { InboundDependencies, MailboxContext } from './dependencies.ts';
+import { ingest, type RunContext, type Ingested } from './ingest.ts';
+import {
+  ImapStreamTrouble,
+  type Cursor,
+  type FetchedHead,
+  type ImapTrouble,
+  type Lease,
+  type MailboxSession,
+  type PendingAction,
+  type RetryUid,
+} from './ports.ts';
+import { Spool } from './rawMail.ts';
+import { retryDelayMs, troubleDetail } from './retryDelay.ts';
+import { identify } from './stableId.ts';
+
+export interface RunReport {
+  readonly mailbox: string;
+  /** `busy`: another run holds the lease; `lost`: another run took it over; `delayed`: not due yet, or no time left. */
+  readonly outcome: 'fetched' | 'failed' | 'busy' | 'lost' | 'delayed';
+  readonly announcedCount: number;
+  readonly duplicateCount: number;
+  readonly unparsedCount: number;
+  readonly actedCount: number;
+  /** Length of the retry list. */
+  readonly retryCount: number;
+  /** The folder holds more than this run could fetch. */
+  readonly hasMore: boolean;
+  readonly detail: string;
+}
+
+const retryListLimit = 200;
+/** A UID is tried in every run until it has failed this often, then in one run of sixteen. */
+const eagerTries = 8;
+const pendingLimit = 500;
+/** So many messages may come and go between two runs before another reader is suspected. */
+const concurrentReaderCount = 3;
+
+/** Fetches the mailbox within `time`. Trouble with storage or the server is a failed run, not an exception. */
+export async function fetchMailbox(
+  context: MailboxContext,
+  run: { readonly owner: string; readonly time: TimeLeft },
+  dependencies: InboundDependencies,
+): Promise<RunReport> {
+  const { ledger, clock, log, numbers } = dependencies;
+  const mailbox = context.hash;
+  const startedAt = clock.monotonic();
+  const now = clock.now();
+  const claim = { owner: run.owner, now, leaseUntil: now + numbers.leaseMs };
+  const answer = await ledger.acquireLease(context.key, claim);
+  if (answer.kind === 'busy') {
+    log(inboundEvents.runSkipped({ mailbox }));
+    return report(context, undefined, {
+      outcome: 'busy',
+      detail: 'Another run holds the lease of this mailbox.',
+    });
+  }
+  const result = await new FetchRun(context, run.time, answer, dependencies).run();
+  if (result.outcome === 'fetched') {
+    const { announcedCount, duplicateCount, unparsedCount, actedCount, retryCount, hasMore } = result;
+    const durationMs = Math.round(clock.monotonic() - startedAt);
+    log(
+      inboundEvents.runCompleted({
+        mailbox,
+        announcedCount,
+        duplicateCount,
+        unparsedCount,
+        actedCount,
+        retryCount,
+        hasMore,
+        durationMs,
+      }),
+    );
+  } else if (result.outcome === 'lost') {
+    log(inboundEvents.runSkipped({ mailbox }));
+  }
+  return result;
+}
+
+/** The messages of one transaction, as far as they were read. */
+interface Batch {
+  readonly uids: readonly number[];
+  /** Ids of messages that were announced under an earlier UIDVALIDITY, by UID. */
+  readonly known: ReadonlyMap<number, string>;
+  /** Ascending. */
+  readonly heads: readonly FetchedHead[];
+  readonly gone: readonly number[];
+}
+
+interface IngestResult {
+  readonly uid: number;
+  readonly result: Ingested | ImapTrouble;
+}
+
+/** One for each message of a batch that was read; each resolves when its message has ended. */
+type IngestResults = readonly Promise<IngestResult>[];
+
+/** Another run took the lease: unwinds to `run`, which stops. */
+class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+/** The session can't go on. */
+class SessionEnded extends Error {
+  override readonly name = 'SessionEnded';
+  readonly trouble: ImapTrouble;
+  constructor(trouble: ImapTrouble) {
+    super(trouble.detail);
+    this.trouble = trouble;
+  }
+}
+
+class FetchRun {
+  readonly #context: MailboxContext;
+  readonly #time: TimeLeft;
+  readonly #dependencies: InboundDependencies;
+  readonly #before: Cursor | undefined;
+  #lease: Lease;
+  #cursor: Cursor;
+  readonly #spool: Spool;
+  readonly #announcedIds = new Set<string>();
+  readonly #mutex = new KeyedMutex();
+  readonly #gate = new OrderedGate();
+  /** Why the connection takes no more commands. */
+  #ended: SessionEnded | undefined;
+  readonly #counts = { announcedCount: 0, duplicateCount: 0, unparsedCount: 0, actedCount: 0 };
+  /** Why no more actions are done in this run; they stay pending. Empty while they are done. */
+  #actionDetail = '';
+  /** How often a header fingerprint was recognised in this rescan: each entry of the ledger vouches for one message. */
+  readonly #recognised = new Map<string, number>();
+
+  constructor(
+    context: MailboxContext,
+    time: TimeLeft,
+    { lease, cursor }: { readonly lease: Lease; readonly cursor: Cursor | undefined },
+    dependencies: InboundDependencies,
+  ) {
+    this.#context = context;
+    this.#time = time;
+    this.#dependencies = dependencies;
+    this.#lease = lease;
+    this.#before = cursor;
+    this.#spool = new Spool(dependencies.random.id());
+    this.#cursor = cursor?.folder === context.mailbox.folder ? cursor : emptyCursor(context, cursor);
+  }
+
+  async run(): Promise<RunReport> {
+    let trouble: ImapTrouble | undefined;
+    try {
+      trouble = await this.#withSession();
+      // The access token expired during the session: once more, with a new one.
+      if (trouble?.kind === 'tokenExpired') trouble = await this.#withSession();
+    } catch (error) {
+      if (error instanceof LeaseLost) return this.#lost();
+      trouble = { kind: 'unavailable', detail: storageDetail(error) };
+    } finally {
+      await this.#spool.clear();
+    }
+    if (trouble !== undefined && this.#ranOutOfTime()) {
+      this.#cursor = { ...this.#cursor, hasMore: true };
+      trouble = undefined;
+    }
+    const now = this.#dependencies.clock.now();
+    this.#cursor = trouble === undefined ? this.#afterSuccess(now) : this.#afterFailure(trouble, now);
+    try {
+      const answer = await this.#dependencies.ledger.releaseLease(this.#lease, this.#cursor);
+      if (answer.kind === 'lost') return this.#lost();
+    } catch (error) {
+      // The lease expires by itself.
+      return this.#report('failed', storageDetail(error));
+    }
+    return this.#report(trouble === undefined ? 'fetched' : 'failed', this.#cursor.detail);
+  }
+
+  /** A long backlog that outlasts the run is no failure, unless nothing at all was done. */
+  #ranOutOfTime(): boolean {
+    const { announcedCount, duplicateCount, actedCount } = this.#counts;
+    return this.#time.remainingMs() <= 0 && announcedCount + duplicateCount + actedCount > 0;
+  }
+
+  #afterSuccess(now: number): Cursor {
+    return {
+      ...this.#cursor,
+      failureCount: 0,
+      retryAt: 0,
+      lastRunAt: now,
+      lastSuccessAt: now,
+      detail: this.#actionDetail,
+    };
+  }
+
+  #afterFailure(trouble: ImapTrouble, now: number): Cursor {
+    const { log, numbers } = this.#dependencies;
+    const failureCount = this.#cursor.failureCount + 1;
+    const delayMs = retryDelayMs(trouble, failureCount, numbers);
+    const detail = troubleDetail(trouble, this.#before);
+    log(
+      inboundEvents.runFailed({
+        mailbox: this.#context.hash,
+        reason: trouble.kind,
+        detail,
+        failureCount,
+        pausedForMs: delayMs,
+      }),
+    );
+    return { ...this.#cursor, failureCount, retryAt: now + delayMs, lastRunAt: now, detail };
+  }
+
+  #lost(): RunReport {
+    return this.#report('lost', 'Another run took over the lease of this mailbox.');
+  }
+
+  #report(outcome: RunReport['outcome'], detail: string): RunReport {
+    return report(this.#context, this.#cursor, { ...this.#counts, outcome, detail });
+  }
+
+  /** Returns the trouble that ended the session early. */
+  async #withSession(): Promise<ImapTrouble | undefined> {
+    const opened = await this.#dependencies.mailboxes.open(this.#context.mailbox, this.#time);
+    if (opened.kind === 'failed') return opened.trouble;
+    const { session } = opened;
+    this.#ended = undefined;
+    try {
+      const isRescan = this.#checkUidValidity(session);
+      await this.#finishPendingActions(session);
+      await this.#fetchBatches(session, isRescan);
+      return undefined;
+    } catch (error) {
+      if (error instanceof SessionEnded) return error.trouble;
+      throw error;
+    } finally {
+      await session.close();
+    }
+  }
+
+  /** True if a folder that was read before must be read from its beginning again. */
+  #checkUidValidity(session: MailboxSession): boolean {
+    const { uidValidity, lastUid } = this.#cursor;
+    if (uidValidity === session.uidValidity && uidValidity !== 0) return false;
+    const isRescan =
+      this.#before !== undefined && (uidValidity !== 0 || lastUid > 0 || session.uidValidity === 0);
+    if (isRescan) {
+      this.#dependencies.log(
+        inboundEvents.rescanStarted({
+          mailbox: this.#context.hash,
+          uidValidity: session.uidValidity,
+          previousUidValidity: uidValidity,
+        }),
+      );
+    }
+    this.#cursor = { ...this.#cursor, uidValidity: session.uidValidity, lastUid: 0, retryList: [] };
+    return isRescan;
+  }
+
+  async #finishPendingActions(session: MailboxSession): Promise<void> {
+    const { ledger, numbers } = this.#dependencies;
+    const pending = await ledger.pendingActions(this.#context.key, pendingLimit);
+    // UIDs of another UIDVALIDITY mean nothing now; the rescan finds these messages again, and acts.
+    const obsolete = pending.filter(
+      ({ uidValidity }) => uidValidity !== session.uidValidity || uidValidity === 0,
+    );
+    if (obsolete.length > 0) await ledger.clearActions(this.#context.key, obsolete);
+    const due = pending.filter((action) => !obsolete.includes(action));
+    for (let at = 0; at < due.length && this.#hasTime(); at += numbers.batchCount) {
+      await this.#act(session, due.slice(at, at + numbers.batchCount));
+    }
+  }
+
+  async #fetchBatches(session: MailboxSession, isRescan: boolean): Promise<void> {
+    const fresh = unwrap(await session.listAbove(this.#cursor.lastUid));
+    if (!isRescan) this.#detectConcurrentReader(session, fresh.uids);
+    const retries = this.#cursor.retryList.filter((one) => this.#isDue(one)).map(({ uid }) => uid);
+    const uids = [...retries, ...fresh.uids.filter((uid) => !retries.includes(uid))];
+    const { batchCount, messagesAtOnce } = this.#dependencies.numbers;
+    const pool = new TaskPool(messagesAtOnce);
+    let next: Promise<Batch> | undefined;
+    let committed = Promise.resolve();
+    let at = 0;
+    try {
+      for (; at < uids.length && this.#hasTime(); at += batchCount) {
+        const batch = await (next ?? this.#readBatch(session, uids.slice(0, batchCount), isRescan));
+        next = this.#readBatch(session, uids.slice(at + batchCount, at + 2 * batchCount), isRescan);
+        const results = await this.#startBatch(session, pool, batch, { previous: committed, next });
+        await committed;
+        committed = pool.track(this.#commit(session, batch, results));
+      }
+      await committed;
+    } finally {
+      await pool.idle();
+      await committed.catch(() => undefined);
+    }
+    this.#cursor = { ...this.#cursor, hasMore: at < uids.length };
+  }
+
+  /** One command at a time. A lost connection fails every later command too: all are given the first reason. */
+  #command<T>(task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run('connection', async () => {
+      if (this.#ended !== undefined) throw this.#ended;
+      try {
+        return await task();
+      } catch (error) {
+        if (error instanceof SessionEnded) this.#ended = error;
+        throw error;
+      }
+    });
+  }
+
+  /** Its failure surfaces where it is awaited, which may be never. */
+  #readBatch(session: MailboxSession, uids: readonly number[], isRescan: boolean): Promise<Batch> {
+    const reading = this.#command(() => this.#read(session, uids, isRescan));
+    reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #read(session: MailboxSession, uids: readonly number[], isRescan: boolean): Promise<Batch> {
+    const known =
+      isRescan && uids.length > 0 && this.#mayTrustHeaders(session)
+        ? await this.#recognise(session, uids)
+        : new Map<number, string>();
+    const wanted = uids.filter((uid) => !known.has(uid));
+    const { heads, gone } =
+      wanted.length === 0 ? { heads: [], gone: [] } : unwrap(await session.readHeads(wanted));
+    return { uids, known, heads: heads.toSorted((one, other) => one.uid - other.uid), gone };
+  }
+
+  /** Resolves when every message of the batch has started; each result resolves when its message has ended. */
+  async #startBatch(
+    session: MailboxSession,
+    pool: TaskPool,
+    batch: Batch,
+    neighbours: { readonly previous: Promise<void>; readonly next: Promise<Batch> },
+  ): Promise<IngestResults> {
+    const run: RunContext = {
+      context: this.#context,
+      session,
+      spool: this.#spool,
+      announcedIds: this.#announcedIds,
+      mutex: this.#mutex,
+      gate: this.#gate,
+    };
+    const started: IngestResults[number][] = [];
+    const long = batch.heads.filter(({ whole }) => !whole);
+    for (const head of batch.heads.filter(({ whole }) => whole)) {
+      await pool.capacity();
+      started.push(pool.start(() => this.#tryIngest(run, head)));
+    }
+    if (long.length === 0) return started;
+    // Long messages are streamed over the one connection: one after another, while nothing else uses it.
+    await neighbours.previous;
+    await neighbours.next.catch(() => undefined);
+    await Promise.all(started);
+    for (const head of long) {
+      const result = this.#tryIngest(run, head);
+      started.push(result);
+      await result;
+    }
+    return started;
+  }
+
+  /** A stream that ends early concerns this message only; everything else ends the run. */
+  async #tryIngest(run: RunContext, head: FetchedHead): Promise<IngestResult> {
+    try {
+      return { uid: head.uid, result: await ingest(head, run, this.#dependencies) };
+    } catch (error) {
+      if (error instanceof ImapStreamTrouble) return { uid: head.uid, result: error.trouble };
+      throw error;
+    }
+  }
+
+  /** The transaction of the batch once all its messages are ingested, then the after-fetch actions. */
+  async #commit(session: MailboxSession, batch: Batch, started: IngestResults): Promise<void> {
+    const { ledger, clock, log, numbers } = this.#dependencies;
+    const results = new Map((await Promise.all(started)).map(({ uid, result }) => [uid, result]));
+    const announced = new Set<string>();
+    const handled: PendingAction[] = [];
+    const retryList = new Map(this.#cursor.retryList.map((one) => [one.uid, one]));
+    let worst: ImapTrouble | undefined;
+    for (const uid of batch.uids) {
+      const result = results.get(uid);
+      const id = batch.known.get(uid) ?? (result !== undefined && 'id' in result ? result.id : undefined);
+      if (id !== undefined) {
+        retryList.delete(uid);
+        handled.push({ uidValidity: session.uidValidity, uid, id });
+        // Also if another copy was announced: its batch, or its session, may have ended before it was committed.
+        if (this.#announcedIds.has(id)) announced.add(id);
+        if (result?.kind === 'announced') {
+          this.#counts.announcedCount += 1;
+          if (!result.parsed) this.#counts.unparsedCount += 1;
+        } else {
+          this.#counts.duplicateCount += 1;
+        }
+      } else if (batch.gone.includes(uid)) {
+        retryList.delete(uid);
+      } else {
+        const trouble: ImapTrouble =
+          result !== undefined && 'detail' in result
+            ? result
+            : { kind: 'unavailable', detail: 'The server did not answer for this message.' };
+        const tryCount = (retryList.get(uid)?.tryCount ?? 0) + 1;
+        retryList.set(uid, { uid, tryCount });
+        const { detail } = trouble;
+        log(inboundEvents.retryScheduled({ mailbox: this.#context.hash, uid, tryCount, detail }));
+        if (result !== undefined) worst = trouble;
+      }
+    }
+    if (retryList.size > retryListLimit) {
+      throw new SessionEnded({
+        kind: 'unavailable',
+        detail: `More than ${retryListLimit} messages cannot be fetched; the mailbox stops until that changes.`,
+      });
+    }
+    const hasAction = this.#context.mailbox.afterFetch.kind !== 'none';
+    const cursor = {
+      ...this.#cursor,
+      lastUid: Math.max(this.#cursor.lastUid, ...batch.uids),
+      retryList: [...retryList.values()],
+    };
+    const answer = await ledger.advance(this.#lease, {
+      cursor,
+      announced: [...announced],
+      pending: hasAction ? handled : [],
+      leaseUntil: clock.now() + numbers.leaseMs,
+    });
+    if (answer.kind === 'lost') throw new LeaseLost();
+    this.#lease = answer.lease;
+    this.#cursor = cursor;
+    if (hasAction) await this.#command(() => this.#act(session, handled));
+    // A cut connection fails every later command as well: report the first reason.
+    if (worst !== undefined && worst.kind !== 'unavailable') throw new SessionEnded(worst);
+  }
+
+  /** Does the actions and removes their rows. If the server refuses them, they stay pending and fetching goes on. */
+  async #act(session: MailboxSession, due: readonly PendingAction[]): Promise<void> {
+    if (due.length === 0 || this.#actionDetail !== '') return;
+    const { ledger, log } = this.#dependencies;
+    const { afterFetch } = this.#context.mailbox;
+    const answer = await session.act(
+      due.map(({ uid }) => uid),
+      afterFetch,
+    );
+    if (answer.kind === 'ok') {
+      this.#counts.actedCount += due.length;
+      await ledger.clearActions(this.#context.key, due);
+      return;
+    }
+    const { detail } = answer.trouble;
+    log(inboundEvents.actionFailed({ mailbox: this.#context.hash, action: afterFetch.kind, detail }));
+    const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.refusal === true;
+    if (!goesOn) throw new SessionEnded(answer.trouble);
+    this.#actionDetail = detail;
+  }
+
+  /**
+   * If the server keeps no UIDs at all and mail stays in the folder, every run is a rescan, and fetching everything each
+   * time is out of the question. A change of UIDVALIDITY happens once in years: then every message is fetched and compared.
+   */
+  #mayTrustHeaders(session: MailboxSession): boolean {
+    const { kind } = this.#context.mailbox.afterFetch;
+    return session.uidValidity === 0 && (kind === 'none' || kind === 'seen');
+  }
+
+  /**
+   * In such a rescan, a message that was announced before is recognised by its header block alone, as often as the ledger
+   * knows it; every other message is fetched and compared.
+   */
+  async #recognise(session: MailboxSession, uids: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const { key } = this.#context;
+    const { headers } = unwrap(await session.readHeaders(uids));
+    const known = new Map<number, string>();
+    for (const [uid, bytes] of headers) {
+      const { baseId, headerFingerprint } = identify(key, readHeaders(mailText(bytes)), bytes);
+      const seenCount = this.#recognised.get(headerFingerprint) ?? 0;
+      const id = seenCount === 0 ? baseId : `${baseId}-${seenCount + 1}`;
+      // Two messages of one run may agree in their headers: only one announced in an earlier run is taken on trust.
+      if (this.#announcedIds.has(id)) continue;
+      const entry = await this.#dependencies.ledger.find(key, id);
+      if (entry?.state !== 'announced' || entry.headerFingerprint !== headerFingerprint) continue;
+      this.#recognised.set(headerFingerprint, seenCount + 1);
+      known.set(uid, id);
+    }
+    return known;
+  }
+
+  /** UIDs that were assigned since the last run and are not in the folder any more: another program takes mail away. */
+  #detectConcurrentReader(session: MailboxSession, fresh: readonly number[]): void {
+    if (this.#cursor.lastUid === 0 || session.uidNext <= this.#cursor.lastUid) return;
+    const arrivedCount = Math.max(session.uidNext - 1, ...fresh) - this.#cursor.lastUid;
+    const missingCount = arrivedCount - fresh.length;
+    if (missingCount <= 0) return;
+    const vanishedCount = this.#cursor.vanishedCount + missingCount;
+    this.#cursor = { ...this.#cursor, vanishedCount };
+    if (vanishedCount >= concurrentReaderCount) {
+      const { log } = this.#dependencies;
+      log(inboundEvents.concurrentReader({ mailbox: this.#context.hash, vanishedCount }));
+    }
+  }
+
+  #isDue({ uid, tryCount }: RetryUid): boolean {
+    // Spread by UID, so that a run never tries all hopeless ones at once.
+    return tryCount < eagerTries || (Math.floor(this.#dependencies.clock.now() / 60_000) + uid) % 16 === 0;
+  }
+
+  #hasTime(): boolean {
+    return this.#time.remainingMs() > this.#dependencies.numbers.reserveMs;
+  }
+}
+
+/** The answer itself; a failed one ends the session. */
+function unwrap<T extends object>(
+  answer: ({ readonly kind: 'ok' } & T) | { readonly kind: 'failed'; readonly trouble: ImapTrouble },
+): T {
+  if (answer.kind === 'failed') throw new SessionEnded(answer.trouble);
+  return answer;
+}
+
+function emptyCursor(context: MailboxContext, before: Cursor | undefined): Cursor {
+  return {
+    folder: context.mailbox.folder,
+    uidValidity: 0,
+    lastUid: 0,
+    retryList: [],
+    failureCount: before?.failureCount ?? 0,
+    retryAt: 0,
+    lastRunAt: before?.lastRunAt ?? 0,
+    lastSuccessAt: before?.lastSuccessAt ?? 0,
+    hasMore: false,
+    detail: '',
+    vanishedCount: 0,
+  };
+}
+
+function storageDetail(error: unknown): string {
+  const detail = error instanceof Error ? error.message.slice(0, 300) : 'unknown';
+  return `The run stopped; the next one continues from the cursor: ${detail}`;
+}
+
+export function report(
+  context: MailboxContext,
+  cursor: Cursor | undefined,
+  of: Pick<RunReport, 'outcome' | 'detail'> & Partial<RunReport>,
+): RunReport {
+  return {
+    announcedCount: 0,
+    duplicateCount: 0,
+    unparsedCount: 0,
+    actedCount: 0,
+    retryCount: cursor?.retryList.length ?? 0,
+    hasMore: cursor?.hasMore ?? false,
+    mailbox: context.mailbox.address,
+    ...of,
+  };
+}

@@ -1,0 +1,241 @@
+// What Entra's AADSTS numbers mean for an administrator: what happened, what to do, where. The number selects the
+// explanation and never, with the one exception in errorResponse.ts, what the program does.
+// Source: https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes and reports from the field.
+
+interface Explanation {
+  readonly codes: readonly number[];
+  readonly happened: string;
+  readonly remedy: string;
+}
+
+const connectAgain = 'Open the bridge’s page and connect the mailbox again, signed in as the mailbox itself.';
+const appRegistration = 'Entra admin center → App registrations → the bridge’s app';
+const enterpriseApplication = 'Entra admin center → Enterprise applications → the bridge’s app';
+const conditionalAccess = 'Entra admin center → Protection → Conditional Access';
+
+const explanations: readonly Explanation[] = [
+  {
+    codes: [700082, 70008],
+    happened: 'The saved sign-in was not used for 90 days and has ended.',
+    remedy: `${connectAgain} The daily refresh must have stopped: check that refreshTokens runs.`,
+  },
+  {
+    codes: [50173, 50132, 50133],
+    happened: 'The password was reset or the sessions were revoked, which ended the saved sign-in.',
+    remedy: connectAgain,
+  },
+  {
+    codes: [70043],
+    happened: 'A sign-in frequency rule of Conditional Access ended the saved sign-in.',
+    remedy: `Exempt this app from the rule (${conditionalAccess} → Policies) and connect the mailbox again, or use application sign-in.`,
+  },
+  {
+    codes: [700084],
+    happened:
+      'The redirect URI is registered for a single-page application, whose sign-ins end after 24 hours.',
+    remedy: `Register it under “Web” instead (${appRegistration} → Authentication), then connect the mailbox again.`,
+  },
+  {
+    codes: [50076, 50079, 50072, 50074, 50078],
+    happened: 'Entra now asks for a second factor, which only a person can give.',
+    remedy: connectAgain,
+  },
+  {
+    codes: [53000, 53001, 53002, 53003, 530032],
+    happened: 'Conditional Access blocked the sign-in.',
+    remedy: `Allow this app or the app’s outgoing addresses (${conditionalAccess} → Sign-in logs name the policy), then connect the mailbox again.`,
+  },
+  {
+    codes: [530035],
+    happened: 'The tenant’s security defaults blocked the sign-in.',
+    remedy:
+      'Replace security defaults by Conditional Access (Entra admin center → Properties → Manage security defaults), then connect the mailbox again.',
+  },
+  {
+    codes: [50053],
+    happened: 'The account is locked, or the sign-in came from an address with a bad reputation.',
+    remedy:
+      'Unlock the account or wait (Entra admin center → Users → the mailbox’s user → Sign-in logs), then connect the mailbox again.',
+  },
+  {
+    codes: [50055, 50144],
+    happened: 'The account’s password has expired.',
+    remedy: 'Change the password (Microsoft 365 admin center → Users), then connect the mailbox again.',
+  },
+  {
+    codes: [50057],
+    happened: 'The account is disabled. The user of a shared mailbox is disabled by design.',
+    remedy: 'Sign in as a delegate that is a real user and set it as smtpUser, or use application sign-in.',
+  },
+  {
+    codes: [50034, 50020, 51004],
+    happened: 'The account is not in this tenant.',
+    remedy: 'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
+  },
+  {
+    codes: [50105],
+    happened: 'The account is not assigned to the bridge’s app.',
+    remedy: `Assign it (${enterpriseApplication} → Users and groups), or switch “Assignment required” off.`,
+  },
+  {
+    codes: [65001, 65004, 90094],
+    happened: 'Consent to the app is missing, was declined, or an administrator must give it.',
+    remedy: `Grant admin consent (${enterpriseApplication} → Permissions), then connect the mailbox again.`,
+  },
+  {
+    codes: [650056],
+    happened: 'The app registration asks for none of the permissions that are needed.',
+    remedy: `Add IMAP.AccessAsUser.All and SMTP.Send (${appRegistration} → API permissions) and grant consent.`,
+  },
+  {
+    codes: [650057],
+    happened: 'The token was asked for a resource that the app registration does not list.',
+    remedy: `Add the Office 365 Exchange Online permissions (${appRegistration} → API permissions), or correct OAUTH_SCOPES.`,
+  },
+  {
+    codes: [500011],
+    happened: 'Exchange Online is not present in this tenant.',
+    remedy:
+      'Check that OAUTH_SCOPES name outlook.office365.com or outlook.office.com, and that the tenant has an Exchange Online licence.',
+  },
+  {
+    codes: [700016],
+    happened: 'No app with this client id is known in the tenant.',
+    remedy: `Compare OAUTH_CLIENT_ID with “Application (client) ID” (${appRegistration} → Overview), and the tenant with the one it was registered in.`,
+  },
+  {
+    codes: [7000112, 70001],
+    happened: 'The app is disabled in this tenant.',
+    remedy: `Switch “Enabled for users to sign in” on (${enterpriseApplication} → Properties).`,
+  },
+  {
+    codes: [90002],
+    happened: 'The tenant is not known to this authority: a wrong tenant id, or the wrong cloud.',
+    remedy: 'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID).',
+  },
+  {
+    codes: [50194],
+    happened: 'The app serves one tenant only, but the sign-in went to /common.',
+    remedy: 'Write the tenant id in OAUTH_AUTHORIZE_ENDPOINT in place of “common”.',
+  },
+  {
+    codes: [7000215],
+    happened: 'The client secret is wrong; often the secret’s ID was pasted in place of its value.',
+    remedy: `Make a new secret, copy its Value (${appRegistration} → Certificates & secrets), and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity.`,
+  },
+  {
+    codes: [7000222],
+    happened: 'The client secret has expired.',
+    remedy: `Make a new one (${appRegistration} → Certificates & secrets) and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity, which never expires.`,
+  },
+  {
+    codes: [7000218],
+    happened: 'Entra requires client authentication, and none was sent.',
+    remedy: `Give the app a credential: the managed identity as federated credential (${appRegistration} → Certificates & secrets → Federated credentials), a certificate or a secret.`,
+  },
+  {
+    codes: [700025],
+    happened: 'A secret was sent for an app that is registered as a public client.',
+    remedy: `Register the redirect URI under “Web” (${appRegistration} → Authentication) and switch public client flows off.`,
+  },
+  {
+    codes: [700027, 50012, 700024, 700021, 70021, 700211, 700212, 700213],
+    happened: 'Entra did not accept the certificate or the managed identity’s token as the app’s credential.',
+    remedy: `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${appRegistration} → Certificates & secrets). A new federated credential needs some minutes.`,
+  },
+  {
+    codes: [50011, 900971],
+    happened: 'The redirect URI is not registered for the app, letter by letter.',
+    remedy: `Add it under “Web” (${appRegistration} → Authentication).`,
+  },
+  {
+    codes: [54005, 70000],
+    happened: 'The authorization code was used already or has expired.',
+    remedy: 'Start connecting the mailbox again, and open the link only once.',
+  },
+  {
+    codes: [501481],
+    happened: 'The sign-in was not finished in the browser that started it (PKCE).',
+    remedy: 'Start connecting the mailbox again, in one browser and one tab.',
+  },
+  {
+    codes: [70011, 28002, 700023, 900144],
+    happened: 'The scopes are wrong or missing.',
+    remedy:
+      'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send, nothing else.',
+  },
+  {
+    codes: [700022],
+    happened: 'The scopes name two resources in one request.',
+    remedy: 'Use one host in all of OAUTH_SCOPES: outlook.office365.com or outlook.office.com.',
+  },
+  {
+    codes: [50196, 90055],
+    happened: 'Entra answers that tokens are requested too often.',
+    remedy:
+      'Nothing needs doing: the bridge waits. If it lasts, look for another program that uses the same app.',
+  },
+  {
+    codes: [90033, 90006, 50033, 90024, 90012],
+    happened: 'Entra has a temporary fault.',
+    remedy: 'Nothing needs doing: the bridge tries again. See https://status.cloud.microsoft if it lasts.',
+  },
+];
+
+/** For responses without a known number: the OAuth error codes (RFC 6749 5.2, OpenID Connect). */
+const byError: Readonly<Record<string, Omit<Explanation, 'codes'>>> = {
+  invalid_grant: { happened: 'The saved sign-in is no longer valid.', remedy: connectAgain },
+  interaction_required: { happened: 'Entra requires a person to sign in.', remedy: connectAgain },
+  login_required: { happened: 'Entra requires a person to sign in.', remedy: connectAgain },
+  consent_required: {
+    happened: 'Consent to the app is missing.',
+    remedy: `Grant admin consent (${enterpriseApplication} → Permissions), then connect the mailbox again.`,
+  },
+  invalid_client: {
+    happened: 'Entra did not accept the app’s credential.',
+    remedy: `Check client id and credential (${appRegistration} → Certificates & secrets).`,
+  },
+  unauthorized_client: {
+    happened: 'The app may not sign in in this way.',
+    remedy: `Check client id and tenant (${appRegistration} → Overview).`,
+  },
+  invalid_scope: { happened: 'The scopes are not accepted.', remedy: 'Check OAUTH_SCOPES.' },
+  invalid_resource: { happened: 'The resource is not known in this tenant.', remedy: 'Check OAUTH_SCOPES.' },
+  access_denied: {
+    happened: 'The person declined, or may not consent.',
+    remedy: 'Start connecting the mailbox again and accept, or let an administrator grant consent.',
+  },
+  temporarily_unavailable: {
+    happened: 'Entra has a temporary fault.',
+    remedy: 'Nothing needs doing: the bridge tries again.',
+  },
+};
+
+const byCode: ReadonlyMap<number, Explanation> = new Map(
+  explanations.flatMap((sentence) => sentence.codes.map((code) => [code, sentence] as const)),
+);
+
+/** Every number that has an explanation of its own. */
+export const knownCodes: readonly number[] = [...byCode.keys()];
+
+export interface TokenError {
+  /** RFC 6749 error code. */
+  readonly error: string;
+  /** The number after AADSTS. */
+  readonly code?: number;
+  readonly correlationId?: string;
+}
+
+/** One paragraph for the administrator: what happened, what to do, where; code and correlation id in brackets. */
+export function explainTokenError({ error, code, correlationId }: TokenError): string {
+  const sentence = (code === undefined ? undefined : byCode.get(code)) ??
+    byError[error] ?? {
+      happened: 'Entra refused to give a token.',
+      remedy: `Look the code up, and the sign-in in ${enterpriseApplication} → Sign-in logs.`,
+    };
+  const reference = [
+    code === undefined ? error : `AADSTS${code}`,
+    ...(correlationId === undefined ? [] : [`correlation id ${correlationId}`]),
+  ].join(', ');
+  return `${sentence.happened} ${sentence.remedy} (${reference})`;
+}

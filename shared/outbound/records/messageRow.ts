@@ -1,0 +1,259 @@
+// How a message is written into its rows and read back: every column name of a message is in this file. A row of
+// another version is not read: decoding throws, and nothing of it is touched.
+import { z } from 'zod';
+import type { RecipientOutcome } from '../../contract/statusEvent.ts';
+import type { Field, Fields, Row } from '../ports.ts';
+import { chunkColumns, getText, putText } from './chunks.ts';
+import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey } from './keys.ts';
+import type { Lane } from './keys.ts';
+import { remaining } from './message.ts';
+import type { Message, Progress } from './message.ts';
+
+const version = 1;
+
+// ---- the row that lists the message ----------------------------------------------------------------------
+
+/** The index row of a message; undefined if no row lists it. */
+export function indexRow(message: Message): { readonly key: string; readonly fields: Fields } | undefined {
+  const { indexEntry, id, mailbox, attempt } = message;
+  switch (indexEntry.kind) {
+    case 'due':
+      return {
+        key: dueKey(message.lane, indexEntry.at, id),
+        fields: { mailbox, attempt, recipients: remaining(message).length },
+      };
+    case 'inDoubt':
+      return { key: inDoubtKey(indexEntry.lookupAt, id), fields: { attempt, lookup: indexEntry.lookup } };
+    case 'suspended':
+      return { key: suspendedKey(indexEntry.group, indexEntry.at, id), fields: { mailbox } };
+    case 'none':
+      return undefined;
+  }
+}
+
+/** What the row of a due message says without its message. */
+export interface DueRow {
+  readonly key: string;
+  readonly lane: Lane;
+  /** UTC ms. */
+  readonly at: number;
+  readonly id: string;
+  readonly mailbox: string;
+  readonly recipientCount: number;
+}
+
+const dueColumns = z.object({ mailbox: z.string(), recipients: z.number() });
+
+/** Undefined for a row that lists no due message. */
+export function decodeDueRow({ key, fields }: Pick<Row, 'key' | 'fields'>): DueRow | undefined {
+  const named = parseDueKey(key);
+  const columns = dueColumns.safeParse(fields);
+  if (named === undefined || !columns.success) return undefined;
+  return { key, ...named, mailbox: columns.data.mailbox, recipientCount: columns.data.recipients };
+}
+
+// ---- the message's own row -------------------------------------------------------------------------------
+
+/** The whole row, for its insertion. `recipientsBlob` names the recipients' blob if they are too long for a row. */
+export function encodeMessage(message: Message, recipientsBlob: string): Fields {
+  return {
+    version,
+    hash: message.hash,
+    submissionHash: message.submissionHash,
+    mailbox: message.mailbox,
+    lane: message.lane,
+    ...(typeof message.content === 'string'
+      ? { contentBlob: message.content }
+      : { content: message.content }),
+    ...putText('blobs', JSON.stringify(message.blobs)),
+    messageId: message.messageId,
+    acceptedAt: message.acceptedAt,
+    datedAt: message.datedAt,
+    ...putText('correlation', JSON.stringify(message.correlation ?? null)),
+    ...encodeProgress(message, recipientsBlob),
+  };
+}
+
+/** What changes, complete: a merge can't remove a property, so absence is written as '' or 0. */
+export function encodeProgress(progress: Progress, recipientsBlob: string): Fields {
+  return {
+    state: progress.state,
+    indexEntry: JSON.stringify(progress.indexEntry),
+    expiresAt: progress.expiresAt ?? 0,
+    attempt: progress.attempt,
+    recipientsBlob,
+    ...putText('recipients', recipientsBlob === '' ? encodeRecipients(progress.recipients) : ''),
+    deferrals: progress.deferrals,
+    deferredMs: progress.deferredMs,
+    sequence: progress.sequence,
+    serverMessageId: progress.serverMessageId ?? '',
+    reason: progress.reason ?? '',
+    detail: progress.detail ?? '',
+    remedy: progress.remedy ?? '',
+    changedAt: progress.changedAt,
+    charged: progress.charged,
+    chargedAt: progress.chargedAt,
+    ...putText('history', JSON.stringify(progress.history)),
+    ...putText('bounces', JSON.stringify(progress.bounces)),
+  };
+}
+
+export const encodeRecipients = (recipients: readonly RecipientOutcome[]): string =>
+  JSON.stringify(recipients);
+
+const recipients = z.array(
+  z.object({
+    address: z.string(),
+    state: z.enum(['pending', 'sent', 'deferred', 'failed', 'inDoubt']),
+    attempt: z.number().exactOptional(),
+    code: z.number().exactOptional(),
+    enhanced: z.string().exactOptional(),
+    detail: z.string().exactOptional(),
+  }),
+);
+
+const indexEntry = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('due'), at: z.number() }),
+  z.object({
+    kind: z.literal('inDoubt'),
+    lookupAt: z.number(),
+    lookup: z.union([z.literal(1), z.literal(2)]),
+    claimedAt: z.number(),
+  }),
+  z.object({
+    kind: z.literal('suspended'),
+    group: z.union([z.literal('failed'), z.literal('inDoubt'), z.object({ mailbox: z.string() })]),
+    at: z.number(),
+  }),
+  z.object({ kind: z.literal('none') }),
+]);
+const history = z.array(z.object({ at: z.number(), type: z.string(), detail: z.string().exactOptional() }));
+const columns = z.object({
+  version: z.literal(version),
+  hash: z.string(),
+  submissionHash: z.string(),
+  mailbox: z.string(),
+  lane: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  content: z.instanceof(Uint8Array).optional(),
+  contentBlob: z.string().optional(),
+  messageId: z.string(),
+  acceptedAt: z.number(),
+  datedAt: z.number(),
+  expiresAt: z.number(),
+  state: z.enum(['waiting', 'sent', 'failed', 'inDoubt', 'held', 'expired', 'cancelled']),
+  indexEntry: z.string(),
+  attempt: z.number(),
+  recipientsBlob: z.string(),
+  deferrals: z.number(),
+  deferredMs: z.number(),
+  sequence: z.number(),
+  serverMessageId: z.string(),
+  reason: z.string(),
+  detail: z.string(),
+  remedy: z.string(),
+  changedAt: z.number(),
+  charged: z.number(),
+  chargedAt: z.number(),
+});
+
+/** Where a row's recipients are: in it, or in a blob of the content store. */
+export function recipientsIn(fields: Fields): { readonly text: string } | { readonly blob: string } {
+  const blob = fields['recipientsBlob'];
+  if (typeof blob === 'string' && blob !== '') return { blob };
+  return { text: getText(fields, 'recipients') ?? '[]' };
+}
+
+/** The message of a row; `recipientsText` is what `recipientsIn` led to. Throws for a row of another version. */
+export function decodeMessage({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message {
+  const { version: _, content, contentBlob, expiresAt, recipientsBlob: __, ...row } = columns.parse(fields);
+  const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
+  const correlation = z.json().parse(json('correlation'));
+  const { serverMessageId, reason, detail, remedy, ...always } = row;
+  return {
+    ...always,
+    id: key.slice(messageKey('').length),
+    content: content ?? contentBlob ?? '',
+    blobs: z.array(z.string()).parse(json('blobs')),
+    ...(expiresAt === 0 ? {} : { expiresAt }),
+    ...(correlation === null ? {} : { correlation }),
+    indexEntry: indexEntry.parse(JSON.parse(row.indexEntry)),
+    recipients: recipients.parse(JSON.parse(recipientsText)),
+    ...withoutEmpty({ serverMessageId, reason, detail, remedy }),
+    history: history.parse(json('history')),
+    bounces: z.array(z.string()).parse(json('bounces')),
+  };
+}
+
+// ---- what is read of many rows at once -------------------------------------------------------------------
+
+const summary = columns.pick({
+  mailbox: true,
+  state: true,
+  attempt: true,
+  acceptedAt: true,
+  changedAt: true,
+  reason: true,
+  detail: true,
+  remedy: true,
+});
+export const summaryColumns: readonly string[] = Object.keys(summary.shape);
+
+/** A message as a list shows it. */
+export type MessageSummary = Pick<
+  Message,
+  'id' | 'mailbox' | 'state' | 'attempt' | 'acceptedAt' | 'changedAt' | 'reason' | 'detail' | 'remedy'
+>;
+
+/** Undefined for a row of another version. */
+export function decodeSummary({ key, fields }: Pick<Row, 'key' | 'fields'>): MessageSummary | undefined {
+  const read = summary.safeParse(fields);
+  if (!read.success) return undefined;
+  const { reason, detail, remedy, ...always } = read.data;
+  return { ...always, id: idAtEnd(key), ...withoutEmpty({ reason, detail, remedy }) };
+}
+
+const charge = columns.pick({ attempt: true, charged: true, chargedAt: true });
+export const chargeColumns: readonly string[] = Object.keys(charge.shape);
+
+/** What a message has used of the limits; nothing for a row of another version. */
+export const decodeCharge = (fields: Fields): z.infer<typeof charge> =>
+  charge.safeParse(fields).data ?? { attempt: 0, charged: 0, chargedAt: 0 };
+
+/** Of a row that may be of any version: what can't be read is kept, and so are the blobs that can be. */
+const retained = z.object({
+  state: z.string().catch(''),
+  changedAt: z.number().catch(Number.POSITIVE_INFINITY),
+  contentBlob: z.string().catch(''),
+  recipientsBlob: z.string().catch(''),
+});
+export const retentionColumns: readonly string[] = [...Object.keys(retained.shape), ...chunkColumns('blobs')];
+
+/** Whether the message is finished and since when; and the names of the blobs that it needs. */
+export function decodeRetention(fields: Fields): {
+  readonly isFinished: boolean;
+  readonly changedAt: number;
+  readonly blobs: readonly string[];
+} {
+  const { state, changedAt, contentBlob, recipientsBlob } = retained.parse(fields);
+  const blobs = z
+    .array(z.string())
+    .catch([])
+    .parse(JSON.parse(getText(fields, 'blobs') ?? '[]'));
+  return {
+    isFinished: state === 'sent' || state === 'expired' || state === 'cancelled',
+    changedAt,
+    blobs: [contentBlob, recipientsBlob, ...blobs].filter((name) => name !== ''),
+  };
+}
+
+/** A merge writes absent text as ''. */
+function withoutEmpty<Name extends string>(
+  texts: Readonly<Record<Name, string>>,
+): Partial<Record<Name, string>> {
+  const present = Object.entries<string>(texts).filter(([, text]) => text !== '');
+  return Object.fromEntries(present) as Partial<Record<Name, string>>;
+}
+
+/** About how much a field weighs in a transaction. */
+export const fieldBytes = (field: Field): number =>
+  typeof field === 'string' ? 2 * field.length : field instanceof Uint8Array ? field.length : 8;

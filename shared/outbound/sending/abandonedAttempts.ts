@@ -1,0 +1,44 @@
+// Attempts that nobody settled by their deadline: the process died, or stood still for too long. How far their
+// dialogs came is not known, so their messages are put in doubt. Their slots stay as they are: the server may accept
+// until deadline + grace.
+import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import { abandonAttempt } from '../policy/transitions.ts';
+import type { Transition } from '../policy/transitions.ts';
+import type { AccountState, ActiveAttempt } from '../records/accountState.ts';
+import { writeTransition } from '../store/writes.ts';
+import type { LeaseSession } from './leaseSession.ts';
+
+/** Attempts put in doubt by one transaction. */
+const mostAtOnce = 20;
+
+/** `isOurs` says of an attempt's tag that it is in flight here. True if there was an abandoned one. Throws StorageTrouble. */
+export async function markAbandonedInDoubt(
+  isOurs: (tag: string) => boolean,
+  session: LeaseSession,
+): Promise<boolean> {
+  const { time, numbers, log } = session.dependencies;
+  const abandonedIn = ({ activeAttempts }: AccountState): readonly ActiveAttempt[] =>
+    activeAttempts
+      .filter(({ deadline, tag }) => deadline < time.earliest() && !isOurs(tag))
+      .slice(0, mostAtOnce);
+  if (abandonedIn(session.state).length === 0) return false;
+  const abandoned = await session.ifOwner<readonly ActiveAttempt[]>([], async (state) => {
+    const overdue = abandonedIn(state);
+    if (overdue.length === 0) return { result: [] };
+    const transitions: Transition[] = [];
+    for (const active of overdue) {
+      const message = await session.transactions.readMessage(active.id);
+      if (message?.state === 'waiting')
+        transitions.push(abandonAttempt(message, active, time.earliest(), numbers));
+    }
+    const written = await Promise.all(
+      transitions.map((transition) => writeTransition(transition, session.dependencies)),
+    );
+    const activeAttempts = state.activeAttempts.filter((active) => !overdue.includes(active));
+    return { state: { ...state, activeAttempts }, operations: written.flat(), result: overdue };
+  });
+  session.publisher.expectMore();
+  for (const { id, attempt } of abandoned)
+    log(outboundEvents.attemptAbandoned({ account: session.key, id, attempt }));
+  return abandoned.length > 0;
+}

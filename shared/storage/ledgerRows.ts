@@ -1,0 +1,125 @@
+// The rows of the table `inbound`, one partition per mailbox: their keys and columns, and how they are read and written.
+// No other file names a column.
+//
+//   cursor                          lease (`leaseTag`, `leaseUntil`), `writeId` of the last write, and the cursor as JSON
+//   message|<id>                    what the ledger keeps of a message
+//   pending|<uidValidity>|<uid>     an after-fetch action that is due
+import { z } from 'zod';
+import type { Cursor, MessageEntry, PendingAction } from '../inbound/ports.ts';
+
+/** A row without its partition, as the table SDK takes it. */
+export interface LedgerRow {
+  readonly rowKey: string;
+  readonly [column: string]: unknown;
+}
+
+const cursorSchema = z.object({
+  folder: z.string(),
+  uidValidity: z.number(),
+  lastUid: z.number(),
+  retryList: z.array(z.object({ uid: z.number(), tryCount: z.number() })),
+  failureCount: z.number(),
+  retryAt: z.number(),
+  lastRunAt: z.number(),
+  lastSuccessAt: z.number(),
+  hasMore: z.boolean(),
+  detail: z.string(),
+  vanishedCount: z.number(),
+});
+
+const cursorColumns = z.object({
+  etag: z.string(),
+  leaseTag: z.string(),
+  leaseUntil: z.number(),
+  writeId: z.string(),
+  cursor: z.string().optional(),
+});
+
+const messageColumns = z.object({
+  id: z.string(),
+  state: z.enum(['stored', 'announced']),
+  headerFingerprint: z.string(),
+  contentFingerprint: z.string(),
+  rawSha256: z.string(),
+  sizeBytes: z.number(),
+  kind: z.string(),
+  folder: z.string(),
+  uidValidity: z.number(),
+  uid: z.number(),
+});
+
+const pendingColumns = z.object({ uidValidity: z.number(), uid: z.number(), id: z.string() });
+
+export const cursorKey = 'cursor';
+export const messageKey = (id: string): string => `message|${id}`;
+export const pendingKey = ({ uidValidity, uid }: PendingAction): string =>
+  `pending|${String(uidValidity).padStart(10, '0')}|${String(uid).padStart(10, '0')}`;
+/** The rows of pending actions: from <= key < to. */
+export const pendingRange = { from: 'pending|', to: 'pending}' } as const;
+
+/** Who holds the lease of a mailbox and until when (UTC ms); the tag is empty if nobody does. */
+export interface LeaseColumns {
+  readonly leaseTag: string;
+  readonly leaseUntil: number;
+}
+
+export interface CursorRow extends LeaseColumns {
+  readonly etag: string;
+  /** Differs for each write: tells whether a write whose answer was lost was applied. */
+  readonly writeId: string;
+  /** Undefined for a mailbox whose first run has not committed anything. */
+  readonly cursor: Cursor | undefined;
+}
+
+export function readCursorRow(entity: object): CursorRow {
+  const { cursor, ...row } = cursorColumns.parse(entity);
+  return { ...row, cursor: cursor === undefined ? undefined : cursorSchema.parse(JSON.parse(cursor)) };
+}
+
+/** Without a cursor, a merge leaves the old one as it is. */
+export function cursorRow(lease: LeaseColumns, writeId: string, cursor?: Cursor): LedgerRow {
+  return {
+    rowKey: cursorKey,
+    leaseTag: lease.leaseTag,
+    leaseUntil: double(lease.leaseUntil),
+    writeId,
+    ...(cursor === undefined ? {} : { cursor: JSON.stringify(cursor) }),
+  };
+}
+
+export function readMessageRow(entity: object): MessageEntry {
+  return messageColumns.parse(entity);
+}
+
+export function messageRow(entry: MessageEntry): LedgerRow {
+  return {
+    rowKey: messageKey(entry.id),
+    ...entry,
+    sizeBytes: double(entry.sizeBytes),
+    uid: double(entry.uid),
+    uidValidity: double(entry.uidValidity),
+  };
+}
+
+/** To be merged into the message's row. */
+export function announcedRow(id: string): LedgerRow {
+  return { rowKey: messageKey(id), state: 'announced' satisfies MessageEntry['state'] };
+}
+
+export function readPendingRow(entity: object): PendingAction {
+  return pendingColumns.parse(entity);
+}
+
+export function pendingRow(action: PendingAction): LedgerRow {
+  return {
+    rowKey: pendingKey(action),
+    uidValidity: double(action.uidValidity),
+    uid: double(action.uid),
+    id: action.id,
+  };
+}
+
+/** The SDK writes a number as Int32 or Double by its value; one column should keep one type. */
+function double(value: number): { readonly type: 'Double'; readonly value: string } {
+  return { type: 'Double', value: String(value) };
+}
