@@ -83,16 +83,16 @@ function settingsPage(): string {
 Written by \`npm run schemas\` from the tables that the parser uses (shared/config/); a test fails if it is stale.
 
 Settings are environment variables: app settings in Azure, \`local.settings.json\` on a developer's machine. They are read once, at
-the first call of a function; everything wrong with them is reported at once, each with its name and a remedy. Blank counts as
+the first call of a function; all problems are reported together, each with its name and a remedy. A blank value counts as
 absent. A misspelled name is a mistake too. The defaults of the deployment are in \`infra/settings.json\`.
 
 ${table(['Setting', 'Required', 'Without it', 'What'], settings)}
 
 ## MAILBOXES
 
-A JSON array, at most 100 mailboxes in all. With nothing but addresses and ways of signing in, a hundred of them are some 6,500
-characters; with every field written out, some 40,000. App Service is reported to take about 10,000 characters in one app setting, so
-the array may be continued in \`MAILBOXES_2\` to \`MAILBOXES_5\`, each an array of its own. The same address twice, in whatever case, is a
+A JSON array, at most 100 mailboxes in all. A hundred of them take about 6,500 characters with only address and signIn,
+and about 40,000 with every field. App Service is reported to take about 10,000 characters in one app setting, so
+the array may be continued in \`MAILBOXES_2\` to \`MAILBOXES_5\`, each an array of its own. The same address twice, ignoring case, is a
 mistake.
 
 \`\`\`json
@@ -105,7 +105,7 @@ mistake.
 
 ${table(['Field', 'Without it', 'What'], fields)}
 
-Mailboxes with the same \`smtpUser\` (in whatever case) are one account: they share its limits, and the lowest hold. A shared mailbox
+Mailboxes with the same \`smtpUser\` (ignoring case) are one account: they share its limits, and the lowest apply. A shared mailbox
 signed in by a delegate is read as itself (\`imapUser\`: its address) and sends as the delegate (\`smtpUser\`).
 
 ## ESM_MAIL_SETTINGS
@@ -119,13 +119,13 @@ mail.oauth.client.id = 66666666-7777-8888-9999-000000000000
 mail.oauth.scopes = https://outlook.office365.com/IMAP.AccessAsUser.All,https://outlook.office365.com/SMTP.Send
 \`\`\`
 
-Lines, a table's rows or all in one line; \`=\`, \`:\`, \`|\` or white space between name and value. Put right: a lost slash (\`https:/\`), quotation
-marks, invisible characters, commas or spaces between scopes, a missing \`offline_access\`. Named as a mistake: \`{tenantID}\` left in, \`common\`
+Lines, a table's rows or all in one line; \`=\`, \`:\`, \`|\` or white space between name and value. Corrected silently: a lost slash (\`https:/\`), quotation
+marks, invisible characters, commas or spaces between scopes, a missing \`offline_access\`. Reported as a mistake: \`{tenantID}\` left in, \`common\`
 for a tenant, the token endpoint or the old one, scopes of two hosts or of Microsoft Graph, a scope cut in two.
 
 ## OUTBOUND_NUMBERS, INBOUND_NUMBERS
 
-For demonstrations and tests that must not take ten minutes. Production leaves them out: the defaults are what the promises were proved with.
+For demonstrations and tests that must not take ten minutes. Leave them out in production: the guarantees were verified with the defaults.
 
 ${table(['Number of sending', 'Default', 'Bounds'], numbers(adjustableNumbers, defaultNumbers))}
 

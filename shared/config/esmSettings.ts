@@ -1,6 +1,6 @@
 // ESM's four platform settings (Platform Settings > Mail Settings), as its manual prints them, pasted into one
 // setting. A paste may hold lines, a table row by row, or all of it in one line, with =, : or a tab between name
-// and value. What a copy loses without becoming ambiguous is put right; the rest is named.
+// and value. What copying loses without ambiguity is corrected; the rest is reported.
 import type { Problems } from './problems.ts';
 
 export interface EsmSettings {
@@ -20,7 +20,7 @@ type Name = (typeof names)[number];
 /** At most this much of a paste is read. */
 const pasteCharacters = 8_000;
 
-/** Finds the four values. Undefined, with problems noted, where one is missing or there twice. */
+/** Finds the four values. Undefined, with problems added, if one is missing or given twice. */
 export function readEsmSettings(pasted: string, problems: Problems): EsmSettings | undefined {
   const before = problems.found.length;
   const values = new Map<string, string>();

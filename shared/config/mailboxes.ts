@@ -5,7 +5,7 @@ import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import { textOf, type Environment, type Problems } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
 
-/** One pass over all of them must fit a timer's life, and their settings a template. */
+/** One run over all of them must fit one invocation, and their settings a template. */
 export const mailboxesCount = 100;
 
 /** What Exchange Online allows one account (learn.microsoft.com, SMTP AUTH client submission). */
@@ -38,7 +38,7 @@ export const mailboxFields: Readonly<
   },
 };
 
-/** Reads MAILBOXES and its continuations. What is faulty is left out of the answer and noted. */
+/** Reads MAILBOXES and its continuations. A faulty one is left out of the answer and reported. */
 export function readMailboxes(environment: Environment, problems: Problems): readonly Mailbox[] {
   const mailboxes: Mailbox[] = [];
   let count = 0;
@@ -52,7 +52,7 @@ export function readMailboxes(environment: Environment, problems: Problems): rea
     for (const [index, written] of readArray(text, name, problems).entries()) {
       count += 1;
       if (count > mailboxesCount) break;
-      const place = new Place(problems, name, `${name}[${index}]`);
+      const place = new JsonPath(problems, name, `${name}[${index}]`);
       const mailbox = readMailbox(written, place);
       const twin = mailboxes.find(
         ({ address }) => mailbox !== undefined && sameAddress(address, mailbox.address),
@@ -60,7 +60,7 @@ export function readMailboxes(environment: Environment, problems: Problems): rea
       if (twin !== undefined)
         place.add(
           '.address',
-          `is there twice (${quoteBriefly(twin.address)}; case does not tell mailboxes apart); remove one`,
+          `is there twice (${quoteBriefly(twin.address)}; addresses are compared without regard to case); remove one`,
         );
       else if (mailbox !== undefined) mailboxes.push(mailbox);
     }
@@ -94,8 +94,8 @@ function readArray(text: string, name: string, problems: Problems): readonly unk
   return [];
 }
 
-/** A spot in the JSON, for words. */
-class Place {
+/** A path in the JSON, for problems. */
+class JsonPath {
   readonly #problems: Problems;
   readonly #setting: string;
   readonly #path: string;
@@ -111,7 +111,7 @@ class Place {
   }
 }
 
-function readMailbox(written: unknown, place: Place): Mailbox | undefined {
+function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
   if (!isRecord(written)) {
     place.add('', `must be an object such as {"address":"desk@example.com"}, and is ${kindOf(written)}`);
     return undefined;
@@ -141,7 +141,7 @@ function refuseUnknown(
   written: Readonly<Record<string, unknown>>,
   known: readonly string[],
   path: string,
-  place: Place,
+  place: JsonPath,
 ): void {
   for (const name of Object.keys(written).slice(0, 50)) {
     if (known.includes(name)) continue;
@@ -149,8 +149,8 @@ function refuseUnknown(
     place.add(
       `${path}.${joinPath('', name)}`,
       near === undefined
-        ? `is no field of it; the fields are ${known.join(', ')}`
-        : `is no field of it; write ${near}`,
+        ? `is not a field; the fields are ${known.join(', ')}`
+        : `is not a field; write ${near}`,
     );
   }
 }
@@ -159,7 +159,7 @@ function readUser(
   written: Readonly<Record<string, unknown>>,
   field: 'address' | 'imapUser' | 'smtpUser',
   fallback: string | undefined,
-  place: Place,
+  place: JsonPath,
 ): string | undefined {
   // A template may write null for what it leaves out.
   const value = written[field] ?? fallback;
@@ -178,7 +178,7 @@ function readUser(
   return undefined;
 }
 
-function readSignIn(written: Readonly<Record<string, unknown>>, place: Place): Mailbox['signIn'] {
+function readSignIn(written: Readonly<Record<string, unknown>>, place: JsonPath): Mailbox['signIn'] {
   const value = written['signIn'] ?? 'delegated';
   if (value === 'delegated' || value === 'application') return value;
   place.add('.signIn', 'must be "delegated" or "application"');
@@ -188,7 +188,7 @@ function readSignIn(written: Readonly<Record<string, unknown>>, place: Place): M
 function readFlag(
   written: Readonly<Record<string, unknown>>,
   field: 'send' | 'receive',
-  place: Place,
+  place: JsonPath,
 ): boolean {
   const value = written[field] ?? true;
   if (typeof value === 'boolean') return value;
@@ -205,7 +205,7 @@ function isFolder(value: unknown): value is string {
   );
 }
 
-function readFolder(written: Readonly<Record<string, unknown>>, place: Place): string {
+function readFolder(written: Readonly<Record<string, unknown>>, place: JsonPath): string {
   const value = written['folder'] ?? 'INBOX';
   if (isFolder(value)) return value;
   place.add('.folder', 'must be the name of a folder, of at most 200 characters and without * or %');
@@ -215,7 +215,7 @@ function readFolder(written: Readonly<Record<string, unknown>>, place: Place): s
 function readAfterFetch(
   written: Readonly<Record<string, unknown>>,
   folder: string,
-  place: Place,
+  place: JsonPath,
 ): AfterFetch {
   const value = written['afterFetch'] ?? 'none';
   if (value === 'none' || value === 'seen' || value === 'delete') return { kind: value };
@@ -228,7 +228,7 @@ function readAfterFetch(
   return { kind: 'none' };
 }
 
-function readLimits(written: Readonly<Record<string, unknown>>, place: Place): Limits {
+function readLimits(written: Readonly<Record<string, unknown>>, place: JsonPath): Limits {
   const value = written['limits'] ?? {};
   if (!isRecord(value)) {
     place.add('.limits', `must be an object such as {"messagesPerMinute":20}, and is ${kindOf(value)}`);

@@ -1,18 +1,18 @@
-// A setting whose name is almost one of ours would be ignored without a word, and its default would hold.
+// A setting with a misspelled name would be ignored silently and its default used; therefore near matches are reported.
 import type { Environment, Problems } from './problems.ts';
 import { settingsTable } from './settingsTable.ts';
 
-/** Notes every variable that is none of ours and differs from one of ours by case or at most two letters. */
+/** Reports every variable that is not a setting and differs from one by case or at most two letters. */
 export function findMisspelt(environment: Environment, problems: Problems): void {
   const known = settingsTable.map(({ name }) => name);
   for (const name of Object.keys(environment)) {
     if (environment[name] === undefined || known.includes(name)) continue;
     const near = known.find((other) => isNear(name, other));
-    if (near !== undefined) problems.add(name, `is no setting; did you mean ${near}?`);
+    if (near !== undefined) problems.add(name, `is not a setting; did you mean ${near}?`);
     else if (name.startsWith('MailStore__')) {
       problems.add(
         name,
-        `is no setting; those of MailStore are ${known.filter((other) => other.startsWith('MailStore__')).join(', ')}`,
+        `is not a setting; those of MailStore are ${known.filter((other) => other.startsWith('MailStore__')).join(', ')}`,
       );
     }
   }

@@ -1,4 +1,4 @@
-// The one place that looks at the process's environment.
+// The only place that reads the process's environment.
 import type { Environment } from './problems.ts';
 
 /** The settings as the platform gives them: the Function App's application settings. */

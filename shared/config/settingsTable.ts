@@ -1,11 +1,11 @@
-// Every setting by name: what it is, whether it must be there, what it is without. docs/settings.md is this
-// table, the template's settings are compared with it, and a name that almost is one of these is a mistake.
+// Every setting by name: its meaning, whether it is required, its default. docs/settings.md is generated from this table,
+// the template's settings are compared with it, and a name that nearly matches one of these is reported as a mistake.
 
 export interface SettingRow {
   readonly name: string;
   /** `yes`, `no`, or when. */
   readonly required: string;
-  /** What holds where it is absent; shown, and compared with infra/settings.json. */
+  /** The default; shown, and compared with infra/settings.json. */
   readonly default?: string;
   readonly what: string;
   readonly secret?: true;
@@ -24,7 +24,7 @@ export const settingsTable: readonly SettingRow[] = [
   {
     name: 'MailStore',
     required: 'unless the identity form is used',
-    what: 'Connection string of the storage account that holds queues, tables and blobs. For the emulator and other places; in Azure the identity form.',
+    what: 'Connection string of the storage account that holds queues, tables and blobs. For the emulator and elsewhere; in Azure use the identity form.',
     secret: true,
   },
   {
@@ -64,7 +64,7 @@ export const settingsTable: readonly SettingRow[] = [
     name: 'STORE_GRANTS_AT_ONCE',
     required: 'no',
     default: 'false',
-    what: '`true`: each new refresh token is stored at once, for an authority that revokes the old one. `false`: when the stored one is older than a week, since a vault never forgets a version.',
+    what: '`true`: each new refresh token is stored at once, for an authority that revokes the old one. `false`: when the stored one is older than a week, since a vault keeps every version forever.',
   },
   { name: 'MAILBOXES', required: 'yes', what: 'JSON array of mailboxes, see below.' },
   ...mailboxSettings.slice(1).map((name) => ({
@@ -75,12 +75,12 @@ export const settingsTable: readonly SettingRow[] = [
   {
     name: 'ESM_MAIL_SETTINGS',
     required: 'or the three OAUTH settings',
-    what: "ESM's four lines `mail.oauth.enabled`, `mail.oauth.authorize.endpoint`, `mail.oauth.client.id`, `mail.oauth.scopes`, pasted as they stand.",
+    what: "ESM's four lines `mail.oauth.enabled`, `mail.oauth.authorize.endpoint`, `mail.oauth.client.id`, `mail.oauth.scopes`, pasted unchanged.",
   },
   {
     name: 'OAUTH_AUTHORIZE_ENDPOINT',
     required: 'or ESM_MAIL_SETTINGS',
-    what: '`https://login.microsoftonline.com/TENANT/oauth2/v2.0/authorize`, with the tenant in it. The token endpoint is its neighbour.',
+    what: '`https://login.microsoftonline.com/TENANT/oauth2/v2.0/authorize`, with the tenant in it. The token endpoint is derived from it.',
   },
   {
     name: 'OAUTH_CLIENT_ID',
@@ -97,7 +97,7 @@ export const settingsTable: readonly SettingRow[] = [
     name: 'OAUTH_APPLICATION_SCOPE',
     required: 'no',
     default: 'https://outlook.office365.com/.default',
-    what: 'What application sign-in asks for.',
+    what: 'The scope that application sign-in requests.',
   },
   {
     name: 'MANAGED_IDENTITY_CLIENT_ID',
@@ -114,7 +114,7 @@ export const settingsTable: readonly SettingRow[] = [
   {
     name: 'OAUTH_CLIENT_SECRET_ENDS',
     required: 'no',
-    what: 'The day on which the client secret ends, `2027-11-25`, so that it is told two weeks before; Entra does not tell the app.',
+    what: 'The day on which the client secret expires, `2027-11-25`, for an alert two weeks before; the app cannot read it from Entra.',
   },
   {
     name: 'OAUTH_CLIENT_CERTIFICATE',
@@ -142,15 +142,15 @@ export const settingsTable: readonly SettingRow[] = [
   {
     name: 'SWEEP_SCHEDULE',
     required: 'yes',
-    what: 'When waiting work is looked for that nobody works on; each minute.',
+    what: 'When accounts are checked for due messages that no drain is working on; each minute.',
   },
   { name: 'PRUNE_SCHEDULE', required: 'yes', what: 'When finished and old messages are removed; daily.' },
-  { name: 'REFRESH_SCHEDULE', required: 'yes', what: 'When idle grants are kept alive; daily.' },
+  { name: 'REFRESH_SCHEDULE', required: 'yes', what: 'When all grants are refreshed, so that idle ones do not expire; daily.' },
   {
     name: 'IN_DOUBT',
     required: 'no',
     default: 'hold',
-    what: 'A message whose reply was lost and whose copy is not in Sent Items: `hold` for a person, or `resend`.',
+    what: 'What happens to a message in doubt whose copy is not in Sent Items: `hold` for a person, or `resend`.',
   },
   {
     name: 'GIVE_UP_AFTER_HOURS',
@@ -162,7 +162,7 @@ export const settingsTable: readonly SettingRow[] = [
     name: 'RETENTION_DAYS',
     required: 'no',
     default: '30',
-    what: 'How long finished messages, and so their ids, are remembered (1 to 3,650).',
+    what: 'How long finished messages, and therefore their ids, are kept (1 to 3,650).',
   },
   {
     name: 'MAX_RECIPIENTS',
@@ -180,12 +180,12 @@ export const settingsTable: readonly SettingRow[] = [
     name: 'UPLOAD_CONTAINER',
     required: 'no',
     default: 'outbound-uploads',
-    what: 'The blob container that submissions may refer to, and no other.',
+    what: 'The only blob container that submissions may refer to.',
   },
   {
     name: 'PUBLIC_URL',
     required: 'no',
-    what: 'Where browsers reach the app, `https://NAME.azurewebsites.net`. Without it the host name that the platform gives (`WEBSITE_HOSTNAME`).',
+    what: 'Where browsers reach the app, `https://NAME.azurewebsites.net`. By default the platform's host name (`WEBSITE_HOSTNAME`).',
   },
   {
     name: 'OUTBOUND_NUMBERS',

@@ -39,7 +39,7 @@ function readConnectionString(connectionString: string, problems: Problems): Sto
   if (isOne) return { kind: 'connectionString', connectionString };
   problems.add(
     'MailStore',
-    'is no connection string of a storage account; copy it whole, or use the identity form with MailStore__queueServiceUri and its neighbours',
+    'is not a connection string of a storage account; copy all of it, or use the identity form with MailStore__queueServiceUri and the others',
   );
   return undefined;
 }
@@ -61,7 +61,7 @@ function readIdentity(
     const text = textOf(environment, name);
     if (text !== undefined) return httpsAddress(problems, name, text, example);
     if (accountName !== undefined) return `https://${accountName}.${service}.core.windows.net`;
-    problems.add(name, `is missing, though its neighbours are there; write ${example}`);
+    problems.add(name, `is missing, although related settings are set; write ${example}`);
     return undefined;
   });
   const credential = textOf(environment, 'MailStore__credential');
@@ -80,7 +80,7 @@ function readIdentity(
   };
 }
 
-/** A GUID, or undefined where it is absent; with a problem noted where it is something else. */
+/** A GUID, or undefined if it is absent; with a problem added if it is something else. */
 export function readClientId(environment: Environment, problems: Problems, name: string): string | undefined {
   const text = textOf(environment, name);
   if (text === undefined || isGuid(text)) return text?.toLowerCase();

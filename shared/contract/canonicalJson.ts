@@ -5,7 +5,7 @@
  */
 export function canonicalJson(value: unknown): string {
   const parts: string[] = [];
-  // What is still to be written, the next one last: text as it stands, or a value. No recursion.
+  // What is still to be written, the next one last: text, or a value. No recursion.
   const open: (string | { readonly value: unknown })[] = [{ value }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next === 'string') parts.push(next);

@@ -5,7 +5,7 @@ const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const encodedWord = /=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{0,1000})\?=/g;
 
 /**
- * Why this text can't stand in a header field, with the cure, or undefined where it can. An encoded word
+ * Why this text can't be in a header field, with the remedy; undefined if it can. An encoded word
  * (RFC 2047) is looked into: some readers decode one that holds a line break into a second header.
  */
 export function headerTextTrouble(text: string): string | undefined {

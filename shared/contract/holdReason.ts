@@ -1,4 +1,4 @@
-/** Why a mailbox or a whole account stands still; the page and the events show `detail` and `remedy`. */
+/** Why a mailbox or a whole account is on hold; the page and the events show `detail` and `remedy`. */
 export type HoldReason =
   /** A person said so; only a person ends it. */
   | 'paused'

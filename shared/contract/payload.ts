@@ -2,7 +2,7 @@
 //
 // The host hands a queue message over as text, or already parsed where it looked like JSON; a request brings
 // bytes; some clients wrap the JSON in base64. Size and depth are checked before anything is parsed, and
-// names that reach for a prototype are refused wherever they stand, so that no later copy can be fooled.
+// names that reach for a prototype are refused everywhere, so that no later copy can be fooled.
 import { joinPath, kindOf } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submissionProblem.ts';
 

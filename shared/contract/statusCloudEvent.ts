@@ -43,7 +43,7 @@ const whole = z
     blob: z.string().describe('container/name in the storage account of the bridge'),
     sizeBytes: z.int(),
   })
-  .describe('where the whole event lies when it is too long for a queue message; recipients are only there');
+  .describe('where the whole event is if it is too long for a queue message; recipients are only there');
 
 const explained = {
   reason: z.string().optional().describe('a word that a program can switch on'),
@@ -122,7 +122,7 @@ export const eventData = {
     .describe('Could not be accepted; nothing of it will be sent.'),
 } as const satisfies Readonly<Record<StatusEventType, z.ZodType>>;
 
-/** The whole event of one type, as it stands on the queue. */
+/** The whole event of one type, as it is on the queue. */
 export function eventSchema(type: StatusEventType): z.ZodType {
   return z
     .strictObject({

@@ -1,9 +1,9 @@
-// The door. What comes in is anything at all; what goes on is a Submission, or a list of sentences that say what
-// was wrong with it and what to write instead.
+// Parsing a submission. The input may be anything; the result is a Submission, or a list of sentences that say what
+// is wrong with it and what to write instead.
 //
 // The order: size, depth and names before anything is parsed (payload.ts); the shape, strictly, every field named
 // (submissionSchema.ts); then what needs two fields or the settings (here). Nothing is repaired on the way:
-// a value that could be read in two ways is refused, because somebody behind us will read it in the other.
+// a value that could be read in two ways is refused, because another reader further on will read it the other way.
 // The only things normalised are those that mean the same by definition: the domain's case, an entry written
 // alone or in a list, repeated recipients, absent lists.
 import type { z } from 'zod';

@@ -1,4 +1,4 @@
-/** One fault of a submission, for whoever wrote it. */
+/** One fault of a submission, for its author. */
 export interface SubmissionProblem {
   /** `to[2]`, `attachments[0].filename`, or empty for the whole. */
   readonly field: string;

@@ -17,7 +17,7 @@ const dangerous: Readonly<Record<string, string>> = {
   envelope: 'the recipients are those of to, cc and bcc',
   dsn: 'the bridge asks for no delivery notices',
   sender: 'messages are sent as the mailbox: give "mailbox"',
-  messageId: 'the bridge makes the Message-ID and tells it in its events',
+  messageId: 'the bridge makes the Message-ID and reports it in its events',
   date: 'the bridge dates the message; give "sendAt" to send it later',
   body: 'give "text" or "html"',
 };

@@ -23,7 +23,7 @@ export const fieldMaxima = {
   correlationCharacters: 4_096,
 } as const;
 
-/** What each field is, for people: the schema's description and the cure in a rejection. */
+/** What each field is, for people: the schema's description and the remedy in a rejection. */
 export const fieldDescriptions = {
   version: 'the number 1, or leave it out',
   id: 'a letter or digit, then up to 127 letters, digits or . _ : @ + -, the same whenever you send the same message again',

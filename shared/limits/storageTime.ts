@@ -1,4 +1,4 @@
-// The storage service's clock, as well as its answers tell it.
+// The storage service's clock, as well as it is known from its answers.
 //
 // Every answer carries a Date of whole seconds, written at some moment between our question and its arrival. So
 // at that moment the service's time was at least Date and less than Date + 1 s, and against our own monotonic

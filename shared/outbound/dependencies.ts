@@ -1,4 +1,4 @@
-// What the outbound side is handed when it is assembled: every door, every number, nothing ambient.
+// What the outbound side is handed when it is assembled: every port, every number, nothing ambient.
 import type { Clock, Random } from '../clock.ts';
 import type { StorageTime } from '../limits/storageTime.ts';
 import type { Account } from '../mail/mailbox.ts';

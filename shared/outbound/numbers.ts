@@ -28,7 +28,7 @@ export interface OutboundNumbers {
   // -- one drain
   readonly drainBudgetMs: number;
   readonly functionMs: number;
-  /** The longest the loop stands still without looking around. */
+  /** The longest that the loop waits before it looks at everything again. */
   readonly pollMs: number;
   readonly dueQueueRefreshMs: number;
   readonly dueQueuePageCount: number;
@@ -103,7 +103,7 @@ export const defaultNumbers: OutboundNumbers = {
   pollMs: 5 * secondMs,
   dueQueueRefreshMs: 5 * secondMs,
   dueQueuePageCount: 100,
-  settleMostCount: 19, // five operations each and the box: a transaction takes 100
+  settleMostCount: 19, // five operations each and the state row: a transaction takes 100
   publishEveryMs: 10 * secondMs,
   publishPauseMs: secondMs,
   publishPageCount: 100,

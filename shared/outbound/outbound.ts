@@ -1,5 +1,5 @@
-// The outbound side, assembled: what the functions, the page and the commands call. Everything behind it is told
-// in docs/outbound.md; the simulation runs exactly this over models of its doors.
+// The outbound side, assembled: what the functions, the page and the commands call. The protocol is in
+// docs/outbound.md; the simulation runs exactly this over models of its ports.
 import type { Forecast } from '../limits/forecast.ts';
 import { accept } from './accept/acceptMail.ts';
 import type { AcceptAnswer, KnownAccounts } from './accept/acceptMail.ts';
@@ -26,11 +26,11 @@ export type AccountForecast = Forecast & { readonly account: string; readonly mo
 interface Which {
   readonly account: string;
   readonly id: string;
-  /** Who acts, for the message's story. */
+  /** Who acts, for the message's history. */
   readonly by: string;
 }
 
-/** Every method throws StorageTrouble where the store fails for long; the host then delivers again. */
+/** Every method throws StorageTrouble if the store fails for long; the host then delivers again. */
 export interface Outbound {
   /** One submission, as a queue or a request delivers it. Never throws for what a caller did. */
   accept(payload: unknown): Promise<AcceptAnswer>;
@@ -47,7 +47,7 @@ export interface Outbound {
   pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
   resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
 
-  /** A person has signed the account in: holds for want of a sign-in are tried now. */
+  /** A person has signed the account in: holds for want of a sign-in are probed now. */
   signedIn(account: string): Promise<void>;
 
   /** A turn at the server for the doctor: lease, connection and slot like a message. */
@@ -71,7 +71,7 @@ export interface Outbound {
   ): Promise<readonly Message[]>;
 }
 
-/** Throws a RangeError where the numbers and limits would need rows larger than a row can be. */
+/** Throws a RangeError if the numbers and limits would need rows larger than a row can be. */
 export function createOutbound(dependencies: Dependencies): Outbound {
   const problems = checkNumbers(dependencies.numbers, dependencies.accounts);
   if (problems.length > 0) throw new RangeError(problems.map(({ detail }) => detail).join(' '));

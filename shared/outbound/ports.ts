@@ -1,4 +1,4 @@
-// The doors that the outbound side needs, as few and as small as the need is. Adapters: storage/ and exchange/.
+// The ports that the outbound side needs, as few and as small as the need is. Adapters: storage/ and exchange/.
 // The simulation replaces every one of them with a model under a seeded scheduler.
 import type { TimeLeft } from '../deadline.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
@@ -27,7 +27,7 @@ export type Operation =
 
 /**
  * What became of a transaction. Only `ok` says that this call applied it. The SDK repeats a call whose answer
- * was lost, so an applied transaction may come back as `refused`: whoever gets anything but `ok` reads again.
+ * was lost, so an applied transaction may come back as `refused`: anything but `ok` means: read again.
  */
 export type CommitAnswer =
   /** ETags of the rows written (not of those deleted), by key. */
@@ -130,11 +130,11 @@ export type SendResult = {
   | { readonly kind: 'failed'; readonly failure: RelayFailure }
 );
 
-/** What a connection asks of whoever sends a message on it. */
+/** What a connection asks of the sender of a message. */
 export interface Sender extends TimeLeft {
   /**
    * Asked once, when the server has refused some of the recipients and taken others, before any of the content is
-   * given: the copy in Sent Items will not tell who was refused. False, never thrown: it could not be written down,
+   * given: the copy in Sent Items does not show who was refused. False, never thrown: it could not be written down,
    * nothing of the content is given, and the connection is cut.
    */
   recordRefusals(recipients: SendResult['recipients']): Promise<boolean>;

@@ -79,7 +79,7 @@ async function tell(
   return { world, calls: calls() };
 }
 
-const terminal = /^(box$|msg\||aside\|doubt\|)/;
+const lasting = /^(account$|msg\||suspended\|inDoubt\|)/;
 
 function expectSound(world: World, at: number): void {
   const arrivals = world.server.arrivals.flatMap(({ recipients }) => recipients);
@@ -104,7 +104,7 @@ function expectSound(world: World, at: number): void {
     expect([at, id, ['sent', 'held'].includes(story.at(-1) ?? '')]).toEqual([at, id, true]);
   }
   const left = world.table.all(world.account).map(({ key }) => key);
-  expect([at, left.filter((key) => !terminal.test(key))]).toEqual([at, []]);
+  expect([at, left.filter((key) => !lasting.test(key))]).toEqual([at, []]);
 }
 
 describe.each<Trouble>(['lost', 'refused', 'repeated'])('%s', (trouble) => {

@@ -84,7 +84,7 @@ async function store(
   const submissionHash = sha256(canonicalJson(submission));
   const adopted = await adoptBlobs(submission, dependencies);
   if (adopted.kind === 'rejected') {
-    // Its blobs may be deleted once it was accepted; a late repeat must not be called a fault.
+    // Its blobs may be deleted once it was accepted; a repeat that comes later must not be called a fault.
     const first = await readMessage(account, submission.id, dependencies);
     if (first?.submissionHash === submissionHash) return { kind: 'stored', message: first, repeated: true };
     return adopted;
@@ -104,7 +104,7 @@ async function store(
 
 const otherContent: SubmissionProblem = {
   field: 'id',
-  detail: 'id was used before for another content; the first one stands. Use a new id for a new message.',
+  detail: 'id was used before for another content; the first one is kept. Use a new id for a new message.',
 };
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */

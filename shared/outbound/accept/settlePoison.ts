@@ -1,5 +1,5 @@
 // The host's own poison queue keeps its messages seven days and then drops them, so it is emptied at once: what
-// is there is accepted again. If our own trouble still stands in the way, it goes back to `outbound-mail`, which
+// is there is accepted again. If the bridge or the store still fails, it goes back to `outbound-mail`, which
 // it came from, without expiry, some minutes later.
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accept } from './acceptMail.ts';

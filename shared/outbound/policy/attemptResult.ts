@@ -1,7 +1,7 @@
 // What an attempt came to, judged from what the dialog said. Pure: the reply table is judgeReply.ts, the
-// consequences for rows are in moves.ts.
+// consequences for rows are in transitions.ts.
 //
-// Recipients are judged one by one: those accepted at RCPT share the message's fate, those refused there have
+// Recipients are judged one by one: those accepted at RCPT share the message's state, those refused there have
 // their own. A reply about the sender (a quota, a missing right) is never a recipient's or a message's fault.
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
 import { judgeFailure, judgeRecipient } from './judgeReply.ts';
@@ -20,14 +20,14 @@ export type AttemptResult =
   | { readonly kind: 'noAnswer'; readonly detail: string };
 
 export interface AttemptOutcome {
-  /** `back`: waits again, uncharged. */
+  /** `requeue`: waits again, uncharged. */
   readonly verdict: 'accepted' | 'retry' | 'requeue' | 'deadLetter' | 'inDoubt';
   readonly why: Verdict;
   /** All of the message's recipients, those of this attempt with their new outcome. */
   readonly recipients: readonly RecipientOutcome[];
   readonly reply?: Reply;
   readonly serverMessageId?: string;
-  /** A refusal asked for at least this much patience. */
+  /** A refusal asked for at least this much minDelay. */
   readonly minDelayMs?: number;
   readonly hold?: HoldJudgement;
   /** The server has too many of our connections. */
@@ -36,11 +36,11 @@ export interface AttemptOutcome {
   readonly certain: boolean;
 }
 
-const wordsMost = 300;
+const detailCharacters = 300;
 
 /** `attempt` is the one that ended; `message` is as it was when claimed. */
-export function judgeAttempt(message: Message, attempt: number, landing: AttemptResult): AttemptOutcome {
-  switch (landing.kind) {
+export function judgeAttempt(message: Message, attempt: number, result: AttemptResult): AttemptOutcome {
+  switch (result.kind) {
     case 'notStarted':
       return {
         verdict: 'requeue',
@@ -50,11 +50,11 @@ export function judgeAttempt(message: Message, attempt: number, landing: Attempt
         certain: true,
       };
     case 'noAnswer':
-      return inDoubt(message, attempt, new Map(), { code: 0, detail: landing.detail });
+      return inDoubt(message, attempt, new Map(), { code: 0, detail: result.detail });
     case 'accepted':
-      return accepted(message, attempt, landing);
+      return accepted(message, attempt, result);
     case 'failed':
-      return failed(message, attempt, landing);
+      return failed(message, attempt, result);
   }
 }
 
@@ -62,7 +62,7 @@ type Judged = ReadonlyMap<string, RecipientJudgement>;
 
 /**
  * Those that the server refused, under the number of this attempt: what was said of them is their outcome, whatever
- * becomes of the message. The others share its fate and are left as they were.
+ * becomes of the message. The others share its state and are left as they were.
  */
 export const refusedAtRcpt = (
   message: Message,
@@ -78,8 +78,8 @@ function judgeRecipients(recipients: SendResult['recipients']): Judged {
 /** What it means in our words, and what the server said in its own. */
 function quote<Judged extends Verdict>(judgement: Judged, reply: Reply | undefined): Judged {
   if (reply === undefined || judgement.detail.includes(reply.text)) return judgement;
-  const detail = judgement.detail.slice(0, wordsMost);
-  return { ...judgement, detail: `${detail} The server said: ${reply.text.slice(0, wordsMost)}` };
+  const detail = judgement.detail.slice(0, detailCharacters);
+  return { ...judgement, detail: `${detail} The server said: ${reply.text.slice(0, detailCharacters)}` };
 }
 
 function accepted(
@@ -96,7 +96,7 @@ function accepted(
     recipients: settleRecipients(message, attempt, judged, 'sent', why),
     reply: result.reply,
     ...(result.serverMessageId === undefined ? {} : { serverMessageId: result.serverMessageId }),
-    ...patience(judged),
+    ...minDelay(judged),
     ...firstHold(judged),
     reconnect: false,
     certain: true,
@@ -115,7 +115,7 @@ function failed(
     : quote(judgeFailure(failure, dotSent), failure.reply);
   const common = {
     ...(failure.reply === undefined ? {} : { reply: failure.reply }),
-    ...patience(judged, judgement),
+    ...minDelay(judged, judgement),
     ...firstHold(judged, judgement),
     reconnect: judgement?.do === 'reconnect',
     certain: true,
@@ -180,12 +180,12 @@ function inDoubt(message: Message, attempt: number, judged: Judged, why: Verdict
   };
 }
 
-/** Those of this attempt: refused at RCPT as that reply says, the others `fate`. */
+/** Those of this attempt: refused at RCPT as that reply says, the others `state`. */
 function settleRecipients(
   message: Message,
   attempt: number,
   judged: Judged,
-  fate: RecipientOutcome['state'],
+  state: RecipientOutcome['state'],
   why: Verdict,
 ): readonly RecipientOutcome[] {
   return message.recipients.map((recipient) => {
@@ -202,8 +202,8 @@ function settleRecipients(
       case 'accepted':
       case undefined:
         // Of a dialog that nobody saw end, the refusals were noted.
-        if (fate === 'inDoubt' && recipient.attempt === attempt) return recipient;
-        return fate === 'pending' ? recipient : outcome(recipient.address, fate, attempt, why);
+        if (state === 'inDoubt' && recipient.attempt === attempt) return recipient;
+        return state === 'pending' ? recipient : outcome(recipient.address, state, attempt, why);
     }
   });
 }
@@ -220,11 +220,11 @@ function outcome(
     attempt,
     ...(why.code === 0 ? {} : { code: why.code }),
     ...(why.enhanced === undefined ? {} : { enhanced: why.enhanced }),
-    detail: why.detail.slice(0, 2 * wordsMost),
+    detail: why.detail.slice(0, 2 * detailCharacters),
   };
 }
 
-function patience(judged: Judged, judgement?: Judgement): { readonly minDelayMs?: number } {
+function minDelay(judged: Judged, judgement?: Judgement): { readonly minDelayMs?: number } {
   const asked = [...judged.values(), judgement].flatMap((one) =>
     one?.do === 'retry' && one.minDelayMs !== undefined ? [one.minDelayMs] : [],
   );

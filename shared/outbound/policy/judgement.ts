@@ -1,5 +1,5 @@
-// What a reply means, as a decision. judgeReply.ts holds the table that reaches it; everything that acts on it
-// (settle, holds) is told here which decisions there are.
+// What a reply means, as a decision. judgeReply.ts holds the table that reaches it; what acts on it
+// (settle, holds) finds here which decisions there are.
 
 /** The reply as events and rows carry it: `code` is 0 where no reply came. */
 import type { HoldReason } from '../../contract/holdReason.ts';
@@ -11,13 +11,13 @@ export interface Verdict {
 
 /** The account or the mailbox pauses; the message is not blamed and goes back to waiting, uncharged. */
 export interface HoldJudgement extends Verdict {
-  /** `configuration` tells the administrator as well. Both end by a try that succeeds, or by a person. */
+  /** `configuration` tells the administrator as well. Both end by a probe that succeeds, or by a person. */
   readonly do: 'hold' | 'configuration';
   readonly scope: 'account' | 'mailbox';
   readonly reason: HoldReason;
   /** What a person can do about it, one or two sentences. */
   readonly remedy: string;
-  /** How long until the first try; later ones grow from there. Never below a minute. */
+  /** How long until the first probe; later ones grow from there. Never below a minute. */
   readonly firstProbeMs: number;
 }
 

@@ -153,7 +153,7 @@ const triedIn = ({ recipients }: Message, attempt: number): number =>
 const asBefore = (before: Message, at: At): IndexEntry =>
   before.indexEntry.kind === 'due' ? before.indexEntry : due(at, before);
 
-/** Not later than its own expiresAt, so that its end is told in time. */
+/** Not later than its own expiresAt, so that it is reported in time. */
 const due = (at: number, { expiresAt }: Message): IndexEntry => ({
   kind: 'due',
   at: expiresAt === undefined ? at : Math.min(at, expiresAt),
@@ -168,7 +168,7 @@ function defer(
   more: Said,
 ): Transition {
   if (!end.recipients.some(({ state }) => state === 'deferred')) {
-    // Only a hold stands between these recipients and their attempt: no age, no delay.
+    // Only a hold keeps these recipients from their attempt: no age, no delay.
     const after = setState(ended, at, {
       state: 'waiting',
       indexEntry: asBefore(before, at),
@@ -309,7 +309,7 @@ export function foundInSentItems(
   });
 }
 
-/** Not in Sent Items. The first time it may only be late; the second time the policy decides. */
+/** Not in Sent Items. The first time it may only be delayed; the second time the policy decides. */
 export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers): Transition {
   if (before.indexEntry.kind !== 'inDoubt') return { before, after: before };
   if (before.indexEntry.lookup === 1) {
@@ -370,7 +370,7 @@ export function deferUnsent(before: Message, settling: DeferContext, detail: str
   return defer(before, { ...before, recipients }, settling, end, { reason: 'notComposed' });
 }
 
-/** Its mailbox is on hold: out of the way of the others until the hold ends. Told once, not after every try. */
+/** Its mailbox is on hold: out of the way of the others until the hold ends. Published once, not after every probe. */
 export function suspend(
   before: Message,
   at: At,
@@ -417,7 +417,7 @@ export function replay(before: Message, at: At, by: string): Transition {
 
 /**
  * Of a doubtful one, those in doubt have it: whom the server refused is as if its copy had been found. Of any other,
- * whoever is left.
+ * those that are left.
  */
 export function markSent(before: Message, at: At, by: string): Transition {
   const isDoubtful = before.recipients.some(({ state }) => state === 'inDoubt');
@@ -434,7 +434,7 @@ export function markSent(before: Message, at: At, by: string): Transition {
   return withEvent(before, after, { type: 'mail.sent' });
 }
 
-/** It came back: told, and its state left as it is. */
+/** It came back: published, and its state left as it is. */
 export function recordBounce(
   before: Message,
   at: At,
@@ -460,7 +460,7 @@ export function recordBounce(
   });
 }
 
-/** The row goes; what was never finished is told as cancelled. */
+/** The row is deleted; what was never finished is published as cancelled. */
 export function remove(before: Message, at: At, by: string): Transition {
   if (before.state !== 'held' && before.state !== 'inDoubt') return { before };
   const { event } = cancel(before, at, by);

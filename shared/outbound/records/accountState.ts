@@ -1,6 +1,6 @@
-// The one row of an account that is its lock: the lease, the attempts that are open, the limits, the holds.
+// The one row of an account that is its lock: the lease, the active attempts, the limits, the holds.
 // Every change of anything in the account is conditional on this row, so reading it again settles every
-// ambiguity. It stays small; checkNumbers (numbers.ts) refuses settings that it could not hold.
+// ambiguity. It stays small; checkNumbers.ts refuses settings that it could not hold.
 import type { Latest } from '../../limits/storageTime.ts';
 import { z } from 'zod';
 import type { Counts } from '../../limits/limiter.ts';
@@ -40,7 +40,7 @@ export interface ActiveAttempt {
   readonly slot: number;
 }
 
-/** A mailbox, or the whole account, stands still. */
+/** A mailbox, or the whole account, is stopped. */
 export interface Hold {
   /** Absent: all mailboxes of the account. Lower case. */
   readonly mailbox?: string;
@@ -48,9 +48,9 @@ export interface Hold {
   readonly detail: string;
   readonly remedy: string;
   readonly since: number;
-  /** When one try may be made; absent where only a person ends it. */
+  /** When a probe may be made; absent if only a person ends the hold. */
   readonly probeAt?: number;
-  /** Tries so far and the first one's delay: later ones grow from it. */
+  /** Probes so far and the delay of the first: later delays grow from it. */
   readonly probeCount: number;
   readonly firstProbeMs: number;
 }
@@ -61,10 +61,10 @@ export interface AccountState {
   readonly activeAttempts: readonly ActiveAttempt[];
   readonly slots: Counts;
   readonly day: Counts;
-  /** Until when each lane sleeps; 0 awake. */
+  /** Until when each lane is left alone (UTC ms); 0: it is not. */
   readonly backoffUntil: Readonly<Record<Lane, number>>;
   readonly holds: readonly Hold[];
-  /** Mailboxes that have messages set aside for the end of a hold. Lower case. */
+  /** Mailboxes with messages suspended until their hold ends. Lower case. */
   readonly suspendedMailboxes: readonly string[];
   /** Mean time from claim to reply of recent attempts. */
   readonly claimToReplyMs?: number;

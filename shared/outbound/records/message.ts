@@ -1,9 +1,10 @@
 // A message in the outbox: its row, which is the idempotency record, and the one row that lists it.
 //
-// States: `waiting` → (listed in box.open: sending) → `sent` | `waiting` again (deferred) | `failed` |
+// States: `waiting` → (an active attempt: sending) → `sent` | `waiting` again (deferred) | `failed` |
 // `inDoubt`; and `held`, `expired`, `cancelled`. A message that is not finished is listed by exactly one other
-// row: waiting by its due row (which stays during the attempt), inDoubt by its doubt row, held and failed by an
-// aside row. So a change of state is: this row merged, that row moved, an event inserted; all in one transaction.
+// row: waiting by its due row (which stays during the attempt), inDoubt by the row of its next lookup, held and failed by
+// a row of suspended messages. So a change of state is: this row merged, that row replaced, an event inserted; all in
+// one transaction.
 import type { SuspensionGroup, Lane } from './keys.ts';
 import type { Json } from '../../contract/submission.ts';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
@@ -27,7 +28,7 @@ export type IndexEntry =
   | { readonly kind: 'suspended'; readonly group: SuspensionGroup; readonly at: number }
   | { readonly kind: 'none' };
 
-/** One line of its story, for people. */
+/** One line of its history, for people. */
 export interface HistoryEntry {
   readonly at: number;
   readonly type: string;
@@ -74,11 +75,11 @@ export interface Progress {
   readonly remedy?: string;
   /** When it came to this state. */
   readonly changedAt: number;
-  /** Recipients charged by all its attempts, and until when the last one could arrive: rebuild a lost box. */
+  /** Recipients charged by all its attempts, and until when the last one could arrive: rebuild a lost state row. */
   readonly charged: number;
   readonly chargedAt: number;
   readonly history: readonly HistoryEntry[];
-  /** Notices of bounces that were told. */
+  /** Notices of bounces that were published. */
   readonly bounces: readonly string[];
 }
 

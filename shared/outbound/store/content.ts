@@ -12,7 +12,7 @@ export interface Content {
 export const encodeContent = (content: Content): Uint8Array => Buffer.from(canonicalJson(content));
 
 const stored = z.object({
-  // Written by encodeContent from a submission that was checked at the door; its hash is in the row.
+  // Written by encodeContent from a submission that was checked when it was accepted; its hash is in the row.
   submission: z.custom<Submission>((value) => typeof value === 'object' && value !== null && 'kind' in value),
   blobs: z.array(
     z.object({ reference: z.string(), name: z.string(), sha256: z.string(), sizeBytes: z.number() }),
