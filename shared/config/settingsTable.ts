@@ -112,7 +112,7 @@ export const settingsTable: readonly SettingRow[] = [
     secret: true,
   },
   {
-    name: 'OAUTH_CLIENT_SECRET_ENDS',
+    name: 'OAUTH_CLIENT_SECRET_EXPIRES',
     required: 'no',
     what: 'The day on which the client secret expires, `2027-11-25`, for an alert two weeks before; the app cannot read it from Entra.',
   },
@@ -145,7 +145,11 @@ export const settingsTable: readonly SettingRow[] = [
     what: 'When accounts are checked for due messages that no drain is working on; each minute.',
   },
   { name: 'PRUNE_SCHEDULE', required: 'yes', what: 'When finished and old messages are removed; daily.' },
-  { name: 'REFRESH_SCHEDULE', required: 'yes', what: 'When all grants are refreshed, so that idle ones do not expire; daily.' },
+  {
+    name: 'REFRESH_SCHEDULE',
+    required: 'yes',
+    what: 'When all grants are refreshed, so that idle ones do not expire; daily.',
+  },
   {
     name: 'IN_DOUBT',
     required: 'no',
@@ -185,7 +189,7 @@ export const settingsTable: readonly SettingRow[] = [
   {
     name: 'PUBLIC_URL',
     required: 'no',
-    what: 'Where browsers reach the app, `https://NAME.azurewebsites.net`. By default the platform's host name (`WEBSITE_HOSTNAME`).',
+    what: 'Where browsers reach the app, `https://NAME.azurewebsites.net`. By default the host name that the platform sets (`WEBSITE_HOSTNAME`).',
   },
   {
     name: 'OUTBOUND_NUMBERS',

@@ -1,5 +1,5 @@
-// Who the app is and what it asks for: ESM's four settings in one paste, or three of our own. Endpoints and
-// scopes are checked for the accidents that fallback show as an AADSTS number in front of a user.
+// The app's identity and scopes: ESM's four settings in one paste, or three of our own. Endpoints and scopes are checked
+// for mistakes that would otherwise appear as an AADSTS number when a user signs in.
 import type { Mailbox } from '../mail/mailbox.ts';
 import { quoteBriefly } from '../mail/quote.ts';
 import { readEsmSettings } from './esmSettings.ts';
@@ -11,7 +11,7 @@ const exampleEndpoint = 'https://login.microsoftonline.com/TENANT/oauth2/v2.0/au
 const defaultScopes = 'https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send';
 const scopesCount = 20;
 
-/** A written value and the setting that people will look for it in. */
+/** A value and the setting that it comes from. */
 interface Written {
   readonly setting: string;
   /** Begins the sentence: the setting, or ESM's name within the paste. */
@@ -64,7 +64,7 @@ function findWritten(
   }
   const both = [endpoint, clientId, scopes].filter(({ text }) => text !== '');
   for (const { setting } of both)
-    problems.add(setting, 'stands beside ESM_MAIL_SETTINGS, which says the same; remove one of them');
+    problems.add(setting, 'is set together with ESM_MAIL_SETTINGS, which contains it; remove one of them');
   const esm = readEsmSettings(pasted, problems);
   if (esm === undefined) return undefined;
   const fromEsm = (name: string, text: string): Written => ({
@@ -128,7 +128,7 @@ function readAppId({ setting, subject, text }: Written, problems: Problems): str
   return undefined;
 }
 
-/** `https:/host` has lost a slash on its way out of a PDF; nothing else it could have been. */
+/** `https:/host` has lost a slash when it was copied from a PDF; it is unambiguous. */
 function withBothSlashes(text: string): string {
   return text.replace(/^(https):\/(?!\/)/i, '$1://');
 }
@@ -146,7 +146,7 @@ function readScopes(
     refuse(`has ${parts.length} scopes; two are enough, one for IMAP and one for SMTP`);
   const scopes: string[] = [];
   for (const part of parts.slice(0, scopesCount)) {
-    // The directory's own scopes are asked for where they are needed.
+    // The directory's own scopes are requested when they are needed.
     if (/^(offline_access|openid|profile|email)$/i.test(part)) continue;
     const scope = withBothSlashes(part);
     const url = URL.parse(scope);
@@ -156,14 +156,14 @@ function readScopes(
       );
     } else if (url.host === 'graph.microsoft.com') {
       refuse(
-        'asks for Microsoft Graph, whose tokens the mail servers refuse; write the scopes of outlook.office.com',
+        'requests Microsoft Graph, whose tokens the mail servers refuse; write the scopes of outlook.office.com',
       );
     } else if (!scopes.includes(scope)) scopes.push(scope);
   }
   const hosts = new Set(scopes.map((scope) => URL.parse(scope)?.host ?? ''));
   if (hosts.size > 1)
     refuse(
-      `mixes ${[...hosts].map(quoteBriefly).join(' and ')}, and one request can ask one resource only (AADSTS700022); use one host in all scopes`,
+      `mixes ${[...hosts].map(quoteBriefly).join(' and ')}, and one request can name only one resource (AADSTS700022); use one host in all scopes`,
     );
   const delegated = mailboxes.filter(({ signIn }) => signIn === 'delegated');
   const lacks = (suffix: string): boolean =>
@@ -207,7 +207,7 @@ function readCredential(environment: Environment, problems: Problems): ClientCre
 
 /** The first moment of the day on which the secret ends: the portal shows no hour. */
 function readEnd(environment: Environment, problems: Problems): number | undefined {
-  const name = 'OAUTH_CLIENT_SECRET_ENDS';
+  const name = 'OAUTH_CLIENT_SECRET_EXPIRES';
   const text = textOf(environment, name);
   if (text === undefined) return undefined;
   const at = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text) ? Date.parse(text) : NaN;

@@ -17,7 +17,8 @@ export function readBlobReference(reference: string, uploadContainer: string): B
   if (!reference.isWellFormed() || /[\u0000-\u001f\u007f-\u009f\u2028\u2029\\?#%]/.test(reference))
     return refused('has a character that no reference may have (control, \\ ? # %)');
   const [container, ...segments] = reference.split('/');
-  if (segments.length === 0 || segments.includes('')) return refused('is not a container and a name');
+  if (segments.length === 0 || segments.some((segment) => /^\.*$/.test(segment)))
+    return refused('is not a container and a name');
   if (segments.some((segment) => segment.endsWith('.')))
     return refused('has a part that ends in a dot, which blob names drop');
   if (container !== uploadContainer) return refused('is in another container than the one for uploads');

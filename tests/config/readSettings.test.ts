@@ -269,7 +269,7 @@ describe('good settings', () => {
 
   test('may hold a secret with its end, or a certificate as PEM, as one line, or as base64', () => {
     expect(
-      read({ OAUTH_CLIENT_SECRET: ' a~b ', OAUTH_CLIENT_SECRET_ENDS: '2027-11-25' }).signIn.credential,
+      read({ OAUTH_CLIENT_SECRET: ' a~b ', OAUTH_CLIENT_SECRET_EXPIRES: '2027-11-25' }).signIn.credential,
     ).toEqual({
       kind: 'secret',
       secret: 'a~b',

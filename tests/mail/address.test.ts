@@ -38,7 +38,7 @@ describe('an address', () => {
     ['b@[192.0.2.1]', 'brackets'],
     ['b@192.0.2.1', 'a number for a domain'],
     ['b@localhost', 'without a dot'],
-    ['b@example.net.', 'a domain that is none'],
+    ['b@example.net.', 'an invalid domain'],
     ['.b@example.net', 'a dot at the start'],
     [`${'x'.repeat(65)}@example.net`, 'at most 64'],
     [`${'x'.repeat(64)}@${'x'.repeat(60)}.${'x'.repeat(60)}.${'x'.repeat(60)}.aaa.example`, 'at most 254'],

@@ -473,4 +473,72 @@ export const outboundMutants: readonly Mutant[] = [
     ],
     caughtBy: violation('order', 'lostAnswers', 300),
   },
+
+  // ---- rules that only a test of their own guards
+  {
+    name: 'pauseOverwritten',
+    what: 'a person’s pause is overwritten by an attempt that fails in flight',
+    edits: [outbound('policy/holds', "if (present.reason === 'paused') return state;", '')],
+    caughtBy: test('outbound/rules', 'a person’s pause'),
+  },
+  {
+    name: 'refusalsNeverReset',
+    what: 'an acceptance does not reset the count of refusals',
+    edits: [
+      outbound(
+        'policy/holds',
+        'consecutiveRefusals: 0,\n  holds: state.holds.filter((hold) => !concerns',
+        'holds: state.holds.filter((hold) => !concerns',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'an acceptance resets'),
+  },
+  {
+    name: 'deferralBeyondExpiry',
+    what: 'a message is deferred past its expiresAt',
+    edits: [
+      outbound(
+        'policy/transitions',
+        'at: expiresAt === undefined ? at : Math.min(at, expiresAt),',
+        'at: expiresAt === undefined ? at : at,',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a deferral is never beyond'),
+  },
+  {
+    name: 'oldestFirst',
+    what: 'the list of recent messages begins with the oldest',
+    edits: [outbound('operator/watch', 'other.changedAt - one.changedAt', 'one.changedAt - other.changedAt')],
+    caughtBy: test('outbound/rules', 'the list of recent messages'),
+  },
+  {
+    name: 'meanNeverMoves',
+    what: 'the mean time from claim to reply stays what the first attempt made it',
+    edits: [outbound('sending/settle', 'const weight = 0.1;', 'const weight = 0;')],
+    caughtBy: test('outbound/rules', 'the mean time'),
+  },
+  {
+    name: 'anyAccountsSubmission',
+    what: 'an id that comes back is looked up in the first account, whichever it names',
+    edits: [
+      outbound(
+        'operator/bounced',
+        'dependencies.accounts.find(({ key }) => accountDigest(key) === account)',
+        'dependencies.accounts.find(({ key }) => accountDigest(key) !== `${account}-`)',
+      ),
+    ],
+    caughtBy: test('outbound/bounced', 'the same id in two accounts'),
+  },
+  {
+    name: 'accountNotInId',
+    what: 'the private header does not name the account, so the tag does not cover it',
+    edits: [
+      outbound(
+        'records/messageIds',
+        '`${id}.${attempt}.${accountDigest(account)}`',
+        '`${id}.${attempt}.${accountDigest(account.slice(0, 0))}`',
+      ),
+    ],
+    caughtBy: test('outbound/bounced', 'the tag of the private header'),
+  },
 ];

@@ -1,6 +1,15 @@
 // What comes back finds its submission, by each of the signs that it may carry; and a bounce only annotates.
 import { expect, test } from '@jest/globals';
 import { checkTag, findSubmission, publishBounce } from '../../shared/outbound/operator/bounced.ts';
+import {
+  accountDigest,
+  bridgeIdOf,
+  bridgeTagOf,
+  makeMessageId,
+  parseBridgeId,
+  parseMessageId,
+} from '../../shared/outbound/records/messageIds.ts';
+import { systemRandom } from '../../shared/clock.ts';
 import { mailbox, World } from '../models/world.ts';
 
 const bounce = {
@@ -35,42 +44,98 @@ const messageIdOf = (world: World): string => {
   return typeof id === 'string' ? id : '';
 };
 
+const desk = 'desk@example.com';
+
 test('our Message-ID, the private header, and the id that Exchange gave lead to the submission', async () => {
   const { world, host } = await sentWorld('PR1.eurprd01.PROD.OUTLOOK.COM');
-  const found = {
-    account: 'desk@example.com',
-    submissionId: 'INC-1',
-    mailbox: 'desk@example.com',
-    correlation: null,
-  };
+  const found = { submissionId: 'INC-1', mailbox: desk, correlation: null };
   const lookUp = (by: Parameters<typeof findSubmission>[0]): ReturnType<typeof findSubmission> =>
     world.run(findSubmission(by, host.dependencies));
   expect(await lookUp({ messageIds: ['<x@y.example>', messageIdOf(world)] })).toEqual(found);
-  expect(await lookUp({ bridgeId: 'INC-1.1', messageIds: [] })).toEqual(found);
-  expect(await lookUp({ messageIds: ['<INC-1.1@PR1.eurprd01.PROD.OUTLOOK.COM>'] })).toEqual(found);
+  expect(await lookUp({ bridgeId: bridgeIdOf(desk, 'INC-1', 1), messageIds: [] })).toEqual(found);
+  const [sent] = world.events.filter(({ type }) => type === 'mail.sent');
+  const serverMessageId = String(sent?.data['serverMessageId']);
+  expect(serverMessageId).toContain('PROD.OUTLOOK.COM');
+  expect(await lookUp({ messageIds: [serverMessageId] })).toEqual(found);
+});
+
+test('the same id in two accounts: each sign leads to the account that sent it, by one read', async () => {
+  const accounts = ['first@example.com', 'second@example.com', 'third@example.com'];
+  const world = new World(accounts.map((address) => mailbox(address)));
+  const host = world.host();
+  for (const address of accounts) {
+    await world.submit(host, 'INC-1', { mailbox: address });
+    await world.answerRings(host);
+  }
+  const ids = new Map(
+    world.events
+      .filter(({ type }) => type === 'mail.sent')
+      .map(({ data }) => [String(data['mailbox']), String(data['messageId'])]),
+  );
+  expect(ids.size).toBe(3);
+  for (const address of accounts) {
+    for (const by of [
+      { messageIds: [ids.get(address) ?? ''] },
+      { bridgeId: bridgeIdOf(address, 'INC-1', 1), messageIds: [] },
+    ]) {
+      let readCount = 0;
+      const { rows } = host.dependencies;
+      const counting = {
+        ...host.dependencies,
+        rows: {
+          read: (partition: string, key: string) => {
+            readCount += 1;
+            return rows.read(partition, key);
+          },
+          query: rows.query.bind(rows),
+          commit: rows.commit.bind(rows),
+        },
+      };
+      expect(await world.run(findSubmission(by, counting))).toMatchObject({ mailbox: address });
+      expect(readCount).toBe(1);
+    }
+  }
+  await world.run(publishBounce({ ...bounce, mailbox: 'second@example.com' }, host.dependencies));
+  await world.answerRings(host);
+  expect(
+    world.events.filter(({ type }) => type === 'mail.bounced').map(({ data }) => data['mailbox']),
+  ).toEqual(['second@example.com']);
 });
 
 test('a Message-ID that only names the submission, without its unguessable part, leads nowhere', async () => {
   const { world, host } = await sentWorld();
   const name = Buffer.from('INC-1').toString('base64url');
-  const forged = `<${'0'.repeat(32)}.${name}@example.com>`;
+  const forged = `<${'0'.repeat(32)}.${accountDigest(desk)}.${name}@example.com>`;
   expect(
     await world.run(findSubmission({ messageIds: [forged, '<a@b.prod.outlook.com>'] }, host.dependencies)),
   ).toBeUndefined();
 });
 
-test('the tag of the private header is right, and a guess is not', async () => {
+test('the tag of the private header covers submission, attempt and account, and a guess is not it', async () => {
   const { world, host } = await sentWorld();
   const key = await world.run(host.dependencies.tagKey());
-  const { createHmac } = await import('node:crypto');
-  const tag = createHmac('sha256', key).update('INC-1.1').digest('hex');
-  expect(await world.run(checkTag('INC-1.1', tag, host.dependencies))).toBe(true);
-  expect(await world.run(checkTag('INC-1.2', tag, host.dependencies))).toBe(false);
-  expect(await world.run(checkTag('INC-1.1', 'f'.repeat(64), host.dependencies))).toBe(false);
-  expect(await world.run(checkTag('INC-1.1', 'no hex', host.dependencies))).toBe(false);
+  const bridgeId = bridgeIdOf(desk, 'INC-1', 1);
+  const tag = bridgeTagOf(bridgeId, key);
+  const check = (id: string, given: string): Promise<boolean> =>
+    world.run(checkTag(id, given, host.dependencies));
+  expect(await check(bridgeId, tag)).toBe(true);
+  expect(await check(bridgeIdOf(desk, 'INC-1', 2), tag)).toBe(false);
+  expect(await check(bridgeIdOf('hr@example.com', 'INC-1', 1), tag)).toBe(false);
+  expect(await check(bridgeIdOf(desk, 'INC-2', 1), tag)).toBe(false);
+  expect(await check(bridgeId, 'f'.repeat(64))).toBe(false);
+  expect(await check(bridgeId, 'no hex')).toBe(false);
 });
 
-test('a bounce is told once, whatever is told twice, and the message stays sent', async () => {
+test.each(['INC-1', 'a.1', 'INC-1.2.abcdefghijkl', '1.1', 'x'.repeat(128)])(
+  'the id %s is read back from the ids that name it',
+  (id) => {
+    const named = { account: accountDigest(desk), id };
+    expect(parseBridgeId(bridgeIdOf(desk, id, 12))).toEqual(named);
+    expect(parseMessageId(makeMessageId(desk, id, 'example.com', systemRandom))).toEqual(named);
+  },
+);
+
+test('a bounce that is reported twice is published once, and the message stays sent', async () => {
   const { world, host } = await sentWorld();
   await world.run(publishBounce(bounce, host.dependencies));
   await world.run(publishBounce(bounce, host.dependencies));

@@ -10,7 +10,7 @@ type Trouble = 'lost' | 'refused' | 'repeated' | 'dies before' | 'dies after';
 const busy = { code: 451, enhanced: '4.7.0', text: 'Temporary server error' };
 
 /** Calls from here on; the one numbered `at` meets its trouble. Returns how many there were. */
-function spoil(world: World, host: Host, at: number, trouble: Trouble): () => number {
+function injectAt(world: World, host: Host, at: number, trouble: Trouble): () => number {
   let count = 0;
   host.wire.faultPlan = () => {
     count += 1;
@@ -31,8 +31,8 @@ function spoil(world: World, host: Host, at: number, trouble: Trouble): () => nu
   return () => count;
 }
 
-/** The whole story with one call spoilt; the queue delivers again what was not finished. */
-async function tell(
+/** The whole run with one faulty call; the queue delivers again what was not finished. */
+async function runWith(
   at: number,
   trouble: Trouble,
 ): Promise<{ readonly world: World; readonly calls: number }> {
@@ -46,7 +46,7 @@ async function tell(
     },
   });
   let host = world.host();
-  const calls = spoil(world, host, at, trouble);
+  const calls = injectAt(world, host, at, trouble);
   const deliver = async (work: (host: Host) => Promise<unknown>): Promise<void> => {
     for (let delivery = 0; delivery < 5; delivery += 1) {
       const answered = work(host).then(
@@ -79,7 +79,7 @@ async function tell(
   return { world, calls: calls() };
 }
 
-const lasting = /^(account$|msg\||suspended\|inDoubt\|)/;
+const lasting = /^(account$|msg\||suspended\|indoubt\|)/;
 
 function expectSound(world: World, at: number): void {
   const arrivals = world.server.arrivals.flatMap(({ recipients }) => recipients);
@@ -89,17 +89,17 @@ function expectSound(world: World, at: number): void {
   ] as const) {
     const story = world.history(id);
     expect([at, id, world.sequences(id)]).toEqual([at, id, story.map((_, index) => index + 1)]);
-    const doubted = story.includes('inDoubt');
-    const told = (world.about(id).at(-1)?.data['recipients'] ?? []) as readonly {
+    const wasInDoubt = story.includes('inDoubt');
+    const reported = (world.about(id).at(-1)?.data['recipients'] ?? []) as readonly {
       readonly address: string;
       readonly outcome: string;
     }[];
     for (const address of addresses) {
       const count = arrivals.filter((other) => other === address).length;
       expect([at, address, count <= 1]).toEqual([at, address, true]);
-      if (!doubted) expect([at, address, count]).toEqual([at, address, 1]);
-      const isToldSent = told.some((one) => one.address === address && one.outcome === 'sent');
-      if (isToldSent) expect([at, address, count]).toEqual([at, address, 1]);
+      if (!wasInDoubt) expect([at, address, count]).toEqual([at, address, 1]);
+      const isReportedSent = reported.some((one) => one.address === address && one.outcome === 'sent');
+      if (isReportedSent) expect([at, address, count]).toEqual([at, address, 1]);
     }
     expect([at, id, ['sent', 'held'].includes(story.at(-1) ?? '')]).toEqual([at, id, true]);
   }
@@ -108,11 +108,11 @@ function expectSound(world: World, at: number): void {
 }
 
 describe.each<Trouble>(['lost', 'refused', 'repeated'])('%s', (trouble) => {
-  test('at each call: sent once, told in order, no doubt, nothing left behind', async () => {
-    const { calls } = await tell(0, trouble);
+  test('at each call: sent once, reported in order, no doubt, nothing left behind', async () => {
+    const { calls } = await runWith(0, trouble);
     expect(calls).toBeGreaterThan(40);
     for (let at = 1; at <= Math.min(calls, 60); at += 1) {
-      const { world } = await tell(at, trouble);
+      const { world } = await runWith(at, trouble);
       expectSound(world, at);
       expect([at, world.history('a'), world.history('b')]).toEqual([
         at,
@@ -126,7 +126,7 @@ describe.each<Trouble>(['lost', 'refused', 'repeated'])('%s', (trouble) => {
 describe.each<Trouble>(['dies before', 'dies after'])('the host %s', (trouble) => {
   test('at each call: at most once at the server, accounted for, nothing left behind', async () => {
     for (let at = 1; at <= 45; at += 1) {
-      const { world } = await tell(at, trouble);
+      const { world } = await runWith(at, trouble);
       expectSound(world, at);
     }
   });

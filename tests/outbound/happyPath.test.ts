@@ -1,15 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { mailbox, World } from '../models/world.ts';
 
-test('one message: accepted, rung, sent, told, and nothing left behind', async () => {
+test('one message: accepted, woken, sent, published, and nothing left behind', async () => {
   const world = new World();
   const host = world.host();
   await world.submit(host, 'one');
   expect(world.queue.wakeUps).toEqual(['desk@example.com']);
-  const rungAt = world.clock.now;
+  const wokenAt = world.clock.now;
   await world.answerRings(host);
   expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['one.1']);
-  expect(world.server.arrivals.every(({ at }) => at - rungAt < 5_000)).toBe(true);
+  expect(world.server.arrivals.every(({ at }) => at - wokenAt < 5_000)).toBe(true);
   expect(world.history('one')).toEqual(['accepted', 'sent']);
   expect(world.table.all(world.account).map(({ key }) => key)).toEqual(['account', 'msg|one']);
   expect(world.server.openCount).toBe(0);
@@ -39,7 +39,7 @@ test('a burst of 65: at most 30 in any minute, and no slower than the law makes 
   expect(world.server.mostOpenCount).toBe(2);
 });
 
-/** Puts messages in while another is on its way, and counts every call of ours until all are told. */
+/** Submits messages while another is in flight, and counts every call of ours until all events are published. */
 async function callsPerSubmission(backlog: number): Promise<number> {
   const limits = { messagesPerMinute: 1_000_000, recipientsPerDay: 1_000_000, connections: 3 };
   const world = new World([mailbox('desk@example.com', { limits })]);

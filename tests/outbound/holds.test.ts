@@ -1,4 +1,4 @@
-// Holds: no message is blamed, at most one try a minute, and they end by themselves where they can.
+// Holds: no message is blamed, at most one probe a minute, and they end by themselves if they can.
 import { describe, expect, test } from '@jest/globals';
 import type { Reply } from '../../shared/mail/reply.ts';
 import { mailbox, World } from '../models/world.ts';
@@ -27,25 +27,25 @@ function mostPerMinute(times: readonly number[]): number {
   );
 }
 
-test('a storm of 4xx for two hours: at most one try a minute after it is known, then all leave, nobody charged', async () => {
+test('every message refused with 4xx for two hours: at most one probe a minute once the account is on hold, then all are sent, none charged', async () => {
   const world = new World();
   const host = world.host();
-  let storm = true;
-  world.server.dialogPlan = () => (storm ? { refuse: { phase: 'dot', reply: busy } } : {});
+  let isRefusing = true;
+  world.server.dialogPlan = () => (isRefusing ? { refuse: { phase: 'dot', reply: busy } } : {});
   for (let count = 0; count < 100; count += 1) await world.submit(host, `m${count}`);
   await world.answerRings(host);
   const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'consecutiveRefusals' });
   const knownAt = world.clock.now;
   await world.minutes(host, 120);
-  const tries = world.server.refusals.map(({ at }) => at).filter((at) => at > knownAt);
-  expect(tries.length).toBeGreaterThan(2);
-  expect(mostPerMinute(tries)).toBe(1);
-  storm = false;
+  const probes = world.server.refusals.map(({ at }) => at).filter((at) => at > knownAt);
+  expect(probes.length).toBeGreaterThan(2);
+  expect(mostPerMinute(probes)).toBe(1);
+  isRefusing = false;
   await world.minutes(host, 75);
   expect(world.server.arrivals.length).toBe(100);
   const deferred = world.events.filter(({ type }) => type.endsWith('mail.deferred')).length;
-  // Only those that flew before it was known to be a storm.
+  // Only those attempted before the hold.
   expect(deferred).toBeLessThanOrEqual(4);
   expect((await world.run(host.outbound.watch(world.account))).state.holds).toEqual([]);
 });
@@ -69,7 +69,7 @@ test('the day’s quota by the server’s count: the account pauses, the message
   expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
-test('the server out of reach: two tries, then one a minute and rarer; no message touched', async () => {
+test('the server out of reach: two attempts to connect, then one a minute and fewer; no message touched', async () => {
   const world = new World();
   const host = world.host();
   world.server.connectFailure = () => ({ phase: 'connect', detail: 'connection refused' });
@@ -118,7 +118,7 @@ test('a hold with nothing waiting is tried without a message, and ends', async (
 describe('one mailbox of several on an account', () => {
   const two = [mailbox('desk@example.com'), mailbox('sales@example.com', { smtpUser: 'desk@example.com' })];
 
-  test('one that may not be sent as: its messages step aside, told once; the other’s leave; its try ends it', async () => {
+  test('one that may not be sent as: its messages are suspended and reported once; the other’s are sent; its probe ends the hold', async () => {
     const world = new World(two);
     const host = world.host();
     let may = false;

@@ -203,7 +203,7 @@ describe('acceptance', () => {
     ['text', 'hello'],
     ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0x00])],
     ['an unknown mailbox', { id: 'x', mailbox: 'nobody@example.com', to: ['a@b.example'], text: '' }],
-  ])('what can not be accepted is kept and told: %s', async (_what, payload) => {
+  ])('what can’t be accepted is kept and reported: %s', async (_what, payload) => {
     const world = new World();
     const host = world.host();
     const answer = await world.run(host.outbound.accept(payload));

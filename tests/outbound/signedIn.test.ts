@@ -44,7 +44,7 @@ test('a sign-in that helps nothing ends nothing', async () => {
   ]);
 });
 
-test('what a person paused stays paused, and where nothing is held nobody is rung', async () => {
+test('what a person paused stays paused, and no wake-up is sent if nothing is on hold', async () => {
   const world = new World();
   const host = world.host();
   await world.run(host.outbound.pause({ account: world.account, by: 'a person' }));

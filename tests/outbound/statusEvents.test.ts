@@ -155,7 +155,7 @@ describe('an event', () => {
   test('has the attributes of CloudEvents 1.0', () => {
     expect(parsed(all['mail.sent'])).toEqual({
       specversion: '1.0',
-      submissionId: 'INC-1/2',
+      id: 'INC-1/2',
       source: '/esm-mail-bridge/mailboxes/desk%40example.com',
       type: 'mail.sent',
       subject: 'INC-1',

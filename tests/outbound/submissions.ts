@@ -322,8 +322,8 @@ const addresses = (count: number): readonly string[] =>
 const single: readonly Bad[] = [
   { name: 'no id', payload: without('id'), field: 'id', detail: 'is missing' },
   { name: 'no mailbox', payload: without('mailbox'), field: 'mailbox', detail: 'is missing' },
-  { name: 'no recipients', payload: without('to'), field: 'to', detail: 'names nobody' },
-  bad('empty lists', { to: [], cc: [], bcc: [] }, 'to', 'names nobody'),
+  { name: 'no recipients', payload: without('to'), field: 'to', detail: 'has no recipients' },
+  bad('empty lists', { to: [], cc: [], bcc: [] }, 'to', 'has no recipients'),
   bad('version 2', { version: 2 }, 'version', 'the number 1'),
   bad('version as text', { version: '1' }, 'version', 'the number 1'),
   bad('an id of nothing', { id: '' }, 'id', 'a letter or digit'),
@@ -624,7 +624,7 @@ const single: readonly Bad[] = [
         }[field],
       },
       field,
-      detail: 'can not stand beside "raw"',
+      detail: 'cannot be combined with "raw"',
     }),
   ),
   ...['urgent', 'HIGH', '', 1, null, 'low'].map((priority) =>

@@ -95,7 +95,7 @@ test('a second one with the same settings file is refused, and leaves the file a
   const before = readFileSync(settingsFile, 'utf8');
   const { status, errors } = await run('start', '--port', '0', '--settings-file', settingsFile);
   expect(status).toBe(1);
-  expect(errors).toContain('A stack is running already');
+  expect(errors).toContain('A stack is already running');
   expect(errors).toContain('--settings-file FILE');
   expect(readFileSync(settingsFile, 'utf8')).toBe(before);
 }, 60_000);
@@ -110,7 +110,7 @@ test('npm run submit --watch prints each history; npm run quota shows the usage 
 
   expect([status, errors]).toEqual([0, '']);
   const lines = output.split('\n');
-  expect(lines[0]).toBe(`${String(planned.length)} put on outbound-mail`);
+  expect(lines[0]).toBe(`${String(planned.length)} submissions put on outbound-mail`);
   const { ends } = lastLine(output) as { readonly ends: readonly Record<string, unknown>[] };
   expect(ends.map(({ id, state }) => [id, state])).toEqual(planned.map(({ id, end }) => [id, end]));
   for (const { id, end } of planned) {
@@ -152,7 +152,7 @@ test('npm run outbox lists messages, pauses and resumes an account, and reports 
   const late = await outbox('cancel', account, 'MAJ-0007.alarm');
   expect([late.status, late.output]).toEqual([
     1,
-    expect.stringContaining('It is sent; that cannot be done any more.'),
+    expect.stringContaining('It is sent; this is not possible any more.'),
   ]);
   const nobody = await outbox('replay', account, 'nobody');
   expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('There is no such message.')]);
@@ -193,7 +193,7 @@ test('without a running stack the commands report it, with a remedy', async () =
   for (const [script, ...args] of [['quota'], ['submit', sample]] as const) {
     const stale = await run(script, ...args, '--settings-file', settingsFile);
     expect([stale.status, stale.output]).toEqual([1, '']);
-    expect(stale.errors).toContain('The local stack does not answer any more');
+    expect(stale.errors).toContain('The local stack no longer responds');
     const never = await run(script, ...args, '--settings-file', join(folder, 'never.json'));
     expect([never.status, never.output]).toEqual([1, '']);
     expect(never.errors.trim()).toBe(

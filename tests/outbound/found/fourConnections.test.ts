@@ -26,6 +26,6 @@ test('two owners die within minutes and their connections stay: the next one ope
   await world.minutes(living, 20);
   expect(world.server.mostOpenCount).toBe(3);
   const ids = new Set(world.server.arrivals.map(({ bridgeId }) => bridgeId.split('.')[0]));
-  // Those in the air at the two deaths are looked for, and not sent again.
+  // Those in flight at the two deaths are looked up, and not sent again.
   expect(ids.size).toBeGreaterThanOrEqual(57);
 });

@@ -19,7 +19,7 @@ class SlowQueues extends MemoryQueues {
   }
 }
 
-test('a drain whose time is over leaves what is still to be told to the next one, and rings', async () => {
+test('a drain whose time is over leaves pending events to the next one, and sends a wake-up', async () => {
   const world = new World();
   const accepting = world.host();
   for (let count = 0; count < 1_000; count += 1) await world.submit(accepting, `m${count}`);
@@ -30,7 +30,7 @@ test('a drain whose time is over leaves what is still to be told to the next one
   const report = await world.run(host.outbound.drain(world.account, 'invocation'));
   expect(report.ended).toBe('timeOver');
   const overMs = world.clock.now - startedAt - world.numbers.drainBudgetMs;
-  // What flew is finished, and the event in hand is told.
+  // In-flight attempts are finished, and the current event is published.
   expect(overMs).toBeLessThan(10_000);
   expect(world.queue.wakeUps).toEqual([world.account]);
   // Told in order and none twice, by this one and its successors.
@@ -41,7 +41,7 @@ test('a drain whose time is over leaves what is still to be told to the next one
     expect(world.history(`m${count}`)).toEqual(['accepted', 'sent']);
 });
 
-test('what is still to be told when nothing is left to send is not left to the sweep', async () => {
+test('events that are pending when nothing is left to send are not left to the sweep', async () => {
   const world = new World(undefined, { drainBudgetMs: 30_000 });
   const accepting = world.host();
   for (let count = 0; count < 15; count += 1) await world.submit(accepting, `m${count}`);

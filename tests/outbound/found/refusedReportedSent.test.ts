@@ -1,6 +1,6 @@
 // Found by the simulation (33 recipients in 100,000 submissions): the server refused some recipients at RCPT and took
 // the message for the others, and the process died before it could settle. The copy in Sent Items proved the message,
-// and those who had been refused were told sent with the rest.
+// and those who had been refused were reported as sent with the rest.
 import { describe, expect, test } from '@jest/globals';
 import { plain } from '../../models/memoryRows.ts';
 import type { Call } from '../../models/memoryRows.ts';
@@ -39,7 +39,7 @@ const outcomes = (world: World, at: number): unknown =>
   ).map(({ address, outcome }) => `${address.split('@')[0]} ${outcome}`);
 
 describe('refused at RCPT, the message taken for the others', () => {
-  test('the process dies after the final dot: each is told what became of it, and only the deferred is tried again', async () => {
+  test('the process dies after the final dot: each has its own outcome, and only the deferred one is tried again', async () => {
     const world = refusing();
     const dying = world.host();
     await world.submit(dying, 'a', { to });
@@ -56,7 +56,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     ]);
   });
 
-  test('a reply to RCPT that is about the sender: that recipient waits, unblamed, and is not told sent', async () => {
+  test('a reply to RCPT that is about the sender: that recipient waits, unblamed, and is not reported as sent', async () => {
     const world = refusing();
     const quota = {
       code: 554,
@@ -97,7 +97,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     ]);
   });
 
-  test('another has made a doubt of the attempt: it is refused, and nothing of the content is given', async () => {
+  test('another has put the attempt in doubt: recording is refused, and nothing of the content is given', async () => {
     const world = refusing();
     const late = world.host();
     await world.submit(late, 'a', { to });
@@ -114,7 +114,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     expect(outcomes(world, 3)).toEqual(['kim sent', 'gone failed', 'full sent']);
   });
 
-  test('its copy never shows, and a person marks it as sent: that speaks of those in doubt, and of nobody else', async () => {
+  test('its copy never appears, and a person marks it as sent: that concerns those in doubt only', async () => {
     const world = refusing();
     const { dialogPlan } = world.server;
     world.server.dialogPlan = (occasion) => ({ ...dialogPlan(occasion), copyAfterMs: 'never' });
