@@ -1,15 +1,15 @@
-// The rooms and doors of the design: who may import whom, and which file is the one door to each SDK.
+// The modules of the design: what may import what, and which file is the only importer of each SDK.
 const SHARED = '^shared/';
-const allow = (room, ...others) => ({
-  name: `${room}-imports`,
-  comment: `shared/${room} may use only itself${others.length > 0 ? `, ${others.join(', ')}` : ''}`,
+const allow = (module, ...others) => ({
+  name: `${module}-imports`,
+  comment: `shared/${module} may use only itself${others.length > 0 ? `, ${others.join(', ')}` : ''}`,
   severity: 'error',
-  from: { path: `^shared/${room}/` },
-  to: { path: SHARED, pathNot: `^shared/(${[room, ...others].join('|')})(/|\\.ts$)` },
+  from: { path: `^shared/${module}/` },
+  to: { path: SHARED, pathNot: `^shared/(${[module, ...others].join('|')})(/|\\.ts$)` },
 });
-const oneDoor = (packages, file) => ({
-  name: `one-door-${packages[0].replace(/\W+/g, '-')}`,
-  comment: `${packages.join(', ')}: imported by ${file} alone`,
+const soleImporter = (packages, file) => ({
+  name: `sole-importer-${packages[0].replace(/\W+/g, '-')}`,
+  comment: `${packages.join(', ')}: imported by ${file} only`,
   severity: 'error',
   from: { path: '^(functions|shared)/', pathNot: file },
   to: { path: packages.map((name) => `node_modules/${name}/`) },
@@ -78,6 +78,13 @@ module.exports = {
       from: {},
       to: { path: ['^(functions|shared)/.*/[A-Z][^/]*\\.ts$', '^(functions|shared)/.*[-_][^/]*\\.ts$'] },
     },
+    {
+      name: 'shared-files-are-neutral',
+      comment: 'what every module may use (clock, deadline, storage errors) uses no module',
+      severity: 'error',
+      from: { path: '^shared/(clock|deadline|storageErrors)\\.ts$' },
+      to: { path: SHARED, pathNot: '^shared/clock\\.ts$' },
+    },
     allow('mail'),
     allow('contract', 'mail'),
     // Settings lay their numbers over the protocols' own, and are checked against what a row can hold.
@@ -141,14 +148,14 @@ module.exports = {
       from: { path: `^shared/outbound/${part}/` },
       to: { path: '^shared/outbound/[a-z]+/', pathNot: `^shared/outbound/(${[part, ...others].join('|')})/` },
     })),
-    oneDoor(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
-    oneDoor(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
-    oneDoor(['mailparser'], '^shared/exchange/(mimeParser|mimeParserWorker)\\.ts$'),
-    oneDoor(['@azure/keyvault-secrets'], '^shared/oauth/keyVaultTokenVault\\.ts$'),
-    oneDoor(['@azure/identity'], '^shared/oauth/azureCredentials\\.ts$'),
-    oneDoor(['openid-client'], '^shared/oauth/'),
-    oneDoor(['@azure/storage-queue', '@azure/storage-blob', '@azure/data-tables'], '^shared/storage/'),
-    oneDoor(['@azure/functions'], '^functions/'),
+    soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
+    soleImporter(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
+    soleImporter(['mailparser'], '^shared/exchange/(mimeParser|mimeParserWorker)\\.ts$'),
+    soleImporter(['@azure/keyvault-secrets'], '^shared/oauth/keyVaultTokenVault\\.ts$'),
+    soleImporter(['@azure/identity'], '^shared/oauth/azureCredentials\\.ts$'),
+    soleImporter(['openid-client'], '^shared/oauth/'),
+    soleImporter(['@azure/storage-queue', '@azure/storage-blob', '@azure/data-tables'], '^shared/storage/'),
+    soleImporter(['@azure/functions'], '^functions/'),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -22,7 +22,7 @@ import {
   alerts,
   arriving,
   burstCount,
-  desk,
+  serviceDesk,
   mailboxes,
   recipientRules,
   plannedBurst,
@@ -93,7 +93,7 @@ async function play(running: Stack): Promise<boolean> {
     const until = performance.now() + timeLimitMs;
     while (performance.now() < until) {
       readForecasts();
-      progress.show([desk, alerts].map((name) => accountProgress(name, planned, running, esm)));
+      progress.show([serviceDesk, alerts].map((name) => accountProgress(name, planned, running, esm)));
       if (!killed && burstArrivals(running) >= killAfterCount) {
         killed = true;
         await host.kill();
@@ -168,7 +168,7 @@ function followForecasts({ settings }: Stack): () => void {
 
 /** Delivers the incoming mails; a reply once the message it replies to has been accepted. */
 function deliverLater({ exchange }: Stack): (Arriving & { messageId: string; raw: Buffer })[] {
-  const inbox = exchange.store.mailbox(desk);
+  const inbox = exchange.store.mailbox(serviceDesk);
   const make = (mail: Arriving, answered: string): Arriving & { messageId: string; raw: Buffer } => {
     const raw = mail.bytes(answered);
     const messageId = /^Message-ID: (.*)\r$/m.exec(raw.toString('latin1', 0, 4_000))?.[1] ?? '';

@@ -20,7 +20,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
 });
 const [action = 'accounts', account = '', subject = ''] = positionals;
 const listedCount = 50;
-/** For the message's history: the person is whoever has access to the storage account. */
+/** Recorded in the message's history: the command does not know the person. */
 const by = 'npm run outbox';
 
 try {

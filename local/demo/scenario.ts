@@ -5,12 +5,12 @@ import type { RecipientRule } from '../emulators/exchange/quirks.ts';
 import type { MailboxSetting } from '../stack/stack.ts';
 
 export const domain = 'kaupunki.example';
-export const desk = `palvelupiste@${domain}`;
+export const serviceDesk = `palvelupiste@${domain}`;
 export const alerts = `halytykset@${domain}`;
 
 /** One mailbox with delegated sign-in, one with application sign-in. */
 export const mailboxes: readonly MailboxSetting[] = [
-  { address: desk, signIn: 'delegated', afterFetch: 'move:Käsitellyt' },
+  { address: serviceDesk, signIn: 'delegated', afterFetch: 'move:Käsitellyt' },
   { address: alerts, signIn: 'application', afterFetch: 'seen' },
 ];
 
@@ -127,7 +127,7 @@ export const arriving: readonly Arriving[] = [
     bytes: (answered) =>
       crlf([
         `From: Aino Virtanen <aino.virtanen@${domain}>`,
-        `To: Palvelupiste <${desk}>`,
+        `To: Palvelupiste <${serviceDesk}>`,
         'Subject: =?utf-8?Q?VS:_[INC-2041]_Tulostin_toimii_taas_?=',
         'Date: Wed, 25 Nov 2026 09:31:00 +0200',
         `Message-ID: <reply.2041@${domain}>`,
@@ -146,7 +146,7 @@ export const arriving: readonly Arriving[] = [
     bytes: () =>
       crlf([
         'From: =?utf-8?Q?Bj=C3=B6rn_=C3=85str=C3=B6m?= <bjorn.astrom@nordbygg.example>',
-        `To: ${desk}`,
+        `To: ${serviceDesk}`,
         'Subject: =?utf-8?Q?Inbjudan:_Genomg=C3=A5ng_av_=C3=A4rendek=C3=B6n?=',
         'Date: Wed, 25 Nov 2026 08:32:00 +0100',
         'Message-ID: <invitation.1@nordbygg.example>',
@@ -176,7 +176,7 @@ export const arriving: readonly Arriving[] = [
         'DTEND:20261126T130000Z',
         'SUMMARY:Genomgång av ärendekön',
         'ORGANIZER;CN=Björn Åström:mailto:bjorn.astrom@nordbygg.example',
-        `ATTENDEE;CN=Palvelupiste:mailto:${desk}`,
+        `ATTENDEE;CN=Palvelupiste:mailto:${serviceDesk}`,
         'END:VEVENT',
         'END:VCALENDAR',
         '--=_alternative--',
@@ -195,7 +195,7 @@ export const arriving: readonly Arriving[] = [
     bytes: () =>
       crlf([
         `From: Siiri Mäkelä <siiri.makela@${domain}>`,
-        `To: ${desk}`,
+        `To: ${serviceDesk}`,
         'Subject: Lokit',
         'Date: Wed, 25 Nov 2026 09:33:00 +0200',
         `Message-ID: <logs.1@${domain}>`,
@@ -221,7 +221,7 @@ export const arriving: readonly Arriving[] = [
     bytes: () =>
       crlf([
         'From: x@elsewhere.example',
-        `To: ${desk}`,
+        `To: ${serviceDesk}`,
         'Subject: broken',
         'Message-ID: <broken.1@elsewhere.example>',
         'MIME-Version: 1.0',

@@ -191,7 +191,7 @@ function readCredential(environment: Environment, problems: Problems): ClientCre
   const certificate = textOf(environment, 'OAUTH_CLIENT_CERTIFICATE');
   const identity = readClientId(environment, problems, 'MANAGED_IDENTITY_CLIENT_ID');
   if (secret !== undefined && certificate !== undefined) {
-    problems.add('OAUTH_CLIENT_SECRET', 'stands beside OAUTH_CLIENT_CERTIFICATE; remove one of them');
+    problems.add('OAUTH_CLIENT_SECRET', 'is set together with OAUTH_CLIENT_CERTIFICATE; remove one of them');
   }
   if (secret !== undefined) {
     // The portal shows the secret's id beside its value, and the id is what people copy (AADSTS7000215).

@@ -4,6 +4,7 @@
 // and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
 // what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
+import { present } from '../mail/omit.ts';
 import { z } from 'zod';
 import { asciiJson } from '../mail/asciiJson.ts';
 import type {
@@ -152,7 +153,7 @@ export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
     id: eventId(event),
     source: `/esm-mail-bridge${mailbox === undefined ? '' : `/mailboxes/${encodeURIComponent(mailbox)}`}`,
     type,
-    ...(submissionId === undefined ? {} : { subject: submissionId }),
+    ...present({ subject: submissionId }),
     time: isoOf(event.at),
     datacontenttype: 'application/json',
     dataschema: schemaName(type),

@@ -6,6 +6,7 @@
 // a value that could be read in two ways is refused, because another reader further on will read it the other way.
 // The only things normalised are those that mean the same by definition: the domain's case, an entry written
 // alone or in a list, repeated recipients, absent lists.
+import { present } from '../mail/omit.ts';
 import type { z } from 'zod';
 import { mailboxAt } from '../mail/accounts.ts';
 import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
@@ -361,9 +362,7 @@ function normalise(written: WrittenSubmission, mailbox: Mailbox): Submission {
     id: written.id,
     mailbox: mailbox.address,
     priority: written.priority ?? 'normal',
-    ...(sendAt === undefined ? {} : { sendAt }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(written.correlation === undefined ? {} : { correlation: written.correlation }),
+    ...present({ sendAt, expiresAt, correlation: written.correlation }),
     from: { ...(written.from === undefined ? {} : personOf(written.from)), address: mailbox.address },
     to: peopleOf(written.to),
     cc: peopleOf(written.cc),
@@ -375,9 +374,7 @@ function normalise(written: WrittenSubmission, mailbox: Mailbox): Submission {
     kind: 'composed',
     replyTo: peopleOf(written.replyTo),
     subject: written.subject ?? '',
-    ...(written.text === undefined ? {} : { text: written.text }),
-    ...(written.html === undefined ? {} : { html: written.html }),
-    ...(written.inReplyTo === undefined ? {} : { inReplyTo: written.inReplyTo }),
+    ...present({ text: written.text, html: written.html, inReplyTo: written.inReplyTo }),
     references:
       typeof written.references === 'string'
         ? (parseMessageIds(written.references) ?? [])
@@ -386,7 +383,7 @@ function normalise(written: WrittenSubmission, mailbox: Mailbox): Submission {
     attachments: (written.attachments ?? []).map((attachment) => ({
       filename: attachment.filename,
       contentType: attachment.contentType ?? 'application/octet-stream',
-      ...(attachment.contentId === undefined ? {} : { contentId: attachment.contentId }),
+      ...present({ contentId: attachment.contentId }),
       content:
         attachment.blob === undefined
           ? { kind: 'inline', base64: attachment.content ?? '' }

@@ -1,5 +1,6 @@
 // When will the waiting messages have been sent? Plays the drain forward: the same limits, the same slots, as many
 // connections as it works with, and the account's recent mean time from claim to reply.
+import { present } from '../mail/omit.ts';
 import { asEarliest, asLatest } from './storageTime.ts';
 import type { Earliest } from './storageTime.ts';
 import { dropExpired, canAcquire, recipientsInDay, releaseEarly, slotsInUse, acquire } from './limiter.ts';
@@ -86,5 +87,5 @@ function play(
     connections[connection] = repliedAt + pace.betweenMs;
     clearsAt = Math.max(clearsAt, repliedAt);
   }
-  return { clearsAt, ...(nextAt === undefined ? {} : { nextAt }) };
+  return { clearsAt, ...present({ nextAt }) };
 }

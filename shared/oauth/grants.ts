@@ -91,7 +91,7 @@ export class Grants {
     const fields = (await this.#readRow(name))?.fields;
     if (isRefused(fields)) return { kind: 'refused', ...refusalIn(fields) };
     if (known !== undefined && fields === undefined) return { kind: 'grant', grant: known };
-    if (known !== undefined && text(fields, 'generation') === known.generation) {
+    if (known?.generation === text(fields, 'generation')) {
       return { kind: 'grant', grant: { ...known, storedAt: count(fields, 'storedAt') } };
     }
     const version = text(fields, 'version');

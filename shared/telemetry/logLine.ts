@@ -4,7 +4,7 @@
 import { unicodeEscape } from '../mail/asciiJson.ts';
 import type { LogEvent } from './log.ts';
 
-/** Longer values end with an ellipsis. Server texts and subjects are other people's words. */
+/** Longer values end with an ellipsis. Server texts and subjects are untrusted input. */
 const valueLimitCount = 1_000;
 const fieldLimitCount = 40;
 

@@ -1,7 +1,16 @@
 // Each gate is shown to bite: a small clean tree passes it, and the same tree with one violation does not.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gates } from './gates.ts';
@@ -63,14 +72,29 @@ function pass(gate: string): { ok: boolean; output: string } {
   return { ok: status === 0, output: stdout + stderr };
 }
 
+const half = 'export const half = 1;\n';
+
 interface Planted {
   readonly gate: string;
   readonly what: string;
   readonly path: string;
   readonly text: string;
-  /** Words that the gate says of it. */
+  /** Other files that it needs, by path. */
+  readonly beside?: Readonly<Record<string, string>>;
+  /** What the gate reports about it. */
   readonly says: RegExp;
 }
+
+const real = (...paths: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+const limiter = real('shared/clock.ts', 'shared/limits/limiter.ts', 'shared/limits/storageTime.ts');
+const swapImports = `import { acquire, canAcquire } from './limiter.ts';
+import type { Availability, RateLimits, Usage } from './limiter.ts';
+import { plus } from './storageTime.ts';
+import type { StorageTime } from './storageTime.ts';
+
+`;
+const imports = (path: string): string => `import { half } from '${path}';\n\nexport const x = half;\n`;
 
 const planted: readonly Planted[] = [
   {
@@ -144,25 +168,62 @@ const planted: readonly Planted[] = [
     says: /TS1294/,
   },
   {
+    gate: 'types',
+    what: 'a limit that is judged by the latest bound of the storage clock',
+    path: 'shared/limits/x.ts',
+    beside: limiter,
+    text: `${swapImports}export const x = (usage: Usage, limits: RateLimits, time: StorageTime): [Availability, unknown] => [
+  canAcquire(usage, limits, time.latest(), 1),
+  acquire(usage, limits, plus(time.latest(), 1_000), 1),
+];
+`,
+    says: /x\.ts\(\d+,\d+\): error TS2345.*'Latest'.*'Earliest'/,
+  },
+  {
+    gate: 'types',
+    what: 'a slot that is written with the earliest bound of the storage clock',
+    path: 'shared/limits/x.ts',
+    beside: limiter,
+    text: `${swapImports}export const x = (usage: Usage, limits: RateLimits, time: StorageTime): [Availability, unknown] => [
+  canAcquire(usage, limits, time.earliest(), 1),
+  acquire(usage, limits, plus(time.earliest(), 1_000), 1),
+];
+`,
+    says: /x\.ts\(\d+,\d+\): error TS2345.*'Earliest'.*'Latest'/,
+  },
+  {
+    gate: 'types',
+    what: 'a bound of the storage clock made of a plain number',
+    path: 'shared/limits/x.ts',
+    beside: limiter,
+    text: `${swapImports}export const x = (usage: Usage, limits: RateLimits, time: StorageTime): [Availability, unknown] => [
+  canAcquire(usage, limits, time.earliest() - 1, 1),
+  acquire(usage, limits, plus(time.latest(), 1_000), 1),
+];
+`,
+    says: /x\.ts\(\d+,\d+\): error TS2345.*'number'.*'Earliest'/,
+  },
+  {
     gate: 'boundaries',
-    what: 'a pure room that imports a package',
+    what: 'a pure module that imports a package',
     path: 'shared/mail/x.ts',
     text: `import { z } from 'zod';\n\nexport const x = z;\n`,
     says: /mail-is-pure/,
   },
   {
     gate: 'boundaries',
-    what: 'a room that imports one it may not, if only for a type',
+    what: 'a module that imports one it may not, if only for a type',
     path: 'shared/limits/x.ts',
+    beside: { 'shared/outbound/y.ts': half },
     text: `import type { half } from '../outbound/y.ts';\n\nexport type X = typeof half;\n`,
     says: /limits-imports/,
   },
   {
     gate: 'boundaries',
-    what: 'an SDK that enters by a second door',
+    what: 'an SDK with a second importer',
     path: 'shared/outbound/x.ts',
     text: `import nodemailer from 'nodemailer';\n\nexport const x = nodemailer;\n`,
-    says: /one-door-nodemailer/,
+    says: /sole-importer-nodemailer/,
   },
   {
     gate: 'boundaries',
@@ -200,6 +261,97 @@ const planted: readonly Planted[] = [
     says: /no-cycles/,
   },
   {
+    gate: 'boundaries',
+    what: 'records that import the policy above them, if only for a type',
+    path: 'shared/outbound/records/x.ts',
+    beside: { 'shared/outbound/policy/y.ts': half },
+    text: `import type { half } from '../policy/y.ts';\n\nexport type X = typeof half;\n`,
+    says: /outbound-records-imports/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'accepting that imports sending, beside it',
+    path: 'shared/outbound/accept/x.ts',
+    beside: { 'shared/outbound/sending/y.ts': half },
+    text: imports('../sending/y.ts'),
+    says: /outbound-accept-imports/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'an inbound file that imports the outbound module',
+    path: 'shared/inbound/x.ts',
+    beside: { 'shared/outbound/y.ts': half },
+    text: imports('../outbound/y.ts'),
+    says: /inbound-imports/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'an adapter that imports more than a port',
+    path: 'shared/storage/x.ts',
+    beside: { 'shared/outbound/y.ts': half },
+    text: imports('../outbound/y.ts'),
+    says: /adapters-import-ports/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a neutral file that imports a module',
+    path: 'shared/deadline.ts',
+    text: imports('./limits/half.ts'),
+    says: /shared-files-are-neutral/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a module that imports the bridge',
+    path: 'shared/limits/x.ts',
+    text: `import { bridge } from '../bridge.ts';\n\nexport const x = bridge;\n`,
+    says: /only-functions-call-the-bridge/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a module that imports the assembly',
+    path: 'shared/limits/x.ts',
+    beside: { 'shared/assembly.ts': half },
+    text: imports('../assembly.ts'),
+    says: /only-the-bridge-assembles/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a command that imports a trigger',
+    path: 'local/x.ts',
+    text: `import '../functions/clean.ts';\n`,
+    says: /nobody-imports-functions/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'an emulator that imports the product',
+    path: 'local/emulators/x.ts',
+    text: imports('../../shared/limits/half.ts'),
+    says: /emulators-are-independent/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a Functions host that imports an emulator',
+    path: 'local/functionsHost/x.ts',
+    beside: { 'local/emulators/y.ts': half },
+    text: imports('../emulators/y.ts'),
+    says: /host-is-independent/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a file that imports nothing and is imported by nothing',
+    path: 'shared/limits/x.ts',
+    text: 'export const x = 1;\n',
+    says: /no-orphans/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a file name with a hyphen',
+    path: 'shared/limits/half-way.ts',
+    beside: { 'shared/limits/x.ts': imports('./half-way.ts') },
+    text: half,
+    says: /names-are-lower-camel/,
+  },
+  {
     gate: 'dead code',
     what: 'a file that nobody uses',
     path: 'shared/limits/x.ts',
@@ -223,16 +375,19 @@ describe('a clean tree passes', () => {
 });
 
 describe('a planted violation is caught', () => {
-  test.each(planted)('$gate: $what', ({ gate, path, text, says }) => {
-    const before =
-      path === 'shared/limits/half.ts' ? `export const half = (n: number): number => n / 2;\n` : undefined;
-    write('shared/outbound/y.ts', `export const half = 1;\n`);
-    write(path, text);
+  test.each(planted)('$gate: $what', ({ gate, path, text, beside = {}, says }) => {
+    const files = { ...beside, [path]: text };
+    const before = Object.keys(files).map((file) => [file, textOf(file)] as const);
+    for (const [file, content] of Object.entries(files)) write(file, content);
     const { ok, output } = pass(gate);
-    rmSync(join(tree, path));
-    rmSync(join(tree, 'shared/outbound'), { recursive: true });
-    if (before !== undefined) write(path, before);
+    for (const [file, content] of before)
+      if (content === undefined) rmSync(join(tree, file));
+      else write(file, content);
     expect(ok).toBe(false);
     expect(output).toMatch(says);
   });
 });
+
+function textOf(path: string): string | undefined {
+  return existsSync(join(tree, path)) ? readFileSync(join(tree, path), 'utf8') : undefined;
+}

@@ -102,7 +102,8 @@ test('the mean time from claim to reply follows the server', async () => {
   };
   await send(5, 1_000, 'quick');
   const quickMs = await meanMs();
-  expect(quickMs).toBeGreaterThanOrEqual(1_000);
+  // Measured by the storage service's clock, which is known to a second.
+  expect(Math.abs(quickMs - 1_000)).toBeLessThan(1_000);
   await send(10, 20_000, 'slow');
   const slowMs = await meanMs();
   expect(slowMs).toBeGreaterThan(quickMs + 5_000);

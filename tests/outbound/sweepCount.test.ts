@@ -19,7 +19,7 @@ async function counted({ world, host }: { readonly world: World; readonly host: 
     .query(accountsPartition, { from: '!', to: '~', limit: 1 })
     .find(({ key }) => key === world.account);
   const said = world.log.findLast(({ name }) => name === 'outbound.backlog');
-  expect(said?.fields['waiting']).toBe(row?.fields['waitingCount']);
+  expect(said?.fields['waitingCount']).toBe(row?.fields['waitingCount']);
   return row?.fields['waitingCount'];
 }
 

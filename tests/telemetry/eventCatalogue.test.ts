@@ -20,7 +20,8 @@ describe('an event is data and a function', () => {
   });
 
   test('it carries its definition', () => {
-    expect({ ...happened }).toEqual({
+    const { event, level, detail, fields } = happened;
+    expect({ event, level, detail, fields }).toEqual({
       event: 'module.happened',
       level: 'warn',
       detail: 'Something happened.',

@@ -8,6 +8,7 @@
 //   the store gives no answer     StorageTrouble: the host delivers it again, and again it ends here
 //
 // Then the account is woken, unless a worker holds its lease, or the lane is in backoff, or it is on hold.
+import { present } from '../../mail/omit.ts';
 import type { Earliest } from '../../limits/storageTime.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
 import type { MessageEvent } from '../../contract/statusEvent.ts';
@@ -129,10 +130,10 @@ async function compile(
     messageId: messageId ?? makeMessageId(account, submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
-    ...(submission.correlation === undefined ? {} : { correlation: submission.correlation }),
+    ...present({ correlation: submission.correlation }),
     state: 'waiting',
     indexEntry: { kind: 'due', at: submission.sendAt ?? at },
-    ...(submission.expiresAt === undefined ? {} : { expiresAt: submission.expiresAt }),
+    ...present({ expiresAt: submission.expiresAt }),
     attempt: 0,
     recipients: recipients.map((address) => ({ address, state: 'pending' })),
     deferrals: 0,
@@ -160,7 +161,7 @@ const acceptedEvent = (message: Message): MessageEvent => ({
   mailbox: message.mailbox,
   at: message.acceptedAt,
   messageId: message.messageId,
-  ...(message.correlation === undefined ? {} : { correlation: message.correlation }),
+  ...present({ correlation: message.correlation }),
 });
 
 /** One row per account, before its first transaction: the sweep forgets none, whatever the settings say later. */
@@ -191,9 +192,9 @@ async function rejected(
   const { id, problems } = rejection;
   dependencies.log(
     outboundEvents.rejected({
-      ...(id === undefined ? {} : { id }),
+      ...present({ id }),
       fields: problems.map(({ field }) => field).join(' '),
     }),
   );
-  return { kind: 'rejected', ...(id === undefined ? {} : { id }), problems };
+  return { kind: 'rejected', ...present({ id }), problems };
 }

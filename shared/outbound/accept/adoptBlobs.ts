@@ -1,5 +1,6 @@
 // What a submission refers to is copied into our own store before it is accepted, named by its hash: ESM may
 // delete its blobs after `mail.accepted`, and two submissions can't get each other's content.
+import { present } from '../../mail/omit.ts';
 import type { BlobCopy } from '../store/content.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { recipientsOf } from '../../contract/submission.ts';
@@ -43,7 +44,7 @@ export async function adoptBlobs(submission: Submission, dependencies: Dependenc
   if (read.kind === 'rejected') return read;
   const { messageId } = read;
   const recipients = eachOnce(read.recipients);
-  return { kind: 'adopted', blobs, recipients, ...(messageId === undefined ? {} : { messageId }) };
+  return { kind: 'adopted', blobs, recipients, ...present({ messageId }) };
 }
 
 const detail = {

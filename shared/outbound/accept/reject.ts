@@ -1,6 +1,7 @@
 // What can't be accepted is never lost: its bytes are kept, a row in the partition `rejected` says why, and the
 // event mail.rejected is put on the queue, all before the queue message that brought it may end. A crash
 // anywhere in between repeats it all under the same names; the event's name comes from the bytes.
+import { present } from '../../mail/omit.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -37,8 +38,7 @@ export async function reject(
       key: hash,
       fields: {
         at,
-        ...(id === undefined ? {} : { id }),
-        ...(mailbox === undefined ? {} : { mailbox }),
+        ...present({ id, mailbox }),
         ...putText('problems', JSON.stringify(problems)),
       },
     },
@@ -47,8 +47,7 @@ export async function reject(
   const event: StatusEvent = {
     type: 'mail.rejected',
     at,
-    ...(id === undefined ? {} : { submissionId: id }),
-    ...(mailbox === undefined ? {} : { mailbox }),
+    ...present({ submissionId: id, mailbox }),
     problems,
     rejection: { sha256: hash, sizeBytes: bytes.length },
   };

@@ -1,6 +1,7 @@
 // What a person, or ESM, may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
 // Each is one transaction conditional on the account's state, so it can't cross with an attempt: for a message with an
 // active attempt it is too late. Each ends the backoff of the lanes and wakes the account.
+import { present } from '../../mail/omit.ts';
 import type { Earliest } from '../../limits/storageTime.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -75,7 +76,7 @@ export async function pauseSending(
   { account, mailbox, by }: { readonly account: string; readonly mailbox?: string; readonly by: string },
   dependencies: Dependencies,
 ): Promise<void> {
-  const about = { detail: `Paused by ${by}.`, ...(mailbox === undefined ? {} : { mailbox }) };
+  const about = { detail: `Paused by ${by}.`, ...present({ mailbox }) };
   await changeState('pause', account, dependencies, (state) =>
     pause(state, about, dependencies.time.earliest()),
   );
@@ -106,6 +107,6 @@ async function finish(
   dependencies: Dependencies,
   id?: string,
 ): Promise<void> {
-  dependencies.log(outboundEvents.operatorAction({ account, action, ...(id === undefined ? {} : { id }) }));
+  dependencies.log(outboundEvents.operatorAction({ account, action, ...present({ id }) }));
   await dependencies.queues.wake(account);
 }

@@ -3,6 +3,7 @@
 //
 // Recipients are judged one by one: those accepted at RCPT share the message's state, those refused there have
 // their own. A reply about the sender (a quota, a missing right) is never a recipient's or a message's fault.
+import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
 import { judgeFailure, judgeRecipient } from './judgeReply.ts';
 import { remaining } from '../records/message.ts';
@@ -95,7 +96,7 @@ function accepted(
     // A recipient without a reply of its own was in the envelope that was accepted.
     recipients: settleRecipients(message, attempt, judged, 'sent', why),
     reply: result.reply,
-    ...(result.serverMessageId === undefined ? {} : { serverMessageId: result.serverMessageId }),
+    ...present({ serverMessageId: result.serverMessageId }),
     ...minDelay(judged),
     ...firstHold(judged),
     reconnect: false,
@@ -114,7 +115,7 @@ function failed(
     ? undefined
     : quote(judgeFailure(failure, dotSent), failure.reply);
   const common = {
-    ...(failure.reply === undefined ? {} : { reply: failure.reply }),
+    ...present({ reply: failure.reply }),
     ...minDelay(judged, judgement),
     ...firstHold(judged, judgement),
     reconnect: judgement?.do === 'reconnect',
@@ -219,7 +220,7 @@ function outcome(
     state,
     attempt,
     ...(why.code === 0 ? {} : { code: why.code }),
-    ...(why.enhanced === undefined ? {} : { enhanced: why.enhanced }),
+    ...present({ enhanced: why.enhanced }),
     detail: why.detail.slice(0, 2 * detailCharacters),
   };
 }

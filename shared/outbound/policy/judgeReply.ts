@@ -12,6 +12,7 @@
 //
 // A reply of 4xx or 5xx to the final dot is an answer: the server must not deliver what it refused (RFC 5321
 // 4.2.5), so it is never a doubt. Before MAIL there is no message yet: nothing that happens there blames one.
+import { present } from '../../mail/omit.ts';
 import type { Reply } from '../../mail/reply.ts';
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
 import type { Phase, RelayFailure } from '../ports.ts';
@@ -138,5 +139,5 @@ function judgeToken(trouble: NonNullable<RelayFailure['token']>, detail: string)
 }
 
 function said(reply: Reply): Pick<Verdict, 'code' | 'enhanced'> {
-  return { code: reply.code, ...(reply.enhanced === undefined ? {} : { enhanced: reply.enhanced }) };
+  return { code: reply.code, ...present({ enhanced: reply.enhanced }) };
 }

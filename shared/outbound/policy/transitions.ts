@@ -3,7 +3,7 @@
 import type { Earliest, Latest } from '../../limits/storageTime.ts';
 import type { EventKind, MessageEvent, RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
-import { omit } from '../../mail/omit.ts';
+import { omit, present } from '../../mail/omit.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { Hold } from '../records/accountState.ts';
 import { addHistory } from '../records/message.ts';
@@ -56,7 +56,7 @@ function withEvent(before: Message, after: Message, kind: EventKind, said: Said 
       history: addHistory(after.history, {
         at: after.changedAt,
         type: kind.type,
-        ...(detail === undefined ? {} : { detail }),
+        ...present({ detail }),
       }),
     },
     event: {
@@ -68,11 +68,7 @@ function withEvent(before: Message, after: Message, kind: EventKind, said: Said 
       ...(after.attempt === 0 ? {} : { attempt: after.attempt }),
       recipients: after.recipients,
       messageId: after.messageId,
-      ...(serverMessageId === undefined ? {} : { serverMessageId }),
-      ...(correlation === undefined ? {} : { correlation }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(detail === undefined ? {} : { detail }),
-      ...(remedy === undefined ? {} : { remedy }),
+      ...present({ serverMessageId, correlation, reason, detail, remedy }),
       ...said,
     },
   };
@@ -108,7 +104,7 @@ export function settleAttempt(before: Message, end: AttemptOutcome, settling: Se
   const tried: Partial<Progress> = {
     attempt,
     recipients: end.recipients,
-    ...(end.serverMessageId === undefined ? {} : { serverMessageId: end.serverMessageId }),
+    ...present({ serverMessageId: end.serverMessageId }),
     // An attempt that was given up for doubtful is charged already.
     charged: before.charged + (attempt > before.attempt ? triedIn(before, attempt) : 0),
     chargedAt: deadline + numbers.graceMs,
@@ -299,7 +295,7 @@ export function foundInSentItems(
   const known: Message = {
     ...before,
     recipients: restate(before, ['inDoubt'], 'sent'),
-    ...(copyMessageId === undefined ? {} : { serverMessageId: copyMessageId }),
+    ...present({ serverMessageId: copyMessageId }),
   };
   if (!known.recipients.some(isOpen)) return finish(before, known, at, detail);
   const indexEntry = due(at + numbers.firstDeferralMs, before);
@@ -384,7 +380,7 @@ export function suspend(
   if (before.history.at(-1)?.type === 'mail.held') return { before, after };
   return withEvent(before, after, {
     type: 'mail.held',
-    ...(hold.probeAt === undefined ? {} : { retryAt: hold.probeAt }),
+    ...present({ retryAt: hold.probeAt }),
   });
 }
 

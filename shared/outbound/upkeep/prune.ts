@@ -4,6 +4,7 @@
 // the row gone.
 //
 // Idempotency lasts as long as the row: an id that comes again after the retention period is a new message.
+import { present } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Operation, Row } from '../ports.ts';
@@ -104,7 +105,7 @@ async function pruneBlobs(needed: ReadonlySet<string>, { contents, numbers }: De
   let count = 0;
   let last: string | undefined;
   for (let page = 0; page < mostPages; page += 1) {
-    const names = await contents.list({ limit: pageCount, ...(last === undefined ? {} : { after: last }) });
+    const names = await contents.list({ limit: pageCount, ...present({ after: last }) });
     for (const name of names) {
       if (!needed.has(name) && (await contents.removeIfOlder(name, numbers.blobAgeMs))) count += 1;
     }
