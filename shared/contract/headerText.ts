@@ -1,7 +1,6 @@
 // Text that goes into a header field: whatever could end the field, start another one or hide there is refused.
+import { controlAt } from '../mail/text.ts';
 
-/** C0, DEL, C1 (NEL among them), the two Unicode line separators. */
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const encodedWord = /=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{0,1000})\?=/g;
 
 /**
@@ -9,7 +8,7 @@ const encodedWord = /=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{0,1000})\?=/g;
  * (RFC 2047) is looked into: some readers decode one that holds a line break into a second header.
  */
 export function headerTextTrouble(text: string): string | undefined {
-  const place = control.exec(text)?.index;
+  const place = controlAt(text);
   if (place !== undefined) return `has a line break or control character at position ${place}; remove it`;
   if (!text.isWellFormed()) return 'has half of a character (a lone surrogate); correct the encoding';
   for (const [, charset = '', encoding = '', body = ''] of text.matchAll(encodedWord)) {
@@ -25,5 +24,5 @@ function hidesControl(encoding: string, body: string): boolean {
     encoding.toLowerCase() === 'b'
       ? Buffer.from(body, 'base64').toString('latin1')
       : body.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-  return /[\u0000-\u001f\u007f]/.test(bytes);
+  return controlAt(bytes) !== undefined;
 }

@@ -6,7 +6,7 @@
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
 import { present } from '../mail/omit.ts';
 import { z } from 'zod';
-import { asciiJson } from '../mail/asciiJson.ts';
+import { asciiJson } from '../mail/text.ts';
 import type {
   MessageEvent,
   RecipientOutcome,

@@ -24,7 +24,7 @@ import {
 import type { TimeLeft } from '../deadline.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
-import { boundedText } from '../mail/reply.ts';
+import { boundedText } from '../mail/text.ts';
 import { imapTextCharacters, judgeImap } from './imapTrouble.ts';
 
 export interface ImapOptions {

@@ -1,7 +1,7 @@
 // What an IMAP failure means, judged by the server's text: the client library reports every failed login as bad
 // credentials. The texts are Exchange Online's; Dovecot's response codes are those of RFC 5530.
 import type { ImapTrouble } from '../inbound/ports.ts';
-import { boundedText } from '../mail/reply.ts';
+import { boundedText } from '../mail/text.ts';
 
 /** What the client library noted of a failure; every field may be missing. */
 export interface ImapFailure {

@@ -9,7 +9,7 @@ import {
   type NoticePart,
   type WholeNotice,
 } from '../contract/notice.ts';
-import { asciiJson } from '../mail/asciiJson.ts';
+import { asciiJson } from '../mail/text.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { inParallel } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';

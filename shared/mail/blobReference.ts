@@ -1,5 +1,6 @@
 // `container/name`, as a submission refers to a blob. Only the upload container may be named, and only by a name
 // that every layer reads alike: no link, no query, nothing encoded, no second spelling of a path.
+import { controlAt } from './text.ts';
 
 const nameCharacters = 1_024;
 
@@ -14,7 +15,7 @@ export function readBlobReference(reference: string, uploadContainer: string): B
   const refused = (detail: string): BlobReference => ({ kind: 'refused', detail: `${detail}; ${remedy}` });
   if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(reference))
     return refused("is a link, not a container and a name without the account's address");
-  if (!reference.isWellFormed() || /[\u0000-\u001f\u007f-\u009f\u2028\u2029\\?#%]/.test(reference))
+  if (!reference.isWellFormed() || controlAt(reference) !== undefined || /[\\?#%]/.test(reference))
     return refused('has a character that no reference may have (control, \\ ? # %)');
   const [container, ...segments] = reference.split('/');
   if (segments.length === 0 || segments.some((segment) => /^\.*$/.test(segment)))

@@ -1,5 +1,5 @@
 // Foreign values within our own sentences.
-import { asciiJson } from './asciiJson.ts';
+import { asciiJson } from './text.ts';
 
 /** The text as it can be shown in a sentence: quoted, at most 60 characters, printable ASCII. */
 export function quoteBriefly(text: string): string {

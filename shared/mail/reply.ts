@@ -1,3 +1,5 @@
+import { boundedText } from './text.ts';
+
 /** An SMTP answer (RFC 5321 4.2), with its enhanced status (RFC 3463) if the server gave one. */
 export interface Reply {
   readonly code: number;
@@ -44,17 +46,4 @@ export function quoteReply(reply: Reply): string {
   return [String(reply.code), reply.enhanced, reply.text]
     .filter((part) => part !== undefined && part !== '')
     .join(' ');
-}
-
-/**
- * Text from a server, made safe to keep and show: control characters and line separators become spaces, runs of
- * spaces one, broken surrogates U+FFFD, at most `characters` UTF-16 units (cut between characters).
- */
-export function boundedText(text: string, characters: number): string {
-  const plain = text
-    .slice(0, characters * 4)
-    .toWellFormed()
-    .replace(/[\u0000-\u0020\u007f-\u009f\u2028\u2029]+/g, ' ')
-    .trim();
-  return plain.length <= characters ? plain : plain.slice(0, characters).replace(/[\ud800-\udbff]$/, '');
 }

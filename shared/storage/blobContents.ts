@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Contents } from '../outbound/ports.ts';
+import { readBlobReference } from '../mail/blobReference.ts';
 import { StorageTrouble } from '../storageErrors.ts';
 import { callSignal } from './clients.ts';
 import { asTrouble, orTrouble, statusOf } from './trouble.ts';
-import { readUploadReference } from './uploadReference.ts';
 
 const blockBytes = 4 * 1024 * 1024;
 /** The service ceiling of one message is 150 MiB (Exchange Online limits); nothing of ours is larger. */
@@ -62,8 +62,8 @@ export class BlobContents implements Contents {
   }
 
   async adopt(reference: string, maxBytes: number): Promise<Adopted> {
-    const read = readUploadReference(reference, this.#uploads.containerName);
-    if (read.kind === 'forbidden') return read;
+    const read = readBlobReference(reference, this.#uploads.containerName);
+    if (read.kind === 'refused') return { kind: 'forbidden' };
     const source = this.#uploads.getBlockBlobClient(read.name);
     return orTrouble('an upload could not be copied', async (): Promise<Adopted> => {
       const most = Math.min(maxBytes, contentMostBytes);

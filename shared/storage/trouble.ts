@@ -1,6 +1,6 @@
 // What the storage SDKs throw, as StorageTrouble with status and code. The error itself, whose request may hold content,
 // stays in `cause`, which no log line contains.
-import { boundedText } from '../mail/reply.ts';
+import { boundedText } from '../mail/text.ts';
 import { StorageTrouble } from '../storageErrors.ts';
 
 const detailCharacters = 300;

@@ -1,7 +1,7 @@
 // How an event becomes a line in the log: one JSON object, `{"event": NAME, …fields}`, that the queries of
 // infra/ read. JSON escapes control characters, so no value can forge a line (ANSI escapes, CRLF); lengths are
 // bounded, and what is no plain text is made one.
-import { unicodeEscape } from '../mail/asciiJson.ts';
+import { unicodeEscape } from '../mail/text.ts';
 import type { LogEvent } from './log.ts';
 
 /** Longer values end with an ellipsis. Server texts and subjects are untrusted input. */

@@ -241,13 +241,6 @@ const planted: readonly Planted[] = [
   },
   {
     gate: 'boundaries',
-    what: 'an adapter that knows more of a module than its ports',
-    path: 'shared/storage/x.ts',
-    text: `import { half } from '../outbound/y.ts';\n\nexport const x = half;\n`,
-    says: /adapters-import-ports/,
-  },
-  {
-    gate: 'boundaries',
     what: 'a trigger that goes past the bridge',
     path: 'functions/x.ts',
     text: `import { half } from '../shared/limits/half.ts';\n\nexport const x = half;\n`,

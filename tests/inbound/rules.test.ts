@@ -6,7 +6,7 @@ import type { Bounce, Classification } from '../../shared/contract/classificatio
 import { mailText, messageIds, readHeaders } from '../../shared/mail/headers.ts';
 import { dateOf } from '../../shared/classify/mailDate.ts';
 import { decodedField } from '../../shared/classify/mimeTree.ts';
-import { asciiJson } from '../../shared/mail/asciiJson.ts';
+import { asciiJson } from '../../shared/mail/text.ts';
 import { retryDelayMs } from '../../shared/inbound/retryDelay.ts';
 import { senderLimit } from '../../shared/inbound/relate.ts';
 import { identify } from '../../shared/inbound/stableId.ts';

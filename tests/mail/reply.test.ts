@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { isMessageId, messageIdBytes, parseMessageIds } from '../../shared/mail/messageId.ts';
 import { joinPath, kindOf, quoteBriefly } from '../../shared/mail/quote.ts';
-import { boundedText, parseReply, quoteReply } from '../../shared/mail/reply.ts';
+import { parseReply, quoteReply } from '../../shared/mail/reply.ts';
+import { boundedText } from '../../shared/mail/text.ts';
 
 describe('a reply', () => {
   test.each([
