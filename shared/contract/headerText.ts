@@ -24,5 +24,6 @@ function hidesControl(encoding: string, body: string): boolean {
     encoding.toLowerCase() === 'b'
       ? Buffer.from(body, 'base64').toString('latin1')
       : body.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-  return controlAt(bytes) !== undefined;
+  // Bytes, not characters: those above 0x7f are parts of encoded characters.
+  return /[\u0000-\u001f\u007f]/.test(bytes);
 }

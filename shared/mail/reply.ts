@@ -40,10 +40,3 @@ export function parseReply(wire: string): Reply | undefined {
     text: boundedText(detail.join(' '), textCharacters),
   };
 }
-
-/** A reply in one line, as it is quoted: `550 5.1.1 No such user`. */
-export function quoteReply(reply: Reply): string {
-  return [String(reply.code), reply.enhanced, reply.text]
-    .filter((part) => part !== undefined && part !== '')
-    .join(' ');
-}

@@ -248,14 +248,14 @@ describe('refusals', () => {
         });
         const connection = await connected(server.port);
         const asked: unknown[] = [];
-        const noteRefusals: Sender['recordRefusals'] = async (recipients) => {
+        const recordRefusals: Sender['recordRefusals'] = async (recipients) => {
           asked.push(recipients.map(({ address, reply }) => `${address} ${String(reply.code)}`));
           // Long enough for the content to arrive, were it on its way.
           await systemClock.sleep(50);
           asked.push(server.messages.length);
           return noted;
         };
-        const sender = { ...budget(), noteRefusals };
+        const sender = { ...budget(), recordRefusals };
         const to = ['gone@example.net', 'a@example.net'];
         const result = await connection.send({ ...envelope, to }, content, sender);
         expect(asked).toEqual([['gone@example.net 550', 'a@example.net 250'], 0]);

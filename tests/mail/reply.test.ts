@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { isMessageId, messageIdBytes, parseMessageIds } from '../../shared/mail/messageId.ts';
 import { joinPath, kindOf, quoteBriefly } from '../../shared/mail/quote.ts';
-import { parseReply, quoteReply } from '../../shared/mail/reply.ts';
+import { parseReply } from '../../shared/mail/reply.ts';
 import { boundedText } from '../../shared/mail/text.ts';
 
 describe('a reply', () => {
@@ -39,11 +39,6 @@ describe('a reply', () => {
     expect(parseReply(endless)?.text.length).toBeLessThanOrEqual(1_000);
     expect(parseReply(`550 ${'\ud83d\ude42'.repeat(600)}`)?.text.length).toBe(1_000);
     expect(boundedText(`x${'\ud83d\ude42'.repeat(600)}`, 1_000)).toHaveLength(999);
-  });
-
-  test('is quoted as people quote it', () => {
-    expect(quoteReply({ code: 550, enhanced: '5.1.1', text: 'No such user' })).toBe('550 5.1.1 No such user');
-    expect(quoteReply({ code: 421, text: '' })).toBe('421');
   });
 });
 

@@ -41,7 +41,9 @@ test.each([
 ])('open: %s', async (_named, answer) => {
   const base = await app({ '/api/mail': 401, '/api/ops': answer, '/api/oauth/connect': 401 });
   const causes = await examineOutside(base, routes);
-  expect(causes.map(({ cause }) => cause)).toEqual(['The route /api/ops answers a request without credentials.']);
+  expect(causes.map(({ cause }) => cause)).toEqual([
+    'The route /api/ops answers a request without credentials.',
+  ]);
 });
 
 test('an address that nobody answers is one cause, not three', async () => {
