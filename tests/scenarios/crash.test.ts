@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { StepInfo } from '../../local/emulators/exchange/faults.ts';
 import type { HostProcess } from '../../local/functionsHost/hostProcess.ts';
 import { containerNames } from '../../shared/storage/names.ts';
+import { parseBridgeId } from '../../shared/outbound/records/messageIds.ts';
 import { applicationMailbox, inboundNumbers, startRig, submission, until, type Rig } from './rig.ts';
 
 const addressOf = (name: string): string => `${name}@kunta.example`;
@@ -40,8 +41,11 @@ afterEach(async () => {
 });
 afterAll(() => rig.close(), 60_000);
 
+/** Of a bridge id, `SUBMISSION.ATTEMPT.ACCOUNT`. */
+const submissionId = (bridgeId = ''): string => parseBridgeId(bridgeId)?.id ?? '';
+
 describe('killed in the middle of a burst', () => {
-  test('nothing is lost, what was not claimed is sent once, what was open is settled by a look', async () => {
+  test('nothing is lost, what was not claimed is sent once, what was in flight is settled by a lookup', async () => {
     // In one account the fourth message is taken and its reply not given; in the other it is not taken yet.
     const gates = { [addressOf('taken')]: 'reply', [addressOf('open')]: 'dot' };
     const reached = new Map<string, string>();
@@ -70,8 +74,8 @@ describe('killed in the middle of a burst', () => {
     for (const name of ['taken', 'open']) {
       for (const { id } of (await rig.outbound.watch(addressOf(name))).state.activeAttempts) claimed.add(id);
     }
-    const takenId = reached.get(addressOf('taken'))?.replace(/\.1$/, '') ?? '';
-    const openId = reached.get(addressOf('open'))?.replace(/\.1$/, '') ?? '';
+    const takenId = submissionId(reached.get(addressOf('taken')));
+    const openId = submissionId(reached.get(addressOf('open')));
     expect([claimed.has(takenId), claimed.has(openId)]).toEqual([true, true]);
     beforeStep = () => undefined;
     host = await rig.startHost();
