@@ -2,6 +2,7 @@
 // another version is not read: decoding throws, and nothing of it is touched.
 import { z } from 'zod';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
+import { omit } from '../../mail/omit.ts';
 import type { Field, Fields, Row } from '../ports.ts';
 import { chunkColumns, getText, putText } from './chunks.ts';
 import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey } from './keys.ts';
@@ -165,7 +166,11 @@ export function recipientsIn(fields: Fields): { readonly text: string } | { read
 
 /** The message of a row; `recipientsText` is what `recipientsIn` led to. Throws for a row of another version. */
 export function decodeMessage({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message {
-  const { version: _, content, contentBlob, expiresAt, recipientsBlob: __, ...row } = columns.parse(fields);
+  const { content, contentBlob, expiresAt, ...row } = omit(
+    columns.parse(fields),
+    'version',
+    'recipientsBlob',
+  );
   const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const correlation = z.json().parse(json('correlation'));
   const { serverMessageId, reason, detail, remedy, ...always } = row;

@@ -25,7 +25,7 @@ export async function rebuildAccountState(
   const earliest = dependencies.time.earliest();
   const latestAt = plus(dependencies.time.latest(), attemptMs + graceMs);
   let usage: Usage = { slots: [], day: [] };
-  let everSent = false;
+  let attempts = 0;
   const complete = await scan(
     account,
     messageRange,
@@ -33,14 +33,14 @@ export async function rebuildAccountState(
     (page) => {
       for (const { fields } of page) {
         const { attempt, charged, chargedAt } = decodeCharge(fields);
-        if (attempt > 0) everSent = true;
+        attempts += attempt;
         if (charged > 0 && chargedAt + limits.dayMs > earliest)
           usage = { ...usage, day: acquire(usage, limits, asLatest(chargedAt), charged).usage.day };
       }
     },
     dependencies,
   );
-  if (complete && !everSent) return emptyState;
+  if (complete && attempts === 0) return emptyState;
   if (!complete)
     usage = { ...usage, day: acquire(usage, limits, latestAt, limits.recipientsPerDay).usage.day };
   for (let slot = 0; slot < limits.messagesPerMinute; slot += 1)
