@@ -111,10 +111,10 @@ export class TableRows implements Rows {
 function refusalOf(error: unknown): CommitAnswer {
   const status = statusOf(error);
   const code = codeOf(error);
-  const place = indexOf(error);
-  if (status === 412) return { kind: 'refused', reason: 'changed', ...place };
-  if (status === 409 && code !== 'TableBeingDeleted') return { kind: 'refused', reason: 'exists', ...place };
-  if (status === 404 && code !== 'TableNotFound') return { kind: 'refused', reason: 'missing', ...place };
+  const index = indexOf(error);
+  if (status === 412) return { kind: 'refused', reason: 'changed', ...index };
+  if (status === 409 && code !== 'TableBeingDeleted') return { kind: 'refused', reason: 'exists', ...index };
+  if (status === 404 && code !== 'TableNotFound') return { kind: 'refused', reason: 'missing', ...index };
   // The service refuses the transaction itself: repeating it can't help.
   if (status === 400 || status === 413) {
     throw new Error(`the store refused a transaction as malformed: ${errorDetail(error)}`, { cause: error });

@@ -193,13 +193,13 @@ export class World {
     for (let minute = 0; minute < count; minute += 1) {
       const started = this.clock.now;
       await this.run(host.outbound.sweep());
-      await this.answerRings(host);
+      await this.answerWakeUps(host);
       await this.clock.runUntil(Math.max(this.clock.now, started + 60_000));
     }
   }
 
   /** Runs one drain for every wake-up so far, one after the other. */
-  async answerRings(host: Host): Promise<void> {
+  async answerWakeUps(host: Host): Promise<void> {
     for (let text = this.queue.wakeUps.shift(); text !== undefined; text = this.queue.wakeUps.shift()) {
       await this.run(host.outbound.drain(text, 'invocation'));
     }

@@ -34,7 +34,7 @@ async function sentWorld(serverName = 'server'): Promise<{ world: World; host: R
   world.server.name = serverName;
   const host = world.host();
   await world.submit(host, 'INC-1');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   return { world, host };
 }
 
@@ -65,7 +65,7 @@ test('the same id in two accounts: each sign leads to the account that sent it, 
   const host = world.host();
   for (const address of accounts) {
     await world.submit(host, 'INC-1', { mailbox: address });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
   }
   const ids = new Map(
     world.events
@@ -96,7 +96,7 @@ test('the same id in two accounts: each sign leads to the account that sent it, 
     }
   }
   await world.run(publishBounce({ ...bounce, mailbox: 'second@example.com' }, host.dependencies));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(
     world.events.filter(({ type }) => type === 'mail.bounced').map(({ data }) => data['mailbox']),
   ).toEqual(['second@example.com']);
@@ -139,7 +139,7 @@ test('a bounce that is reported twice is published once, and the message stays s
   const { world, host } = await sentWorld();
   await world.run(publishBounce(bounce, host.dependencies));
   await world.run(publishBounce(bounce, host.dependencies));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('INC-1')).toEqual(['accepted', 'sent', 'bounced']);
   expect((await world.run(host.outbound.message('desk@example.com', 'INC-1')))?.message.state).toBe('sent');
   expect(world.server.arrivals.length).toBe(1);
@@ -157,13 +157,13 @@ test('only a verified bounce may pause the mailbox', async () => {
   expect((await world.run(host.outbound.watch('desk@example.com'))).state.holds).toMatchObject([
     { reason: 'quota' },
   ]);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
 });
 
 test('a bounce for a submission that nobody knows changes nothing', async () => {
   const { world, host } = await sentWorld();
   const before = world.queue.events.length;
   await world.run(publishBounce({ ...bounce, submissionId: 'INC-2' }, host.dependencies));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.queue.events.length).toBe(before);
 });

@@ -17,7 +17,7 @@ test('the doctor’s access uses lease and slot, and releases both', async () =>
   const after = (await world.run(host.outbound.watch(world.account))).state;
   expect(after.lease).toBeUndefined();
   expect(after.slots[0]?.[0]).toBeLessThan((world.clock.now + 65_000) / 1_000);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
@@ -25,7 +25,7 @@ test('no access while the rate limit is used up', async () => {
   const world = new World();
   const host = world.host();
   for (let count = 0; count < 30; count += 1) await world.submit(host, `m${count}`);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(await world.run(host.outbound.smtpTurn(world.account, 'doctor'))).toMatchObject({ kind: 'busy' });
   expect((await world.run(host.outbound.watch(world.account))).state.lease).toBeUndefined();
 });

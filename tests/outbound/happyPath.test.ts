@@ -7,7 +7,7 @@ test('one message: accepted, woken, sent, published, and nothing left behind', a
   await world.submit(host, 'one');
   expect(world.queue.wakeUps).toEqual(['desk@example.com']);
   const wokenAt = world.clock.now;
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['one.1']);
   expect(world.server.arrivals.every(({ at }) => at - wokenAt < 5_000)).toBe(true);
   expect(world.history('one')).toEqual(['accepted', 'sent']);
@@ -19,11 +19,11 @@ test('one message on an idle account costs at most 20 calls, its first ever incl
   const world = new World();
   const host = world.host();
   await world.submit(host, 'one');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(host.wire.calls.length).toBeLessThanOrEqual(20);
   host.wire.calls = [];
   await world.submit(host, 'two');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(host.wire.calls.length).toBeLessThanOrEqual(18);
 });
 
@@ -31,7 +31,7 @@ test('a burst of 65: at most 30 in any minute, and no slower than the law makes 
   const world = new World();
   const host = world.host();
   for (let count = 0; count < 65; count += 1) await world.submit(host, `m${count}`);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.server.arrivals.length).toBe(65);
   expect(world.mostInAnyPeriod()).toBe(30);
   const first = world.server.arrivals[0]?.at ?? 0;
@@ -50,7 +50,7 @@ async function callsPerSubmission(backlog: number): Promise<number> {
   host.wire.calls = [];
   for (let count = 0; count < backlog; count += 1) await world.submit(host, `m${count}`);
   await world.run(draining);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.server.arrivals.length).toBe(backlog + 1);
   expect(world.queue.events.length).toBe(2 * backlog + 2);
   return host.wire.calls.length / backlog;

@@ -33,7 +33,7 @@ test('every message refused with 4xx for two hours: at most one probe a minute o
   let isRefusing = true;
   world.server.dialogPlan = () => (isRefusing ? { refuse: { phase: 'dot', reply: busy } } : {});
   for (let count = 0; count < 100; count += 1) await world.submit(host, `m${count}`);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'consecutiveRefusals' });
   const knownAt = world.clock.now;
@@ -56,7 +56,7 @@ test('the day’s quota by the server’s count: the account pauses, the message
   let full = true;
   world.server.dialogPlan = () => (full ? { refuse: { phase: 'dot', reply: quota } } : {});
   for (const id of ['a', 'b', 'c', 'd']) await world.submit(host, id);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'quota' });
   expect(hold?.mailbox).toBeUndefined();
@@ -74,7 +74,7 @@ test('the server out of reach: two attempts to connect, then one a minute and fe
   const host = world.host();
   world.server.connectFailure = () => ({ phase: 'connect', detail: 'connection refused' });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const first = world.server.connects.length;
   expect(first).toBe(2);
   await world.minutes(host, 60);
@@ -93,13 +93,13 @@ test('sign-in refused: held at once with its cure, and ended by a person', async
   const reply: Reply = { code: 535, enhanced: '5.7.3', text: 'Authentication unsuccessful' };
   world.server.connectFailure = () => ({ phase: 'auth', reply, detail: reply.text });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.server.connects.length).toBe(1);
   const [hold] = (await world.run(host.outbound.watch(world.account))).state.holds;
   expect(hold).toMatchObject({ reason: 'signIn' });
   world.server.connectFailure = () => undefined;
   await world.run(host.outbound.resume({ account: world.account }));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('a')).toEqual(['accepted', 'sent']);
 });
 
@@ -108,7 +108,7 @@ test('a hold with nothing waiting is tried without a message, and ends', async (
   const host = world.host();
   world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: quota } });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   await world.run(host.outbound.cancel({ account: world.account, id: 'a', by: 'anna' }));
   await world.minutes(host, 150);
   expect(world.server.probes.length).toBeGreaterThan(0);
@@ -128,7 +128,7 @@ describe('one mailbox of several on an account', () => {
       await world.submit(host, `s${count}`, { mailbox: 'sales@example.com' });
       await world.submit(host, `d${count}`);
     }
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 3);
     expect(world.server.arrivals.length).toBe(5);
     const { state } = await world.run(host.outbound.watch(world.account));
@@ -152,12 +152,12 @@ describe('one mailbox of several on an account', () => {
     );
     await world.submit(host, 's', { mailbox: 'sales@example.com' });
     await world.submit(host, 'd');
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 600);
     expect(world.history('d')).toEqual(['accepted', 'sent']);
     expect(world.history('s')).toEqual(['accepted', 'held']);
     await world.run(host.outbound.resume({ account: world.account, mailbox: 'sales@example.com' }));
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('s')).toEqual(['accepted', 'held', 'sent']);
   });
 
@@ -181,7 +181,7 @@ describe('one mailbox of several on an account', () => {
       await world.submit(host, `s${count}`, { mailbox: 'sales@example.com' });
       await world.submit(host, `d${count}`);
     }
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals.length).toBe(50);
     expect(world.mostInAnyPeriod()).toBe(30);
   });
@@ -212,7 +212,7 @@ test('too many connections: one fewer, and the message goes again uncharged', as
   };
   world.server.dialogPlan = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply } } : {});
   for (const id of ['a', 'b', 'c']) await world.submit(host, id);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.server.arrivals.length).toBe(3);
   expect(world.events.filter(({ type }) => type.endsWith('deferred'))).toEqual([]);
 });
@@ -224,7 +224,7 @@ test('the vault out of reach: the account waits, no message is touched', async (
     down ? Promise.reject(new Error('vault')) : Promise.resolve(Buffer.from('key'));
   const host = world.host({ tagKey });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect((await world.run(host.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'noToken' },
   ]);

@@ -14,7 +14,7 @@ async function inDoubt(
   const host = world.host();
   world.server.dialogPlan = ({ bridgeId }) => (bridgeId === 'a.1' ? first : {});
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('a')).toEqual(['accepted', 'inDoubt']);
   return { world, host };
 }
@@ -45,7 +45,7 @@ describe('the lookup in Sent Items', () => {
       const [held] = await world.run(host.outbound.forPerson(world.account, 'doubtful', 10));
       expect(held).toMatchObject({ id: 'a', state: 'held', reason: 'notFound' });
       await world.run(host.outbound[act]({ account: world.account, id: 'a', by: 'anna' }));
-      await world.answerRings(host);
+      await world.answerWakeUps(host);
       expect(world.history('a').at(-1)).toBe('sent');
       expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(act === 'replay' ? ['a.2'] : []);
     }
@@ -198,7 +198,7 @@ test('a server that never answers is cut at the deadline, and the slot stays tak
   const host = world.host();
   world.server.dialogPlan = () => ({ acceptsAfterMs: 9 * 60_000 });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const { state } = await world.run(host.outbound.watch(world.account));
   const [slot] = state.slots;
   expect((slot?.[0] ?? 0) * 1_000).toBeGreaterThan(world.clock.now + 10 * 60_000);

@@ -13,7 +13,7 @@ describe('deferred', () => {
     let refusals = 2;
     world.server.dialogPlan = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply: tempfail } } : {});
     await world.submit(host, 'a');
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 8);
     expect(world.history('a')).toEqual(['accepted', 'deferred', 'deferred', 'sent']);
     const [one, two] = world.server.refusals.map(({ at }) => at);
@@ -28,7 +28,7 @@ describe('deferred', () => {
     const host = world.host();
     world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: tempfail } });
     await world.submit(host, 'a');
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 20);
     expect(world.history('a').at(-1)).toBe('failed');
     const [letter] = await world.run(host.outbound.forPerson(world.account, 'failed', 10));
@@ -47,7 +47,7 @@ describe('deferred', () => {
       return cut ? { cut: 'beforeDot' } : {};
     };
     await world.submit(host, 'a');
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 4);
     expect(world.history('a')).toEqual(['accepted', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.2']);
@@ -71,7 +71,7 @@ describe('recipients', () => {
       };
     };
     await world.submit(host, 'a', { to: ['now@x.example', 'later@x.example', 'never@x.example'] });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 4);
     expect(world.server.arrivals.map(({ recipients }) => recipients)).toEqual([
       ['now@x.example'],
@@ -94,7 +94,7 @@ describe('recipients', () => {
     const host = world.host();
     world.server.dialogPlan = () => ({ rcpt: () => noSuchUser });
     await world.submit(host, 'a', { to: ['x@x.example', 'y@x.example'] });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'failed']);
     expect(await world.state(host, 'a')).toBe('failed');
   });
@@ -103,7 +103,7 @@ describe('recipients', () => {
     const world = new World();
     const host = world.host();
     await world.submit(host, 'a', { to: ['b@X.example', 'b@x.example'], cc: ['B@x.example'] });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals[0]?.recipients.length).toBe(2);
   });
 
@@ -112,7 +112,7 @@ describe('recipients', () => {
     const world = new World([mailbox('desk@example.com', { limits })]);
     const host = world.host();
     await world.submit(host, 'a', { to: [1, 2, 3, 4].map((number) => `r${number}@x.example`) });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'failed']);
     expect(world.server.arrivals).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe('time', () => {
     await world.submit(host, 'later', { sendAt: at(5 * 60_000) });
     await world.submit(host, 'over', { sendAt: at(60_000), expiresAt: at(90_000) });
     const dueAt = world.clock.now + 5 * 60_000;
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals).toEqual([]);
     await world.pass(120_000);
     await world.minutes(host, 6);
@@ -141,7 +141,7 @@ describe('time', () => {
     await world.submit(host, 'bulk', { priority: 'bulk' });
     await world.submit(host, 'normal');
     await world.submit(host, 'high', { priority: 'high' });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['high.1', 'normal.1', 'bulk.1']);
   });
 
@@ -166,15 +166,15 @@ describe('time', () => {
     const many = (count: number): readonly string[] =>
       Array.from({ length: count }, (_, index) => `r${index}@x.example`);
     await world.submit(host, 'first', { to: many(6) });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.submit(host, 'tooMuchToday', { to: many(5) });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     const state = (await world.run(host.outbound.watch(world.account))).state;
     expect(state.backoffUntil[1]).toBeGreaterThan(world.clock.now);
     expect([state.backoffUntil[0], state.backoffUntil[2]]).toEqual([0, 0]);
     await world.submit(host, 'urgent', { to: many(2), priority: 'high' });
     expect(world.queue.wakeUps.length).toBe(1);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.submit(host, 'another');
     expect(world.queue.wakeUps.length).toBe(0);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['first.1', 'urgent.1']);
@@ -192,7 +192,7 @@ describe('acceptance', () => {
     await world.submit(host, 'a');
     const answer = await world.run(host.outbound.accept(world.submission('a', { text: 'another' })));
     expect(answer).toMatchObject({ kind: 'rejected', id: 'a' });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals.length).toBe(1);
     expect(world.history('a').filter((type) => type !== 'rejected')).toEqual(['accepted', 'sent']);
   });
@@ -228,7 +228,7 @@ describe('acceptance', () => {
     await world.submit(host, 'a', { attachments });
     world.blobs.uploads.clear();
     await world.submit(host, 'a', { attachments });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'sent']);
     const absent = await world.run(host.outbound.accept(world.submission('b', { attachments })));
     expect(absent).toMatchObject({ kind: 'rejected', problems: [{ field: 'attachments[0].blob' }] });
@@ -241,7 +241,7 @@ describe('acceptance', () => {
     await world.submit(host, 'gone', { text: 'y'.repeat(100_000) });
     const gone = await world.run(host.outbound.message(world.account, 'gone'));
     world.blobs.stored.delete(String(gone?.message.content));
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('large')).toEqual(['accepted', 'sent']);
     expect(world.history('gone')).toEqual(['accepted', 'failed']);
     expect(world.about('gone').at(-1)?.data['reason']).toBe('contentGone');
@@ -251,7 +251,7 @@ describe('acceptance', () => {
     const world = new World();
     const host = world.host();
     await world.run(host.outbound.settlePoison(JSON.stringify(world.submission('a'))));
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'sent']);
     host.wire.faultPlan = (call) => ({
       thereMs: 1,
@@ -272,7 +272,7 @@ describe('a person acts', () => {
     expect(await world.run(host.outbound.cancel({ account: world.account, id: 'a', by }))).toEqual({
       kind: 'done',
     });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'cancelled']);
     expect(world.server.arrivals).toEqual([]);
     await world.submit(host, 'b');
@@ -311,13 +311,13 @@ describe('a person acts', () => {
     const host = world.host();
     world.server.dialogPlan = () => ({ rcpt: () => noSuchUser });
     for (const id of ['again', 'known', 'away']) await world.submit(host, id);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     world.server.dialogPlan = () => ({});
     const { account } = world;
     expect(await world.run(host.outbound.replay({ account, id: 'again', by }))).toEqual({ kind: 'done' });
     expect(await world.run(host.outbound.markSent({ account, id: 'known', by }))).toEqual({ kind: 'done' });
     expect(await world.run(host.outbound.remove({ account, id: 'away', by }))).toEqual({ kind: 'done' });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('again')).toEqual(['accepted', 'failed', 'deferred', 'sent']);
     expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['again.2']);
     expect(world.history('known')).toEqual(['accepted', 'failed', 'sent']);
@@ -333,7 +333,7 @@ test('retention: finished and old rows go, then blobs that nothing names; dead l
   await world.submit(host, 'old', { text: 'x'.repeat(100_000), attachments });
   world.server.dialogPlan = ({ bridgeId }) => (bridgeId === 'dead.1' ? { rcpt: () => noSuchUser } : {});
   await world.submit(host, 'dead', { attachments });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const before = world.blobs.stored.size;
   expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0 });
   await world.pass(11 * 86_400_000);
@@ -348,11 +348,11 @@ test('a lost box: the limits are rebuilt from the messages, and the minute count
   const world = new World();
   const host = world.host();
   for (let count = 0; count < 20; count += 1) await world.submit(host, `m${count}`);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   world.table.lose(world.account, 'account');
   const lostAt = world.clock.now;
   for (let count = 20; count < 40; count += 1) await world.submit(host, `m${count}`);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const { state } = await world.run(host.outbound.watch(world.account));
   expect(state.day.reduce((sum, [, count]) => sum + count, 0)).toBe(20);
   await world.minutes(host, 25);

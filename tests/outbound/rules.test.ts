@@ -57,7 +57,7 @@ test('an acceptance resets the count of refusals: three in a day are not three i
   };
   for (let index = 0; index < 8; index += 1) {
     await world.submit(host, `m${index}`);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(await holdsOf(world, host)).toEqual([]);
   }
   expect(world.server.refusals.length).toBeGreaterThanOrEqual(3);
@@ -69,7 +69,7 @@ test('a deferral is never beyond expiresAt, so that the expiry is reported in ti
   world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: busy } });
   const expiresAt = world.clock.now + 45_000;
   await world.submit(host, 'a', { expiresAt: new Date(expiresAt).toISOString() });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect((await messageOf(world, host, 'a')).indexEntry).toEqual({ kind: 'due', at: expiresAt });
   await world.minutes(host, 2);
   expect(world.history('a')).toEqual(['accepted', 'deferred', 'expired']);
@@ -98,7 +98,7 @@ test('the mean time from claim to reply follows the server', async () => {
   const send = async (count: number, latencyMs: number, name: string): Promise<void> => {
     world.server.dialogPlan = () => ({ latencyMs });
     for (let index = 0; index < count; index += 1) await world.submit(host, `${name}${index}`);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
   };
   await send(5, 1_000, 'quick');
   const quickMs = await meanMs();

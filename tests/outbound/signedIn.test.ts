@@ -14,7 +14,7 @@ async function held(): Promise<World> {
   const world = new World();
   const without = world.host({ relay: unsigned });
   await world.submit(without, 'a');
-  await world.answerRings(without);
+  await world.answerWakeUps(without);
   expect((await world.run(without.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'consent' },
   ]);
@@ -28,7 +28,7 @@ test('after a sign-in the hold is tried at once, and ends', async () => {
   await world.minutes(host, 2);
   expect(world.history('a')).not.toContain('sent');
   await world.run(host.outbound.signedIn(world.account));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('a').at(-1)).toBe('sent');
   expect((await world.run(host.outbound.watch(world.account))).state.holds).toEqual([]);
 });
@@ -37,7 +37,7 @@ test('a sign-in that helps nothing ends nothing', async () => {
   const world = await held();
   const without = world.host({ relay: unsigned });
   await world.run(without.outbound.signedIn(world.account));
-  await world.answerRings(without);
+  await world.answerWakeUps(without);
   expect(world.history('a')).not.toContain('sent');
   expect((await world.run(without.outbound.watch(world.account))).state.holds).toMatchObject([
     { reason: 'consent' },
@@ -48,7 +48,7 @@ test('what a person paused stays paused, and no wake-up is sent if nothing is on
   const world = new World();
   const host = world.host();
   await world.run(host.outbound.pause({ account: world.account, by: 'a person' }));
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   world.queue.wakeUps.length = 0;
   await world.run(host.outbound.signedIn(world.account));
   expect(world.queue.wakeUps).toEqual([]);

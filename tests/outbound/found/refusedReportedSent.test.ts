@@ -85,7 +85,7 @@ describe('refused at RCPT, the message taken for the others', () => {
     const host = world.host();
     await world.submit(host, 'a', { to });
     host.wire.faultPlan = (call) => ({ ...plain(call), ...(isNote(call) ? { trouble: 'refused' } : {}) });
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'deferred']);
     expect(outcomes(world, 1)).toEqual(['kim deferred', 'gone failed', 'full deferred']);
     expect(world.server.arrivals).toEqual([]);
@@ -144,7 +144,7 @@ describe('refused at RCPT, the message taken for the others', () => {
         return plain(call);
       };
       await world.submit(host, 'a', { to });
-      await world.answerRings(host);
+      await world.answerWakeUps(host);
       expect(world.server.arrivals).toHaveLength(1);
       return count;
     };
