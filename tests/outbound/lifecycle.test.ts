@@ -344,7 +344,7 @@ test('retention: finished and old rows go, then blobs that nothing names; dead l
   expect(world.blobs.stored.size).toBe(before - 1);
 });
 
-test('a lost box: the limits are rebuilt from the messages, and the minute counts as full', async () => {
+test('a lost state row: the limits are rebuilt from the messages, and the minute counts as full', async () => {
   const world = new World();
   const host = world.host();
   for (let count = 0; count < 20; count += 1) await world.submit(host, `m${count}`);
