@@ -98,6 +98,7 @@ module.exports = {
     })),
     oneDoor(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
     oneDoor(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
+    oneDoor(['libmime', 'libqp'], '^shared/classify/decodeText\\.ts$'),
     oneDoor(['mailparser'], '^shared/exchange/(mimeParser|mimeParserWorker)\\.ts$'),
     oneDoor(['@azure/keyvault-secrets'], '^shared/oauth/keyVaultTokenVault\\.ts$'),
     oneDoor(['@azure/identity'], '^shared/oauth/azureCredentials\\.ts$'),
