@@ -12,6 +12,8 @@ export interface TextRecipient {
   readonly address: string;
   /** What is said about it. */
   readonly detail: string;
+  /** It stands as programs write it: on a line of its own, or at the beginning of one. People name it in a sentence. */
+  readonly listed: boolean;
 }
 
 const recipientLimit = 200;
@@ -57,12 +59,19 @@ export function recipientsInText(notice: string, own: ReadonlySet<string>): read
   const lines = notice.split('\n').slice(0, 2_000);
   for (const shape of shapes) {
     const found = marked(lines, shape, own);
-    if (found.length > 0) return shape === transcript ? withDialog(lines, found) : withWords(lines, found);
+    if (found.length === 0) continue;
+    const listed = shape === transcript || shape === alone;
+    return (shape === transcript ? withDialog(lines, found) : withWords(lines, found)).map((one) => ({
+      ...one,
+      listed,
+    }));
   }
   // Somebody wrote to himself.
   const toOneself = marked(lines, alone, new Set());
-  return withWords(lines, toOneself);
+  return withWords(lines, toOneself).map((one) => ({ ...one, listed: true }));
 }
+
+type Said = Omit<TextRecipient, 'listed'>;
 
 interface Mark {
   readonly address: string;
@@ -77,8 +86,14 @@ const ownLine = new RegExp(
   String.raw`^[ \t]{0,8}(?:[*>-]{1,4}[ \t]{1,4}|\d\.[ \t])?["'<]?(${address})["'>]?[ \t]*(?:<(?:mailto:)?${address}>)?[ \t]*[:.]?[ \t]*(?:\[[^\]]{1,200}\]|\([^()]{1,200}\))?[ \t]*$`,
   'i',
 );
-const colonLine = new RegExp(String.raw`^[ \t]{0,8}["'<]?(${address})["'>]?[ \t]*:[ \t]{1,4}\S`, 'i');
-const onDate = new RegExp(String.raw`^[ \t]{0,12}["'<]?(${address})["'>]? on (?:[a-z]{3}, )?\d`, 'i');
+const colonLine = new RegExp(
+  String.raw`^[ \t]{0,8}["'<]?(${address})["'>]?[ \t]*(?:\([^()]{1,300}\))?[ \t]*:[ \t]{1,4}\S`,
+  'i',
+);
+const onDate = new RegExp(
+  String.raw`^[ \t]{0,12}["'<]?(${address})["'>]? (?:on|am|den|le|il|el|op|em|dnia|kl\.?|klo|d\.) (?:[a-zäåø]{2,3}\.?,? )?\d`,
+  'i',
+);
 const sendmail = new RegExp(
   String.raw`^[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3} )?<?(${address})>?(?:\.\.\.|,|:) `,
   'i',
@@ -104,7 +119,7 @@ const shapes: readonly Shape[] = [
 
 /** Lines that name somebody to write to, not somebody who was not reached. */
 const notRecipients =
-  /(?:please|to) contact|for (?:further )?assistance|support@|postmaster@.{0,40}(?:help|problem)|^\s*(?:from|to|cc|reply-to|sender|sent|return-path|original sender|generating server|message-id|subject|mail from)\s*:/i;
+  /contact\b|for (?:further )?assistance|(?:support|help|helpdesk|info|abuse)@|postmaster@.{0,40}(?:help|problem)|^\s*(?:from|to|cc|reply-to|sender|sent|return-path|original sender|generating server|message-id|subject|mail from)\s*:/i;
 
 function marked(lines: readonly string[], shape: Shape, own: ReadonlySet<string>): readonly Mark[] {
   const seen = new Set<string>();
@@ -124,18 +139,20 @@ function marked(lines: readonly string[], shape: Shape, own: ReadonlySet<string>
 }
 
 /** Each recipient's words run to the next recipient; a list of addresses shares what stands below it. */
-function withWords(lines: readonly string[], marks: readonly Mark[]): readonly TextRecipient[] {
+function withWords(lines: readonly string[], marks: readonly Mark[]): readonly Said[] {
   const reportAt = lines.findIndex((line) => /^(?:reporting-mta|arrival-date) *:/i.test(line));
   const end = reportAt < 0 ? lines.length : reportAt;
   const lastLine = marks.at(-1)?.line ?? 0;
   const tail = lines.slice(lastLine, end).join('\n');
+  // Each address costs one look at these: a notice has few lines with an address, or few addresses.
+  const naming = lines.slice(0, end).flatMap((line, index) => (line.includes('@') ? [{ line, index }] : []));
   return marks.flatMap((mark, n) => {
     if (mark.again) return [];
-    const until = marks[n + 1]?.line ?? end;
+    const until = marks.slice(n + 1).find((other) => !sameText(other.address, mark.address))?.line ?? end;
     const mine = lines.slice(mark.line, until).join('\n');
-    const mentions = lines
-      .slice(0, end)
-      .filter((line, index) => (index < mark.line || index >= until) && line.includes(mark.address))
+    const mentions = naming
+      .filter(({ line, index }) => (index < mark.line || index >= until) && line.includes(mark.address))
+      .map(({ line }) => line)
       .join('\n');
     const listed =
       until - mark.line <= 1 && n < marks.length - 1 && !/[45]\d\d|:\s*\S.{5}|\([^()]{4}/.test(mine);
@@ -147,8 +164,12 @@ function withWords(lines: readonly string[], marks: readonly Mark[]): readonly T
   });
 }
 
+function sameText(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
 /** In a transcript the dialog stands above the line that names the recipient. */
-function withDialog(lines: readonly string[], marks: readonly Mark[]): readonly TextRecipient[] {
+function withDialog(lines: readonly string[], marks: readonly Mark[]): readonly Said[] {
   return marks.flatMap((mark, n) => {
     if (mark.again) return [];
     let until = mark.line + 1;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { codesIn } from '../../shared/classify/bounceCodes.ts';
-import { isDead, reasonOf } from '../../shared/classify/bounceReason.ts';
+import { judgeRefusal } from '../../shared/classify/bounceReason.ts';
 import type { Classification } from '../../shared/contract/classification.ts';
 import { classifyMail } from '../../shared/classify/classifyMail.ts';
 import { mailText } from '../../shared/mail/headers.ts';
@@ -174,14 +174,14 @@ test.each(refusals)(
   '%s says %j after %s: %s, the address is %s',
   (_server, detail, command, reason, address) => {
     const codes = codesIn(detail);
-    const found = reasonOf({ text: detail, ...codes, command });
-    expect([found, isDead(found, codes.status) ? 'dead' : 'alive']).toEqual([reason, address]);
+    const found = judgeRefusal({ text: detail, ...codes, command });
+    expect([found.reason, found.hard ? 'dead' : 'alive']).toEqual([reason, address]);
   },
 );
 
 test.each(verdicts)('%j after %s: the address is %s', (detail, command, address) => {
   const codes = codesIn(detail);
-  expect(isDead(reasonOf({ text: detail, ...codes, command }), codes.status)).toBe(address === 'dead');
+  expect(judgeRefusal({ text: detail, ...codes, command }).hard).toBe(address === 'dead');
 });
 
 describe('bounces of further servers', () => {
