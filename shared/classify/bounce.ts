@@ -183,19 +183,23 @@ function fromText(mail: Mail, because: string): BounceVerdict {
   const { root, origin, notice, judge } = mail;
   const inText = mail.inText();
   const byAddress = new Map(inText.map((one) => [one.address.toLowerCase(), one]));
-  const failed = failedRecipients(root).map((address) => ({
+  const failed = failedRecipients(root).map((address): Omit<TextRecipient, 'listed'> => ({
     address,
-    detail: byAddress.get(address.toLowerCase())?.detail ?? notice,
+    detail: notice,
+    ...byAddress.get(address.toLowerCase()),
   }));
   const named = failed.length > 0 ? failed : inText;
   const list =
     named.length > 0
       ? named
-      : returnedRecipients(mail.returned).map((address) => ({ address, detail: notice }));
+      : returnedRecipients(mail.returned).map((address): Omit<TextRecipient, 'listed'> => ({
+          address,
+          detail: notice,
+        }));
   const action = isSuccessNotice(origin) ? 'delivered' : isDelayNotice(origin, notice) ? 'delayed' : 'failed';
   const all = list.length <= 1 ? judge(notice) : undefined;
   const recipients = (list.length > 0 ? list : [{ address: '', detail: notice }]).map(
-    ({ address, detail }): BounceRecipient => {
+    ({ address, detail, original }: Omit<TextRecipient, 'listed'>): BounceRecipient => {
       const own = judge(detail);
       const codes = {
         status: own.status !== '' ? own.status : (all?.status ?? ''),
@@ -206,7 +210,8 @@ function fromText(mail: Mail, because: string): BounceVerdict {
       // Where the words beside the address explain nothing, the rest of the notice may.
       const silent = first.reason === 'onhold' || first.reason === 'undefined';
       const verdict = silent ? verdictOf({ text: notice, ...codes, command }, action) : first;
-      return { address, ...codes, ...verdict, action, diagnostic: detail };
+      const from = original === undefined ? {} : { original };
+      return { address, ...from, ...codes, ...verdict, action, diagnostic: detail };
     },
   );
   return { kind: action === 'delivered' ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };

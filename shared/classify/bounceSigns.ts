@@ -83,7 +83,7 @@ function aboutMail(notice: string, origin: Origin): boolean {
 }
 
 const mailWords =
-  /mail|messag|メール|メッセージ|邮件|郵件|메일|viesti|meddeland|meddelelse|melding|nachricht|courriel|mensaje|mensagem|messaggio|bericht|wiadomo|zpráv|správ|üzenet|mesaj|ileti|письм|сообщени|повідомл|sõnum|ziņojum|laišk|smtp|rcpt|550|recipient|mottagare|mottaker|modtager|vastaanottaj|empfänger|destinata|destinatár|odbiorc|adresat|příjemc|geadresseerde/i;
+  /mail|messag|メール|メッセージ|邮件|郵件|메일|viesti|meddeland|meddelelse|melding|nachricht|courriel|mensaje|mensagem|messaggio|bericht|wiadomo|zpráv|správ|üzenet|mesaj|ileti|письм|сообщени|повідомл|sõnum|ziņojum|laišk|smtp|rcpt|550|recipient|mottag|mottak|modtag|vastaanott|empfäng|destinat|odbior|adresat|příjem|geadresseerde/i;
 const parcelWords =
   /parcel|shipment|tracking (?:number|id|code)|courier|postnord|\bdhl\b|\bups\b|fedex|lähetystunnus|paketti|pakett|paket\b|sendungsnummer|colis|przesyłk|pakken?\b/i;
 

@@ -46,6 +46,7 @@ export function originOf(mail: Fields): Origin {
   const subjects = subjectForms(decodedField(field(mail, 'subject').slice(0, 4_000)));
   const marked = daemon !== 'none' || nullPath || submitted !== '' || failedRecipients;
   const unread = nobodyReads(from);
+  const service = serviceNames.test(addressOf(from).split('@')[0] ?? '');
   const ownPath = paths.some((path) => path !== '<>' && samePath(path, from));
   return {
     daemon,
@@ -54,9 +55,10 @@ export function originOf(mail: Fields): Origin {
     failedRecipients,
     ownPath,
     unread,
-    machine:
-      marked || unread || daemonNames.test(from) || serviceNames.test(addressOf(from).split('@')[0] ?? ''),
-    person: daemon !== 'unattended' && (subjects.some(withReplyPrefix) || (ownPath && daemon === 'none')),
+    machine: marked || unread || service || daemonNames.test(from),
+    person:
+      daemon !== 'unattended' &&
+      (subjects.some(withReplyPrefix) || (ownPath && daemon === 'none' && !service && !unread)),
     subjects,
   };
 }

@@ -20,8 +20,7 @@ export function readServiceNotice(root: MimePart): readonly BounceRecipient[] | 
   if (!/^[[{]\s*["{[]/.test(text)) return undefined;
   const document = parsed(text);
   if (document === undefined) return undefined;
-  const found: BounceRecipient[] = [];
-  collect(document, { event: '', facts: new Map() }, { found, nodes: 0, depth: 0 });
+  const found = collected(document);
   return found.length > 0 ? found : undefined;
 }
 
@@ -43,12 +42,6 @@ interface Context {
   /** What happened, in lower case: of this object or one around it. */
   readonly event: string;
   readonly facts: ReadonlyMap<string, string>;
-}
-
-interface Walk {
-  readonly found: BounceRecipient[];
-  nodes: number;
-  depth: number;
 }
 
 const eventNames = [
@@ -97,34 +90,41 @@ const factNames = new Set([
 const bounced =
   /bounce|fail|reject|undeliver|suppress|dropped|hard_?bounce|soft_?bounce|quarantin|filteredspam/;
 
-function collect(value: unknown, context: Context, walk: Walk): void {
-  walk.nodes += 1;
-  if (walk.nodes > nodeLimit || walk.depth > depthLimit || walk.found.length >= recipientLimit) return;
-  if (typeof value === 'string') {
-    // SNS puts the document of SES into a string.
-    if (/^\s*\{\s*"/.test(value)) collect(parsed(value), context, { ...walk, depth: walk.depth + 1 });
-    return;
-  }
-  if (typeof value !== 'object' || value === null) return;
-  const inside = { ...walk, depth: walk.depth + 1 };
-  if (Array.isArray(value)) {
-    for (const one of value.slice(0, 1_000)) collect(one, context, inside);
-    walk.nodes = inside.nodes;
-    return;
-  }
-  const entries = Object.entries<unknown>(value)
+/** All recipients in a document, in order; at most so many, from at most so many values. */
+function collected(document: unknown): readonly BounceRecipient[] {
+  const found: BounceRecipient[] = [];
+  let nodes = 0;
+  const visit = (value: unknown, context: Context, depth: number): void => {
+    nodes += 1;
+    if (nodes > nodeLimit || depth > depthLimit || found.length >= recipientLimit) return;
+    if (typeof value === 'string') {
+      // SNS puts the document of SES into a string.
+      if (/^\s*\{\s*"/.test(value)) visit(parsed(value), context, depth + 1);
+    } else if (Array.isArray(value)) {
+      for (const one of value.slice(0, 1_000)) visit(one, context, depth + 1);
+    } else if (typeof value === 'object' && value !== null) {
+      const entries = entriesOf(value);
+      const here = contextOf(entries, context);
+      const address = addressAmong(entries);
+      if (address !== undefined && bounced.test(here.event)) found.push(recipientOf(address, here));
+      else for (const [, one] of entries) visit(one, here, depth + 1);
+    }
+  };
+  visit(document, { event: '', facts: new Map() }, 0);
+  return found;
+}
+
+function entriesOf(value: object): Entries {
+  return Object.entries(value)
     .slice(0, 200)
-    .map(([name, one]) => [name.toLowerCase(), one] as const);
-  const here = contextOf(entries, context);
-  const address = entries.find(
-    ([name, one]) => addressNames.includes(name) && typeof one === 'string' && one.includes('@'),
-  )?.[1];
-  if (typeof address === 'string' && bounced.test(here.event)) {
-    walk.found.push(recipientOf(address, here));
-    return;
+    .map(([name, one]: [string, unknown]) => [name.toLowerCase(), one]);
+}
+
+function addressAmong(entries: Entries): string | undefined {
+  for (const [name, one] of entries) {
+    if (addressNames.includes(name) && typeof one === 'string' && one.includes('@')) return one;
   }
-  for (const [, one] of entries) collect(one, here, inside);
-  walk.nodes = inside.nodes;
+  return undefined;
 }
 
 type Entries = readonly (readonly [string, unknown])[];
@@ -143,9 +143,7 @@ function contextOf(entries: Entries, outer: Context): Context {
   };
   for (const [, one] of entries) {
     if (typeof one !== 'object' || one === null || Array.isArray(one)) continue;
-    const inner = Object.entries<unknown>(one)
-      .slice(0, 50)
-      .map(([name, value]) => [name.toLowerCase(), value] as const);
+    const inner = entriesOf(one);
     read(inner.filter(([name]) => factNames.has(name) && !eventNames.includes(name)));
   }
   read(entries);
@@ -184,7 +182,9 @@ function recipientOf(address: string, { facts, event }: Context): BounceRecipien
     found.replyCode !== ''
       ? found.replyCode
       : (/^[45]\d\d$/.exec(fact('code', 'error_code', 'smtp_code', 'errorcode'))?.[0] ?? '');
-  const refusal = { text: diagnostic, status, replyCode, command: '' } as const;
+  // A service that calls a bounce permanent has asked the server of the recipient.
+  const permanent = /permanent|hard/i.test(`${fact('bouncetype', 'severity', 'bounce_type')} ${event}`);
+  const refusal = { text: diagnostic, status, replyCode, command: permanent ? 'rcpt' : '' } as const;
   const plain = judgeRefusal(refusal);
   const silent = plain.reason === 'undefined' || plain.reason === 'onhold';
   const { reason, hard } = silent ? judgeRefusal({ ...refusal, text: words }) : plain;
