@@ -7,12 +7,12 @@
 import { addressCharacters, reportedAddress } from './bounceAddress.ts';
 import { readReport, recipientLimit, type ReportedRecipient } from './bounceFields.ts';
 import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
-import { judgeRefusal, type Refusal } from './bounceReason.ts';
+import { judgeRefusal, refusalCharacters, type Judgement, type Refusal } from './bounceReason.ts';
 import { bounceSign, bounceSubject, isDelayNotice, isReport, isSuccessNotice } from './bounceSigns.ts';
 import { commandIn, recipientsInText, type Moment, type TextRecipient } from './bounceText.ts';
 import { noticeText } from './noticeText.ts';
 import { readServiceNotice } from './serviceNotice.ts';
-import type { Bounce, BounceReason, BounceRecipient } from '../contract/classification.ts';
+import type { Bounce, BounceRecipient } from '../contract/classification.ts';
 import { fieldsNamed, type HeaderBlock } from '../mail/headers.ts';
 import { decodedText, type MimePart } from './mimeTree.ts';
 import type { Origin } from './origin.ts';
@@ -53,6 +53,7 @@ interface Mail {
   readonly notice: string;
   readonly inText: () => readonly TextRecipient[];
   readonly judge: (detail: string) => Judged;
+  readonly verdict: (refusal: Refusal) => Judgement;
 }
 
 /** What a text says about a refusal. */
@@ -64,6 +65,7 @@ function mailOf(root: MimePart, origin: Origin, returned: HeaderBlock | undefine
   const notice = noticeText(root);
   let found: readonly TextRecipient[] | undefined;
   const judged = new Map<string, Judged>();
+  const verdicts = new Map<string, Judgement>();
   return {
     root,
     origin,
@@ -75,6 +77,17 @@ function mailOf(root: MimePart, origin: Origin, returned: HeaderBlock | undefine
       if (known !== undefined) return known;
       const now = { ...codesIn(detail), command: commandIn(detail) };
       judged.set(detail, now);
+      return now;
+    },
+    verdict: (refusal) => {
+      const { text, status, replyCode, command, fieldOnly = false } = refusal;
+      const key = [status, replyCode, command, String(fieldOnly), text.slice(0, refusalCharacters)].join(
+        '\n',
+      );
+      const known = verdicts.get(key);
+      if (known !== undefined) return known;
+      const now = judgeRefusal(refusal);
+      verdicts.set(key, now);
       return now;
     },
   };
@@ -139,30 +152,32 @@ function fromReport(mail: Mail, report: Report): BounceVerdict {
 }
 
 function reported(
-  { notice, origin, judge }: Mail,
+  mail: Mail,
   one: ReportedRecipient,
   { own, alone }: { readonly own: TextRecipient | undefined; readonly alone: boolean },
 ): BounceRecipient {
+  const { notice, judge, verdict } = mail;
   // One recipient and no diagnostic: the reason may stand anywhere in the words for people.
   const detail = alone && one.diagnostic === '' ? notice : (own?.detail ?? (alone ? notice : ''));
   const codes = bestCodes(one, judge(one.diagnostic), judge(detail));
-  const guessed = one.status.startsWith('2.')
-    ? 'delivered'
-    : isDelayNotice(origin, notice)
-      ? 'delayed'
-      : 'failed';
-  const action = one.action === '' ? guessed : one.action;
+  const action = one.action === '' ? guessedAction(mail, one.status) : one.action;
   const said = one.diagnostic !== '' ? one.diagnostic : detail;
   const command = commandIn(`${detail.slice(0, 4_000)}\n${one.diagnostic}`);
+  const fieldOnly = one.diagnostic === '' && one.status !== '';
   const text = saysLittle(said) ? `${said} ${detail.slice(0, 4_000)}` : said;
   return {
     address: one.final !== '' ? one.final : (own?.address ?? one.original),
     ...(one.original !== '' && !same(one.original, one.final) ? { original: one.original } : {}),
     ...codes,
-    ...verdictOf({ text, ...codes, command }, action),
+    ...hardIf(verdict({ text, ...codes, command, fieldOnly }), action),
     action,
     diagnostic: said,
   };
+}
+
+function guessedAction({ origin, notice }: Mail, status: string): BounceRecipient['action'] {
+  if (status.startsWith('2.')) return 'delivered';
+  return isDelayNotice(origin, notice) ? 'delayed' : 'failed';
 }
 
 /** The field's status unless it is a mere x.0.0 (or "expired") and the server's own words hold a better one. */
@@ -176,7 +191,7 @@ function bestCodes(one: ReportedRecipient, inDiagnostic: Codes, inWords: Codes):
 
 /** No diagnostic words at all, only codes. */
 function saysLittle(text: string): boolean {
-  return text.replace(/[^a-z\u0080-\uffff]+/gi, '').length < 12;
+  return text.slice(0, 2_000).replace(/[^a-z\u0080-\uffff]+/gi, '').length < 12;
 }
 
 function fromText(mail: Mail, because: string): BounceVerdict {
@@ -206,10 +221,10 @@ function fromText(mail: Mail, because: string): BounceVerdict {
         replyCode: own.replyCode !== '' ? own.replyCode : (all?.replyCode ?? ''),
       };
       const command = own.command === '' && saysLittle(detail) ? judge(notice).command : own.command;
-      const first = verdictOf({ text: detail, ...codes, command }, action);
+      const first = hardIf(mail.verdict({ text: detail, ...codes, command }), action);
       // Where the words beside the address explain nothing, the rest of the notice may.
       const silent = first.reason === 'onhold' || first.reason === 'undefined';
-      const verdict = silent ? verdictOf({ text: notice, ...codes, command }, action) : first;
+      const verdict = silent ? hardIf(mail.verdict({ text: notice, ...codes, command }), action) : first;
       const from = original === undefined ? {} : { original };
       return { address, ...from, ...codes, ...verdict, action, diagnostic: detail };
     },
@@ -217,12 +232,9 @@ function fromText(mail: Mail, because: string): BounceVerdict {
   return { kind: action === 'delivered' ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };
 }
 
-function verdictOf(
-  refusal: Refusal,
-  action: BounceRecipient['action'],
-): { readonly reason: BounceReason; readonly hard: boolean } {
-  const { reason, hard } = judgeRefusal(refusal);
-  return { reason, hard: action === 'failed' && hard };
+/** Only what has failed can be dead. */
+function hardIf({ reason, hard }: Judgement, action: BounceRecipient['action']): Judgement {
+  return { reason, hard: hard && action === 'failed' };
 }
 
 /** Exim and Gmail name them in a field of their own. */

@@ -14,7 +14,12 @@ export interface Refusal {
   readonly replyCode: string;
   /** Where the dialog stood, where it is known: an unknown user after DATA is a filter's answer. */
   readonly command: Moment;
+  /** A report gives the status in its field and no diagnostic: the text is what its server tells people about reports. */
+  readonly fieldOnly?: boolean;
 }
+
+/** More of a refusal is not read. */
+export const refusalCharacters = 4_000;
 
 /** Why, and whether the address is dead: nobody should write to it again. */
 export interface Judgement {
@@ -32,10 +37,6 @@ export function judgeRefusal(refusal: Refusal): Judgement {
   const spoken = spokenReason(text);
   const reason = reasonFor(refusal, text);
   return { reason, hard: isDeadly(reason, refusal) && agrees(refusal, text, spoken) };
-}
-
-export function reasonOf(refusal: Refusal): BounceReason {
-  return reasonFor(refusal, readable(refusal.text));
 }
 
 /** What a reason says about the address. A host that takes no mail only for now is not dead. */
@@ -66,7 +67,11 @@ const deadReasons: ReadonlySet<BounceReason> = new Set([
   'notaccept',
 ]);
 
-function agrees({ status, replyCode }: Refusal, text: string, spoken: Spoken | undefined): boolean {
+function agrees(
+  { status, replyCode, fieldOnly = false }: Refusal,
+  text: string,
+  spoken: Spoken | undefined,
+): boolean {
   const code = deadCode.test(status);
   if (spoken !== undefined) {
     // A notice may go on about other things; what stands around the phrase belongs to it.
@@ -74,7 +79,7 @@ function agrees({ status, replyCode }: Refusal, text: string, spoken: Spoken | u
     return !aboutSomethingElse.test(around) && !(status === '' && replyCode.startsWith('4'));
   }
   if (!code) return hasNoWords(text);
-  return !aboutSomethingElse.test(text) && (withCode.test(text) || hasNoWords(text));
+  return !aboutSomethingElse.test(text) && (fieldOnly || withCode.test(text) || hasNoWords(text));
 }
 
 /** RFC 3463 3.2, RFC 5248: bad mailbox, system, syntax, moved, no MX for either. */
@@ -100,7 +105,7 @@ const boilerplate = new RegExp(
     'e?smtp|gsmtp|error|errors|code|failed|failure|status|delivery|undelivered|undeliverable|deliver|delivered|host|said|says|reply|replied|rcpt|command',
     'mta|after|dsn|remote|server|mailer|returned|permanent|fatal|action|message|mail|e-?mail|recipients?|address(?:es)?|following|groups?|response|diagnostic',
     'information|additional|administrators|generating|original|sender|see|below|attached|reason|end|data|in|to|from|the|and|this|is|a|an|was|not|your|you|could|be|for|or',
-    'has|have|with|unable|of|by|it|i|sorry|at|on|no|one|more|that|sent|transcript|session|follows|while|talking',
+    'automatically|generated|notification|report|permanently|has|have|with|unable|of|by|it|i|sorry|at|on|no|one|more|that|sent|transcript|session|follows|while|talking',
   ].join('|')})\\b`,
   'g',
 );
@@ -161,7 +166,7 @@ function unknownUser({ status, replyCode, command }: Refusal, text: string): Bou
 function readable(text: string): string {
   return (
     text
-      .slice(0, 4_000)
+      .slice(0, refusalCharacters)
       .toLowerCase()
       .replace(/[\u2018\u2019]/g, "'")
       .replace(/\s+/g, ' ')

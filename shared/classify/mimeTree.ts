@@ -11,7 +11,7 @@ export interface MimePart {
   /** Still encoded, characters as bytes, LF line ends. */
   readonly body: string;
   readonly parts: readonly MimePart[];
-  /** What was wrong with the multipart and how it was read all the same, as sentences. */
+  /** What was wrong with its structure and how it was read all the same, as sentences. */
   readonly repairs: readonly string[];
 }
 
@@ -56,7 +56,7 @@ function readPart(text: string, count: { nodes: number }, depth: number, missing
   const { value, parameters } = structuredField(field({ fields }, 'content-type'));
   const contentType = /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,80}/.exec(value)?.[0] ?? missingType;
   const body = text.slice(bodyAt);
-  const leaf = { fields, contentType, parameters, body, parts: [], repairs: [] };
+  const leaf = { fields, contentType, parameters, body, parts: [], repairs: gapRepairs(text, bodyAt) };
   if (depth >= depthLimit || count.nodes >= nodeLimit) return leaf;
   const encoding = field({ fields }, 'content-transfer-encoding');
   if (contentType.startsWith('multipart/')) {
@@ -67,13 +67,21 @@ function readPart(text: string, count: { nodes: number }, depth: number, missing
       if (count.nodes >= nodeLimit) break;
       parts.push(readPart(section, count, depth + 1, inner));
     }
-    return { ...leaf, parts, repairs };
+    return { ...leaf, parts, repairs: [...leaf.repairs, ...repairs] };
   }
   if (contentType === 'message/rfc822' || contentType === 'message/global') {
     const inside = unencoded(body, encoding) ?? body;
     return { ...leaf, parts: [readPart(inside.replace(/^\n+/, ''), count, depth + 1, 'text/plain')] };
   }
   return leaf;
+}
+
+/** RFC 5322 2.1: an empty line divides the header from the body. */
+function gapRepairs(text: string, bodyAt: number): readonly string[] {
+  const divided = bodyAt <= 1 || bodyAt >= text.length || text.startsWith('\n\n', bodyAt - 2);
+  return divided
+    ? []
+    : ['The empty line below a header is missing; the body begins at the first line that is no field.'];
 }
 
 /**
