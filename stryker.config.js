@@ -1,6 +1,5 @@
 // Mutation testing: npm run mutation -- PATH… (a file or a folder of shared/). Not part of npm test, because it takes
 // from minutes to hours. Types are stripped, not checked: a mutant that is no TypeScript counts as any other.
-/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
   testRunner: 'jest',
   jest: { projectType: 'custom', configFile: 'stryker.jest.config.js', enableFindRelatedTests: true },
@@ -8,9 +7,6 @@ export default {
   coverageAnalysis: 'perTest',
   concurrency: 1,
   timeoutMS: 20_000,
-  // The program is English words by the hundred: a phrase without one of its anchors is a phrase all the same, and an
-  // empty sentence of a remark is told by the reader of it.
-  mutator: { excludedMutations: [] },
   reporters: ['clear-text', 'json'],
   clearTextReporter: { allowColor: false, reportTests: false, skipFull: true },
   jsonReporter: { fileName: '.local/mutation/report.json' },

@@ -21,14 +21,7 @@ const remarkLimit = 20;
 /** `root` comes from `readMimeTree`. */
 export function bodiesOf(root: MimePart): Bodies {
   const remarks = new Set<string>();
-  let pieces = [...piecesOf(root, remarks)];
-  if (pieces.length === 0) {
-    const raw = decodedBody({ ...root, contentType: 'text/plain' });
-    if (raw.text.trim() !== '' && isBody(root)) {
-      remarks.add('No part of the message could be read; its body is given as text.');
-      pieces = [{ kind: 'text', text: raw.text }];
-    }
-  }
+  const pieces = [...piecesOf(root, remarks)];
   const hasHtml = pieces.some(({ kind, html }) => kind === 'html' || html !== undefined);
   const hasText = pieces.some(({ kind }) => kind === 'text');
   const shown = [...remarks].slice(0, remarkLimit);
@@ -48,7 +41,7 @@ interface Piece {
 
 function* piecesOf(part: MimePart, remarks: Set<string>): Iterable<Piece> {
   for (const repair of part.repairs) remarks.add(repair);
-  if (part.contentType === 'multipart/alternative') {
+  if (part.contentType === 'multipart/alternative' && part.parts.length > 0) {
     const inside = part.parts.flatMap((one) => [...piecesOf(one, remarks)]);
     const text = inside.filter(({ kind }) => kind === 'text');
     const html = inside.filter((one) => one.kind === 'html' || one.html !== undefined);

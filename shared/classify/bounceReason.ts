@@ -87,7 +87,7 @@ const deadCode = /^5\.(?:1\.(?:0|1|2|3|6|10)|4\.4)$/;
 
 /** Words that say nothing plain by themselves, and agree with a code of the address. */
 const withCode =
-  /(?:address|recipient) (?:is |was )?(?:rejected|refused|error)|rejected (?:address|recipient)|(?:inactive|closed|terminated|deactivated|deleted|removed|invalid|bad|wrong|unknown|incorrect) (?:e-?mail|address|mail|account|user|recipient|domain|host)|no longer (?:active|here|employed|with)|not (?:a )?(?:valid|known|our)/;
+  /(?:address|recipient) (?:is |was )?(?:rejected|refused|error)|rejected (?:address|recipient)|(?:inactive|closed|terminated|deactivated|deleted|removed|invalid|bad|wrong|unknown|incorrect) (?:e-?mail|address|mail|account|user|recipient|domain|host)|(?:account|mail ?box|address|user) (?:has been |is |was )?(?:closed|terminated|deleted|removed|deactivated|inactive)|no longer (?:active|here|employed|with)|not (?:a )?(?:valid|known|our)/;
 
 /** Nothing but codes, addresses, hosts, labels and what servers put around them. */
 function hasNoWords(text: string): boolean {

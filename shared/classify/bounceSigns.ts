@@ -253,7 +253,7 @@ export function isDelayNotice({ subjects: forms }: Origin, notice: string): bool
 }
 
 const delayedSubject =
-  /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|delivery warning|temporarily|still being retried/i;
+  /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|delivery warning|temporarily|still being retried|försen|viiväst|verzöger|verspät|retard|opóźni|forsink|vertraag|ritard|retras|atrasad/i;
 
 const stillTrying = new RegExp(
   [
@@ -266,6 +266,7 @@ const stillTrying = new RegExp(
     /remains in the (?:server )?queue/,
     /you (?:do not|don't) need to (?:resend|take any action)/,
     /no action is required on your part/,
+    /försöker (?:igen|fortfarande)|yritetään (?:edelleen|uudelleen)|wird weiterhin versucht|continuer[ao] (?:d')?(?:essayer|à)|forsøger? (?:fortsat|igen|fremdeles)|ponawiane|próby .{0,30}będą/,
   ]
     .map(({ source }) => source)
     .join('|'),

@@ -112,7 +112,7 @@ function samePath(path: string, from: string): boolean {
 export function nobodyReads(from: string): boolean {
   const local = addressOf(from).split('@')[0] ?? '';
   const letters = local.replace(/[^a-z0-9+=]/g, '');
-  return silent.some((one) => one.test(letters));
+  return silent.some((one) => one.test(letters)) || /^bounces?[-+=_.\d]/.test(local);
 }
 
 const silent: readonly RegExp[] = [
@@ -120,7 +120,7 @@ const silent: readonly RegExp[] = [
   /^(?:no|non|not|dont|donot|never)(?:e?mail)?(?:repl(?:y|ies)|respon(?:d|se)|answer|return)/,
   /^(?:mailer|mail)daemon/,
   /^postmaster\d*$/,
-  /^bounces?(?:\d|[+=]|$)/,
+  /^bounces?$/,
   // Finnish, Swedish, Danish and Norwegian.
   /^ei(?:saa)?vasta(?:usta|ta|a|uksia)?/,
   /^(?:svarainte|svaraej|ejsvar|ingetsvar|intesvar|ikkesvar|svarikke|ingensvar|intetsvar|besvarikke|ikkebesvar)/,

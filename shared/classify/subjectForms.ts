@@ -48,10 +48,10 @@ export function withReplyPrefix(subject: string): boolean {
 const replyPrefix = new RegExp(
   `^(?:${[
     // Replies.
-    're|ref|réf|aw|antw|antwort|sv|svar|vs|vast|vastaus|odp|odpowiedź|odpověď|odpoveď|odg|odgovor|r|ri|rif|ris|risp|res|resp|rep|rép|réponse|ats|atb|atbilde|atsakymas|ynt|yan|yanıt|cevap|vá|válasz|răsp|răspuns|bls|balas|απ|απάντηση|σχετ|отв|ответ|отг|відп|תגובה|השב|رد|ตอบ|trả lời',
+    're|ref|réf|aw|antw|antwort|sv|svar|vs|vast|vastaus|odp|odpowiedź|odpověď|odpoveď|odg|odgovor|r|ri|rif|ris|risp|res|resp|rep|ré|rép|réponse|ats|atb|atbilde|atsakymas|ynt|yan|yanıt|cevap|vá|válasz|răsp|răspuns|bls|balas|απ|απάντηση|σχετ|отв|ответ|отг|відп|תגובה|השב|رد|ตอบ|trả lời',
     '回复|回覆|答复|答覆|返信|회신|답장|re|RE',
     // Forwards.
-    'fw|fwd|fyi|wg|wtr|weitergeleitet|weiterleitung|vl|välitetty|välitys|edelleenlähetetty|vb|vidarebefordrat|vidarebefordran|vs|videresendt|videresendelse|vidsend|doorst|doorgestuurd|enc|encaminhado|rv|reenviado|tr|trans|transf|transféré|i|inoltrato|inoltra|pd|podaj dalej|przekazano|pds|fs|předáno|továbbítás|tov|redirecționat|ilt|i̇lt|iletilen|trs|terusan|πρθ|προωθ|пересл|перенапр|fwded|הועבר|إعادة توجيه|转发|轉寄|轉發|転送|전달',
+    'fw|fwd|fyi|wg|wtr|weitergeleitet|weiterleitung|vl|välitetty|välitys|edelleenlähetetty|vb|vidarebefordrat|vidarebefordran|vs|videresendt|videresendelse|vidsend|doorst|doorgestuurd|enc|encaminhado|rv|reenviado|tr|trans|transf|transféré|i|inoltrato|inoltra|pd|podaj dalej|przekazano|pds|fs|předáno|továbbítás|tov|redirecționat|ilt|i̇lt|İlt|iletilen|trs|terusan|πρθ|προωθ|пересл|перенапр|fwded|הועבר|إعادة توجيه|转发|轉寄|轉發|転送|전달',
   ].join('|')})\\s?(?:\\[\\d{1,3}\\]|\\(\\d{1,3}\\)|\\^\\d{1,3}|\\*\\d{1,3})?\\s?[:：]`,
   'iu',
 );
