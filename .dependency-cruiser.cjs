@@ -150,6 +150,7 @@ module.exports = {
     })),
     soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
     soleImporter(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
+    soleImporter(['libmime', 'libqp'], '^shared/classify/decodeText\\.ts$'),
     soleImporter(['mailparser'], '^shared/exchange/(mimeParser|mimeParserWorker)\\.ts$'),
     soleImporter(['@azure/keyvault-secrets'], '^shared/oauth/keyVaultTokenVault\\.ts$'),
     soleImporter(['@azure/identity'], '^shared/oauth/azureCredentials\\.ts$'),

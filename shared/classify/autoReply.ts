@@ -1,42 +1,66 @@
-// Automatic replies (RFC 3834) and the marks of vendors that came before or beside it, list mail, and whether a
-// machine may answer a message. X-Auto-Response-Suppress is no sign of an automatic reply: Exchange sets it on
-// ordinary mail; it is a wish that machines be silent, and counts for that.
-import type { Kind, LoopGuard } from '../contract/classification.ts';
+// Automatic replies (RFC 3834) and the marks of vendors that came before or beside it.
+//
+// A subject is no sign by itself: people write tickets about absence and its notices. It decides alone only with a
+// program's prefix and its colon, and only if nothing says that a person wrote the mail; other words need a machine's
+// mark beside them. X-Auto-Response-Suppress is no sign at all: Exchange sets it on ordinary mail.
 import { field, fieldsNamed, type HeaderField } from '../mail/headers.ts';
-import { decodedField } from './mimeTree.ts';
+import { isDistributed } from './loopGuard.ts';
+import { continuesOwnThread } from './ownThread.ts';
+import type { Origin } from './origin.ts';
 
 interface Fields {
   readonly fields: readonly HeaderField[];
 }
 
 /** The sign of an automatic reply, undefined for none. */
-export function autoReplySign(mail: Fields): string | undefined {
-  const submitted = field(mail, 'auto-submitted').toLowerCase();
-  if (/^auto-(?:replied|notified|generated)/.test(submitted)) {
-    // auto-notified is vacation's word in some mailers and a monitoring system's in others; auto-generated is
-    // what Exchange writes into its own out-of-office replies.
-    if (submitted.startsWith('auto-replied') || subjectSays(mail)) return 'Auto-Submitted';
-  }
+export function autoReplySign(mail: Fields, origin: Origin): string | undefined {
+  const { submitted } = origin;
+  if (submitted === 'auto-replied') return 'Auto-Submitted';
+  // auto-generated is what Exchange writes into its out-of-office replies, and what a monitoring system writes.
+  if (submitted !== '' && (hasPrefix(origin) || hasWords(origin) || answers(mail))) return 'Auto-Submitted';
   for (const [name, pattern] of vendorMarks) {
-    if (fieldsNamed(mail, name).some((value) => pattern.test(value))) return name;
+    if (fieldsNamed(mail, name).some((value) => pattern.test(value) && !saysNo(value))) return name;
   }
-  return subjectSays(mail) && !isDistributed(mail) ? 'subject' : undefined;
+  if (isDistributed(mail)) return undefined;
+  const decides =
+    hasPrefix(origin) || origin.subjects.some((subject) => whole.some((one) => one.test(subject)));
+  if (decides && !isFromPerson(mail, origin)) return 'subject';
+  return hasWords(origin) && (origin.nullPath || isBulk(mail)) ? 'subject' : undefined;
 }
 
-/** Signs that a bounce may have as well: they count where it is none. `opening` is the beginning of the text. */
-export function faintAutoReplySign(mail: Fields, opening: string): string | undefined {
+/** Signs that a bounce may have as well: they count if it is none. `opening` is the beginning of the text. */
+export function faintAutoReplySign(mail: Fields, origin: Origin, opening: string): string | undefined {
   if (isDistributed(mail)) return undefined;
-  if (textSays(mail, opening)) return 'text';
-  return answersWithoutPath(mail) ? 'null reverse-path' : undefined;
+  if (textSays(mail, origin, opening)) return 'text';
+  return answersWithoutPath(mail, origin) ? 'null reverse-path' : undefined;
 }
+
+/** A mark whose value is a refusal: `X-Autoreply: no`, `X-Auto-Response: none`. */
+export function saysNo(value: string): boolean {
+  return /^\s*(?:no(?:ne|t)?|false|0|never|off|disabled?|n)?\s*$/i.test(value);
+}
+
+/** A machine's answer to somebody else's message. */
+function answers(mail: Fields): boolean {
+  if (field(mail, 'x-ms-exchange-inbox-rules-loop') !== '') return true;
+  const continues = ['in-reply-to', 'references'].some((name) => field(mail, name) !== '');
+  return continues && !continuesOwnThread(mail);
+}
+
+/** Its reverse-path is its own address, or the subject is a reply or a forward. */
+function isFromPerson(mail: Fields, origin: Origin): boolean {
+  return origin.person || (origin.ownPath && !isBulk(mail));
+}
+
+const isBulk = (mail: Fields): boolean => /^\s*(?:bulk|junk|auto_?reply)\b/i.test(field(mail, 'precedence'));
 
 const vendorMarks: readonly (readonly [string, RegExp])[] = [
   // Gmail, cPanel, Plesk, Fastmail, Zimbra and others.
-  ['x-autoreply', /^(?!no\b)./i],
+  ['x-autoreply', /./],
   ['x-autorespond', /./],
   ['x-autoresponder', /./],
   ['x-auto-response', /./],
-  ['x-auto-reply', /^(?!no\b)./i],
+  ['x-auto-reply', /./],
   ['x-autoreply-from', /@/],
   ['x-auto-reply-from', /@/],
   ['x-autoreply-domain', /./],
@@ -56,123 +80,83 @@ const vendorMarks: readonly (readonly [string, RegExp])[] = [
   ['x-cron-env', /^vacation/i],
   ['x-vacation', /./],
   ['x-mailer', /^(?:vacation|autorespond)/i],
-  ['x-ms-exchange-generated-message-source', /oof|vacation/i],
+  // Exchange Online.
+  ['x-ms-exchange-generated-message-source', /oof|vacation|mailbox rules/i],
 ];
 
-/** What programs put before the subject of an answer in somebody's absence: the languages of Exchange and Outlook. */
-const absence: readonly RegExp[] = [
-  /^\[?auto(?:matic|mated)?[- ]?(?:repl(?:y|ied)|response|answer|respon[ds]e?r?|confirmation)\b/,
-  /^autorespons?e?\b/,
-  // Domino: `AUTO: Kim Doe is out of the office (returning 01/05)`.
-  /^auto: /,
-  /^(?:ooo|oof): /,
-  /^out of (?:the )?office\b/,
-  /^.{2,60} (?:is|am) (?:currently )?(?:out of (?:the )?office|on (?:vacation|holiday|annual leave)|away from)/,
-  /^away from (?:my )?(?:mail|office|desk)/,
-  /^on vacation|^vacation (?:message|reply|notice|response)/,
-  // German.
-  /^automatische (?:antwort|abwesenheit)|^abwesenheits|^abwesend\b|^.{2,60} ist (?:nicht im (?:haus|büro)|außer haus|abwesend)/,
-  // French.
-  /^r[ée]ponse automatique|^absence du bureau|^message d'absence|^absent du bureau|est absent/,
-  // Spanish, Portuguese, Italian.
-  /^respuesta autom[áa]tica|^fuera de (?:la )?oficina|^ausente de la oficina/,
-  /^resposta autom[áa]tica|^ausência|^ausente do escritório|^fora do escritório/,
-  /^risposta automatica|^fuori (?:sede|ufficio)/,
-  // Dutch.
-  /^automatisch antwoord|^afwezig|^niet aanwezig/,
-  // Swedish, Danish, Norwegian.
-  /^autosvar\b|^automatisk(?:t)? svar|^frånvaro|^frånvarande|^fravær|^ikke på kontoret/,
-  // Finnish, Estonian, Latvian, Lithuanian.
-  /^automaattinen (?:vastaus|poissaolo)|^poissaoloviesti|^poissa(?:olo)?\b.{0,30}(?:vastaus|toimist)/,
-  /^automaatvastus|^automātiskā atbilde|^automatinis atsakymas/,
-  // Polish, Czech, Slovak, Hungarian, Romanian, Croatian, Serbian, Slovenian.
-  /^\[?(?:odpowied[źz] automatyczna|automatyczna odpowied[źz])|^poza biurem/,
-  /^automatick[áa] odpov|^mimo kancelář/,
-  /^automatikus válasz|^házon kívül/,
-  /^r[ăa]spuns automat|^automatski odgovor|^samodejni odgovor/,
-  // Cyrillic and Greek.
-  /^автоматический ответ|^автоответ|^автоматична відповідь|^автоматичен отговор|^αυτόματη απάντηση/,
-  // Turkish, Hebrew, Arabic, Thai, Vietnamese, Indonesian.
-  /^otomatik yan[ıi]t|^תשובה אוטומטית|^رد تلقائي|^ตอบกลับอัตโนมัติ|^trả lời tự động|^balasan otomatis/,
-  // Japanese, Chinese, Korean.
-  /^[[【]?自動(?:応答|返信|回覆)|^[[【]?不在(?:通知|の)|^[[【]?自动(?:答复|回复)|^자동 ?(?:회신|응답)|^부재중/,
-];
-
-/** "Re: Automatic reply: …" is a person's answer to one. */
-function subjectSays(mail: Fields): boolean {
-  const subject = decodedField(field(mail, 'subject')).normalize('NFC').trim().toLowerCase().slice(0, 300);
-  return absence.some((one) => one.test(subject));
+/** A prefix with its colon, as programs put it before the subject of the mail they answer. */
+function hasPrefix({ subjects }: Origin): boolean {
+  return subjects.some(
+    (subject) => prefix.test(subject) || /^AUTO: \S/.test(subject) || bracketed.test(subject),
+  );
 }
 
+/** Other words about absence with which a subject begins, or that are all of it. */
+function hasWords({ subjects }: Origin): boolean {
+  return subjects.some((subject) => beginnings.some((one) => one.test(subject)));
+}
+
+/** Exchange, Outlook, Gmail, Domino, Zimbra and others in their languages. French puts a space before the colon. */
+const prefix = new RegExp(
+  `^\\[?(?:${[
+    'auto(?:matic|mated)?[- ]?(?:repl(?:y|ied)|response|answer|respon[ds]e?r?|confirmation)(?: message)?|autoresponse|ooo|oof',
+    'out of (?:the )?office(?: (?:auto-?reply|reply|message|notification|response))?|away from (?:my )?(?:mail|office|desk)',
+    'vacation (?:message|reply|notice|response)|on vacation|absence notification',
+    // German, Dutch.
+    'automatische (?:antwort|abwesenheit\\p{L}*)|abwesenheits\\p{L}*|abwesend|automatisch antwoord|afwezigheids?\\p{L}*|afwezig',
+    // French, Spanish, Portuguese, Italian, Catalan.
+    "r[ée]ponse automatique|absence du bureau|message d['’]absence|absent du bureau|respuesta autom[áa]tica|fuera de (?:la )?oficina|ausente de la oficina",
+    'resposta autom[áa]tica|ausência(?: (?:temporária|do escritório))?|ausente do escritório|fora do escritório|risposta automatica|fuori (?:sede|ufficio)|resposta automàtica',
+    // Swedish, Danish, Norwegian, Icelandic.
+    'autosvar|autom?atiskt? svar|frånvaro\\p{L}*|frånvarande|fraværs?\\p{L}*|ikke (?:på kontoret|til stede)|sjálfvirkt svar',
+    // Finnish, Estonian, Latvian, Lithuanian.
+    'automaattinen (?:vastaus|poissaolo\\p{L}*)|automaattivastaus|poissaolo\\p{L}*|poissa(?: toimistosta)?|automaatvastus|automātiskā atbilde|automatinis atsakymas',
+    // Polish, Czech, Slovak, Hungarian, Romanian, and South Slavic in both scripts.
+    'odpowied[źz] automatyczna|automatyczna odpowied[źz]|poza biurem|nieobecno[śs][ćc]|automatick[áa] odpov\\p{L}*|mimo kancelář|automatikus válasz|házon kívül|r[ăa]spuns automat|automatski odgovor|samodejni odgovor|аутоматски одговор|автоматски одговор|автоматичен отговор',
+    // Cyrillic, Greek, Turkish, Semitic, Asian.
+    'автоматический ответ|автоответ|автоматична відповідь|αυτόματη απάντηση|otomatik yan[ıi]t|תשובה אוטומטית|رد تلقائي|ตอบกลับอัตโนมัติ|trả lời tự động|balasan otomatis',
+    '自動(?:応答|返信|回覆)(?:メール)?|不在通知|自动(?:答复|回复)|자동 ?(?:회신|응답)|부재중 ?(?:회신|응답)?',
+  ].join('|')})\\s?\\]?\\s?[:：]`,
+  'iu',
+);
+
+/** `[Auto-Reply] …` (wp.pl, Japanese hosters): the brackets stand for the colon. */
+const bracketed =
+  /^[[【(](?:auto(?:matic)?[- ]?reply|自動(?:応答|返信|回覆)|不在通知|自动(?:答复|回复)|자동 ?(?:회신|응답)|odpowied[źz] automatyczna|automatyczna odpowied[źz]|autosvar)[^\]】)]{0,20}[\]】)]/iu;
+
+/** Domino: a sentence that is the whole subject. */
+const whole: readonly RegExp[] = [
+  /^.{2,60} (?:is|will be) (?:currently )?out of (?:the )?office(?: ?\(.{0,60}\)| (?:until|till|from|between|returning).{0,60})?\s?[.!]?$/i,
+  /^.{2,60} ist (?:nicht im (?:haus|büro)|außer haus|abwesend)(?: ?\(.{0,60}\)| (?:bis|ab|vom).{0,60})?\s?[.!]?$/i,
+];
+
+const beginnings: readonly RegExp[] = [
+  /^auto(?:matic|mated)?[- ]?(?:repl(?:y|ied)|response|answer|respon[ds]e?r?|confirmation)\b/i,
+  /^out of (?:the )?office\b|^away from (?:my )?(?:mail|office|desk)|^on vacation\b|^vacation\b/i,
+  // Domino: the sentence is the whole subject.
+  /^.{2,60} (?:is|am|will be) (?:currently )?(?:out of (?:the )?office|on (?:vacation|holiday|annual leave)|away from)\b/i,
+  /^automatische (?:antwort|abwesenheit)|^abwesen|^.{2,60} ist (?:nicht im (?:haus|büro)|außer haus|abwesend)/i,
+  /^r[ée]ponse automatique|^absence|^absent du bureau|^.{2,60} est absente?\b/i,
+  /^respuesta autom|^fuera de (?:la )?oficina|^ausente|^resposta autom|^ausência|^fora do escritório|^risposta autom|^fuori (?:sede|ufficio)/i,
+  /^automatisch antwoord|^afwezig|^niet aanwezig/i,
+  /^autosvar|^autom?atiskt? svar|^frånvar|^fravær|^ikke på kontoret/i,
+  /^automaattinen|^automaattivastaus|^poissa/i,
+  /^automaatvastus|^automātisk|^automatinis/i,
+  /^odpowied[źz] automatyczna|^automatyczna odpowied[źz]|^poza biurem|^nieobecno|^automatick|^mimo kancelář|^automatikus válasz|^házon kívül|^r[ăa]spuns automat|^automatski|^samodejni/i,
+  /^авто(?:матичес|ответ|матич|матски)|^аутоматски|^αυτόματη|^otomatik/i,
+  /^תשובה אוטומטית|^رد تلقائي|^ตอบกลับอัตโนมัติ|^trả lời tự động|^balasan otomatis/i,
+  /^自動(?:応答|返信|回覆)|^不在(?:通知|の)|^自动(?:答复|回复)|^자동 ?(?:회신|응답)|^부재중/,
+];
+
 /** vacation(1), Domino and others of old: marked as bulk or without a reverse-path, and the text says it. */
-function textSays(mail: Fields, opening: string): boolean {
-  if (!/^(?:bulk|junk)\b/i.test(field(mail, 'precedence')) && !hasNullPath(mail)) return false;
+function textSays(mail: Fields, origin: Origin, opening: string): boolean {
+  if (!isBulk(mail) && !origin.nullPath) return false;
   return /\b(?:auto(?:matic|mated|matically)(?: generated)? (?:repl|respon|answer|message|e-?mail)|out of (?:the |my )?office|on (?:vacation|holiday|annual leave|maternity leave)|will not be reading my mail|'vacation' program|automatische antwort|réponse automatique|automaattinen vastaus|autosvar)/i.test(
     opening.slice(0, 1_000),
   );
 }
 
 /** RFC 3834 3.3: an answer by a machine has no reverse-path. Exchange leaves nothing else in some of its own. */
-function answersWithoutPath(mail: Fields): boolean {
-  const answers =
-    ['in-reply-to', 'references', 'x-ms-exchange-inbox-rules-loop'].some(
-      (name) => field(mail, name) !== '',
-    ) || /^(?:bulk|junk)\b/i.test(field(mail, 'precedence'));
-  return answers && hasNullPath(mail) && !machines.test(field(mail, 'from'));
+function answersWithoutPath(mail: Fields, origin: Origin): boolean {
+  return origin.nullPath && origin.daemon === 'none' && !origin.unread && (answers(mail) || isBulk(mail));
 }
-
-const hasNullPath = (mail: Fields): boolean =>
-  fieldsNamed(mail, 'return-path').some((path) => path.trim() === '<>');
-
-const machines = /\b(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply)\b/i;
-
-/** A mailing list distributed it, by the list's own marks: programs that answer mark theirs as bulk, too. */
-function isDistributed(mail: Fields): boolean {
-  return ['list-id', 'list-post', 'mailing-list', 'x-mailing-list', 'x-mailman-version'].some(
-    (name) => field(mail, name) !== '',
-  );
-}
-
-/** A mailing list or a bulk mailer distributed it (RFC 2919, RFC 2369). */
-export function isList(mail: Fields): boolean {
-  const has = (name: string): boolean => field(mail, name) !== '';
-  return (
-    has('list-id') ||
-    has('list-post') ||
-    has('list-unsubscribe') ||
-    has('mailing-list') ||
-    has('x-mailing-list') ||
-    has('x-mailman-version') ||
-    /^(?:list|bulk)\b/i.test(field(mail, 'precedence'))
-  );
-}
-
-/** RFC 3834 section 2, and what the bridge knows besides. */
-export function loopGuardOf(mail: Fields, kind: Kind): LoopGuard {
-  const reasons: string[] = [];
-  if (kind !== 'message') reasons.push(`it is ${kindWords[kind]}`);
-  const submitted = field(mail, 'auto-submitted').toLowerCase().trim();
-  if (submitted !== '' && !/^no\b/.test(submitted)) reasons.push('a machine wrote it (Auto-Submitted)');
-  if (isList(mail)) reasons.push('a mailing list or bulk mailer distributed it');
-  if (hasNullPath(mail)) reasons.push('its reverse-path is null');
-  if (/^(?:junk|bulk|list|auto_?reply)\b/i.test(field(mail, 'precedence'))) {
-    reasons.push('its Precedence says that it is no personal mail');
-  }
-  if (/\b(?:all|autoreply|oof)\b/i.test(field(mail, 'x-auto-response-suppress'))) {
-    reasons.push('its sender asks machines not to answer (X-Auto-Response-Suppress)');
-  }
-  if (field(mail, 'x-mail-bridge-id') !== '') reasons.push('it is a message of our own come back');
-  if (machines.test(field(mail, 'from'))) {
-    reasons.push('nobody reads what is sent to its From');
-  }
-  if (fieldsNamed(mail, 'received').length > 50) reasons.push('it has passed more than 50 servers');
-  return { mayAnswer: reasons.length === 0, reasons };
-}
-
-const kindWords: Readonly<Record<Exclude<Kind, 'message'>, string>> = {
-  receipt: 'a receipt',
-  bounce: 'a bounce',
-  autoReply: 'an automatic reply',
-  complaint: 'a complaint',
-  unparsed: 'not readable',
-};

@@ -2,14 +2,20 @@
 //
 // The report part (RFC 3464) is believed for recipients and actions. For the status the most telling code counts:
 // many servers write 5.0.0 into the field and the real code into the diagnostic text or the words for people.
-import { readReport, type ReportedRecipient } from './bounceFields.ts';
+//
+// The work is linear: a notice is judged once, not once for each of the recipients that share it.
+import { addressCharacters, reportedAddress } from './bounceAddress.ts';
+import { readReport, recipientLimit, type ReportedRecipient } from './bounceFields.ts';
 import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
-import { isDead, reasonOf } from './bounceReason.ts';
-import { bounceSign, bounceSubject, daemonLike, isDelayNotice, isSuccessNotice } from './bounceSigns.ts';
-import { commandIn, noticeOfText, recipientsInText, type TextRecipient } from './bounceText.ts';
+import { judgeRefusal, refusalCharacters, type Judgement, type Refusal } from './bounceReason.ts';
+import { bounceSign, bounceSubject, isDelayNotice, isReport, isSuccessNotice } from './bounceSigns.ts';
+import { commandIn, recipientsInText, type Moment, type TextRecipient } from './bounceText.ts';
+import { noticeText } from './noticeText.ts';
+import { readServiceNotice } from './serviceNotice.ts';
 import type { Bounce, BounceRecipient } from '../contract/classification.ts';
-import { field, fieldsNamed, type HeaderBlock } from '../mail/headers.ts';
-import { decodedText, walk, type MimePart } from './mimeTree.ts';
+import { fieldsNamed, type HeaderBlock } from '../mail/headers.ts';
+import { decodedText, type MimePart } from './mimeTree.ts';
+import type { Origin } from './origin.ts';
 
 /** A bounce, or a report that everything arrived (`delivered`), with the sign that decided. */
 export interface BounceVerdict {
@@ -19,43 +25,72 @@ export interface BounceVerdict {
 }
 
 /** Undefined for a message that is no delivery report. */
-export function readBounce(root: MimePart, returned: HeaderBlock | undefined): BounceVerdict | undefined {
-  const notice = noticeText(root);
-  const report = reportIn(root, notice);
-  if (report !== undefined) return fromReport(root, report, notice, returned);
-  const service = fromService(root);
-  if (service !== undefined) return service;
-  const sign = bounceSign(root, notice);
-  return sign === undefined ? undefined : fromText(root, notice, returned, sign);
-}
-
-/** The text for people, of all parts that are not the returned message. */
-export function noticeText(root: MimePart): string {
-  const texts: string[] = [];
-  const visit = (part: MimePart, depth: number): void => {
-    if (part.contentType.startsWith('message/') && depth > 0) return;
-    if (part.parts.length === 0 && (part.contentType === 'text/plain' || part.contentType === 'text/html')) {
-      const text = decodedText(part);
-      texts.push(noticeOfText(part.contentType === 'text/html' ? withoutTags(text) : text));
-    }
-    for (const child of part.parts) visit(child, depth + 1);
+export function readBounce(
+  root: MimePart,
+  origin: Origin,
+  returned: HeaderBlock | undefined,
+): BounceVerdict | undefined {
+  const mail = mailOf(root, origin, returned);
+  const report = reportIn(mail);
+  if (report !== undefined) return fromReport(mail, report);
+  const service = origin.person ? undefined : readServiceNotice(root);
+  if (service !== undefined) {
+    return { kind: 'bounce', bounce: bounceOf(service), because: 'notification service' };
+  }
+  const named = (): 'listed' | 'inline' | 'none' => {
+    const [first] = mail.inText();
+    return first === undefined ? 'none' : first.listed ? 'listed' : 'inline';
   };
-  visit(root, 0);
-  if (texts.length === 0 && root.parts.length === 0) texts.push(noticeOfText(decodedText(root)));
-  return texts.join('\n').slice(0, 200_000);
+  const sign = bounceSign(root, mail.notice, origin, named);
+  return sign === undefined ? undefined : fromText(mail, sign);
 }
 
-export function withoutTags(html: string): string {
-  return html
-    .slice(0, 400_000)
-    .replace(/<(?:br|p|div|tr|li|h\d)\b[^<>]{0,500}>/gi, '\n')
-    .replace(/<(?![^<>@]{0,200}@)[^<>]{0,1000}>/g, '')
-    .replace(/&lt;/g, '<')
-    .replace(/&gt;/g, '>')
-    .replace(/&nbsp;/g, ' ')
-    .replace(/&quot;|&#34;/g, '"')
-    .replace(/&#39;|&apos;/g, "'")
-    .replace(/&amp;/g, '&');
+/** What the readers below share; each thing is worked out once. */
+interface Mail {
+  readonly root: MimePart;
+  readonly origin: Origin;
+  readonly returned: HeaderBlock | undefined;
+  readonly notice: string;
+  readonly inText: () => readonly TextRecipient[];
+  readonly judge: (detail: string) => Judged;
+  readonly verdict: (refusal: Refusal) => Judgement;
+}
+
+/** What a text says about a refusal. */
+interface Judged extends Codes {
+  readonly command: Moment;
+}
+
+function mailOf(root: MimePart, origin: Origin, returned: HeaderBlock | undefined): Mail {
+  const notice = noticeText(root);
+  let found: readonly TextRecipient[] | undefined;
+  const judged = new Map<string, Judged>();
+  const verdicts = new Map<string, Judgement>();
+  return {
+    root,
+    origin,
+    returned,
+    notice,
+    inText: () => (found ??= recipientsInText(notice, ownAddresses(root))),
+    judge: (detail) => {
+      const known = judged.get(detail);
+      if (known !== undefined) return known;
+      const now = { ...codesIn(detail), command: commandIn(detail) };
+      judged.set(detail, now);
+      return now;
+    },
+    verdict: (refusal) => {
+      const { text, status, replyCode, command, fieldOnly = false } = refusal;
+      const key = [status, replyCode, command, String(fieldOnly), text.slice(0, refusalCharacters)].join(
+        '\n',
+      );
+      const known = verdicts.get(key);
+      if (known !== undefined) return known;
+      const now = judgeRefusal(refusal);
+      verdicts.set(key, now);
+      return now;
+    },
+  };
 }
 
 interface Report {
@@ -63,21 +98,24 @@ interface Report {
   readonly because: string;
 }
 
-function reportIn(root: MimePart, notice: string): Report | undefined {
-  for (const part of walk(root)) {
-    if (
-      part.contentType !== 'message/delivery-status' &&
-      part.contentType !== 'message/global-delivery-status'
-    )
-      continue;
+/**
+ * The report at the root of the message. One below another root or inside an attached message counts only where a
+ * machine sent the mail: a person may forward what he got.
+ */
+function reportIn({ root, origin, notice }: Mail): Report | undefined {
+  const trusted = origin.machine && !origin.person;
+  const atRoot = root.contentType.endsWith('delivery-status') || isReport(root, 'delivery-status');
+  for (const { part, inMessage } of reportParts(root)) {
+    if (!trusted && (!atRoot || inMessage)) continue;
     const recipients = readReport(decodedText(part));
     if (recipients.length > 0) return { recipients, because: 'delivery-status part' };
   }
+  if (!trusted) return undefined;
   // The same fields in plain text: a broken tree, or a server that writes them for people.
   for (const text of [notice, root.body.slice(0, 200_000)]) {
     const at = /^[ \t>]*(?:final-recipient|original-recipient) *:/im.exec(text)?.index;
     if (at === undefined || !/^[ \t>]*(?:action|status|diagnostic-code) *:/im.test(text)) continue;
-    if (!daemonLike(root) && !bounceSubject(root)) continue;
+    if (origin.daemon === 'none' && !origin.nullPath && !bounceSubject(origin)) continue;
     const begin = Math.max(0, text.lastIndexOf('\n\n', at));
     const recipients = readReport(text.slice(begin).replace(/^[ \t>]+/gm, ''));
     if (recipients.length > 0) return { recipients, because: 'delivery-status fields in text' };
@@ -85,184 +123,151 @@ function reportIn(root: MimePart, notice: string): Report | undefined {
   return undefined;
 }
 
-function fromReport(
-  root: MimePart,
-  report: Report,
-  notice: string,
-  returned: HeaderBlock | undefined,
-): BounceVerdict {
-  const inText = recipientsInText(notice, ownAddresses(root));
-  const recipients = report.recipients.map((one) => reported(one, inText, notice, root));
+/** Those outside of attached messages first. */
+function reportParts(root: MimePart): readonly { readonly part: MimePart; readonly inMessage: boolean }[] {
+  const found: { part: MimePart; inMessage: boolean }[] = [];
+  const visit = (part: MimePart, inMessage: boolean): void => {
+    if (/^message\/(?:global-)?delivery-status$/.test(part.contentType)) found.push({ part, inMessage });
+    const attached = /^message\/(?:rfc822|global)$/.test(part.contentType);
+    for (const child of part.parts) visit(child, inMessage || attached);
+  };
+  visit(root, false);
+  return found.sort((one, other) => Number(one.inMessage) - Number(other.inMessage));
+}
+
+function fromReport(mail: Mail, report: Report): BounceVerdict {
+  const byAddress = new Map(mail.inText().map((one) => [one.address.toLowerCase(), one]));
+  const alone = report.recipients.length === 1 && byAddress.size <= 1;
+  const recipients = report.recipients.map((one) => {
+    const own = byAddress.get(one.final.toLowerCase()) ?? byAddress.get(one.original.toLowerCase());
+    return reported(mail, one, { own, alone });
+  });
   const named = recipients.some(({ address }) => address !== '')
     ? recipients
-    : withFallback(recipients, root, inText, returned);
+    : recipients.map((one) => ({ ...one, address: fallbackAddress(mail) }));
   const failed = named.filter(({ action }) => action === 'failed' || action === 'delayed');
-  if (failed.length === 0)
-    return { kind: 'receipt', bounce: { severity: 'soft', recipients: named }, because: report.because };
-  return { kind: 'bounce', bounce: bounceOf(failed), because: report.because };
+  return failed.length === 0
+    ? { kind: 'receipt', bounce: { severity: 'soft', recipients: bounded(named) }, because: report.because }
+    : { kind: 'bounce', bounce: bounceOf(failed), because: report.because };
 }
 
 function reported(
+  mail: Mail,
   one: ReportedRecipient,
-  inText: readonly TextRecipient[],
-  notice: string,
-  root: MimePart,
+  { own, alone }: { readonly own: TextRecipient | undefined; readonly alone: boolean },
 ): BounceRecipient {
-  const own = inText.find(({ address }) => same(address, one.final) || same(address, one.original));
+  const { notice, judge, verdict } = mail;
   // One recipient and no diagnostic: the reason may stand anywhere in the words for people.
-  const alone = inText.length <= 1;
   const detail = alone && one.diagnostic === '' ? notice : (own?.detail ?? (alone ? notice : ''));
-  const codes = bestCodes(one, detail);
-  const guessed = one.status.startsWith('2.')
-    ? 'delivered'
-    : isDelayNotice(root, notice)
-      ? 'delayed'
-      : 'failed';
-  const action = one.action === '' ? guessed : one.action;
+  const codes = bestCodes(one, judge(one.diagnostic), judge(detail));
+  const action = one.action === '' ? guessedAction(mail, one.status) : one.action;
   const said = one.diagnostic !== '' ? one.diagnostic : detail;
-  const command = commandIn(`${detail}\n${one.diagnostic}`);
-  const reason = reasonOf({ text: saysLittle(said) ? `${said} ${detail}` : said, ...codes, command });
+  const command = commandIn(`${detail.slice(0, 4_000)}\n${one.diagnostic}`);
+  const fieldOnly = one.diagnostic === '' && one.status !== '';
+  const text = saysLittle(said) ? `${said} ${detail.slice(0, 4_000)}` : said;
   return {
     address: one.final !== '' ? one.final : (own?.address ?? one.original),
     ...(one.original !== '' && !same(one.original, one.final) ? { original: one.original } : {}),
     ...codes,
-    hard: action === 'failed' && isDead(reason, codes.status),
-    reason,
+    ...hardIf(verdict({ text, ...codes, command, fieldOnly }), action),
     action,
-    diagnostic: squeezed(said),
+    diagnostic: said,
   };
 }
 
+function guessedAction({ origin, notice }: Mail, status: string): BounceRecipient['action'] {
+  if (status.startsWith('2.')) return 'delivered';
+  return isDelayNotice(origin, notice) ? 'delayed' : 'failed';
+}
+
 /** The field's status unless it is a mere x.0.0 (or "expired") and the server's own words hold a better one. */
-function bestCodes(one: ReportedRecipient, detail: string): Codes {
-  const inDiagnostic = codesIn(one.diagnostic);
-  const inWords = codesIn(detail);
+function bestCodes(one: ReportedRecipient, inDiagnostic: Codes, inWords: Codes): Codes {
   const replyCode = inDiagnostic.replyCode !== '' ? inDiagnostic.replyCode : inWords.replyCode;
   const vague = !isTelling(one.status) || /^[45]\.4\.7$/.test(one.status);
   const spoken = inDiagnostic.status !== '' ? inDiagnostic.status : inWords.status;
-  const better = isTelling(spoken) ? spoken : '';
-  if (vague && better !== '') return { status: better, replyCode };
-  const status =
-    one.status !== '' ? one.status : inDiagnostic.status !== '' ? inDiagnostic.status : inWords.status;
-  return { status, replyCode };
+  if (vague && isTelling(spoken)) return { status: spoken, replyCode };
+  return { status: one.status !== '' ? one.status : spoken, replyCode };
 }
 
 /** No diagnostic words at all, only codes. */
 function saysLittle(text: string): boolean {
-  return text.replace(/[^a-z]+/gi, '').length < 12;
+  return text.slice(0, 2_000).replace(/[^a-z\u0080-\uffff]+/gi, '').length < 12;
 }
 
-function fromText(
-  root: MimePart,
-  notice: string,
-  returned: HeaderBlock | undefined,
-  because: string,
-): BounceVerdict {
-  const inText = recipientsInText(notice, ownAddresses(root));
-  const failed = fieldsNamed(root, 'x-failed-recipients').flatMap((value) =>
-    value.split(',').map((one) => one.trim()),
-  );
-  const delayed = isDelayNotice(root, notice);
-  const arrived = isSuccessNotice(root);
-  const known = failed
-    .filter((one) => one !== '')
-    .map((address) => ({
-      address,
-      detail: inText.find((one) => same(one.address, address))?.detail ?? notice,
-    }));
-  const named = known.length > 0 ? known : inText;
+function fromText(mail: Mail, because: string): BounceVerdict {
+  const { root, origin, notice, judge } = mail;
+  const inText = mail.inText();
+  const byAddress = new Map(inText.map((one) => [one.address.toLowerCase(), one]));
+  const failed = failedRecipients(root).map((address): Omit<TextRecipient, 'listed'> => ({
+    address,
+    detail: notice,
+    ...byAddress.get(address.toLowerCase()),
+  }));
+  const named = failed.length > 0 ? failed : inText;
   const list =
-    named.length > 0 ? named : returnedRecipients(returned).map((address) => ({ address, detail: notice }));
+    named.length > 0
+      ? named
+      : returnedRecipients(mail.returned).map((address): Omit<TextRecipient, 'listed'> => ({
+          address,
+          detail: notice,
+        }));
+  const action = isSuccessNotice(origin) ? 'delivered' : isDelayNotice(origin, notice) ? 'delayed' : 'failed';
+  const all = list.length <= 1 ? judge(notice) : undefined;
   const recipients = (list.length > 0 ? list : [{ address: '', detail: notice }]).map(
-    ({ address, detail }): BounceRecipient => {
-      const own = codesIn(detail);
-      const all = list.length <= 1 ? codesIn(notice) : own;
+    ({ address, detail, original }: Omit<TextRecipient, 'listed'>): BounceRecipient => {
+      const own = judge(detail);
       const codes = {
-        status: own.status !== '' ? own.status : all.status,
-        replyCode: own.replyCode !== '' ? own.replyCode : all.replyCode,
+        status: own.status !== '' ? own.status : (all?.status ?? ''),
+        replyCode: own.replyCode !== '' ? own.replyCode : (all?.replyCode ?? ''),
       };
-      const command = commandIn(saysLittle(detail) ? `${detail}\n${notice}` : detail);
-      const first = reasonOf({ text: detail, ...codes, command });
+      const command = own.command === '' && saysLittle(detail) ? judge(notice).command : own.command;
+      const first = hardIf(mail.verdict({ text: detail, ...codes, command }), action);
       // Where the words beside the address explain nothing, the rest of the notice may.
-      const reason =
-        first === 'onhold' || first === 'undefined' ? reasonOf({ text: notice, ...codes, command }) : first;
-      const action = arrived ? 'delivered' : delayed ? 'delayed' : 'failed';
-      return {
-        address,
-        ...codes,
-        hard: action === 'failed' && isDead(reason, codes.status),
-        reason,
-        action,
-        diagnostic: squeezed(detail),
-      };
+      const silent = first.reason === 'onhold' || first.reason === 'undefined';
+      const verdict = silent ? hardIf(mail.verdict({ text: notice, ...codes, command }), action) : first;
+      const from = original === undefined ? {} : { original };
+      return { address, ...from, ...codes, ...verdict, action, diagnostic: detail };
     },
   );
-  return { kind: arrived ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };
+  return { kind: action === 'delivered' ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };
 }
 
-/** Amazon's notification service forwards the report of its mail service as JSON (its "SNS" message). */
-function fromService(root: MimePart): BounceVerdict | undefined {
-  if (
-    root.parts.length > 0 ||
-    !/aws notification|amazon/i.test(`${field(root, 'subject')} ${field(root, 'from')}`)
-  ) {
-    return undefined;
-  }
-  const text = decodedText(root).slice(0, 200_000).replaceAll('\\"', '"').replace(/\n */g, ' ');
-  if (!/"notificationType" ?: ?"Bounce"/.test(text)) return undefined;
-  const list = /"bouncedRecipients" ?: ?\[(.{0,20000}?)\]/.exec(text)?.[1] ?? '';
-  const recipients = [...list.matchAll(/\{[^{}]{0,4000}\}/g)].slice(0, 100).map(([one]): BounceRecipient => {
-    const value = (name: string): string => new RegExp(`"${name}" ?: ?"([^"]{0,2000})"`).exec(one)?.[1] ?? '';
-    const diagnostic = value('diagnosticCode').replace(/^smtp; ?/i, '');
-    const found = codesIn(diagnostic);
-    const codes = {
-      status: value('status') === '' ? found.status : value('status'),
-      replyCode: found.replyCode,
-    };
-    const reason = reasonOf({ text: diagnostic, ...codes, command: '' });
-    return {
-      address: value('emailAddress'),
-      ...codes,
-      hard: isDead(reason, codes.status),
-      reason,
-      action: 'failed',
-      diagnostic: squeezed(diagnostic),
-    };
-  });
-  if (recipients.length === 0) return undefined;
-  return { kind: 'bounce', bounce: bounceOf(recipients), because: 'notification service' };
+/** Only what has failed can be dead. */
+function hardIf({ reason, hard }: Judgement, action: BounceRecipient['action']): Judgement {
+  return { reason, hard: hard && action === 'failed' };
 }
 
-function withFallback(
-  recipients: readonly BounceRecipient[],
-  root: MimePart,
-  inText: readonly TextRecipient[],
-  returned: HeaderBlock | undefined,
-): readonly BounceRecipient[] {
-  const failed = field(root, 'x-failed-recipients').split(',')[0]?.trim();
-  const address =
-    failed !== undefined && failed !== ''
-      ? failed
-      : (inText[0]?.address ?? returnedRecipients(returned)[0] ?? '');
-  return recipients.map((one) => ({ ...one, address }));
+/** Exim and Gmail name them in a field of their own. */
+function failedRecipients(root: MimePart): readonly string[] {
+  return fieldsNamed(root, 'x-failed-recipients')
+    .flatMap((value) => value.split(','))
+    .slice(0, recipientLimit)
+    .map((one) => reportedAddress(one))
+    .filter((one) => one !== '');
+}
+
+function fallbackAddress(mail: Mail): string {
+  return (
+    failedRecipients(mail.root)[0] ?? mail.inText()[0]?.address ?? returnedRecipients(mail.returned)[0] ?? ''
+  );
 }
 
 function returnedRecipients(returned: HeaderBlock | undefined): readonly string[] {
   if (returned === undefined) return [];
   const to = fieldsNamed(returned, 'to').join(',').slice(0, 10_000);
-  return [...to.matchAll(/[^\s<>,;:"()@]{1,120}@[a-z0-9.-]{1,250}/gi)]
-    .slice(0, 20)
-    .map(([address]) => address);
+  return addressesIn(to).slice(0, 20);
 }
 
 /** Those whom the bounce is addressed to are the senders of the returned message. */
 function ownAddresses(root: MimePart): ReadonlySet<string> {
   const values = ['to', 'delivered-to', 'from'].flatMap((name) => fieldsNamed(root, name));
-  const found = values
-    .join(',')
-    .slice(0, 10_000)
-    .matchAll(/[^\s<>,;:"()@]{1,120}@[a-z0-9.-]{1,250}/gi);
-  return new Set([...found].map(([address]) => address.toLowerCase()));
+  return new Set(addressesIn(values.join(',').slice(0, 10_000)).map((address) => address.toLowerCase()));
+}
+
+function addressesIn(text: string): readonly string[] {
+  return [...text.matchAll(/[^\s<>,;:"()@]{1,120}@[a-z0-9.-]{1,250}/gi)]
+    .map(([address]) => address)
+    .filter(({ length }) => length <= addressCharacters);
 }
 
 function bounceOf(recipients: readonly BounceRecipient[]): Bounce {
@@ -271,13 +276,30 @@ function bounceOf(recipients: readonly BounceRecipient[]): Bounce {
     : recipients.every(({ action }) => action === 'delayed')
       ? 'delayed'
       : 'soft';
-  return { severity, recipients };
+  return { severity, recipients: bounded(recipients) };
+}
+
+/** Of many recipients each has less to say: all texts together stay below 100,000 characters. */
+function bounded(recipients: readonly BounceRecipient[]): readonly BounceRecipient[] {
+  const characters = recipients.length > 200 ? 100 : 500;
+  return recipients.slice(0, recipientLimit).map((one) => ({
+    ...one,
+    address: one.address.length > addressCharacters ? '' : one.address,
+    diagnostic: squeezed(one.diagnostic, characters),
+  }));
 }
 
 function same(one: string, other: string): boolean {
   return one !== '' && one.toLowerCase() === other.toLowerCase();
 }
 
-function squeezed(text: string): string {
-  return text.replace(/\s+/g, ' ').trim().slice(0, 500);
+/** In one line, cut between characters. */
+function squeezed(text: string, characters: number): string {
+  return text
+    .slice(0, characters * 8)
+    .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .trim()
+    .slice(0, characters)
+    .replace(/[\ud800-\udbff]$/, '')
+    .toWellFormed();
 }

@@ -1,6 +1,7 @@
 // The fields of a delivery status notification (RFC 3464), from its own part or, where an old server wrote them
 // into plain text, from there.
 import { readHeaders, type HeaderField } from '../mail/headers.ts';
+import { reportedAddress } from './bounceAddress.ts';
 import type { BounceRecipient } from '../contract/classification.ts';
 
 /** One recipient as the report has it; every field may be missing. */
@@ -13,7 +14,7 @@ export interface ReportedRecipient {
   readonly lastAttempt: string;
 }
 
-const recipientLimit = 1_000;
+export const recipientLimit = 1_000;
 
 /** The per-recipient groups of a message/delivery-status body; groups without a recipient, status or action are skipped. */
 export function readReport(body: string): readonly ReportedRecipient[] {
@@ -57,23 +58,15 @@ function splitByRecipient(fields: readonly HeaderField[]): readonly (readonly He
 
 function recipientOf(fields: readonly HeaderField[]): ReportedRecipient {
   const value = (name: string): string => fields.find((one) => one.name === name)?.value ?? '';
-  const final = addressIn(value('final-recipient')) || addressIn(value('x-actual-recipient'));
+  const final = reportedAddress(value('final-recipient')) || reportedAddress(value('x-actual-recipient'));
   return {
     final,
-    original: addressIn(value('original-recipient')) || addressIn(value('x-actual-recipient')),
+    original: reportedAddress(value('original-recipient')) || reportedAddress(value('x-actual-recipient')),
     action: actionOf(value('action')),
     status: /[245]\.\d{1,3}\.\d{1,3}/.exec(value('status'))?.[0] ?? '',
     diagnostic: plainDiagnostic(value('diagnostic-code')),
     lastAttempt: value('remote-mta'),
   };
-}
-
-/** The address of `rfc822; user@example.com`; a path or a quoted local part is taken as it is. */
-function addressIn(value: string): string {
-  const bare = value.replace(/^\s*[\w.-]{1,40}\s*;\s*/, '').trim();
-  const address =
-    /<([^<>\s]{1,320})>/.exec(bare)?.[1] ?? /[^\s<>,;"()]{1,250}@[^\s<>,;"()]{1,250}/.exec(bare)?.[0];
-  return (address ?? bare.replace(/^<|>$/g, '')).replace(/^["']|["']$/g, '').slice(0, 320);
 }
 
 function actionOf(value: string): BounceRecipient['action'] | '' {

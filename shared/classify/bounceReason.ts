@@ -14,16 +14,121 @@ export interface Refusal {
   readonly replyCode: string;
   /** Where the dialog stood, where it is known: an unknown user after DATA is a filter's answer. */
   readonly command: Moment;
+  /** A report gives the status in its field and no diagnostic: the text is what its server tells people about reports. */
+  readonly fieldOnly?: boolean;
 }
 
-/** The address is dead: nobody should write to it again. Where the server is only not taking mail for now, it is not. */
-export function isDead(reason: BounceReason, status: string): boolean {
+/** More of a refusal is not read. */
+export const refusalCharacters = 4_000;
+
+/** Why, and whether the address is dead: nobody should write to it again. */
+export interface Judgement {
+  readonly reason: BounceReason;
+  readonly hard: boolean;
+}
+
+/**
+ * A live address called dead costs most, because nobody writes to it again. So it is dead only if the words say so
+ * plainly and the codes do not contradict them, or if the code says so and there are no words. Words in a language or a
+ * wording that is not known make it alive, whatever the code: servers put 5.1.1 before rate limits and policies.
+ */
+export function judgeRefusal(refusal: Refusal): Judgement {
+  const text = readable(refusal.text);
+  const spoken = spokenReason(text);
+  const reason = reasonFor(refusal, text);
+  return { reason, hard: isDeadly(reason, refusal) && agrees(refusal, text, spoken) };
+}
+
+/** What a reason says about the address. A host that takes no mail only for now is not dead. */
+function isDeadly(reason: BounceReason, { status }: Refusal): boolean {
   if (reason === 'notaccept') return !status.startsWith('4');
   return reason === 'userunknown' || reason === 'hostunknown' || reason === 'hasmoved';
 }
 
-export function reasonOf(refusal: Refusal): BounceReason {
-  const text = readable(refusal.text);
+interface Spoken {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** The first phrase that says the address is dead. */
+function spokenReason(text: string): Spoken | undefined {
+  for (const { reason, pattern } of rules) {
+    if (!deadReasons.has(reason)) continue;
+    const found = pattern.exec(text);
+    if (found !== null) return { at: found.index, length: found[0].length };
+  }
+  return undefined;
+}
+
+const deadReasons: ReadonlySet<BounceReason> = new Set([
+  'userunknown',
+  'hostunknown',
+  'hasmoved',
+  'notaccept',
+]);
+
+function agrees(
+  { status, replyCode, fieldOnly = false }: Refusal,
+  text: string,
+  spoken: Spoken | undefined,
+): boolean {
+  const code = deadCode.test(status);
+  if (spoken !== undefined) {
+    // A notice may go on about other things; what stands around the phrase belongs to it.
+    const around = text.slice(Math.max(0, spoken.at - 160), spoken.at + spoken.length + 200);
+    return !aboutSomethingElse.test(around) && !(status === '' && replyCode.startsWith('4'));
+  }
+  if (!code) return hasNoWords(text);
+  return !aboutSomethingElse.test(text) && (fieldOnly || withCode.test(text) || hasNoWords(text));
+}
+
+/** RFC 3463 3.2, RFC 5248: bad mailbox, system, syntax, moved, no MX for either. */
+const deadCode = /^5\.(?:1\.(?:0|1|2|3|6|10)|4\.4)$/;
+
+/** Words that say nothing plain by themselves, and agree with a code of the address. */
+const withCode =
+  /(?:address|recipient) (?:is |was )?(?:rejected|refused|error)|rejected (?:address|recipient)|(?:inactive|closed|terminated|deactivated|deleted|removed|invalid|bad|wrong|unknown|incorrect) (?:e-?mail|address|mail|account|user|recipient|domain|host)|(?:account|mail ?box|address|user) (?:has been |is |was )?(?:closed|terminated|deleted|removed|deactivated|inactive)|no longer (?:active|here|employed|with)|not (?:a )?(?:valid|known|our)/;
+
+/** Nothing but codes, addresses, hosts, labels and what servers put around them. */
+function hasNoWords(text: string): boolean {
+  const left = text
+    .replace(/https?:\S+|\S+@\S+|\b[\w-]+(?:\.[\w-]+)+\b|\[[^\]]{0,100}\]|[<(][^<>()]{0,200}[>)]/g, ' ')
+    .replace(/\b[a-z-]{2,20}(?: [a-z-]{2,20}){0,2}:(?= |$)/g, ' ')
+    .replace(/\S*\d\S*/g, ' ')
+    .replace(boilerplate, ' ')
+    .replace(/[^\p{L}]+/gu, '');
+  return left.length < 4;
+}
+
+const boilerplate = new RegExp(
+  `\\b(?:${[
+    'e?smtp|gsmtp|error|errors|code|failed|failure|status|delivery|undelivered|undeliverable|deliver|delivered|host|said|says|reply|replied|rcpt|command',
+    'mta|after|dsn|remote|server|mailer|returned|permanent|fatal|action|message|mail|e-?mail|recipients?|address(?:es)?|following|groups?|response|diagnostic',
+    'information|additional|administrators|generating|original|sender|see|below|attached|reason|end|data|in|to|from|the|and|this|is|a|an|was|not|your|you|could|be|for|or',
+    'automatically|generated|notification|report|permanently|has|have|with|unable|of|by|it|i|sorry|at|on|no|one|more|that|sent|transcript|session|follows|while|talking',
+  ].join('|')})\\b`,
+  'g',
+);
+
+/** Words about us, the message or its rate, in several languages: they stand against any code. */
+const aboutSomethingElse = new RegExp(
+  [
+    /\brate\b|rate-|\blimit|quota|throttl|too (?:many|much|fast|often|quickly)|exceed|per (?:hour|day|minute)|frequen/,
+    /polic(?:y|ies)\b|reputation|\bblocked\b|block ?list|black ?list|\bspam|\bvirus|suspicious|unsolicited|banned|relay(?:ing)? (?:denied|not)/,
+    /\bfull\b|storage|too (?:big|large)|gr[ae]y ?list|(?:try|again|retry) (?:it )?(?:again )?later|temporar|try again in/,
+    // German, French, Spanish, Italian, Portuguese, Polish, Dutch.
+    /zu (?:viele|schnell|häufig)|überschritten|gesperrt|richtlinie|\bvoll\b|vorübergehend|trop (?:de|souvent)|dépass|bloqu[ée]|politique|pleine|temporaire/,
+    /demasiad|excedid|l[ií]mite|pol[ií]tica|llen[oa]\b|bloquead|troppi|superat|muit[oa]s|przekroczon|zbyt (?:wiele|dużo)|zablokowan|pełna|te veel|overschred|geblokkeerd/,
+    // Swedish, Danish, Norwegian, Finnish.
+    /för många|för snabbt|överskrid|begräns|spärrad|blockera|\bprincip|for mange|overskred|begræns|begrens|blokeret|blokkert|liian (?:monta|nopea|usein)|ylitt|raja(?:a|n)?\b|estetty|käytäntö|täynnä/,
+    // Russian, Japanese, Chinese.
+    /слишком|превыш|лимит|ограничен|заблокирован|переполнен|制限|超過|拒否|频率|限制|超过|过多|拒绝|頻率|超過|過多/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
+
+function reasonFor(refusal: Refusal, text: string): BounceReason {
   const telling = tellingStatus.get(refusal.status);
   if (telling !== undefined) return telling;
   const addressCode = /^(?:[45]\.1\.(?:1|10)|5\.1\.[23])$/.test(refusal.status);
@@ -61,7 +166,7 @@ function unknownUser({ status, replyCode, command }: Refusal, text: string): Bou
 function readable(text: string): string {
   return (
     text
-      .slice(0, 4_000)
+      .slice(0, refusalCharacters)
       .toLowerCase()
       .replace(/[\u2018\u2019]/g, "'")
       .replace(/\s+/g, ' ')
@@ -69,6 +174,8 @@ function readable(text: string): string {
       .replace(/\b[45]\.\d\.\d - [a-z ]{1,60} (?=\d{3}-')/g, '')
       // qmail, behind the cause.
       .replace(/this message has been in the queue too long/g, 'queue expired')
+      // Exim of large hosters: one sentence for all causes, the first of which it is nearly always.
+      .replace(/may not exist, they may be blacklisted, or missing the proper dns entries/g, 'may not exist')
       // A gateway's praise of itself.
       .replace(
         /(?:scanned|checked|swept|screened) (?:by|for|against)\b.{0,80}?\b(?:virus|spam|malware)\w*(?: and (?:virus|spam|malware)\w*)?/g,
@@ -105,7 +212,7 @@ const tellingStatus: ReadonlyMap<string, BounceReason> = new Map([
 const rules = refusalWords.map(({ reason, outright, phrases }) => ({
   reason,
   outright: outright === true,
-  pattern: new RegExp(phrases.map(({ source }) => `(?:${source})`).join('|')),
+  pattern: new RegExp(phrases.map(({ source }) => `(?:${source})`).join('|'), 'u'),
 }));
 
 /** By the code alone, where the words say nothing (RFC 3463). */

@@ -1,81 +1,94 @@
-// Is it a bounce at all? One sign alone is not enough, because people write about bounces, quote and forward them: it
-// takes two of a sender that is a machine, a subject of bounces, words with which servers begin theirs, and the message
-// that came back.
+// Is it a bounce at all? One sign alone is not enough, because people write about bounces, quote and forward them.
+//
+// Without a report at the root of the message, a machine must have sent it (origin.ts), and then it takes two of: an
+// address that only mail servers have, a subject of bounces, words with which servers begin theirs. The fainter the
+// mark of the machine, the more the words must say: that it is about a mail, and whom the mail did not reach.
 import { codesIn } from './bounceCodes.ts';
-import { field, fieldsNamed } from '../mail/headers.ts';
-import { decodedField, walk, type MimePart } from './mimeTree.ts';
+import { field } from '../mail/headers.ts';
+import type { MimePart } from './mimeTree.ts';
+import type { Origin } from './origin.ts';
 
 /** Which sign tells that it is a bounce, undefined for none. `notice` is the text without the returned message. */
-export function bounceSign(root: MimePart, notice: string): string | undefined {
-  if (fieldsNamed(root, 'x-failed-recipients').length > 0) return 'X-Failed-Recipients';
-  const type = field(root, 'content-type').toLowerCase();
-  const sender = daemonLike(root);
-  const subject = bounceSubject(root);
-  const opening = opensLikeABounce(notice);
-  if (type.includes('report-type') && type.includes('delivery-status')) return 'report without its part';
-  // A list passed it on to its readers: list mail, unless it is a report by its own part.
-  if (field(root, 'list-id') !== '' || field(root, 'list-post') !== '') return undefined;
-  if (sender && subject) return 'sender and subject';
+export function bounceSign(
+  root: MimePart,
+  notice: string,
+  origin: Origin,
+  named: () => 'listed' | 'inline' | 'none',
+): string | undefined {
+  if (isReport(root, 'delivery-status')) return 'report without its part';
+  if (origin.person || !origin.machine) return undefined;
+  if (origin.failedRecipients) return 'X-Failed-Recipients';
   // fml.
   if (/^loop alert:/i.test(field(root, 'subject')) && /duplicated message-id/i.test(notice))
     return 'list server';
-  // What calls itself an automatic reply and comes from a person has to begin as a bounce does.
-  const answer = /^auto-replied/i.test(field(root, 'auto-submitted')) && !sentByADaemon(root);
-  const loose = !answer && failure.test(notice.slice(0, 20_000));
-  const says = opening || loose;
-  if (sender && says && /[45]\.\d\.\d|\b[45]\d\d\b|\S@\S/.test(notice)) return 'sender and text';
-  // Whatever its language: an address, and the code with its status.
-  if (sender && /\b[45]\d\d[ -][45]\.\d{1,3}\.\d/.test(notice) && notice.includes('@'))
-    return 'sender and codes';
-  if (byAPerson(root)) return undefined;
-  if (subject && opening) return 'subject and text';
-  if (subject && says && codesIn(notice).status !== '') return 'subject, text and status';
-  const attached = [...walk(root)].some(
-    (part) => part !== root && /^(?:message\/rfc822|text\/rfc822-headers)$/.test(part.contentType),
-  );
-  if (attached && opening) return 'text and returned message';
-  return undefined;
+  const subject = bounceSubject(origin);
+  const opening = opensLikeABounce(notice);
+  // What calls itself an automatic reply and comes from no daemon has to begin as a bounce does.
+  const answer = origin.submitted === 'auto-replied' && origin.daemon === 'none';
+  const says = opening || (!answer && failure.test(notice.slice(0, 20_000)));
+  const codes = /\b[45]\d\d[ -][45]\.\d{1,3}\.\d/.test(notice);
+  // A list passed on what a daemon sent to it; anything fainter is list mail.
+  const distributed = field(root, 'list-id') !== '' || field(root, 'list-post') !== '';
+  if (origin.daemon === 'unattended') {
+    if (subject) return 'sender and subject';
+    if (says && /[45]\.\d\.\d|\b[45]\d\d\b|\S@\S/.test(notice)) return 'sender and text';
+    return codes && notice.includes('@') ? 'sender and codes' : undefined;
+  }
+  // Postmaster with a second mark is a program, too. Without one it may be a person who writes to us.
+  if (origin.daemon === 'attended' && (origin.nullPath || origin.submitted !== '')) {
+    if (subject) return 'sender and subject';
+    if (says && /[45]\.\d\.\d|\b[45]\d\d\b|\S@\S/.test(notice)) return 'sender and text';
+    return codes && notice.includes('@') ? 'sender and codes' : undefined;
+  }
+  if (origin.daemon === 'attended') {
+    const how = greets(notice) ? 'none' : named();
+    if (how === 'none') return undefined;
+    if (subject && (says || how === 'listed')) return 'sender and subject';
+    if (opening) return 'sender and text';
+    return codes && (subject || says) ? 'sender and codes' : undefined;
+  }
+  if (distributed || greets(notice) || !aboutMail(notice, origin) || named() === 'none') return undefined;
+  if (subject && says) return 'subject and text';
+  if (opening) return 'text';
+  return subject && (codes || codesIn(notice).status !== '') ? 'subject, text and status' : undefined;
 }
 
-/** From or the reverse-path is a mail server's. */
-export function daemonLike(root: MimePart): boolean {
-  return sentByADaemon(root) || fieldsNamed(root, 'return-path').some((path) => path.trim() === '<>');
+/** The message is a multipart/report of that type as a whole (RFC 6522), not one that carries such a report. */
+export function isReport(
+  root: MimePart,
+  type: 'delivery-status' | 'disposition-notification' | 'feedback-report',
+): boolean {
+  const named = root.parameters.get('report-type')?.toLowerCase().trim() ?? '';
+  return root.contentType === 'multipart/report' && (named === type || named === `global-${type}`);
 }
 
-function sentByADaemon(root: MimePart): boolean {
-  const from = fieldsNamed(root, 'from').join(' ');
-  const path = fieldsNamed(root, 'return-path').join(' ');
+/** How people begin a mail. "Hi. This is the qmail-send program" goes on in its line. */
+function greets(notice: string): boolean {
+  const first = notice.trimStart().slice(0, 200).split('\n', 1)[0] ?? '';
   return (
-    daemons.some((one) => one.test(from)) ||
-    /mailer-daemon|postmaster/i.test(path) ||
-    /(?:^|\s)<>$/.test(from.trim())
+    greeting.test(first) &&
+    !/\bthis is\b|mail(?:er)?[- ]?(?:system|server|daemon)|postmaster|your (?:mail|message|e-?mail)/i.test(
+      first,
+    )
   );
 }
 
-const daemons: readonly RegExp[] = [
-  /mailer-?daemon/i,
-  /post_?master/i,
-  /mail ?delivery (?:system|subsystem|service)/i,
-  /delivery subsystem/i,
-  /mail\.delivery\.system/i,
-  /mail[- ]?daemon/i,
-  /mail (?:administrator|delivery)\b/i,
-  /\bmta@/i,
-  // Exchange 5.5 to 2003, then 2007 and later.
-  /system administrator/i,
-  /microsoft ?exchange/i,
-  // Trend Micro.
-  /interscan/i,
-  // Courier.
-  /mail server at/i,
-  /\bmdaemon@/i,
-  /mailmarshal/i,
-];
+const greeting =
+  /^(?:hi|hello|hey|dear|good (?:morning|day|afternoon)|greetings|hei|moi|terve|hyv[äa]|hej|god (?:morgon|dag)|hallo|guten|sehr geehrte|liebe|bonjour|bonsoir|madame|cze[sś][cć]|dzie[nń] dobry|szanown|witam|hola|buen[oa]s|ciao|buongiorno|ol[áa]|bom dia|tere|sveiki|labas|здравствуйте|добрый)\b/i;
 
-export function bounceSubject(root: MimePart): boolean {
-  const raw = field(root, 'subject');
-  const decoded = decodedField(raw);
-  return subjects.some((one) => one.test(raw) || one.test(decoded));
+/** A parcel is not delivered either. */
+function aboutMail(notice: string, origin: Origin): boolean {
+  const text = `${origin.subjects[0] ?? ''}\n${notice.slice(0, 4_000)}`;
+  return mailWords.test(text) && !parcelWords.test(text);
+}
+
+const mailWords =
+  /mail|messag|メール|メッセージ|邮件|郵件|메일|viesti|meddeland|meddelelse|melding|nachricht|courriel|mensaje|mensagem|messaggio|bericht|wiadomo|zpráv|správ|üzenet|mesaj|ileti|письм|сообщени|повідомл|sõnum|ziņojum|laišk|smtp|rcpt|550|recipient|mottag|mottak|modtag|vastaanott|empfäng|destinat|odbior|adresat|příjem|geadresseerde/i;
+const parcelWords =
+  /parcel|shipment|tracking (?:number|id|code)|courier|postnord|\bdhl\b|\bups\b|fedex|lähetystunnus|paketti|pakett|paket\b|sendungsnummer|colis|przesyłk|pakken?\b/i;
+
+export function bounceSubject({ subjects: forms }: Origin): boolean {
+  return forms.some((form) => subjects.some((one) => one.test(form)) || saysUndelivered(form));
 }
 
 const subjects: readonly RegExp[] = [
@@ -132,8 +145,29 @@ function opensLikeABounce(notice: string): boolean {
     .replace(/[\s*#|=_-]+/g, ' ')
     .slice(0, 900)
     .toLowerCase();
-  return openings.some((one) => one.test(beginning));
+  return openings.some((one) => one.test(beginning)) || saysUndelivered(beginning.slice(0, 600));
 }
+
+/**
+ * Delivery and its failure close to each other, in the languages of the desks that use the bridge and their neighbours:
+ * Exchange and others translate their notices, and every version words them anew.
+ */
+function saysUndelivered(text: string): boolean {
+  return undelivered.some((one) => one.test(text));
+}
+
+const undelivered: readonly RegExp[] = [
+  // Swedish, Danish, Norwegian.
+  /olever|\b(?:inte|ej|ikke)\b.{0,40}\blever|\blever(?:ans|a|ing|er|e)\w*\b.{0,60}(?:missly|mislyk|fejl|feil|ikke|inte|avbr|afbr)|kunne ikke .{0,20}lever|fejl (?:under|ved) lever|feil (?:under|ved) lever/i,
+  // Finnish, Estonian.
+  /toimit(?:us|tam|ett|taa).{0,80}(?:epäonn|ei (?:voi|onnis))|\bei (?:voi|voitu|voida|ole voitu|onnistuttu|pystytty).{0,60}toimit|toimittama(?:ton|tta)|(?:ei saanud|ei õnnestunud).{0,40}(?:toimeta|edasta)/i,
+  // German, Dutch.
+  /unzustell|(?:konnte|kann|wurde|werden)\b.{0,80}\bnicht.{0,30}(?:zugestell|zustell|übermittel|ausgelief)|(?:zustell|übermittl)ung.{0,60}(?:fehl|nicht)|fehler.{0,40}zustell|onbestel|niet (?:kunnen |worden )?(?:worden )?(?:afgelever|bezorg)|(?:bezorg|aflever)(?:ing|en).{0,40}mislukt/i,
+  // French, Italian, Spanish, Portuguese.
+  /(?:n['’ ]a|n['’]ont|pas)\b.{0,40}(?:remis|distribué|délivré|livré|achemin)|(?:échec|erreur|impossib).{0,40}(?:remise|distribu|livr|achemin)|non (?:remis|distribu|délivr)|(?:non|impossibile|mancat).{0,40}(?:recapit|consegn)|(?:no|imposible|error|fall).{0,40}entreg|n[ãa]o.{0,40}entreg|falha.{0,30}entreg/i,
+  // Polish, Czech, Slovak, Hungarian.
+  /\bnie (?:mo|uda|zosta|powi).{0,60}(?:dostarcz|doręcz)|(?:dostarcz|doręcz)\p{L}*.{0,80}nie (?:powi|uda|by|mo)|niedostarcz|niedoręcz|(?:nelze|nemoh|nepoda|nebylo).{0,60}doruč|nedoruč|kézbesít.{0,40}(?:sikertelen|nem)|nem.{0,30}kézbesít/iu,
+];
 
 const openings: readonly RegExp[] = [
   // Exim, and many who took its words over.
@@ -206,28 +240,20 @@ const failure = new RegExp(
   'i',
 );
 
-/** An answer or a forwarded message: what it says of a bounce is a quotation. */
-function byAPerson(root: MimePart): boolean {
-  return /^\s*(?:re|aw|sv|vs|antw|fwd?|wg|tr|vl|rv|vb|enc|doorst)\s*(?:\[\d+\])?\s*:/i.test(
-    decodedField(field(root, 'subject')),
-  );
-}
-
 /** Everything arrived, or went on to a server that reports nothing (sendmail, Postfix, Exchange). */
-export function isSuccessNotice(root: MimePart): boolean {
-  return /\(success\)|successful (?:mail )?delivery|^return receipt|^(?:delivered|relayed|expanded): /i.test(
-    decodedField(field(root, 'subject')),
+export function isSuccessNotice({ subjects: forms }: Origin): boolean {
+  return forms.some((form) =>
+    /\(success\)|successful (?:mail )?delivery|^return receipt|^(?:delivered|relayed|expanded): /i.test(form),
   );
 }
 
 /** Nothing has failed yet: the server goes on trying. */
-export function isDelayNotice(root: MimePart, notice: string): boolean {
-  const subject = decodedField(field(root, 'subject'));
-  return delayedSubject.test(subject) || stillTrying.test(notice.slice(0, 5_000));
+export function isDelayNotice({ subjects: forms }: Origin, notice: string): boolean {
+  return forms.some((form) => delayedSubject.test(form)) || stillTrying.test(notice.slice(0, 5_000));
 }
 
 const delayedSubject =
-  /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|delivery warning|temporarily|still being retried/i;
+  /\(delay\)|delayed|warning: (?:message|could not send)|notification: warning|delivery warning|temporarily|still being retried|försen|viiväst|verzöger|verspät|retard|opóźni|forsink|vertraag|ritard|retras|atrasad/i;
 
 const stillTrying = new RegExp(
   [
@@ -240,6 +266,7 @@ const stillTrying = new RegExp(
     /remains in the (?:server )?queue/,
     /you (?:do not|don't) need to (?:resend|take any action)/,
     /no action is required on your part/,
+    /försöker (?:igen|fortfarande)|yritetään (?:edelleen|uudelleen)|wird weiterhin versucht|continuer[ao] (?:d')?(?:essayer|à)|forsøger? (?:fortsat|igen|fremdeles)|ponawiane|próby .{0,30}będą/,
   ]
     .map(({ source }) => source)
     .join('|'),

@@ -12,6 +12,10 @@ export interface TextRecipient {
   readonly address: string;
   /** What is said about it. */
   readonly detail: string;
+  /** The address that was written to, where an alias led on. */
+  readonly original?: string;
+  /** It stands as programs write it: on a line of its own, or at the beginning of one. People name it in a sentence. */
+  readonly listed: boolean;
 }
 
 const recipientLimit = 200;
@@ -54,15 +58,34 @@ export function returnedOfText(text: string): string {
 
 /** The recipients that the notice names, with what it says about each. Empty where none is found. */
 export function recipientsInText(notice: string, own: ReadonlySet<string>): readonly TextRecipient[] {
+  return named(notice, own).map((one) => {
+    const original = expandedFrom.exec(one.detail.slice(0, 2_000))?.[1];
+    return original === undefined || sameText(original, one.address) ? one : { ...one, original };
+  });
+}
+
+/** sendmail, Postfix. */
+const expandedFrom = new RegExp(String.raw`\(expanded from:? ?<?(${address})`, 'i');
+
+function named(notice: string, own: ReadonlySet<string>): readonly TextRecipient[] {
   const lines = notice.split('\n').slice(0, 2_000);
   for (const shape of shapes) {
     const found = marked(lines, shape, own);
-    if (found.length > 0) return shape === transcript ? withDialog(lines, found) : withWords(lines, found);
+    if (found.length === 0) continue;
+    const listed = shape === transcript || shape === alone || shape === labelled;
+    return (shape === transcript ? withDialog(lines, found) : withWords(lines, found)).map((one) => ({
+      ...one,
+      listed,
+    }));
   }
+  const quoted = marked(lines, headerLine, own, headerLines);
+  if (quoted.length > 0) return withWords(lines, quoted).map((one) => ({ ...one, listed: false }));
   // Somebody wrote to himself.
   const toOneself = marked(lines, alone, new Set());
-  return withWords(lines, toOneself);
+  return withWords(lines, toOneself).map((one) => ({ ...one, listed: true }));
 }
+
+type Said = Omit<TextRecipient, 'listed'>;
 
 interface Mark {
   readonly address: string;
@@ -77,8 +100,14 @@ const ownLine = new RegExp(
   String.raw`^[ \t]{0,8}(?:[*>-]{1,4}[ \t]{1,4}|\d\.[ \t])?["'<]?(${address})["'>]?[ \t]*(?:<(?:mailto:)?${address}>)?[ \t]*[:.]?[ \t]*(?:\[[^\]]{1,200}\]|\([^()]{1,200}\))?[ \t]*$`,
   'i',
 );
-const colonLine = new RegExp(String.raw`^[ \t]{0,8}["'<]?(${address})["'>]?[ \t]*:[ \t]{1,4}\S`, 'i');
-const onDate = new RegExp(String.raw`^[ \t]{0,12}["'<]?(${address})["'>]? on (?:[a-z]{3}, )?\d`, 'i');
+const colonLine = new RegExp(
+  String.raw`^[ \t]{0,8}["'<]?(${address})["'>]?[ \t]*(?:\([^()]{1,300}\))?[ \t]*:[ \t]{1,4}\S`,
+  'i',
+);
+const onDate = new RegExp(
+  String.raw`^[ \t]{0,12}["'<]?(${address})["'>]? (?:on|am|den|le|il|el|op|em|dnia|kl\.?|klo|d\.) (?:[a-zäåø]{2,3}\.?,? )?\d`,
+  'i',
+);
 const sendmail = new RegExp(
   String.raw`^[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3} )?<?(${address})>?(?:\.\.\.|,|:) `,
   'i',
@@ -94,27 +123,52 @@ const transcript: Shape = (line) => sendmail.exec(line)?.[1];
 const alone: Shape = (line) =>
   ownLine.exec(line)?.[1] ?? onDate.exec(line)?.[1] ?? colonLine.exec(line)?.[1] ?? dots.exec(line)?.[1];
 
+/** `Failed Recipient: user@example.com`, and no line of a signature. */
+const labelled: Shape = (line) => (signature.test(line) ? undefined : labelLine.exec(line)?.[1]);
+const labelLine = new RegExp(
+  String.raw`^[ \t]{0,8}[a-z][a-z() -]{3,40}:[ \t]{1,8}["'<]?(${address})["'>]?[ \t]*$`,
+  'i',
+);
+const signature =
+  /^\s*(?:(?:business |work )?e-?mail|mail(?:to)?|from|to|cc|bcc|reply-to|sender|sent|web|contact|s[äa]hk|e-?post|courriel|skype|teams)\b/i;
+
 const shapes: readonly Shape[] = [
   transcript,
   alone,
+  labelled,
   (line, lines, index) => toward.exec(line)?.[1] ?? toward.exec(`${line} ${lines[index + 1] ?? ''}`)?.[1],
   (line) => dialog.exec(line)?.[1],
   (line) => bare.exec(line)?.[0],
 ];
 
+/** The header of the returned message, as part of the notice: the last resort. */
+const headerLine: Shape = (line) => quotedTo.exec(line)?.[1];
+const quotedTo = new RegExp(
+  String.raw`^[ \t>]{0,8}(?:to|an|till|til|vastaanottaja|à|do):[ \t].{0,200}?(${address})`,
+  'i',
+);
+const headerLines = /^(?!)/;
+
 /** Lines that name somebody to write to, not somebody who was not reached. */
 const notRecipients =
-  /(?:please|to) contact|for (?:further )?assistance|support@|postmaster@.{0,40}(?:help|problem)|^\s*(?:from|to|cc|reply-to|sender|sent|return-path|original sender|generating server|message-id|subject|mail from)\s*:/i;
+  /contact\b|for (?:further )?assistance|(?:support|help|helpdesk|info|abuse)@|postmaster@.{0,40}(?:help|problem)|mails? from \S{1,120}@|^\s*(?:from|to|cc|reply-to|sender|sent|return-path|original sender|generating server|message-id|subject|mail from)\s*:/i;
 
-function marked(lines: readonly string[], shape: Shape, own: ReadonlySet<string>): readonly Mark[] {
+function marked(
+  lines: readonly string[],
+  shape: Shape,
+  own: ReadonlySet<string>,
+  excluded: RegExp = notRecipients,
+): readonly Mark[] {
   const seen = new Set<string>();
   const marks: Mark[] = [];
   for (const [index, raw] of lines.entries()) {
     const line = raw.slice(0, 600);
     if (/^(?:reporting-mta|final-recipient|arrival-date) *:/i.test(line)) break;
     if (!line.includes('@') && !(lines[index + 1] ?? '').includes('@')) continue;
-    if (notRecipients.test(line)) continue;
-    const hit = shape(line, lines, index)?.replace(/[.:>\]]+$/, '');
+    if (excluded.test(line)) continue;
+    const hit = shape(line, lines, index)
+      ?.replace(/[.:>\]]+$/, '')
+      .replace(/^(?:.{0,80}:)?(?:smtp|mailto|rfc822)[=:]/i, '');
     if (hit === undefined || own.has(hit.toLowerCase())) continue;
     marks.push({ address: hit, line: index, again: seen.has(hit.toLowerCase()) });
     seen.add(hit.toLowerCase());
@@ -124,18 +178,20 @@ function marked(lines: readonly string[], shape: Shape, own: ReadonlySet<string>
 }
 
 /** Each recipient's words run to the next recipient; a list of addresses shares what stands below it. */
-function withWords(lines: readonly string[], marks: readonly Mark[]): readonly TextRecipient[] {
+function withWords(lines: readonly string[], marks: readonly Mark[]): readonly Said[] {
   const reportAt = lines.findIndex((line) => /^(?:reporting-mta|arrival-date) *:/i.test(line));
   const end = reportAt < 0 ? lines.length : reportAt;
   const lastLine = marks.at(-1)?.line ?? 0;
   const tail = lines.slice(lastLine, end).join('\n');
+  // Each address costs one look at these: a notice has few lines with an address, or few addresses.
+  const naming = lines.slice(0, end).flatMap((line, index) => (line.includes('@') ? [{ line, index }] : []));
   return marks.flatMap((mark, n) => {
     if (mark.again) return [];
-    const until = marks[n + 1]?.line ?? end;
+    const until = marks.slice(n + 1).find((other) => !sameText(other.address, mark.address))?.line ?? end;
     const mine = lines.slice(mark.line, until).join('\n');
-    const mentions = lines
-      .slice(0, end)
-      .filter((line, index) => (index < mark.line || index >= until) && line.includes(mark.address))
+    const mentions = naming
+      .filter(({ line, index }) => (index < mark.line || index >= until) && line.includes(mark.address))
+      .map(({ line }) => line)
       .join('\n');
     const listed =
       until - mark.line <= 1 && n < marks.length - 1 && !/[45]\d\d|:\s*\S.{5}|\([^()]{4}/.test(mine);
@@ -147,8 +203,12 @@ function withWords(lines: readonly string[], marks: readonly Mark[]): readonly T
   });
 }
 
+function sameText(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
 /** In a transcript the dialog stands above the line that names the recipient. */
-function withDialog(lines: readonly string[], marks: readonly Mark[]): readonly TextRecipient[] {
+function withDialog(lines: readonly string[], marks: readonly Mark[]): readonly Said[] {
   return marks.flatMap((mark, n) => {
     if (mark.again) return [];
     let until = mark.line + 1;

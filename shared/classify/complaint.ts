@@ -1,7 +1,10 @@
 // Complaints: feedback reports (RFC 5965), and the older form that some providers still send without the part.
 import type { BounceRecipient } from '../contract/classification.ts';
 import { field, readHeaders } from '../mail/headers.ts';
-import { decodedField, decodedText, walk, type MimePart } from './mimeTree.ts';
+import { reportedAddress } from './bounceAddress.ts';
+import { isReport } from './bounceSigns.ts';
+import { decodedText, type MimePart } from './mimeTree.ts';
+import type { Origin } from './origin.ts';
 
 export interface Complaint {
   readonly feedbackType: string;
@@ -9,43 +12,44 @@ export interface Complaint {
   readonly because: string;
 }
 
-export function readComplaint(root: MimePart): Complaint | undefined {
-  for (const part of walk(root)) {
-    if (part.contentType !== 'message/feedback-report') continue;
-    const { fields } = readHeaders(decodedText(part).replace(/^\s+/, ''));
-    const block = { fields };
-    const address =
-      /[^\s<>,;"()]{1,120}@[^\s<>,;"()]{1,250}/.exec(field(block, 'original-rcpt-to'))?.[0] ?? '';
-    return {
-      feedbackType: (field(block, 'feedback-type').toLowerCase() || 'abuse').slice(0, 40),
-      recipients: address === '' ? [] : [complainant(address)],
-      because: 'feedback-report part',
-    };
+/**
+ * A report at the root of the message; below another root only from a machine. What a person attaches or writes about
+ * abuse is a message.
+ */
+export function readComplaint(root: MimePart, origin: Origin): Complaint | undefined {
+  const atRoot = isReport(root, 'feedback-report') || root.contentType === 'message/feedback-report';
+  if (atRoot || (origin.machine && !origin.person)) {
+    const part = [root, ...root.parts].find(({ contentType }) => contentType === 'message/feedback-report');
+    if (part !== undefined) return fromPart(part);
   }
-  const type = field(root, 'content-type').toLowerCase();
-  if (type.includes('report-type') && type.includes('feedback-report')) {
-    return { feedbackType: 'abuse', recipients: [], because: 'feedback report without its part' };
-  }
+  if (atRoot) return { feedbackType: 'abuse', recipients: [], because: 'feedback report without its part' };
   if (/^true/i.test(field(root, 'x-apple-unsubscribe'))) {
     return { feedbackType: 'opt-out', recipients: [], because: 'X-Apple-Unsubscribe' };
   }
-  return olderForm(root);
+  return olderForm(root, origin);
 }
 
-/** Microsoft's junk mail reports, and providers that write "complaint about message from". */
-function olderForm(root: MimePart): Complaint | undefined {
-  const from = field(root, 'from').toLowerCase();
-  const subject = decodedField(field(root, 'subject')).toLowerCase();
-  const microsoft = from.includes('staff@hotmail.com') && subject.startsWith('complaint about message from');
-  const loop = /^complaint about message from|^\[?(?:abuse|feedback) (?:report|loop)/.test(subject);
-  const daemon = /feedback|abuse|complaint|fbl|postmaster|staff@/.test(from);
-  const inner = [...walk(root)].find((part) => part.contentType === 'message/rfc822')?.parts[0];
-  const returned = inner !== undefined && field(inner, 'x-hmxmroriginalrecipient') !== '';
-  if (!microsoft && !returned && !(loop && daemon)) return undefined;
-  const address = inner === undefined ? '' : field(inner, 'x-hmxmroriginalrecipient').trim();
+function fromPart(part: MimePart): Complaint {
+  const block = readHeaders(decodedText(part).replace(/^\s+/, ''));
+  const address = reportedAddress(field(block, 'original-rcpt-to'));
+  const type = /[a-z][a-z-]{0,39}/.exec(field(block, 'feedback-type').toLowerCase())?.[0];
+  return {
+    feedbackType: type ?? 'abuse',
+    recipients: address.includes('@') ? [complainant(address)] : [],
+    because: 'feedback-report part',
+  };
+}
+
+/** Microsoft's junk mail reports, and providers that write "complaint about message from" and return the message. */
+function olderForm(root: MimePart, origin: Origin): Complaint | undefined {
+  const inner = root.parts.find(({ contentType }) => contentType === 'message/rfc822')?.parts[0];
+  if (inner === undefined || origin.person) return undefined;
+  const complainer = reportedAddress(field(inner, 'x-hmxmroriginalrecipient'));
+  const says = origin.subjects.some((subject) => /^complaint about message from\b/i.test(subject));
+  if (complainer === '' && !says) return undefined;
   return {
     feedbackType: 'abuse',
-    recipients: address === '' ? [] : [complainant(address)],
+    recipients: complainer === '' ? [] : [complainant(complainer)],
     because: 'complaint of the older form',
   };
 }
@@ -53,7 +57,7 @@ function olderForm(root: MimePart): Complaint | undefined {
 /** Who complained: the mail was delivered, and is not wanted. */
 function complainant(address: string): BounceRecipient {
   return {
-    address: address.slice(0, 320),
+    address,
     status: '',
     replyCode: '',
     hard: false,

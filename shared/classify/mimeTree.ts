@@ -1,6 +1,7 @@
 // The parts of a message as far as classification needs them: bounces come from software of thirty years, and a
 // strict parser loses their damaged trees. Never throws; at most `nodeLimit` parts and `depthLimit` levels.
 import { field, readHeaders, type HeaderField } from '../mail/headers.ts';
+import { decodeBytes, decodeTransfer, structuredField } from './decodeText.ts';
 
 export interface MimePart {
   readonly fields: readonly HeaderField[];
@@ -10,7 +11,11 @@ export interface MimePart {
   /** Still encoded, characters as bytes, LF line ends. */
   readonly body: string;
   readonly parts: readonly MimePart[];
+  /** What was wrong with its structure and how it was read all the same, as sentences. */
+  readonly repairs: readonly string[];
 }
+
+export { decodedField } from './decodeText.ts';
 
 const nodeLimit = 500;
 const depthLimit = 20;
@@ -28,77 +33,92 @@ export function* walk(part: MimePart): Iterable<MimePart> {
   for (const child of part.parts) yield* walk(child);
 }
 
-/** The body with its transfer encoding and charset undone. */
+/** The body with its transfer encoding and charset undone, and lines that end in LF. */
 export function decodedText(part: MimePart): string {
-  const encoding = field(part, 'content-transfer-encoding').toLowerCase().trim();
-  const body = part.body.slice(0, decodedLimit * 2);
-  const bytes =
-    encoding === 'base64'
-      ? Buffer.from(body, 'base64')
-      : Buffer.from(encoding === 'quoted-printable' ? quotedPrintable(body) : body, 'latin1');
-  return inCharset(bytes, part.parameters.get('charset') ?? '')
-    .slice(0, decodedLimit)
-    .replaceAll('\r\n', '\n')
-    .replaceAll('\r', '\n');
+  return decodedBody(part).text;
 }
 
-/** A field's value with its encoded words (RFC 2047) decoded; bytes outside ASCII are tried as UTF-8. */
-export function decodedField(value: string): string {
-  const joined = value.replace(/(=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?=)\s+(?==\?)/g, '$1');
-  let decoded = '';
-  let at = 0;
-  for (const match of joined.matchAll(
-    /=\?([^?*\s]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]{0,4000})\?=/g,
-  )) {
-    decoded += eightBit(joined.slice(at, match.index));
-    const [whole, charset = '', encoding = '', content = ''] = match;
-    const bytes =
-      encoding.toUpperCase() === 'B'
-        ? Buffer.from(content, 'base64')
-        : Buffer.from(quotedPrintable(content.replaceAll('_', ' ')), 'latin1');
-    decoded += inCharset(bytes, charset);
-    at = match.index + whole.length;
-  }
-  return decoded + eightBit(joined.slice(at));
-}
-
-/** Parameters of a structured field, names in lower case; RFC 2231 is not needed where this is used. */
-export function parametersOf(value: string): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  const pattern = /;\s*([a-z0-9-]{1,40})\s*=\s*(?:"([^"]{0,1000})"|([^\s;"]{1,1000}))/gi;
-  for (const match of value.slice(0, 8_000).matchAll(pattern)) {
-    const name = (match[1] ?? '').toLowerCase();
-    if (!found.has(name)) found.set(name, match[2] ?? match[3] ?? '');
-  }
-  return found;
+/** The same, with what was guessed or lost. */
+export function decodedBody(part: MimePart): { readonly text: string; readonly remarks: readonly string[] } {
+  const { bytes, remark } = decodeTransfer(
+    part.body.slice(0, decodedLimit * 2),
+    field(part, 'content-transfer-encoding'),
+  );
+  const declared = part.parameters.get('charset') ?? '';
+  const decoded = decodeBytes(bytes, { declared, html: part.contentType === 'text/html' });
+  const text = decoded.text.slice(0, decodedLimit).replaceAll('\r\n', '\n').replaceAll('\r', '\n');
+  return { text, remarks: [remark, decoded.remark].filter((one) => one !== undefined) };
 }
 
 function readPart(text: string, count: { nodes: number }, depth: number, missingType: string): MimePart {
   count.nodes += 1;
   const { fields, bodyAt } = readHeaders(text);
-  const value = field({ fields }, 'content-type');
-  const named = /^\s*([a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,80})/i.exec(value)?.[1]?.toLowerCase();
-  const contentType = named ?? missingType;
-  const parameters = parametersOf(value);
+  const { value, parameters } = structuredField(field({ fields }, 'content-type'));
+  const contentType = /^[a-z0-9.+-]{1,60}\/[a-z0-9.+-]{1,80}/.exec(value)?.[0] ?? missingType;
   const body = text.slice(bodyAt);
-  const leaf = { fields, contentType, parameters, body, parts: [] };
+  const leaf = { fields, contentType, parameters, body, parts: [], repairs: gapRepairs(text, bodyAt) };
   if (depth >= depthLimit || count.nodes >= nodeLimit) return leaf;
+  const encoding = field({ fields }, 'content-transfer-encoding');
   if (contentType.startsWith('multipart/')) {
     const inner = contentType === 'multipart/digest' ? 'message/rfc822' : 'text/plain';
+    const { found, repairs } = sectionsOf(body, parameters.get('boundary') ?? '', encoding);
     const parts: MimePart[] = [];
-    for (const section of sections(body, parameters.get('boundary') ?? '')) {
+    for (const section of found) {
       if (count.nodes >= nodeLimit) break;
       parts.push(readPart(section, count, depth + 1, inner));
     }
-    return { ...leaf, parts };
+    return { ...leaf, parts, repairs: [...leaf.repairs, ...repairs] };
   }
   if (contentType === 'message/rfc822' || contentType === 'message/global') {
-    const encoding = field({ fields }, 'content-transfer-encoding').toLowerCase();
-    const inside =
-      encoding === 'base64' ? Buffer.from(body, 'base64').toString('latin1') : body.replace(/^\n+/, '');
-    return { ...leaf, parts: [readPart(inside, count, depth + 1, 'text/plain')] };
+    const inside = unencoded(body, encoding) ?? body;
+    return { ...leaf, parts: [readPart(inside.replace(/^\n+/, ''), count, depth + 1, 'text/plain')] };
   }
   return leaf;
+}
+
+/** RFC 5322 2.1: an empty line divides the header from the body. */
+function gapRepairs(text: string, bodyAt: number): readonly string[] {
+  const divided = bodyAt <= 1 || bodyAt >= text.length || text.startsWith('\n\n', bodyAt - 2);
+  return divided
+    ? []
+    : ['The empty line below a header is missing; the body begins at the first line that is no field.'];
+}
+
+/**
+ * The bodies of a multipart. What RFC 2046 forbids and some programs send is undone: an encoded multipart, a boundary
+ * parameter that is missing or that never comes.
+ */
+function sectionsOf(
+  body: string,
+  boundary: string,
+  encoding: string,
+): { readonly found: readonly string[]; readonly repairs: readonly string[] } {
+  const named = sections(body, boundary);
+  if (named.length > 0) return { found: named, repairs: [] };
+  const plain = unencoded(body, encoding);
+  if (plain !== undefined) {
+    const { found } = sectionsOf(plain, boundary, '');
+    if (found.length > 0) return { found, repairs: ['A multipart was encoded as a whole; it was decoded.'] };
+  }
+  const found = sections(body, likelyBoundary(body));
+  return found.length === 0
+    ? { found, repairs: ['A multipart has no parts.'] }
+    : { found, repairs: ['The boundary of a multipart is wrong or missing; it was taken from the body.'] };
+}
+
+/** Characters for octets again; undefined for a body that is not encoded. */
+function unencoded(body: string, encoding: string): string | undefined {
+  if (!/^\s*(?:base64|quoted-printable)\s*$/i.test(encoding)) return undefined;
+  return decodeTransfer(body.slice(0, decodedLimit * 4), encoding)
+    .bytes.toString('latin1')
+    .replaceAll('\r\n', '\n');
+}
+
+/** A line that begins with two hyphens and has a header field below it. */
+function likelyBoundary(body: string): string {
+  return (
+    /(?:^|\n)--([^\s-][^\n]{0,69}?)[ \t]*\n[a-z][a-z0-9-]{1,40}:/i.exec(body.slice(0, 64 * 1024))?.[1] ?? ''
+  );
 }
 
 /** The bodies between the boundary lines; one without an end runs to the end of the text. */
@@ -124,39 +144,4 @@ function sections(body: string, boundary: string): readonly string[] {
 function after(body: string, mark: string, from: number): number {
   const at = body.indexOf(`\n${mark}`, from);
   return at < 0 ? -1 : at + 1;
-}
-
-function quotedPrintable(text: string): string {
-  return text
-    .replace(/=[ \t]{0,20}\n/g, '')
-    .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-function inCharset(bytes: Uint8Array, charset: string): string {
-  const name = charset
-    .trim()
-    .toLowerCase()
-    .replace(/^["']|["']$/g, '');
-  if (name === '' || name === 'us-ascii' || name === 'ascii') return eightBitBytes(bytes);
-  try {
-    return new TextDecoder(name).decode(bytes);
-  } catch {
-    // A charset the platform doesn't know: the same as none.
-    return eightBitBytes(bytes);
-  }
-}
-
-function eightBit(characters: string): string {
-  return /^[\u0000-\u007f]*$/.test(characters)
-    ? characters
-    : eightBitBytes(Buffer.from(characters, 'latin1'));
-}
-
-/** UTF-8 where it is that, else windows-1252, which is what mail without a charset usually means. */
-function eightBitBytes(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes);
-  }
 }

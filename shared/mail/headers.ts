@@ -1,7 +1,11 @@
 // A lenient reader of header blocks, the only one for incoming mail. Never throws; linear in its input.
 //
-// Bytes become characters one to one (latin1), so that nothing is lost before a charset is known, and every kind of line
-// end becomes LF: mail with bare CR was seen in the wild, and a parser that takes it for one long line finds no parts.
+// Bytes are taken one to one as characters (latin1), so that nothing is lost before a charset is known, and every
+// kind of line end becomes LF: mail with bare CR was seen in the wild, and a parser that sees one long line there
+// finds no parts at all.
+import { messageIds } from './messageIdList.ts';
+
+export { messageIds } from './messageIdList.ts';
 
 export interface HeaderField {
   /** In lower case. */
@@ -39,38 +43,62 @@ function withoutMboxLine(text: string): string {
 
 /** Reads fields up to the first empty line or the first line that can't be a field. */
 export function readHeaders(text: string, from = 0, to = text.length): HeaderBlock {
-  const fields: { name: string; value: string }[] = [];
+  const open: OpenField[] = [];
   let at = from;
-  let last: { name: string; value: string } | undefined;
+  let last: OpenField | undefined;
+  let bodyAt = to;
   while (at < to) {
     let end = text.indexOf('\n', at);
     if (end < 0 || end > to) end = to;
-    if (end === at) return { fields: finished(fields), bodyAt: Math.min(end + 1, to) };
+    if (end === at) {
+      bodyAt = Math.min(end + 1, to);
+      break;
+    }
     const first = text.charCodeAt(at);
     // Some software breaks a parameter onto a line of its own without the space that folding needs.
-    const loose = last?.value.endsWith(';') === true && /^[a-z-]{1,20}\s?=/i.test(text.slice(at, at + 24));
+    const loose = last?.semicolon === true && /^[a-z-]{1,20}\s?=/i.test(text.slice(at, at + 24));
     if (first === 0x20 || first === 0x09 || loose) {
-      if (last !== undefined && last.value.length < valueLimit) {
-        last.value += ` ${text.slice(at, Math.min(end, at + valueLimit)).trim()}`;
-      }
+      if (last !== undefined) append(last, text.slice(at, Math.min(end, at + valueLimit)).trim());
     } else {
       const colon = fieldColon(text, at, end);
       if (colon < 0) {
-        // Not a field: the empty line is missing, or, if nothing was read yet, this is a stray first line.
-        if (fields.length > 0) return { fields: finished(fields), bodyAt: at };
-      } else if (fields.length < fieldCountLimit) {
+        // A line that is no field: the blank line is missing, unless nothing was read yet (a stray first line).
+        if (open.length > 0) {
+          bodyAt = at;
+          break;
+        }
+      } else if (open.length < fieldCountLimit) {
         last = {
           name: text.slice(at, colon).trimEnd().toLowerCase(),
-          value: text.slice(colon + 1, Math.min(end, colon + 1 + valueLimit)).trim(),
+          pieces: [],
+          length: 0,
+          semicolon: false,
         };
-        fields.push(last);
+        append(last, text.slice(colon + 1, Math.min(end, colon + 1 + valueLimit)).trim());
+        open.push(last);
       } else {
         last = undefined;
       }
     }
     at = end + 1;
   }
-  return { fields: finished(fields), bodyAt: to };
+  return { fields: open.map(({ name, pieces }) => ({ name, value: pieces.join(' ') })), bodyAt };
+}
+
+/** A field while its lines are read. The pieces are joined once: a value may be folded into half a million lines. */
+interface OpenField {
+  readonly name: string;
+  readonly pieces: string[];
+  length: number;
+  semicolon: boolean;
+}
+
+/** Lines of white space only add nothing (RFC 5322 4.2). */
+function append(field: OpenField, piece: string): void {
+  if (piece === '' || field.length >= valueLimit) return;
+  field.pieces.push(piece);
+  field.length += piece.length + 1;
+  field.semicolon = piece.endsWith(';');
 }
 
 /** The first field of that name; empty if there is none. */
@@ -85,7 +113,10 @@ export function fieldsNamed(
   return block.fields.filter((one) => one.name === name).map((one) => one.value);
 }
 
-/** Its own Message-ID and those it answers; the same whether its body could be parsed or not. */
+/**
+ * Which message it is and which it answers; the same whether its body could be parsed or not. Each id is one that an
+ * answer can carry; of long References the first and the nearest are kept.
+ */
 export function threadOf(block: { readonly fields: readonly HeaderField[] }): {
   readonly messageId: string;
   readonly inReplyTo: readonly string[];
@@ -96,16 +127,6 @@ export function threadOf(block: { readonly fields: readonly HeaderField[] }): {
     inReplyTo: messageIds(field(block, 'in-reply-to')),
     references: messageIds(fieldsNamed(block, 'references').join(' ')),
   };
-}
-
-/** Ids in angle brackets, in order, each once, at most 100. */
-export function messageIds(value: string): readonly string[] {
-  const found = new Set<string>();
-  for (const match of value.matchAll(/<([^<>\s]{1,900})>/g)) {
-    found.add(match[0]);
-    if (found.size === 100) break;
-  }
-  return [...found];
 }
 
 /** The position of the colon that ends a field name of printable characters, or -1. */
@@ -119,8 +140,4 @@ function fieldColon(text: string, at: number, end: number): number {
       return /^[ \t]+:/.test(text.slice(i, i + 20)) ? text.indexOf(':', i) : -1;
   }
   return -1;
-}
-
-function finished(fields: readonly { name: string; value: string }[]): readonly HeaderField[] {
-  return fields;
 }

@@ -11,7 +11,7 @@ import { systemClock, type Random } from '../../shared/clock.ts';
 import type { ParseAnswer } from '../../shared/inbound/ports.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import { seededRandom } from '../models/seededRandom.ts';
-import { notices } from './fixtures/notices.ts';
+import { notices } from '../classify/fixtures/notices.ts';
 
 export interface MutationResult {
   readonly count: number;
