@@ -613,7 +613,7 @@ describe('TLS', () => {
     const relay = await relayTo(elsewhere.port, { host: '127.0.0.2' });
     expect(await relay.connect(account, budget())).toMatchObject({
       kind: 'failed',
-      failure: { phase: 'tls', detail: expect.stringContaining('another name') },
+      failure: { phase: 'tls', detail: expect.stringContaining('another host name') },
     });
     expect(initialOf(elsewhere)).toBe(false);
     const right = await relayTo(server.port, { host: '127.0.0.1' });
