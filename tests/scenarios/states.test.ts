@@ -179,7 +179,7 @@ test.concurrent(
     const looks = rig
       .events('outbound.sentItemsSearched')
       .filter(({ account }) => account === addressOf('lost'));
-    expect(looks.reduce((sum, { wanted }) => sum + Number(wanted), 0)).toBe(4);
+    expect(looks.reduce((sum, { wantedCount }) => sum + Number(wantedCount), 0)).toBe(4);
     const doubtful = await rig.outbound.forPerson(addressOf('lost'), 'doubtful', 10);
     expect(new Set(doubtful.map(({ id }) => id))).toEqual(new Set(['lost-1', 'lost-2']));
 
