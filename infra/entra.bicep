@@ -1,5 +1,6 @@
 // The app registration, its permissions and who may use it, in Microsoft Graph. What the deployer needs for
-// it: Application Developer (or Application Administrator), and for the grants Privileged Role Administrator.
+// it: Application Developer (or Application Administrator), and for the grants Cloud Application Administrator
+// (these are permissions of Exchange; only those of Microsoft Graph's own app roles would need more).
 //
 // Whose registration it is: uniqueName is how Graph finds it again at the next deployment. It is made of the
 // name and the resource group, so two deployments in one tenant never write to the same one.

@@ -10,7 +10,7 @@ import { alwaysReady, mailbox } from 'modules/types.bicep'
 
 // ---- what to deploy --------------------------------------------------------------------------------------
 
-@description('What this deployment is called; part of every name. Two deployments in one tenant differ in it or in their resource group.')
+@description('What this deployment is called; part of every name: lower-case letters, digits and hyphens, beginning with a letter and not ending in a hyphen. Two deployments in one tenant differ in it or in their resource group.')
 @minLength(3)
 @maxLength(16)
 param name string
@@ -20,8 +20,7 @@ param location string = resourceGroup().location
 @description('Tags on every resource.')
 param tags object = {}
 
-@description('The mailboxes, as the app\'s MAILBOXES setting has them.')
-@minLength(1)
+@description('The mailboxes, as the app\'s MAILBOXES setting has them. At least one.')
 @maxLength(100)
 param mailboxes mailbox[]
 
@@ -47,7 +46,7 @@ param deployEntra bool = true
 @description('Client id of an app registration that is there already; only read where deployEntra is off.')
 param existingClientId string = ''
 
-@description('Grants the permissions for the whole tenant (the deployer needs Privileged Role Administrator). Off: an administrator opens the output adminConsentUrl.')
+@description('Grants the permissions for the whole tenant (the deployer needs Cloud Application Administrator). Off: an administrator opens the output adminConsentUrl.')
 param grantAdminConsent bool = false
 
 @description('ESM\'s own redirect addresses, where ESM signs in with this registration too.')
@@ -79,9 +78,11 @@ param purgeProtection bool = false
 @description('Takes up a deleted vault of this name, grants included, instead of making a new one.')
 param recoverVault bool = false
 
-@minValue(30)
-@maxValue(730)
-param logRetentionDays int = 30
+@description('Days that the log is kept.')
+param logRetentionDays 30 | 60 | 90 | 120 | 180 | 270 | 365 | 550 | 730 = 30
+
+@description('Off for the deployment before the first publication: without the code, rules that wait for a sign of life fire.')
+param alertsEnabled bool = true
 
 // ---- settings of the app ---------------------------------------------------------------------------------
 
@@ -90,8 +91,22 @@ param settings { *: string } = {}
 
 // ----------------------------------------------------------------------------------------------------------
 
+// What the app's name takes. A name that does not fit would end the deployment half-way, in Azure's words.
+var nameCharacters = map(range(0, length(name)), index => substring(name, index, 1))
+var nameFits = empty(filter(nameCharacters, one => !contains('abcdefghijklmnopqrstuvwxyz0123456789-', one))) && contains(
+  'abcdefghijklmnopqrstuvwxyz',
+  first(name)
+) && last(name) != '-'
+var checkedName = nameFits
+  ? name
+  : fail('The parameter "name" is "${name}": use lower-case letters, digits and hyphens, begin with a letter and do not end in a hyphen.')
+var checkedMailboxes = empty(mailboxes)
+  ? fail('The parameter "mailboxes" is empty: write the mailboxes that the bridge serves into the parameter file.')
+  : mailboxes
+var hasRegistration = deployEntra || !empty(existingClientId)
+
 var token = uniqueString(resourceGroup().id, name)
-var appName = 'func-${toLower(name)}-${token}'
+var appName = 'func-${checkedName}-${token}'
 // The platform's own name for the app; computed, or the app and its registration would wait for each other.
 var hostName = '${appName}.azurewebsites.net'
 var storageName = 'st${token}'
@@ -168,8 +183,9 @@ module app 'modules/app.bicep' = {
     tableEndpoint: storage.outputs.tableEndpoint
     vaultUri: vault.outputs.uri
     insightsConnectionString: monitoring.outputs.connectionString
+    hasRegistration: hasRegistration
     entraClientId: entra.?outputs.clientId ?? existingClientId
-    mailboxes: mailboxes
+    mailboxes: checkedMailboxes
     settings: union(loadJsonContent('settings.json'), settings)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
@@ -185,6 +201,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     workspaceId: workspaceId
     receives: !empty(filter(mailboxes, one => one.?receive ?? true))
+    enabled: alertsEnabled
     alertEmails: alertEmails
   }
   dependsOn: [monitoring]

@@ -12,7 +12,6 @@ param environmentName string
 
 param location string
 
-@minLength(1)
 param mailboxes mailbox[]
 
 param grantAdminConsent bool

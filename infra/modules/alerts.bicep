@@ -13,6 +13,9 @@ param workspaceId string
 @description('Whether any mailbox is fetched: without one, silence is no news.')
 param receives bool
 
+@description('Off until the first publication: without the code every rule that waits for a sign of life would fire.')
+param enabled bool
+
 @description('Who is told.')
 param alertEmails string[]
 
@@ -117,7 +120,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     properties: {
       displayName: '${name}: ${rule.title}'
       description: '${rule.title}. What to do: docs/runbook.md, entry "${rule.id}".'
-      enabled: true
+      enabled: enabled
       severity: rule.severity
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'

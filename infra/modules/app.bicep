@@ -17,7 +17,10 @@ param tableEndpoint string
 param vaultUri string
 param insightsConnectionString string
 
-@description('Client id of the app registration.')
+@description('Whether there is an app registration. Known before the deployment, which its client id is not.')
+param hasRegistration bool
+
+@description('Client id of the app registration; empty without one.')
 param entraClientId string
 
 param mailboxes mailbox[]
@@ -76,12 +79,14 @@ var givenSettings = empty(intersection(neverSettings, objectKeys(settings)))
   ? settings
   : fail('The parameter "settings" must not hold ${join(intersection(neverSettings, objectKeys(settings)), ', ')}.')
 
-var appSettings = union(givenSettings, connections, mailboxSettings, {
+// Without a registration the setting is absent, and the app says so by its name.
+var registrationSettings = hasRegistration ? { OAUTH_CLIENT_ID: entraClientId } : {}
+
+var appSettings = union(givenSettings, connections, mailboxSettings, registrationSettings, {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
   KEY_VAULT_URL: vaultUri
   OAUTH_AUTHORIZE_ENDPOINT: '${authority}/oauth2/v2.0/authorize'
-  OAUTH_CLIENT_ID: entraClientId
   OAUTH_SCOPES: scopes
   // The platform's own sign-in proves itself with the identity too, instead of a client secret.
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
@@ -105,7 +110,6 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    clientAffinityEnabled: false
     publicNetworkAccess: 'Enabled'
     functionAppConfig: {
       deployment: {
@@ -128,16 +132,18 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         )
       }
     }
+    // A Flex Consumption site refuses many properties that other plans take, region by region: only what
+    // tests/infra/flexSite.ts lists, with sources, may be here.
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       appSettings: map(items(appSettings), setting => { name: setting.key, value: setting.value })
     }
   }
 
-  // Publishing goes through Entra; there is no password for it.
+  // Publishing goes through Entra; there is no password for it. One after another: App Service refuses a change
+  // of a site while another one is in progress.
   resource noPasswordForFtp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: { allow: false }
@@ -146,13 +152,17 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   resource noPasswordForScm 'basicPublishingCredentialsPolicies' = {
     name: 'scm'
     properties: { allow: false }
+    dependsOn: [noPasswordForFtp]
   }
 
   // AllowAnonymous on purpose: function keys, the way back of a sign-in and the publish command's health
   // request share this host. The page's handlers ask for principal and role themselves, and refuse unless the
   // platform says that authentication is on (its marker is the platform's to set, never a setting of ours).
-  resource authentication 'config' = {
+  //
+  // Left out without a client id: with an empty one every sign-in would fail.
+  resource authentication 'config' = if (hasRegistration) {
     name: 'authsettingsV2'
+    dependsOn: [noPasswordForScm]
     properties: {
       platform: { enabled: true, runtimeVersion: '~1' }
       globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' }

@@ -6,9 +6,8 @@ param componentName string
 param location string
 param tags object
 
-@minValue(30)
-@maxValue(730)
-param retentionDays int
+@description('Days that the workspace keeps the log. A workspace-based component has no retention of its own.')
+param retentionDays 30 | 60 | 90 | 120 | 180 | 270 | 365 | 550 | 730
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: workspaceName
@@ -31,7 +30,6 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     WorkspaceResourceId: workspace.id
     IngestionMode: 'LogAnalytics'
     DisableLocalAuth: true
-    RetentionInDays: retentionDays
   }
 }
 

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findBicep } from '../../local/build/bicep.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -34,13 +34,27 @@ export interface Bench {
   /** Where Graph's types came from; undefined: the Entra part can't be checked here. */
   readonly graphTypes: 'beside the project' | 'registry' | undefined;
   bicep(...args: readonly string[]): Run;
-  /** Evaluates a parameter file's deployment, without Azure; without a resource group: into the subscription. */
-  predict(parameterFile: string, resourceGroup?: string): Prediction;
+  /**
+   * Evaluates a parameter file's deployment, without Azure. Without a resource group: into the subscription. `edit`
+   * changes the file's text first, in the copy; by default its examples are filled in.
+   */
+  predict(parameterFile: string, resourceGroup?: string, edit?: Edit): Prediction;
   /** Every .bicep and .bicepparam file, relative to the folder. */
   files(): readonly string[];
   remove(): void;
 }
 
+export type Edit = (text: string) => string;
+
+/** What somebody would make of a parameter file: its examples (the indented comments), and ids where it has none. */
+export const withExamples: Edit = (text) =>
+  text
+    .replaceAll(/^( +)\/\/ /gm, '$1')
+    .replace("param senderPrincipalId = ''", `param senderPrincipalId = '${senderId}'`)
+    .replace("param consumerPrincipalId = ''", `param consumerPrincipalId = '${consumerId}'`);
+
+export const senderId = '11111111-1111-4111-8111-111111111111';
+export const consumerId = '22222222-2222-4222-8222-222222222222';
 export const subscriptionId = 'aaaaaaaa-0000-4000-8000-000000000001';
 export const tenantId = 'bbbbbbbb-0000-4000-8000-000000000002';
 
@@ -58,7 +72,8 @@ export function layOut(): Bench {
     folder,
     graphTypes: placeGraphTypes(folder, bicep),
     bicep,
-    predict: (parameterFile, resourceGroup) => predict(folder, bicep, parameterFile, resourceGroup),
+    predict: (parameterFile, resourceGroup, edit = withExamples) =>
+      predict(folder, bicep, parameterFile, resourceGroup, edit),
     files: () =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .filter((name) => /\.bicep(param)?$/.test(name))
@@ -107,14 +122,19 @@ function predict(
   bicep: Bench['bicep'],
   parameterFile: string,
   resourceGroup: string | undefined,
+  edit: Edit,
 ): Prediction {
+  const given = join(folder, parameterFile);
+  const edited = join(dirname(given), 'predicted.bicepparam');
+  writeFileSync(edited, edit(readFileSync(given, 'utf8')));
   const run = bicep(
-    ...['snapshot', parameterFile, '--mode', 'overwrite', '--subscription-id', subscriptionId],
+    ...['snapshot', edited, '--mode', 'overwrite', '--subscription-id', subscriptionId],
     ...['--location', 'northeurope', '--tenant-id', tenantId],
     ...(resourceGroup === undefined ? [] : ['--resource-group', resourceGroup]),
   );
+  rmSync(edited);
   if (run.status !== 0) throw new Error(`bicep snapshot ${parameterFile}: ${run.stdout}${run.stderr}`);
-  const path = join(folder, parameterFile.replace(/\.bicepparam$/, '.snapshot.json'));
+  const path = edited.replace(/\.bicepparam$/, '.snapshot.json');
   const text = readFileSync(path, 'utf8');
   rmSync(path);
   const snapshot: unknown = JSON.parse(text);

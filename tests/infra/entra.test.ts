@@ -1,6 +1,6 @@
 // The Entra part of the deployment. Needs Graph's types, from beside the project or from the registry.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
-import { at, every, layOut, list, only, tenantId, detail, type Prediction } from './bench.ts';
+import { at, every, layOut, list, only, tenantId, detail, type Prediction, withExamples } from './bench.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -11,6 +11,7 @@ afterAll(() => {
 });
 
 const graph = 'Microsoft.Graph';
+const administrator = '33333333-3333-4333-8333-333333333333';
 const { graphTypes } = bench;
 const known = graphTypes !== undefined;
 const title = known
@@ -19,7 +20,12 @@ const title = known
 
 (known ? describe : describe.skip)(title, () => {
   const dev = bench.predict('dev.bicepparam', 'rg-mail-dev');
-  const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+  const consenting = (text: string): string =>
+    `${withExamples(text).replace('grantAdminConsent = false', 'grantAdminConsent = true')}
+param adminPrincipalIds = ['${administrator}']
+param esmRedirectUris = ['https://esm.contoso.example/oauth/callback']
+`;
+  const prod = bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
   const registration = (prediction: Prediction): unknown =>
     at(only(prediction, `${graph}/applications@v1.0`), 'properties');
   const hostName = (prediction: Prediction): string =>
@@ -158,7 +164,7 @@ const title = known
         .map((one) => at(one, 'properties'))
         .filter((one) => detail(one, 'resourceId') === "[reference('enterpriseApp').id]")
         .map((one) => detail(one, 'principalId'));
-    expect(given(prod)).toEqual(['33333333-3333-4333-8333-333333333333']);
+    expect(given(prod)).toEqual([administrator]);
     expect(given(dev)).toEqual(['[deployer().objectId]']);
     expect(at(registration(prod), 'appRoles', 0, 'id')).toMatch(/^[0-9a-f-]{36}$/);
   });

@@ -1,22 +1,26 @@
 // What the deployment of each parameter file will be, evaluated without Azure (bicep snapshot), against what the
 // app, its host and the security catalogue expect of it.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { mailboxSettings, settingsTable } from '../../shared/config/settingsTable.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import { flexComplaints } from './flexSite.ts';
 import {
   appSettings,
   at,
+  consumerId as consumer,
   every,
   layOut,
   list,
   only,
   record,
+  senderId as sender,
   subscriptionId,
   tenantId,
   detail,
+  withExamples,
   type Prediction,
 } from './bench.ts';
 
@@ -35,9 +39,6 @@ const deployments = [
   ['prod', prod],
   ['azd', azd],
 ] as const;
-
-const sender = '11111111-1111-4111-8111-111111111111';
-const consumer = '22222222-2222-4222-8222-222222222222';
 
 const lastParts = (prediction: Prediction, type: string): readonly string[] =>
   prediction.resources.filter((one) => one.type === type).map((one) => one.name.split('/').at(-1) ?? '');
@@ -112,11 +113,92 @@ describe.each(deployments)('%s: the vault', (_name, prediction) => {
   });
 });
 
-test('purge protection is on in prod; in dev it is off by absence, since the service refuses "false"', () => {
+test('purge protection is on when asked for; otherwise absent, since the service refuses "false"', () => {
   const protection = (prediction: Prediction): unknown =>
-    record(at(only(prediction, 'Microsoft.KeyVault/vaults'), 'properties'));
-  expect(protection(prod)).toHaveProperty('enablePurgeProtection', true);
-  expect(record(protection(dev))['enablePurgeProtection'] ?? undefined).toBeUndefined();
+    at(only(prediction, 'Microsoft.KeyVault/vaults'), 'properties', 'enablePurgeProtection') ?? undefined;
+  const on = bench.predict('prod.bicepparam', 'rg-x', (text) =>
+    withExamples(text).replace('purgeProtection = false', 'purgeProtection = true'),
+  );
+  expect(protection(on)).toBe(true);
+  expect(protection(prod)).toBeUndefined();
+  expect(protection(dev)).toBeUndefined();
+});
+
+describe('parameters that can’t hurt', () => {
+  test.each(['dev.bicepparam', 'prod.bicepparam'])('%s as it is holds no mailbox, and says so', (file) => {
+    expect(() => bench.predict(file, 'rg-x', (text) => text)).toThrow('The parameter "mailboxes" is empty');
+  });
+
+  test.each(['dev.bicepparam', 'prod.bicepparam', 'azd/main.bicepparam'])(
+    '%s names no id, address or redirect outside its comments',
+    (file) => {
+      const text = readFileSync(join(bench.folder, file), 'utf8').replaceAll(/\/\/.*$/gm, '');
+      expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-|@|\.example|https?:\/\//);
+    },
+  );
+
+  test.each(['Mail_Prod.x', 'Mail', '1mail', 'mail-', 'mail prod'])('the name %s is refused', (name) => {
+    const edit = (text: string): string => withExamples(text).replace("'mail-dev'", `'${name}'`);
+    expect(() => bench.predict('dev.bicepparam', 'rg-x', edit)).toThrow(`The parameter "name" is "${name}"`);
+  });
+
+  test('a retention that the workspace does not know does not compile', () => {
+    const edit = (text: string): string => text.replace('logRetentionDays = 90', 'logRetentionDays = 45');
+    expect(() => bench.predict('prod.bicepparam', 'rg-x', edit)).toThrow(/45/);
+  });
+
+  test('the component has no retention of its own', () => {
+    expect(at(only(prod, 'Microsoft.Insights/components'), 'properties', 'RetentionInDays')).toBeUndefined();
+    expect(at(only(prod, 'Microsoft.OperationalInsights/workspaces'), 'properties', 'retentionInDays')).toBe(
+      90,
+    );
+  });
+
+  test('alerts are off when asked, and all at once', () => {
+    const quiet = bench.predict(
+      'dev.bicepparam',
+      'rg-x',
+      (text) => `${withExamples(text)}\nparam alertsEnabled = false\n`,
+    );
+    const rules = every(quiet, 'Microsoft.Insights/scheduledQueryRules');
+    expect(rules.length).toBeGreaterThanOrEqual(8);
+    expect(new Set(rules.map((rule) => at(rule, 'properties', 'enabled')))).toEqual(new Set([false]));
+  });
+});
+
+describe('without Entra', () => {
+  const given = (more: string) => (text: string) =>
+    `${withExamples(text)}\nparam deployEntra = false\n${more}`;
+  const first = bench.predict('prod.bicepparam', 'rg-mail-prod', given(''));
+  const clientId = '44444444-4444-4444-8444-444444444444';
+  const second = bench.predict(
+    'prod.bicepparam',
+    'rg-mail-prod',
+    given(`param existingClientId = '${clientId}'\n`),
+  );
+
+  test('the first pass has no sign-in and no client id, rather than empty ones', () => {
+    expect(every(first, 'Microsoft.Web/sites/config')).toEqual([]);
+    expect(appSettings(first).has('OAUTH_CLIENT_ID')).toBe(false);
+  });
+
+  test('the second has both, and differs in nothing else', () => {
+    expect(appSettings(second).get('OAUTH_CLIENT_ID')).toBe(clientId);
+    const provider = ['properties', 'identityProviders', 'azureActiveDirectory'];
+    const signIn = at(only(second, 'Microsoft.Web/sites/config'), ...provider);
+    expect(at(signIn, 'registration', 'clientId')).toBe(clientId);
+    expect(at(signIn, 'validation', 'allowedAudiences')).toContain(clientId);
+    const ids = (prediction: Prediction): readonly string[] => prediction.resources.map(({ id }) => id);
+    expect(ids(second).filter((id) => !ids(first).includes(id))).toEqual([
+      expect.stringMatching(/authsettingsV2/),
+    ]);
+  });
+
+  test('neither touches Entra', () => {
+    expect(
+      [...first.resources, ...second.resources].filter(({ type }) => type.startsWith('Microsoft.Graph')),
+    ).toEqual([]);
+  });
 });
 
 describe.each(deployments)('%s: the log', (_name, prediction) => {
@@ -150,13 +232,16 @@ describe.each(deployments)('%s: the app', (_name, prediction) => {
     expect(at(app, 'properties', 'functionAppConfig', 'scaleAndConcurrency', 'instanceMemoryMB')).toBe(2048);
   });
 
-  test('answers over TLS 1.2 or better, and nothing over FTP', () => {
+  test('answers over TLS 1.2 or better', () => {
     expect(at(app, 'properties', 'httpsOnly')).toBe(true);
     expect(at(app, 'properties', 'siteConfig')).toMatchObject({
       minTlsVersion: '1.2',
       scmMinTlsVersion: '1.2',
-      ftpsState: 'Disabled',
     });
+  });
+
+  test('carries nothing that Flex Consumption refuses', () => {
+    expect(flexComplaints(prediction)).toEqual([]);
   });
 
   test('is published without a password', () => {
