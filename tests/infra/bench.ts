@@ -5,6 +5,8 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findBicep } from '../../local/build/bicep.ts';
+import { Compiler } from './compiler.ts';
+import { at, detail, list, optional, record } from './json.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -38,7 +40,9 @@ export interface Bench {
    * Evaluates a parameter file's deployment, without Azure. Without a resource group: into the subscription. `edit`
    * changes the file's text first, in the copy; by default its examples are filled in.
    */
-  predict(parameterFile: string, resourceGroup?: string, edit?: Edit): Prediction;
+  predict(parameterFile: string, resourceGroup?: string, edit?: Edit): Promise<Prediction>;
+  /** The template that a file compiles to. */
+  compile(file: string): Promise<unknown>;
   /** Every .bicep and .bicepparam file, relative to the folder. */
   files(): readonly string[];
   remove(): void;
@@ -68,18 +72,26 @@ export function layOut(): Bench {
   cpSync(join(root, 'infra'), folder, { recursive: true });
   const bicep = (...args: readonly string[]): Run =>
     spawnSync(program, args, { cwd: folder, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  let started: Compiler | undefined;
+  const compiler = (): Compiler => (started ??= new Compiler(program, folder));
   return {
     folder,
     graphTypes: placeGraphTypes(folder, bicep),
     bicep,
     predict: (parameterFile, resourceGroup, edit = withExamples) =>
-      predict(folder, bicep, parameterFile, resourceGroup, edit),
+      predict({ folder, compiler: compiler(), parameterFile, resourceGroup, edit }),
+    compile: async (file) => {
+      const answer = await compiler().ask('bicep/compile', { path: join(folder, file) });
+      if (at(answer, 'success') !== true) throw new Error(complaintsOf(answer));
+      return JSON.parse(detail(answer, 'contents'));
+    },
     files: () =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .filter((name) => /\.bicep(param)?$/.test(name))
         .map((name) => name.replaceAll('\\', '/'))
         .sort(),
     remove: () => {
+      started?.end();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -117,68 +129,45 @@ function withoutGraph(source: string): string {
   return ['#disable-diagnostics no-unused-params', ...kept, ...outputs, ''].join('\n');
 }
 
-function predict(
-  folder: string,
-  bicep: Bench['bicep'],
-  parameterFile: string,
-  resourceGroup: string | undefined,
-  edit: Edit,
-): Prediction {
+interface PredictionOptions {
+  readonly folder: string;
+  readonly compiler: Compiler;
+  readonly parameterFile: string;
+  readonly resourceGroup: string | undefined;
+  readonly edit: Edit;
+}
+
+let lastFile = 0;
+
+async function predict(options: PredictionOptions): Promise<Prediction> {
+  const { folder, compiler, parameterFile, resourceGroup, edit } = options;
   const given = join(folder, parameterFile);
-  const edited = join(dirname(given), 'predicted.bicepparam');
-  writeFileSync(edited, edit(readFileSync(given, 'utf8')));
-  const run = bicep(
-    ...['snapshot', edited, '--mode', 'overwrite', '--subscription-id', subscriptionId],
-    ...['--location', 'northeurope', '--tenant-id', tenantId],
-    ...(resourceGroup === undefined ? [] : ['--resource-group', resourceGroup]),
-  );
-  rmSync(edited);
-  if (run.status !== 0) throw new Error(`bicep snapshot ${parameterFile}: ${run.stdout}${run.stderr}`);
-  const path = edited.replace(/\.bicepparam$/, '.snapshot.json');
-  const text = readFileSync(path, 'utf8');
-  rmSync(path);
-  const snapshot: unknown = JSON.parse(text);
-  const resources = list(snapshot, 'predictedResources').map((resource) => ({
-    type: detail(resource, 'type'),
-    name: optional(resource, 'name'),
-    id: optional(resource, 'id'),
-    resource,
-  }));
-  return { resources, outputs: record(at(snapshot, 'outputs')), text };
-}
-
-/** What lies at a path in parsed JSON; undefined where the path ends early. */
-export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
-  let here = value;
-  for (const step of path) {
-    if (typeof here !== 'object' || here === null) return undefined;
-    here = record(here)[String(step)];
+  lastFile += 1;
+  const path = join(dirname(given), `predicted${String(lastFile)}.bicepparam`);
+  writeFileSync(path, edit(readFileSync(given, 'utf8')));
+  try {
+    // A snapshot of what does not compile is refused without a reason.
+    const compiled = await compiler.ask('bicep/compileParams', { path, parameterOverrides: {} });
+    if (at(compiled, 'success') !== true) throw new Error(complaintsOf(compiled));
+    const metadata = { subscriptionId, tenantId, resourceGroup, location: 'northeurope' };
+    const text = detail(await compiler.ask('bicep/getSnapshot', { path, metadata }), 'snapshot');
+    const snapshot: unknown = JSON.parse(text);
+    const resources = list(snapshot, 'predictedResources').map((resource) => ({
+      type: detail(resource, 'type'),
+      name: optional(resource, 'name'),
+      id: optional(resource, 'id'),
+      resource,
+    }));
+    return { resources, outputs: record(at(snapshot, 'outputs')), text };
+  } finally {
+    rmSync(path);
   }
-  return here;
 }
 
-export function list(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
-  const found = at(value, ...path);
-  if (!Array.isArray(found)) throw new Error(`no list at ${path.join('.')}`);
-  return found;
-}
-
-export function detail(value: unknown, ...path: readonly (string | number)[]): string {
-  const found = at(value, ...path);
-  if (typeof found !== 'string') throw new Error(`no text at ${path.join('.')}`);
-  return found;
-}
-
-/** Graph's resources have neither name nor id. */
-function optional(value: unknown, key: string): string {
-  const found = at(value, key);
-  return typeof found === 'string' ? found : '';
-}
-
-export function record(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(Object.entries(value));
-}
+const complaintsOf = (answer: unknown): string =>
+  list(answer, 'diagnostics')
+    .map((one) => `${String(at(one, 'code'))}: ${String(at(one, 'message'))}`)
+    .join('\n');
 
 /** The app's settings in a prediction, by name. */
 export function appSettings(prediction: Prediction): ReadonlyMap<string, string> {

@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { queueNames } from '../../shared/storage/names.ts';
-import { at, layOut, record, root } from './bench.ts';
+import { layOut, root } from './bench.ts';
+import { at, record } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -30,8 +31,7 @@ const commands = blocks.flatMap((block) =>
 );
 const everything = [...commands, ...workflow.split('\n').map((line) => line.trim())];
 
-const template = (file: string): unknown => JSON.parse(bench.bicep('build', file, '--stdout').stdout);
-const templates = { main: template('main.bicep'), entra: template('entra.bicep') };
+const templates = { main: await bench.compile('main.bicep'), entra: await bench.compile('entra.bicep') };
 const parametersOf = (which: keyof typeof templates): readonly string[] =>
   Object.keys(record(at(templates[which], 'parameters')));
 const outputsOf = (which: keyof typeof templates): readonly string[] =>

@@ -1,6 +1,7 @@
 // The Entra part of the deployment. Needs Graph's types, from beside the project or from the registry.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
-import { at, every, layOut, list, only, tenantId, detail, type Prediction, withExamples } from './bench.ts';
+import { every, layOut, only, tenantId, type Prediction, withExamples } from './bench.ts';
+import { at, detail, list } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -18,14 +19,15 @@ const title = known
   ? `the Entra part (Graph's types: ${graphTypes})`
   : 'the Entra part is NOT CHECKED here: no Graph types beside the project, and no registry';
 
-(known ? describe : describe.skip)(title, () => {
-  const dev = bench.predict('dev.bicepparam', 'rg-mail-dev');
-  const consenting = (text: string): string =>
-    `${withExamples(text).replace('grantAdminConsent = false', 'grantAdminConsent = true')}
+const dev = await bench.predict('dev.bicepparam', 'rg-mail-dev');
+const consenting = (text: string): string =>
+  `${withExamples(text).replace('grantAdminConsent = false', 'grantAdminConsent = true')}
 param adminPrincipalIds = ['${administrator}']
 param esmRedirectUris = ['https://esm.contoso.example/oauth/callback']
 `;
-  const prod = bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
+const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
+
+(known ? describe : describe.skip)(title, () => {
   const registration = (prediction: Prediction): unknown =>
     at(only(prediction, `${graph}/applications@v1.0`), 'properties');
   const hostName = (prediction: Prediction): string =>
@@ -66,18 +68,18 @@ param esmRedirectUris = ['https://esm.contoso.example/oauth/callback']
     );
   });
 
-  test('dev and prod in one tenant never write to the same registration', () => {
+  test('dev and prod in one tenant never write to the same registration', async () => {
     const names = [
       dev,
       prod,
-      bench.predict('dev.bicepparam', 'rg-elsewhere'),
-      bench.predict('prod.bicepparam', 'rg-elsewhere'),
+      await bench.predict('dev.bicepparam', 'rg-elsewhere'),
+      await bench.predict('prod.bicepparam', 'rg-elsewhere'),
     ].map((prediction) => detail(registration(prediction), 'uniqueName'));
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('a second deployment finds its registration again', () => {
-    expect(detail(registration(bench.predict('dev.bicepparam', 'rg-mail-dev')), 'uniqueName')).toBe(
+  test('a second deployment finds its registration again', async () => {
+    expect(detail(registration(await bench.predict('dev.bicepparam', 'rg-mail-dev')), 'uniqueName')).toBe(
       detail(registration(dev), 'uniqueName'),
     );
   });
@@ -104,19 +106,18 @@ param esmRedirectUris = ['https://esm.contoso.example/oauth/callback']
     ]);
   });
 
-  test('no consent where it is not: an administrator is sent to the address in the outputs', () => {
+  test('no consent where it is not: an administrator is sent to the address in the outputs', async () => {
     expect(every(dev, `${graph}/oauth2PermissionGrants@v1.0`)).toEqual([]);
     const permissions = every(dev, `${graph}/appRoleAssignedTo@v1.0`).map((one) => at(one, 'properties'));
     expect(permissions.map((one) => detail(one, 'resourceId'))).toEqual(["[reference('enterpriseApp').id]"]);
-    const { stdout } = bench.bicep('build', 'entra.bicep', '--stdout');
-    expect(detail(JSON.parse(stdout), 'outputs', 'adminConsentUrl', 'value')).toContain(
+    expect(detail(await bench.compile('entra.bicep'), 'outputs', 'adminConsentUrl', 'value')).toContain(
       '/adminconsent?client_id=',
     );
   });
 
-  test('every permission is looked up by its name, and one that is not there ends the deployment with a sentence', () => {
-    const { stdout } = bench.bicep('build', 'entra.bicep', '--stdout');
-    const template: unknown = JSON.parse(stdout);
+  test('every permission is looked up by its name, and one that is not there ends the deployment with a sentence', async () => {
+    const template = await bench.compile('entra.bicep');
+    const stdout = JSON.stringify(template);
     const permissions = Object.values(at(template, 'functions') ?? {}).map((one) => JSON.stringify(one));
     expect(permissions.join()).toMatch(
       /equals\(length\(filter\(.*\)\), 1\).*fail\(format\('\{0\} in this tenant has no permission/,

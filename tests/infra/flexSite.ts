@@ -2,7 +2,8 @@
 // site configuration property ... for Flex Consumption sites is invalid"), but not in every region yet: older stamps
 // ignore it, newer ones refuse it (Azure/terraform-azurerm-avm-res-web-site#360, microsoft/azure-pipelines-tasks#21032).
 // So a deployment that works in one region proves nothing, and this is a list of what is allowed.
-import { at, only, record, type Prediction } from './bench.ts';
+import { only, type Prediction } from './bench.ts';
+import { at, record } from './json.ts';
 
 /** Each with a public template or client that sends it to Flex Consumption sites. */
 const allowed = {

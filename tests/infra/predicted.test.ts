@@ -9,20 +9,17 @@ import { containerNames, queueNames, tableNames } from '../../shared/storage/nam
 import { flexComplaints } from './flexSite.ts';
 import {
   appSettings,
-  at,
   consumerId as consumer,
   every,
   layOut,
-  list,
   only,
-  record,
   senderId as sender,
   subscriptionId,
   tenantId,
-  detail,
   withExamples,
   type Prediction,
 } from './bench.ts';
+import { at, detail, list } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -31,9 +28,9 @@ const bench = layOut();
 afterAll(() => {
   bench.remove();
 });
-const dev = bench.predict('dev.bicepparam', 'rg-mail-dev');
-const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
-const azd = bench.predict('azd/main.bicepparam');
+const dev = await bench.predict('dev.bicepparam', 'rg-mail-dev');
+const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod');
+const azd = await bench.predict('azd/main.bicepparam');
 const deployments = [
   ['dev', dev],
   ['prod', prod],
@@ -113,10 +110,10 @@ describe.each(deployments)('%s: the vault', (_name, prediction) => {
   });
 });
 
-test('purge protection is on when asked for; otherwise absent, since the service refuses "false"', () => {
+test('purge protection is on when asked for; otherwise absent, since the service refuses "false"', async () => {
   const protection = (prediction: Prediction): unknown =>
     at(only(prediction, 'Microsoft.KeyVault/vaults'), 'properties', 'enablePurgeProtection') ?? undefined;
-  const on = bench.predict('prod.bicepparam', 'rg-x', (text) =>
+  const on = await bench.predict('prod.bicepparam', 'rg-x', (text) =>
     withExamples(text).replace('purgeProtection = false', 'purgeProtection = true'),
   );
   expect(protection(on)).toBe(true);
@@ -125,9 +122,14 @@ test('purge protection is on when asked for; otherwise absent, since the service
 });
 
 describe('parameters that can’t hurt', () => {
-  test.each(['dev.bicepparam', 'prod.bicepparam'])('%s as it is holds no mailbox, and says so', (file) => {
-    expect(() => bench.predict(file, 'rg-x', (text) => text)).toThrow('The parameter "mailboxes" is empty');
-  });
+  test.each(['dev.bicepparam', 'prod.bicepparam'])(
+    '%s as it is holds no mailbox, and says so',
+    async (file) => {
+      await expect(bench.predict(file, 'rg-x', (text) => text)).rejects.toThrow(
+        'The parameter "mailboxes" is empty',
+      );
+    },
+  );
 
   test.each(['dev.bicepparam', 'prod.bicepparam', 'azd/main.bicepparam'])(
     '%s names no id, address or redirect outside its comments',
@@ -137,14 +139,19 @@ describe('parameters that can’t hurt', () => {
     },
   );
 
-  test.each(['Mail_Prod.x', 'Mail', '1mail', 'mail-', 'mail prod'])('the name %s is refused', (name) => {
-    const edit = (text: string): string => withExamples(text).replace("'mail-dev'", `'${name}'`);
-    expect(() => bench.predict('dev.bicepparam', 'rg-x', edit)).toThrow(`The parameter "name" is "${name}"`);
-  });
+  test.each(['Mail_Prod.x', 'Mail', '1mail', 'mail-', 'mail prod'])(
+    'the name %s is refused',
+    async (name) => {
+      const edit = (text: string): string => withExamples(text).replace("'mail-dev'", `'${name}'`);
+      await expect(bench.predict('dev.bicepparam', 'rg-x', edit)).rejects.toThrow(
+        `The parameter "name" is "${name}"`,
+      );
+    },
+  );
 
-  test('a retention that the workspace does not know does not compile', () => {
+  test('a retention that the workspace does not know does not compile', async () => {
     const edit = (text: string): string => text.replace('logRetentionDays = 90', 'logRetentionDays = 45');
-    expect(() => bench.predict('prod.bicepparam', 'rg-x', edit)).toThrow(/45/);
+    await expect(bench.predict('prod.bicepparam', 'rg-x', edit)).rejects.toThrow(/45/);
   });
 
   test('the component has no retention of its own', () => {
@@ -154,8 +161,8 @@ describe('parameters that can’t hurt', () => {
     );
   });
 
-  test('alerts are off when asked, and all at once', () => {
-    const quiet = bench.predict(
+  test('alerts are off when asked, and all at once', async () => {
+    const quiet = await bench.predict(
       'dev.bicepparam',
       'rg-x',
       (text) => `${withExamples(text)}\nparam alertsEnabled = false\n`,
@@ -166,17 +173,16 @@ describe('parameters that can’t hurt', () => {
   });
 });
 
-describe('without Entra', () => {
-  const given = (more: string) => (text: string) =>
-    `${withExamples(text)}\nparam deployEntra = false\n${more}`;
-  const first = bench.predict('prod.bicepparam', 'rg-mail-prod', given(''));
-  const clientId = '44444444-4444-4444-8444-444444444444';
-  const second = bench.predict(
-    'prod.bicepparam',
-    'rg-mail-prod',
-    given(`param existingClientId = '${clientId}'\n`),
-  );
+const given = (more: string) => (text: string) => `${withExamples(text)}\nparam deployEntra = false\n${more}`;
+const first = await bench.predict('prod.bicepparam', 'rg-mail-prod', given(''));
+const clientId = '44444444-4444-4444-8444-444444444444';
+const second = await bench.predict(
+  'prod.bicepparam',
+  'rg-mail-prod',
+  given(`param existingClientId = '${clientId}'\n`),
+);
 
+describe('without Entra', () => {
   test('the first pass has no sign-in and no client id, rather than empty ones', () => {
     expect(every(first, 'Microsoft.Web/sites/config')).toEqual([]);
     expect(appSettings(first).has('OAUTH_CLIENT_ID')).toBe(false);
@@ -424,7 +430,7 @@ test('a mailbox comes out as it was written, and as the app reads it', () => {
   ]);
 });
 
-test('a hundred mailboxes are spread over the settings that the app continues with', () => {
+test('a hundred mailboxes are spread over the settings that the app continues with', async () => {
   const path = join(bench.folder, 'many.bicepparam');
   const mailboxes = Array.from(
     { length: 100 },
@@ -434,7 +440,7 @@ test('a hundred mailboxes are spread over the settings that the app continues wi
     path,
     `using 'main.bicep'\n\nparam name = 'many'\nparam mailboxes = [\n${mailboxes.join('')}]\n`,
   );
-  const settings = appSettings(bench.predict('many.bicepparam', 'rg-many'));
+  const settings = appSettings(await bench.predict('many.bicepparam', 'rg-many'));
   rmSync(path);
   expect(mailboxSettings.map((name) => (settings.get(name) ?? '').length < 10_000)).toEqual([
     ...mailboxSettings.map(() => true),
@@ -446,7 +452,7 @@ test('a hundred mailboxes are spread over the settings that the app continues wi
 test.each([
   ['WEBSITE_AUTH_ENABLED', 'True'],
   ['OAUTH_CLIENT_SECRET', 'x'],
-])('the parameter "settings" can’t smuggle in %s', (name, value) => {
+])('the parameter "settings" can’t smuggle in %s', async (name, value) => {
   const path = join(bench.folder, 'smuggler.bicepparam');
   const mailbox = `{ address: 'desk@contoso.example', signIn: 'application' }`;
   writeFileSync(
@@ -454,7 +460,7 @@ test.each([
     `using 'main.bicep'\n\nparam name = 'smuggler'\nparam mailboxes = [${mailbox}]\nparam settings = { ${name}: '${value}' }\n`,
   );
   try {
-    expect(() => bench.predict('smuggler.bicepparam', 'rg-x')).toThrow(`must not hold ${name}`);
+    await expect(bench.predict('smuggler.bicepparam', 'rg-x')).rejects.toThrow(`must not hold ${name}`);
   } finally {
     rmSync(path);
   }
@@ -574,13 +580,13 @@ describe('two deployments never meet', () => {
     expect(sameNames(dev, prod)).toEqual([]);
   });
 
-  test('the same parameters in another resource group share no name', () => {
-    expect(sameNames(dev, bench.predict('dev.bicepparam', 'rg-elsewhere'))).toEqual([]);
+  test('the same parameters in another resource group share no name', async () => {
+    expect(sameNames(dev, await bench.predict('dev.bicepparam', 'rg-elsewhere'))).toEqual([]);
   });
 
-  test('the same parameters again are the same deployment', () => {
+  test('the same parameters again are the same deployment', async () => {
     const names = (prediction: Prediction): readonly string[] => prediction.resources.map((one) => one.name);
-    expect(names(bench.predict('dev.bicepparam', 'rg-mail-dev'))).toEqual(names(dev));
+    expect(names(await bench.predict('dev.bicepparam', 'rg-mail-dev'))).toEqual(names(dev));
   });
 
   test('all of it lies in the one resource group', () => {
@@ -621,13 +627,13 @@ describe.each(deployments)('%s: alerts', (_name, prediction) => {
   });
 });
 
-test('a deployment that fetches nothing has no alert on silence', () => {
+test('a deployment that fetches nothing has no alert on silence', async () => {
   const path = join(bench.folder, 'sender.bicepparam');
   const mailbox = `{ address: 'desk@contoso.example', signIn: 'application', receive: false }`;
   writeFileSync(path, `using 'main.bicep'\n\nparam name = 'sender'\nparam mailboxes = [${mailbox}]\n`);
   const names = (prediction: Prediction): readonly string[] =>
     lastParts(prediction, 'Microsoft.Insights/scheduledQueryRules').map((name) => name.replace(/^.*-/, ''));
-  const without = names(bench.predict('sender.bicepparam', 'rg-x'));
+  const without = names(await bench.predict('sender.bicepparam', 'rg-x'));
   rmSync(path);
   expect(names(dev)).toContain('fetchStopped');
   expect(without).toEqual(names(dev).filter((name) => name !== 'fetchStopped'));

@@ -5,7 +5,8 @@ import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { at, every, layOut, list, only, root, detail } from './bench.ts';
+import { every, layOut, only, root } from './bench.ts';
+import { at, detail, list } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
@@ -14,7 +15,7 @@ const bench = layOut();
 afterAll(() => {
   bench.remove();
 });
-const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod');
 const complaints = languageService();
 
 const alerts = every(prod, 'Microsoft.Insights/scheduledQueryRules').map(

@@ -8,13 +8,14 @@ import { parseSchedule } from '../../shared/config/ncrontab.ts';
 import type { Binding } from '../../local/functionsHost/coreModule.ts';
 import { loadOnly } from '../../local/functionsHost/functionsHost.ts';
 import { systemClock } from '../../shared/clock.ts';
-import { appSettings, at, layOut, list, only, root, detail } from './bench.ts';
+import { appSettings, layOut, only, root } from './bench.ts';
+import { at, detail, list } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
 jest.setTimeout(120_000);
 
 const bench = layOut();
-const prod = bench.predict('prod.bicepparam', 'rg-mail-prod');
+const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod');
 const settings = appSettings(prod);
 const folder = mkdtempSync(join(tmpdir(), 'package-'));
 let triggers: ReadonlyMap<string, Binding>;
