@@ -4,6 +4,7 @@ using 'main.bicep'
 
 param name = 'mail-dev'
 param tags = { environment: 'dev' }
+param network = 'public'
 
 param mailboxes = [
   // {

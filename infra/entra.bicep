@@ -31,8 +31,20 @@ param mailboxes mailbox[]
 @description('Grants the permissions for the whole tenant. Off: an administrator opens adminConsentUrl.')
 param grantAdminConsent bool
 
+@description('Gives the roles below. Off where Graph refuses a second deployment with "EntitlementGrant entry already exists"; what was given stays.')
+param assignRoles bool = true
+
 @description('Object ids of the users or groups that may use the administrator\'s page.')
 param adminPrincipalIds string[]
+
+@description('Object ids of the users or groups that may see states and counts.')
+param viewerPrincipalIds string[] = []
+
+@description('Object id of the service principal that submits mail; empty: nobody.')
+param senderPrincipalId string = ''
+
+@description('Object id of the service principal that takes events and notices; empty: nobody.')
+param consumerPrincipalId string = ''
 
 var exchangeOnlineAppId = '00000002-0000-0ff1-ce00-000000000000'
 var graphAppId = '00000003-0000-0000-c000-000000000000'
@@ -62,13 +74,76 @@ func permissionId(known object[], name string, resourceName string) string =>
 
 // ---- the registration ------------------------------------------------------------------------------------
 
-var administratorRoleId = guid(uniqueName, 'MailBridge.Administrator')
+// An enabled role or scope can be neither changed nor removed, so each has an id that never changes: made of the name
+// and a number, which goes up when the role does change.
+var roles = [
+  {
+    value: 'MailBridge.Administrator'
+    displayName: 'Mail bridge administrator'
+    description: 'Connects mailboxes, and sees and settles what became of messages.'
+    principalIds: adminPrincipalIds
+  }
+  {
+    value: 'MailBridge.Viewer'
+    displayName: 'Mail bridge viewer'
+    description: 'Sees states and counts, no message and no correspondent.'
+    principalIds: viewerPrincipalIds
+  }
+  {
+    value: 'MailBridge.Sender'
+    displayName: 'Mail bridge sender'
+    description: 'Submits mail.'
+    principalIds: empty(senderPrincipalId) ? [] : [senderPrincipalId]
+  }
+  {
+    value: 'MailBridge.Receiver'
+    displayName: 'Mail bridge receiver'
+    description: 'Takes events and notices.'
+    principalIds: empty(consumerPrincipalId) ? [] : [consumerPrincipalId]
+  }
+]
+var roleGeneration = 2
+func roleId(uniqueName string, value string, generation int) string => guid(uniqueName, value, string(generation))
+var scopeId = guid(uniqueName, 'MailBridge.Use')
+var assignments = flatten(map(
+  roles,
+  role =>
+    map(role.principalIds, principalId => {
+      principalId: principalId
+      roleId: roleId(uniqueName, role.value, roleGeneration)
+    })
+))
+
+// The same in every tenant: the Azure CLI, with whose login the commands ask for a token.
+var azureCliAppId = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
 
 resource registration 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: uniqueName
   displayName: displayName
   signInAudience: 'AzureADMyOrg'
-  api: { requestedAccessTokenVersion: 2 }
+  // What a caller asks a token for. Version 2 tokens carry the client id as audience whatever the caller asked for; and
+  // only a registration for them may have an address that is not made of the tenant or the client id.
+  identifierUris: ['api://${hostName}']
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: [
+      {
+        id: scopeId
+        value: 'MailBridge.Use'
+        type: 'User'
+        isEnabled: true
+        adminConsentDisplayName: 'Use the mail bridge'
+        adminConsentDescription: 'Uses the mail bridge as the person who is signed in, with that person\'s roles.'
+        userConsentDisplayName: 'Use the mail bridge'
+        userConsentDescription: 'Uses the mail bridge as you, with your roles.'
+      }
+    ]
+    preAuthorizedApplications: [{ appId: azureCliAppId, delegatedPermissionIds: [scopeId] }]
+  }
+  // Says of each token whether a person or an application has it.
+  optionalClaims: {
+    accessToken: [{ name: 'idtyp', essential: false, additionalProperties: ['include_user_token'] }]
+  }
   web: {
     // "web" and not "spa": a refresh token for a page in the browser would end after 24 hours.
     redirectUris: concat(
@@ -78,16 +153,14 @@ resource registration 'Microsoft.Graph/applications@v1.0' = {
     // The platform's sign-in asks for a code and an ID token at once.
     implicitGrantSettings: { enableIdTokenIssuance: true, enableAccessTokenIssuance: false }
   }
-  appRoles: [
-    {
-      id: administratorRoleId
-      value: 'MailBridge.Administrator'
-      displayName: 'Mail bridge administrator'
-      description: 'Connects mailboxes, and sees and settles what became of messages.'
-      allowedMemberTypes: ['User']
-      isEnabled: true
-    }
-  ]
+  appRoles: map(roles, role => {
+    id: roleId(uniqueName, role.value, roleGeneration)
+    value: role.value
+    displayName: role.displayName
+    description: role.description
+    allowedMemberTypes: ['User', 'Application']
+    isEnabled: true
+  })
   // Grants nothing; it is what the portal and the consent screen show.
   requiredResourceAccess: concat(
     empty(mailScopes) && empty(applicationPermissions)
@@ -157,15 +230,17 @@ resource signInGrant 'Microsoft.Graph/oauth2PermissionGrants@v1.0' = if (grantAd
   scope: join(signInScopes, ' ')
 }
 
-resource administrators 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
-  for principalId in adminPrincipalIds: {
-    principalId: principalId
+resource roleHolders 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for assignment in assignments: if (assignRoles) {
+    principalId: assignment.principalId
     resourceId: enterpriseApp.id
-    appRoleId: administratorRoleId
+    appRoleId: assignment.roleId
   }
 ]
 
 output clientId string = registration.appId
+@description('What a caller asks a token for: this, with /.default behind it.')
+output identifierUri string = 'api://${hostName}'
 @description('Object id of the enterprise application: the one that Exchange Online wants, not the registration\'s.')
 output enterpriseAppObjectId string = enterpriseApp.id
 output adminConsentUrl string = '${environment().authentication.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${registration.appId}'

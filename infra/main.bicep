@@ -6,7 +6,8 @@
 
 targetScope = 'resourceGroup'
 
-import { alwaysReady, mailbox } from 'modules/types.bicep'
+import { alwaysReady, budget, intake, mailbox } from 'modules/types.bicep'
+import { containerNames, packageContainerName, queueNames, tableNames } from 'modules/names.bicep'
 
 // ---- what to deploy --------------------------------------------------------------------------------------
 
@@ -24,6 +25,21 @@ param tags object = {}
 @maxLength(100)
 param mailboxes mailbox[]
 
+// ---- network ---------------------------------------------------------------------------------------------
+
+@description('public: store and vault answer on the internet, to those with a role. private: only through private endpoints in a network of this deployment. The app itself answers on the internet in both. No default: choosing is the first step of docs/deployment.md.')
+param network 'public' | 'private'
+
+@description('private only: addresses of the network, at least /24.')
+param addressPrefix string = '10.90.0.0/24'
+
+@description('private only: one fixed address for everything that the app sends, as Conditional Access by location needs it.')
+param fixedOutgoingAddress bool = false
+
+@description('Addresses (IPv4 ranges as 203.0.113.0/24) that may call the app; empty: every address. Publishing, and the availability test, always may.')
+@maxLength(200)
+param allowedAddresses string[] = []
+
 // ---- who -------------------------------------------------------------------------------------------------
 
 @description('Object id of the service principal that puts submissions on outbound-mail for ESM; empty: nobody.')
@@ -34,6 +50,9 @@ param consumerPrincipalId string = ''
 
 @description('Object ids of the users or groups that may use the administrator\'s page.')
 param adminPrincipalIds string[] = [deployer().objectId]
+
+@description('Object ids of the users or groups that may see states and counts, and nothing else.')
+param viewerPrincipalIds string[] = []
 
 @description('Who is told of alerts.')
 param alertEmails string[] = []
@@ -48,6 +67,9 @@ param existingClientId string = ''
 
 @description('Grants the permissions for the whole tenant (the deployer needs Cloud Application Administrator). Off: an administrator opens the output adminConsentUrl.')
 param grantAdminConsent bool = false
+
+@description('Gives the app\'s roles to the principals above. Off where Graph refuses a second deployment with "EntitlementGrant entry already exists"; what was given stays.')
+param assignRoles bool = true
 
 @description('ESM\'s own redirect addresses, where ESM signs in with this registration too.')
 param esmRedirectUris string[] = []
@@ -65,7 +87,22 @@ param maximumInstanceCount int = 40
 @description('Instances kept warm.')
 param alwaysReadyInstances alwaysReady = { http: 0, sendMail: 0 }
 
-param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GZRS' = 'Standard_LRS'
+@description('Spreads instances over zones. The platform then keeps two instances of each function group ready, and bills them (docs/cost.md); needs a storageSku with ZRS.')
+param zoneRedundant bool = false
+
+@description('LRS survives the loss of a disk, ZRS that of a zone; GRS and GZRS also keep a copy in another region, some minutes old, which Microsoft or you may fail over to.')
+param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' = 'Standard_LRS'
+
+@description('Days for which a deleted blob can be restored; 0: none. Erased mail is gone after that many days.')
+@minValue(0)
+@maxValue(7)
+param softDeleteDays int = 7
+
+@description('Refuses to delete the mail\'s storage account and the vault until the lock "keep" is removed. The deployer then is Owner, or User Access Administrator besides.')
+param deleteLock bool = false
+
+@description('What is noted of reads, writes and deletions in the mail\'s store. all: queues and tables too, several gigabytes a month.')
+param storeAudit 'none' | 'blobs' | 'all' = 'blobs'
 
 @description('Name of the key vault, unique in the world.')
 @minLength(3)
@@ -81,8 +118,23 @@ param recoverVault bool = false
 @description('Days that the log is kept.')
 param logRetentionDays 30 | 60 | 90 | 120 | 180 | 270 | 365 | 550 | 730 = 30
 
+@description('Gigabytes of log a day after which Azure drops the rest of the day; 0: none. A cap blinds the alerts, since they look at lines of the log.')
+@minValue(0)
+param logDailyCapGigabytes int = 0
+
+@description('A budget that warns; null: none.')
+param monthlyBudget budget?
+
+@description('Asks /api/health every five minutes from five places, and alerts where three get no answer.')
+param availabilityTest bool = false
+
 @description('Off for the deployment before the first publication: without the code, rules that wait for a sign of life fire.')
 param alertsEnabled bool = true
+
+// ---- SMTP intake -----------------------------------------------------------------------------------------
+
+@description('Hosts the SMTP intake in Container Apps, for an ESM in the cloud; null: not.')
+param smtpIntake intake?
 
 // ---- settings of the app ---------------------------------------------------------------------------------
 
@@ -103,6 +155,15 @@ var checkedName = nameFits
 var checkedMailboxes = empty(mailboxes)
   ? fail('The parameter "mailboxes" is empty: write the mailboxes that the bridge serves into the parameter file.')
   : mailboxes
+var isPrivate = network == 'private'
+var checkedOutgoing = fixedOutgoingAddress && !isPrivate
+  ? fail('The parameter "fixedOutgoingAddress" needs network = \'private\': without a network of its own the app leaves from Azure\'s shared addresses.')
+  : fixedOutgoingAddress
+var checkedZones = zoneRedundant && !contains(storageSku, 'ZRS')
+  ? fail('The parameter "zoneRedundant" needs storageSku Standard_ZRS or Standard_GZRS: the app can\'t outlive the zone that its store is in.')
+  : zoneRedundant
+// The host's account holds nothing that another region would need: a package can be published again.
+var hostSku = contains(storageSku, 'ZRS') ? 'Standard_ZRS' : 'Standard_LRS'
 var hasRegistration = deployEntra || !empty(existingClientId)
 
 var token = uniqueString(resourceGroup().id, name)
@@ -110,6 +171,7 @@ var appName = 'func-${checkedName}-${token}'
 // The platform's own name for the app; computed, or the app and its registration would wait for each other.
 var hostName = '${appName}.azurewebsites.net'
 var storageName = 'st${token}'
+var hostStorageName = 'sth${token}'
 var workspaceName = 'log-${name}-${token}'
 var componentName = 'appi-${name}-${token}'
 var workspaceId = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
@@ -119,8 +181,41 @@ module identity 'modules/identity.bicep' = {
   params: { name: 'id-${name}-${token}', location: location, tags: tags }
 }
 
+module alertsIdentity 'modules/identity.bicep' = {
+  params: { name: 'id-alerts-${name}-${token}', location: location, tags: tags }
+}
+
 module storage 'modules/storage.bicep' = {
-  params: { name: storageName, location: location, tags: tags, sku: storageSku }
+  params: {
+    name: storageName
+    location: location
+    tags: tags
+    sku: storageSku
+    containers: map(items(containerNames), one => one.value)
+    queues: map(items(queueNames), one => one.value)
+    tables: map(items(tableNames), one => one.value)
+    isPrivate: isPrivate
+    softDeleteDays: softDeleteDays
+    deleteLock: deleteLock
+    audit: storeAudit == 'all' ? 'all' : 'blobs'
+    workspaceId: storeAudit == 'none' ? '' : workspaceId
+  }
+  dependsOn: [monitoring]
+}
+
+module hostStorage 'modules/storage.bicep' = {
+  params: {
+    name: hostStorageName
+    location: location
+    tags: tags
+    sku: hostSku
+    containers: [packageContainerName]
+    queues: []
+    tables: []
+    isPrivate: isPrivate
+    softDeleteDays: softDeleteDays
+    deleteLock: false
+  }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
@@ -130,6 +225,7 @@ module monitoring 'modules/monitoring.bicep' = {
     location: location
     tags: tags
     retentionDays: logRetentionDays
+    dailyCapGigabytes: logDailyCapGigabytes
   }
 }
 
@@ -141,20 +237,48 @@ module vault 'modules/vault.bicep' = {
     workspaceId: workspaceId
     purgeProtection: purgeProtection
     recover: recoverVault
+    isPrivate: isPrivate
+    deleteLock: deleteLock
   }
   dependsOn: [monitoring]
+}
+
+module privateNetwork 'modules/network.bicep' = if (isPrivate) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    addressPrefix: addressPrefix
+    fixedOutgoingAddress: checkedOutgoing
+  }
+}
+
+module endpoints 'modules/endpoints.bicep' = if (isPrivate) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    networkId: privateNetwork.?outputs.networkId ?? ''
+    subnetId: privateNetwork.?outputs.endpointsSubnetId ?? ''
+    mailStorageId: storage.outputs.id
+    hostStorageId: hostStorage.outputs.id
+    vaultId: vault.outputs.id
+  }
 }
 
 module roles 'modules/roles.bicep' = {
   params: {
     storageName: storageName
+    hostStorageName: hostStorageName
     vaultName: vaultName
     componentName: componentName
+    workspaceName: workspaceName
     appPrincipalId: identity.outputs.principalId
+    alertsPrincipalId: alertsIdentity.outputs.principalId
     senderPrincipalId: senderPrincipalId
     consumerPrincipalId: consumerPrincipalId
   }
-  dependsOn: [storage, vault, monitoring]
+  dependsOn: [storage, hostStorage, vault, monitoring]
 }
 
 module entra 'entra.bicep' = if (deployEntra) {
@@ -166,7 +290,11 @@ module entra 'entra.bicep' = if (deployEntra) {
     identityPrincipalId: identity.outputs.principalId
     mailboxes: mailboxes
     grantAdminConsent: grantAdminConsent
+    assignRoles: assignRoles
     adminPrincipalIds: adminPrincipalIds
+    viewerPrincipalIds: viewerPrincipalIds
+    senderPrincipalId: senderPrincipalId
+    consumerPrincipalId: consumerPrincipalId
   }
 }
 
@@ -181,6 +309,8 @@ module app 'modules/app.bicep' = {
     blobEndpoint: storage.outputs.blobEndpoint
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
+    hostBlobEndpoint: hostStorage.outputs.blobEndpoint
+    hostTableEndpoint: hostStorage.outputs.tableEndpoint
     vaultUri: vault.outputs.uri
     insightsConnectionString: monitoring.outputs.connectionString
     hasRegistration: hasRegistration
@@ -190,8 +320,13 @@ module app 'modules/app.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
+    zoneRedundant: checkedZones
+    subnetId: privateNetwork.?outputs.appSubnetId ?? ''
+    allowedAddresses: allowedAddresses
+    allowedSubnetId: intakeHost.?outputs.subnetId ?? ''
   }
-  dependsOn: [roles]
+  // Its first start already needs its roles, and in the private form the way to the store.
+  dependsOn: [roles, endpoints]
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -200,9 +335,47 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: tags
     workspaceId: workspaceId
+    identityId: alertsIdentity.outputs.id
     receives: !empty(filter(mailboxes, one => one.?receive ?? true))
     enabled: alertsEnabled
     alertEmails: alertEmails
+  }
+  dependsOn: [monitoring, roles]
+}
+
+module availability 'modules/availability.bicep' = if (availabilityTest) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    componentId: componentId
+    hostName: hostName
+    actionGroupId: alerts.outputs.actionGroupId
+    enabled: alertsEnabled
+  }
+  dependsOn: [monitoring]
+}
+
+module spending 'modules/budget.bicep' = if (monthlyBudget != null) {
+  params: {
+    name: 'budget-${name}'
+    amount: monthlyBudget!.amount
+    startDate: monthlyBudget!.startDate
+    alertEmails: alertEmails
+    actionGroupId: alerts.outputs.actionGroupId
+  }
+}
+
+module intakeHost 'modules/intake.bicep' = if (smtpIntake != null) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    given: smtpIntake!
+    bridgeHostName: hostName
+    workspaceId: workspaceId
+    token: token
+    shareSku: contains(storageSku, 'ZRS') ? 'Premium_ZRS' : 'Premium_LRS'
   }
   dependsOn: [monitoring]
 }
@@ -221,8 +394,11 @@ module workbook 'modules/workbook.bicep' = {
 output appName string = appName
 output connectUrl string = 'https://${hostName}/api/oauth/connect'
 output storageName string = storageName
+output hostStorageName string = hostStorageName
 output vaultName string = vaultName
 output clientId string = entra.?outputs.clientId ?? existingClientId
+@description('What a caller asks a token for, with /.default behind it.')
+output identifierUri string = entra.?outputs.identifierUri ?? ''
 output enterpriseAppObjectId string = entra.?outputs.enterpriseAppObjectId ?? ''
 output adminConsentUrl string = entra.?outputs.adminConsentUrl ?? ''
 @description('For grantMailboxAccess.ps1: the mailboxes that sign in by application.')
@@ -230,3 +406,9 @@ output applicationMailboxes string = join(
   map(filter(mailboxes, one => one.signIn == 'application'), one => one.address),
   ','
 )
+@description('private with fixedOutgoingAddress: the address that the app sends from.')
+output outgoingAddress string = privateNetwork.?outputs.outgoingAddress ?? ''
+@description('With smtpIntake: where its DNS record points to, the vault for its three secrets, and its identity.')
+output intakeAddress string = intakeHost.?outputs.address ?? ''
+output intakeVaultName string = intakeHost.?outputs.vaultName ?? ''
+output intakePrincipalId string = intakeHost.?outputs.identityPrincipalId ?? ''

@@ -14,6 +14,9 @@ param location string
 
 param mailboxes mailbox[]
 
+@description('As in ../main.bicep.')
+param network 'public' | 'private'
+
 param grantAdminConsent bool
 
 param alertEmails string[]
@@ -35,6 +38,7 @@ module bridge '../main.bicep' = {
     name: environmentName
     location: location
     tags: tags
+    network: network
     mailboxes: mailboxes
     grantAdminConsent: grantAdminConsent
     alertEmails: alertEmails

@@ -6,6 +6,8 @@ param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'mail-azd')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'northeurope')
 param grantAdminConsent = bool(readEnvironmentVariable('GRANT_ADMIN_CONSENT', 'false'))
 param adminPrincipalIds = filter([readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')], id => !empty(id))
+// public or private: docs/deployment.md, step 1.
+param network = 'public'
 param alertEmails = [
   // 'servicedesk-admins@contoso.example'
 ]

@@ -10,6 +10,9 @@ param location string
 param tags object
 param workspaceId string
 
+@description('The identity that the queries run under. Without one a rule has the rights of whoever edited it last.')
+param identityId string
+
 @description('Whether any mailbox is fetched: without one, silence is no news.')
 param receives bool
 
@@ -21,6 +24,7 @@ param alertEmails string[]
 
 var events = loadJsonContent('../events.json')
 
+// Severities: 1 mail is stopped and somebody is woken; 2 a person must act, today; 3 it is good to know.
 var rules = [
   {
     id: 'fetchStopped'
@@ -81,7 +85,7 @@ var rules = [
   {
     id: 'dayQuota'
     title: 'More than 80 % of a day\'s recipients are used'
-    severity: 2
+    severity: 3
     by: 'account'
     over: 'PT15M'
     query: loadTextContent('../queries/alerts/dayQuota.kql')
@@ -117,6 +121,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     location: location
     tags: tags
     kind: 'LogAlert'
+    identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
     properties: {
       displayName: '${name}: ${rule.title}'
       description: '${rule.title}. What to do: docs/runbook.md, entry "${rule.id}".'
@@ -145,3 +150,5 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     }
   }
 ]
+
+output actionGroupId string = told.id

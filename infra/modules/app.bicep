@@ -11,9 +11,15 @@ param tags object
 
 param identityId string
 param identityClientId string
+
+@description('Endpoints of the mail\'s account.')
 param blobEndpoint string
 param queueEndpoint string
 param tableEndpoint string
+
+@description('Endpoints of the host\'s account.')
+param hostBlobEndpoint string
+param hostTableEndpoint string
 param vaultUri string
 param insightsConnectionString string
 
@@ -36,28 +42,36 @@ param maximumInstanceCount int
 
 param alwaysReadyInstances alwaysReady
 
+@description('Whether instances are spread over zones. The platform then keeps two of each function group ready, and bills them.')
+param zoneRedundant bool
+
+@description('Subnet that the app sends from; empty in the public form.')
+param subnetId string
+
+@description('Addresses (IPv4 ranges as 203.0.113.0/24) that may call the app; empty: every address. Publishing is not concerned.')
+param allowedAddresses string[]
+
+@description('Subnet of the SMTP intake that may call the app besides the allowed addresses; empty: none.')
+param allowedSubnetId string
+
 var authority = '${environment().authentication.loginEndpoint}${tenant().tenantId}'
 
 // The delegated scopes that its mailboxes need, in ESM's own form: separated by commas.
 var scopeResource = 'https://outlook.office.com'
 var scopes = '${scopeResource}/IMAP.AccessAsUser.All,${scopeResource}/SMTP.Send'
 
-// AzureWebJobsStorage is the host's connection (locks, keys, timers), MailStore the app's own.
-var connection = {
-  blobServiceUri: blobEndpoint
-  queueServiceUri: queueEndpoint
-  tableServiceUri: tableEndpoint
-  credential: 'managedidentity'
-  clientId: identityClientId
+// AzureWebJobsStorage is the host's connection (locks, keys, timers, diagnostic events), MailStore the app's own.
+var connections = {
+  AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
+  AzureWebJobsStorage__tableServiceUri: hostTableEndpoint
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  MailStore__blobServiceUri: blobEndpoint
+  MailStore__queueServiceUri: queueEndpoint
+  MailStore__tableServiceUri: tableEndpoint
+  MailStore__credential: 'managedidentity'
+  MailStore__clientId: identityClientId
 }
-var connections = toObject(
-  flatten(map(
-    ['AzureWebJobsStorage', 'MailStore'],
-    prefix => map(items(connection), one => { name: '${prefix}__${one.key}', value: one.value })
-  )),
-  setting => setting.name,
-  setting => setting.value
-)
 
 // One app setting holds some 10,000 characters, so a long list of mailboxes is continued in MAILBOXES_2 and on.
 var mailboxesPerSetting = 20
@@ -92,13 +106,43 @@ var appSettings = union(givenSettings, connections, mailboxSettings, registratio
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identityClientId
 })
 
+// Who may call the app. The service tag is the availability test's; the publish command's site has rules of its own,
+// which stay open: it asks for an Entra token.
+var addressRules = map(allowedAddresses, (address, index) => {
+  name: 'allowed-${index + 1}'
+  action: 'Allow'
+  priority: 200 + index
+  ipAddress: address
+})
+var subnetRules = empty(allowedSubnetId)
+  ? []
+  : [{ name: 'intake', action: 'Allow', priority: 110, vnetSubnetResourceId: allowedSubnetId }]
+var restrictions = empty(allowedAddresses)
+  ? {}
+  : {
+      ipSecurityRestrictionsDefaultAction: 'Deny'
+      ipSecurityRestrictions: concat(
+        [
+          {
+            name: 'availabilityTest'
+            action: 'Allow'
+            priority: 100
+            tag: 'ServiceTag'
+            ipAddress: 'ApplicationInsightsAvailability'
+          }
+        ],
+        subnetRules,
+        addressRules
+      )
+    }
+
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
   location: location
   tags: tags
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
-  properties: { reserved: true }
+  properties: { reserved: true, zoneRedundant: zoneRedundant }
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
@@ -111,11 +155,12 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     publicNetworkAccess: 'Enabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     functionAppConfig: {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${blobEndpoint}${packageContainerName}'
+          value: '${hostBlobEndpoint}${packageContainerName}'
           authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
         }
       }
@@ -134,12 +179,12 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     }
     // A Flex Consumption site refuses many properties that other plans take, region by region: only what
     // tests/infra/flexSite.ts lists, with sources, may be here.
-    siteConfig: {
+    siteConfig: union(restrictions, {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       appSettings: map(items(appSettings), setting => { name: setting.key, value: setting.value })
-    }
+    })
   }
 
   // Publishing goes through Entra; there is no password for it. One after another: App Service refuses a change

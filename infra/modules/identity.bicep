@@ -1,5 +1,6 @@
-// The one identity that matters. It exists before the app does, so its roles can be in place first; and only a
-// user-assigned identity can be the federated credential of the app registration.
+// An identity. There are two: the app's exists before the app does, so that its roles can be in place first, and only
+// a user-assigned identity can be the federated credential of the app registration; the alerts' runs their queries,
+// which would otherwise run with the rights of whoever deployed last.
 
 param name string
 param location string

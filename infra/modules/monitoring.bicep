@@ -9,6 +9,10 @@ param tags object
 @description('Days that the workspace keeps the log. A workspace-based component has no retention of its own.')
 param retentionDays 30 | 60 | 90 | 120 | 180 | 270 | 365 | 550 | 730
 
+@description('Gigabytes a day at which the workspace stops taking lines; 0: never. A cap blinds every alert for the rest of the day.')
+@minValue(0)
+param dailyCapGigabytes int
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: workspaceName
   location: location
@@ -16,6 +20,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   properties: {
     sku: { name: 'PerGB2018' }
     retentionInDays: retentionDays
+    workspaceCapping: dailyCapGigabytes > 0 ? { dailyQuotaGb: dailyCapGigabytes } : null
     features: { disableLocalAuth: true, enableLogAccessUsingOnlyResourcePermissions: true }
   }
 }

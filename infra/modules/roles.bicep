@@ -1,12 +1,15 @@
-// Every role that anybody gets, on one page. The app's identity has the five that its host and itself need,
-// each on the one resource; narrow roles are for others: ESM's sender and ESM's consumer.
+// Every role that anybody gets, on one page. The app's identity has what its host and itself need, each on the one
+// resource; narrow roles are for others: ESM's sender, ESM's consumer, and the identity that alerts run under.
 //
 //   who        role                              on                                    why
-//   app        Storage Blob Data Owner           the account                           the host makes containers, leases, keys
-//   app        Storage Queue Data Contributor    the account                           the host updates messages, fills poison queues
-//   app        Storage Table Data Contributor    the account                           outbox and ledger
+//   app        Storage Blob Data Owner           the host's account                    the host makes containers, leases, keys
+//   app        Storage Table Data Contributor    the host's account                    the host's diagnostic events
+//   app        Storage Blob Data Contributor     the mail's account                    contents
+//   app        Storage Queue Data Contributor    the mail's account                    the host updates messages, fills poison queues
+//   app        Storage Table Data Contributor    the mail's account                    outbox and ledger
 //   app        Key Vault Secrets Officer         the vault                             grants are read, written, recovered
 //   app        Monitoring Metrics Publisher      the Application Insights component    the log, without a key
+//   alerts     Log Analytics Reader              the workspace                         rules outlive whoever deployed them
 //   sender     Queue Data Message Sender         outbound-mail                         to submit
 //   sender     Storage Blob Data Contributor     outbound-uploads                      to put what submissions refer to
 //   consumer   Queue Data Reader                 inbound-mail, mail-status             to see how much waits
@@ -15,12 +18,21 @@
 
 import { containerNames, queueNames } from 'names.bicep'
 
+@description('The mail\'s account.')
 param storageName string
+
+@description('The host\'s account.')
+param hostStorageName string
+
 param vaultName string
 param componentName string
+param workspaceName string
 
 @description('Object id of the app\'s managed identity.')
 param appPrincipalId string
+
+@description('Object id of the identity that the alerts\' queries run under.')
+param alertsPrincipalId string
 
 @description('Object id of the service principal that submits for ESM; empty where nobody does it by queue.')
 param senderPrincipalId string
@@ -37,6 +49,7 @@ var queueMessageProcessor = '8a0f0c08-91a1-4084-bc3d-661d67233fed'
 var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var keyVaultSecretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
+var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
@@ -59,17 +72,33 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   }
 }
 
+resource hostAccount 'Microsoft.Storage/storageAccounts@2025-08-01' existing = { name: hostStorageName }
+
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = { name: vaultName }
 
 resource component 'Microsoft.Insights/components@2020-02-02' existing = { name: componentName }
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = { name: workspaceName }
 
 var consumedQueues = [queueNames.inboundMail, queueNames.mailStatus]
 var consumedContainers = [containerNames.inboundContent, containerNames.outboundContent]
 
 // ---- the app ---------------------------------------------------------------------------------------------
 
+resource appOnHostAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in [blobDataOwner, tableDataContributor]: {
+    name: guid(hostAccount.id, appPrincipalId, role)
+    scope: hostAccount
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    }
+  }
+]
+
 resource appOnAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataOwner, queueDataContributor, tableDataContributor]: {
+  for role in [blobDataContributor, queueDataContributor, tableDataContributor]: {
     name: guid(account.id, appPrincipalId, role)
     scope: account
     properties: {
@@ -97,6 +126,18 @@ resource appOnComponent 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
+  }
+}
+
+// ---- the alerts ------------------------------------------------------------------------------------------
+
+resource alertsOnWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspace.id, alertsPrincipalId, logAnalyticsReader)
+  scope: workspace
+  properties: {
+    principalId: alertsPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
   }
 }
 

@@ -54,10 +54,53 @@ type mailbox = {
 @description('Instances that are kept warm, and paid for while they idle.')
 type alwaysReady = {
   @minValue(0)
-  @description('For the HTTP functions: the administrator\'s page, the sign-in of mailboxes, POST /api/mail.')
+  @description('For the HTTP functions: the administrator\'s page, the sign-in of mailboxes, what callers ask for.')
   http: int
 
   @minValue(0)
   @description('For sendMail: the first message after a quiet time then need not wait for an instance.')
   sendMail: int
+}
+
+@export()
+@sealed()
+@description('A budget of the resource group, which warns and stops nothing.')
+type budget = {
+  @minValue(1)
+  @description('A month, in the currency of the subscription.')
+  amount: int
+
+  @minLength(10)
+  @maxLength(10)
+  @description('First day of the month of the first deployment, as 2026-12-01. Azure refuses to change it later.')
+  startDate: string
+}
+
+@export()
+@sealed()
+@description('The SMTP intake, hosted in Container Apps for an ESM in the cloud.')
+type intake = {
+  @description('Image of the intake program, with its digest: REGISTRY/NAME@sha256:...')
+  image: string
+
+  @description('Registry of the image where it asks for a login; the intake\'s identity then needs AcrPull there.')
+  registry: string?
+
+  @description('Name that ESM connects to. A DNS record of yours points it at the address of the output intakeAddress, and the certificate is for it.')
+  hostName: string
+
+  @minLength(1)
+  @description('Who may connect: IPv4 ranges as 203.0.113.7/32. They are the only guard before the login, since the program sees the proxy\'s address only.')
+  allowedAddresses: string[]
+
+  @description('Whether who comes from an allowed address is trusted, so that ESM\'s OAuth token is accepted unread. Off: login with a user and password of the settings.')
+  trustAllowed: bool
+
+  @description('Users and the hashes of their passwords, as "intake password" prints them.')
+  users: { *: string }?
+
+  @minLength(9)
+  @maxLength(18)
+  @description('Addresses of the intake\'s own network, at least /24; 10.91.0.0/24 where nothing is said.')
+  addressPrefix: string?
 }

@@ -83,7 +83,8 @@ export function layOut(): Bench {
     compile: async (file) => {
       const answer = await compiler().ask('bicep/compile', { path: join(folder, file) });
       if (at(answer, 'success') !== true) throw new Error(complaintsOf(answer));
-      return JSON.parse(detail(answer, 'contents'));
+      const template: unknown = JSON.parse(detail(answer, 'contents'));
+      return template;
     },
     files: () =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })

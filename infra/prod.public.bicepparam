@@ -1,9 +1,16 @@
-// Production. The store survives the loss of a zone, and somebody is told of alerts.
+// Production, public form: store and vault answer on the internet, to those with a role. The store survives the loss
+// of a zone.
 // Indented comments are examples: take the slashes away and write your own values.
 using 'main.bicep'
 
 param name = 'mail-prod'
 param tags = { environment: 'prod' }
+param network = 'public'
+
+// Who may call the app: the administrator's page, the API, the sign-in of mailboxes. Empty: every address.
+param allowedAddresses = [
+  // '203.0.113.0/24'
+]
 
 // The first example is a mailbox of ESM's own: signed in by the app itself, read and sent from. The second is a
 // shared mailbox that a delegate sends for while ESM keeps reading it; ESM's own mail shares the delegate's
@@ -46,7 +53,15 @@ param grantAdminConsent = false
 // Turn it on when the deployment is to stay. It can never be turned off again.
 param purgeProtection = false
 
+// Refuses to delete store and vault until their lock is removed. The deployer then is Owner.
+param deleteLock = false
+
 param storageSku = 'Standard_ZRS'
 param logRetentionDays = 90
+param availabilityTest = true
+
+// A budget that warns. The first day is that of the month of the first deployment, and stays.
+// param monthlyBudget = { amount: 150, startDate: '2026-12-01' }
+
 // sendMail is warm: the first mail after a quiet night leaves at once.
 param alwaysReadyInstances = { http: 0, sendMail: 1 }
