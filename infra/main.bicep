@@ -125,7 +125,7 @@ param logDailyCapGigabytes int = 0
 @description('A budget that warns; null: none.')
 param monthlyBudget budget?
 
-@description('Asks /api/health every five minutes from five places, and alerts where three get no answer.')
+@description('Asks /api/health every ten minutes from five places, and alerts where three get no answer.')
 param availabilityTest bool = false
 
 @description('Off for the deployment before the first publication: without the code, rules that wait for a sign of life fire.')
@@ -172,6 +172,8 @@ var appName = 'func-${checkedName}-${token}'
 var hostName = '${appName}.azurewebsites.net'
 var storageName = 'st${token}'
 var hostStorageName = 'sth${token}'
+var networkName = 'vnet-${name}'
+var intakeNetworkName = 'vnet-intake-${name}'
 var workspaceName = 'log-${name}-${token}'
 var componentName = 'appi-${name}-${token}'
 var workspaceId = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
@@ -246,6 +248,7 @@ module vault 'modules/vault.bicep' = {
 module privateNetwork 'modules/network.bicep' = if (isPrivate) {
   params: {
     name: name
+    networkName: networkName
     location: location
     tags: tags
     addressPrefix: addressPrefix
@@ -258,12 +261,13 @@ module endpoints 'modules/endpoints.bicep' = if (isPrivate) {
     name: name
     location: location
     tags: tags
-    networkId: privateNetwork.?outputs.networkId ?? ''
-    subnetId: privateNetwork.?outputs.endpointsSubnetId ?? ''
+    networkId: resourceId('Microsoft.Network/virtualNetworks', networkName)
+    subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'endpoints')
     mailStorageId: storage.outputs.id
     hostStorageId: hostStorage.outputs.id
     vaultId: vault.outputs.id
   }
+  dependsOn: [privateNetwork]
 }
 
 module roles 'modules/roles.bicep' = {
@@ -321,12 +325,14 @@ module app 'modules/app.bicep' = {
     maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
     zoneRedundant: checkedZones
-    subnetId: privateNetwork.?outputs.appSubnetId ?? ''
+    subnetId: isPrivate ? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'app') : ''
     allowedAddresses: allowedAddresses
-    allowedSubnetId: intakeHost.?outputs.subnetId ?? ''
+    allowedSubnetId: smtpIntake == null
+      ? ''
+      : resourceId('Microsoft.Network/virtualNetworks/subnets', intakeNetworkName, 'environment')
   }
   // Its first start already needs its roles, and in the private form the way to the store.
-  dependsOn: [roles, endpoints]
+  dependsOn: [roles, endpoints, intakeHost]
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -371,6 +377,7 @@ module intakeHost 'modules/intake.bicep' = if (smtpIntake != null) {
     name: name
     location: location
     tags: tags
+    networkName: intakeNetworkName
     given: smtpIntake!
     bridgeHostName: hostName
     workspaceId: workspaceId
@@ -404,6 +411,11 @@ output adminConsentUrl string = entra.?outputs.adminConsentUrl ?? ''
 @description('For grantMailboxAccess.ps1: the mailboxes that sign in by application.')
 output applicationMailboxes string = join(
   map(filter(mailboxes, one => one.signIn == 'application'), one => one.address),
+  ','
+)
+@description('For grantMailboxAccess.ps1: the accounts that delegated mailboxes log in to SMTP with.')
+output smtpAccounts string = join(
+  map(filter(mailboxes, one => one.signIn == 'delegated'), one => one.?smtpUser ?? one.address),
   ','
 )
 @description('private with fixedOutgoingAddress: the address that the app sends from.')

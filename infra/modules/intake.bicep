@@ -8,6 +8,7 @@
 import { intake } from 'types.bicep'
 
 param name string
+param networkName string
 param location string
 param tags object
 param given intake
@@ -120,7 +121,7 @@ resource environmentGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' =
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
-  name: 'vnet-intake-${name}'
+  name: networkName
   location: location
   tags: tags
   properties: {
@@ -280,7 +281,6 @@ resource program 'Microsoft.App/containerApps@2025-07-01' = {
   dependsOn: [readsSecrets]
 }
 
-output subnetId string = network::environmentSubnet.id
 output address string = managedEnvironment.properties.staticIp
 output vaultName string = vault.name
 output identityPrincipalId string = identity.properties.principalId

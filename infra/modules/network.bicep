@@ -3,6 +3,7 @@
 // endpoint has been seen to time out, and people and ESM come in that way.
 
 param name string
+param networkName string
 param location string
 param tags object
 
@@ -40,7 +41,7 @@ resource gateway 'Microsoft.Network/natGateways@2024-07-01' = if (fixedOutgoingA
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
-  name: 'vnet-${name}'
+  name: networkName
   location: location
   tags: tags
   properties: {
@@ -66,13 +67,6 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
       }
     ]
   }
-
-  resource app 'subnets' existing = { name: 'app' }
-
-  resource endpoints 'subnets' existing = { name: 'endpoints' }
 }
 
-output networkId string = network.id
-output appSubnetId string = network::app.id
-output endpointsSubnetId string = network::endpoints.id
 output outgoingAddress string = outgoing.?properties.ipAddress ?? ''

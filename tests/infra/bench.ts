@@ -57,6 +57,21 @@ export const withExamples: Edit = (text) =>
     .replace("param senderPrincipalId = ''", `param senderPrincipalId = '${senderId}'`)
     .replace("param consumerPrincipalId = ''", `param consumerPrincipalId = '${consumerId}'`);
 
+/** The same, with everything that is off by default. */
+export const withIntake: Edit = (text) => `${withExamples(text)
+  .replace('deleteLock = false', 'deleteLock = true')
+  .replace('// param monthlyBudget', 'param monthlyBudget')}
+param zoneRedundant = true
+param storeAudit = 'all'
+param smtpIntake = {
+  image: 'registry.contoso.example/intake@sha256:0000000000000000000000000000000000000000000000000000000000000000'
+  registry: 'registry.contoso.example'
+  hostName: 'smtp.contoso.example'
+  allowedAddresses: ['203.0.113.7/32']
+  trustAllowed: true
+}
+`;
+
 export const senderId = '11111111-1111-4111-8111-111111111111';
 export const consumerId = '22222222-2222-4222-8222-222222222222';
 export const subscriptionId = 'aaaaaaaa-0000-4000-8000-000000000001';

@@ -76,7 +76,10 @@ test('the check bites: an unused parameter is an error, an unknown type a warnin
 test('a misspelt property of a mailbox does not compile', () => {
   const path = join(bench.folder, 'planted.bicepparam');
   const mailbox = `{ address: 'a@contoso.example', signIn: 'application', recieve: true }`;
-  writeFileSync(path, `using 'main.bicep'\n\nparam name = 'mail-x'\nparam mailboxes = [${mailbox}]\n`);
+  writeFileSync(
+    path,
+    `using 'main.bicep'\n\nparam name = 'mail-x'\nparam network = 'public'\nparam mailboxes = [${mailbox}]\n`,
+  );
   try {
     expect(bench.bicep('build-params', 'planted.bicepparam', '--stdout').stderr).toContain('"recieve"');
   } finally {

@@ -43,8 +43,8 @@ export class Compiler {
   }
 
   end(): void {
-    this.#process.stdin.end();
-    this.#process.kill();
+    // It has nothing to save, and it answers SIGTERM late.
+    this.#process.kill('SIGKILL');
   }
 
   #answerAll(): void {

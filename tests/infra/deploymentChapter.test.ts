@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { queueNames } from '../../shared/storage/names.ts';
-import { layOut, root } from './bench.ts';
+import { layOut, root, withExamples } from './bench.ts';
 import { at, record } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
@@ -22,13 +22,19 @@ const short = readme.slice(readme.indexOf('## Putting it to work'), readme.index
 const chapter = `${short}\n${read('docs/deployment.md')}`;
 const workflow = read('.github/workflows/deploy.yml');
 const script = read('infra/exchange/grantMailboxAccess.ps1');
-const blocks = [...chapter.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map((match) => match[1] ?? '');
-const commands = blocks.flatMap((block) =>
-  block
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== ''),
-);
+const blocksOf = (page: string, language: string): readonly string[] =>
+  [...page.matchAll(new RegExp(`^ *\`\`\`${language}\\n([\\s\\S]*?)^ *\`\`\`$`, 'gm'))].map(
+    (match) => match[1] ?? '',
+  );
+const commandsOf = (page: string): readonly string[] =>
+  blocksOf(page, 'sh').flatMap((block) =>
+    block
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== ''),
+  );
+const blocks = blocksOf(chapter, 'sh');
+const commands = commandsOf(chapter);
 const everything = [...commands, ...workflow.split('\n').map((line) => line.trim())];
 
 const templates = { main: await bench.compile('main.bicep'), entra: await bench.compile('entra.bicep') };
@@ -37,7 +43,7 @@ const parametersOf = (which: keyof typeof templates): readonly string[] =>
 const outputsOf = (which: keyof typeof templates): readonly string[] =>
   Object.keys(record(at(templates[which], 'outputs')));
 
-const deployments = everything.filter((line) => line.includes('az deployment group create'));
+const deployments = everything.filter((line) => /az deployment group (?:create|what-if)/.test(line));
 const templateOf = (line: string): keyof typeof templates =>
   line.includes('--template-file infra/entra.bicep') ? 'entra' : 'main';
 
@@ -92,9 +98,16 @@ describe('the README’s chapter and docs/deployment.md', () => {
     for (const name of ofEntra) expect(outputsOf('entra')).toContain(name);
   });
 
-  test('every variable is set before it is used', () => {
-    const set = new Set<string>();
-    for (const line of commands) {
+  // Each page by itself: a reader follows one of them.
+  test.each([
+    ['README.md', short],
+    ['docs/deployment.md', read('docs/deployment.md')],
+  ])('%s: every variable is set before it is used', (_name, page) => {
+    // The shell's own.
+    const set = new Set<string>(['EDITOR']);
+    for (const line of commandsOf(page)) {
+      const looped = /^for ([A-Z][A-Z_]*) in/.exec(line)?.[1];
+      if (looped !== undefined) set.add(looped);
       for (const match of line.matchAll(/\$\{?([A-Z][A-Z_]*)\}?/g)) {
         expect([line, match[1], set.has(match[1] ?? '')]).toEqual([line, match[1], true]);
       }
@@ -120,7 +133,7 @@ describe('the README’s chapter and docs/deployment.md', () => {
   test('what is published is what the build stages, by its own name', () => {
     const publishing = everything.filter((line) => line.includes('func azure functionapp publish'));
     expect(publishing.length).toBeGreaterThanOrEqual(3);
-    for (const line of publishing) expect(line).toMatch(/publish "\$(APP|app)" --no-build\)?$/);
+    for (const line of publishing) expect(line).toMatch(/publish "\$(APP|app)" --no-build(?:\)| && exit 0)?$/);
     for (const line of publishing.filter((one) => one.includes('$APP'))) {
       expect(line).toContain('(cd dist && FUNCTIONS_WORKER_RUNTIME=node func');
     }
@@ -133,11 +146,19 @@ describe('the README’s chapter and docs/deployment.md', () => {
     const common = ['WhatIf', 'Command', 'NoProfile', 'Scope', 'Force'];
     const named = chapter
       .split('\n')
-      .filter((line) => line.includes('grantMailboxAccess.ps1') || line.includes('-SendAs'))
-      .flatMap((line) => [...line.matchAll(/ -([A-Z]\w+)/g)].map((match) => match[1] ?? ''));
+      .filter((line) => /grantMailboxAccess\.ps1|EXCHANGE=|-Send(?:As|Only)/.test(line))
+      .flatMap((line) => [...line.matchAll(/[ "`]-([A-Z]\w+)/g)].map((match) => match[1] ?? ''));
     expect(named).toContain('EnterpriseAppObjectId');
     for (const name of named) expect([...known, ...common]).toContain(name);
-    for (const name of ['AppId', 'EnterpriseAppObjectId']) expect(named).toContain(name);
+    for (const name of [
+      'AppId',
+      'EnterpriseAppObjectId',
+      'ApplicationMailbox',
+      'SmtpAccount',
+      'SendAs',
+      'SendOnly',
+    ])
+      expect(named).toContain(name);
   });
 
   test('every queue is one of the store', () => {
@@ -163,6 +184,20 @@ describe('the README’s chapter and docs/deployment.md', () => {
       'deployEntra',
       'existingClientId',
       'recoverVault',
+      'assignRoles',
+      'alertsEnabled',
+      'network',
+      'allowedAddresses',
+      'fixedOutgoingAddress',
+      'deleteLock',
+      'purgeProtection',
+      'monthlyBudget',
+      'logDailyCapGigabytes',
+      'softDeleteDays',
+      'storageSku',
+      'zoneRedundant',
+      'smtpIntake',
+      'alertEmails',
     ];
     for (const name of named) {
       expect(chapter).toContain(name);
@@ -176,11 +211,103 @@ describe('the README’s chapter and docs/deployment.md', () => {
   });
 });
 
+test('what the guide shows of a parameter file compiles', async () => {
+  const shown = blocksOf(read('docs/deployment.md'), 'bicep');
+  expect(shown).toHaveLength(1);
+  const prediction = await bench.predict(
+    'prod.public.bicepparam',
+    'rg-x',
+    (text) => `${withExamples(text)}\n${shown.join('\n')}`,
+  );
+  expect(prediction.resources.map(({ type }) => type)).toContain('Microsoft.App/containerApps');
+});
+
+test('the two forms of production differ in their network alone', () => {
+  const lines = (file: string): readonly string[] =>
+    read(file)
+      .split('\n')
+      .filter((line) => /^[^/]/.test(line));
+  const [open, closed] = [lines('infra/prod.public.bicepparam'), lines('infra/prod.private.bicepparam')];
+  const network = /^param (?:network|addressPrefix|fixedOutgoingAddress) = /;
+  expect(open.filter((line) => !network.test(line))).toEqual(closed.filter((line) => !network.test(line)));
+  expect(closed.filter((line) => network.test(line))).toHaveLength(3);
+});
+
+describe('the guide for an administrator', () => {
+  const guide = read('docs/deployment.md');
+
+  test('its first line says which product it is for', () => {
+    expect(guide.split('\n')[2]).toMatch(/Efecte\/Matrix42 ESM/);
+  });
+
+  test('no command holds somebody else’s address or id', () => {
+    for (const line of commandsOf(guide))
+      expect(line).not.toMatch(/@[\w.]+\.example|[0-9a-f]{8}-[0-9a-f]{4}-/);
+  });
+
+  test('one figure for Exchange Online’s waits', () => {
+    for (const page of [guide, read('infra/exchange/grantMailboxAccess.ps1')]) {
+      expect(page).toContain('90 minutes');
+      expect(page).not.toMatch(/up to (?:an hour|two hours|60 minutes)/);
+    }
+  });
+
+  test('says how to come back after a wait, how to cut over and how to look at the region', () => {
+    for (const heading of ['## Coming back after a wait', '## 10. Cut-over', '## 9. Before it stays']) {
+      expect(guide).toContain(heading);
+    }
+    expect(guide).toContain('az functionapp list-flexconsumption-runtimes');
+    expect(guide).toContain('The first fetch reads the whole folder');
+  });
+});
+
 describe('the workflow', () => {
-  test('has a parameter file for each environment that it offers', () => {
-    const options = /options: \[([\w, ]+)\]/.exec(workflow)?.[1]?.split(', ') ?? [];
-    expect(options).toEqual(['dev', 'prod']);
+  test('offers the parameter files that there are', () => {
+    const options = /options: \[([\w., -]+)\]/.exec(workflow)?.[1]?.split(', ') ?? [];
+    expect(options).toEqual(['dev', 'prod.public', 'prod.private']);
     for (const option of options) expect(bench.files()).toContain(`${option}.bicepparam`);
+  });
+
+  test.each(['deploy.yml', 'ci.yml'])(
+    '%s: each action is pinned by commit, with its version beside it',
+    (file) => {
+      const uses = read(`.github/workflows/${file}`)
+        .split('\n')
+        .filter((line) => /^ *-? *uses:/.test(line));
+      expect(uses.length).toBeGreaterThan(2);
+      for (const line of uses) expect(line).toMatch(/uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    },
+  );
+
+  test('installs one version of the publish command, the guide’s', () => {
+    const version = /azure-functions-core-tools@(\S+)/.exec(workflow)?.[1] ?? '';
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(chapter).toContain(version.replace(/\.\d+$/, ''));
+  });
+
+  test('looks before and after, and leaves Entra alone', () => {
+    const order = [
+      'group what-if',
+      'name: Template',
+      'func azure functionapp publish',
+      'functionapp function list',
+      '/api/health',
+      'npm run doctor',
+      'name: Alerts on',
+    ];
+    const places = order.map((step) => workflow.lastIndexOf(step));
+    expect(places.every((place) => place > 0)).toBe(true);
+    expect(places).toEqual(places.toSorted((one, other) => one - other));
+    for (const line of workflow.split('\n').filter((one) => one.includes('az deployment group create'))) {
+      expect(line).toContain('deployEntra=false');
+    }
+  });
+
+  test('waits for functions that the code has', () => {
+    const waited = /for name in ([\w ]+); do/.exec(workflow)?.[1]?.split(' ') ?? [];
+    expect(waited.length).toBeGreaterThan(2);
+    for (const name of waited)
+      expect([name, existsSync(join(root, `functions/${name}.ts`))]).toEqual([name, true]);
   });
 
   test('signs in without a secret', () => {
@@ -194,5 +321,7 @@ test('azd finds its template, and the app by its tag', () => {
   expect(azure).toContain('path: infra/azd');
   expect(bench.files()).toContain('azd/main.bicep');
   expect(azure).toMatch(/^services:\n {2}mail:\n/m);
+  // azd would otherwise build JavaScript in Azure.
+  expect(azure).toContain('    remoteBuild: false\n');
   expect(read('infra/modules/app.bicep')).toContain(`'azd-service-name': 'mail'`);
 });

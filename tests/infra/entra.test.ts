@@ -1,6 +1,15 @@
 // The Entra part of the deployment. Needs Graph's types, from beside the project or from the registry.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
-import { every, layOut, only, tenantId, type Prediction, withExamples } from './bench.ts';
+import {
+  every,
+  layOut,
+  only,
+  tenantId,
+  type Prediction,
+  withExamples,
+  senderId,
+  consumerId,
+} from './bench.ts';
 import { at, detail, list } from './json.ts';
 
 // The compiler is another process, and the machine may be busy.
@@ -25,7 +34,9 @@ const consenting = (text: string): string =>
 param adminPrincipalIds = ['${administrator}']
 param esmRedirectUris = ['https://esm.contoso.example/oauth/callback']
 `;
-const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
+const prod = await bench.predict('prod.public.bicepparam', 'rg-mail-prod', consenting);
+
+const plainProd = await bench.predict('prod.private.bicepparam', 'rg-mail-prod');
 
 (known ? describe : describe.skip)(title, () => {
   const registration = (prediction: Prediction): unknown =>
@@ -73,7 +84,7 @@ const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
       dev,
       prod,
       await bench.predict('dev.bicepparam', 'rg-elsewhere'),
-      await bench.predict('prod.bicepparam', 'rg-elsewhere'),
+      await bench.predict('prod.public.bicepparam', 'rg-elsewhere'),
     ].map((prediction) => detail(registration(prediction), 'uniqueName'));
     expect(new Set(names).size).toBe(names.length);
   });
@@ -131,11 +142,12 @@ const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
     ]) {
       expect(JSON.stringify(at(template, 'variables'))).toContain(name);
     }
-    // No id of a permission is written anywhere: only the two applications' own.
+    // No id of a permission is written anywhere: only the applications' own: Exchange Online, Graph, the Azure CLI.
     const ids = new Set(stdout.match(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g));
     expect([...ids].toSorted()).toEqual([
       '00000002-0000-0ff1-ce00-000000000000',
       '00000003-0000-0000-c000-000000000000',
+      '04b07795-8ddb-461a-bbee-02f9e1bf7b46',
     ]);
   });
 
@@ -157,17 +169,44 @@ const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod', consenting);
     expect(list(access[0], 'resourceAccess').map((it) => at(it, 'type'))).toEqual(['Scope', 'Scope']);
   });
 
-  test('the page’s role is given to the administrators, by default to the deployer', () => {
-    const role = list(registration(prod), 'appRoles')[0];
-    expect(detail(role, 'value')).toBe('MailBridge.Administrator');
-    const given = (prediction: Prediction): readonly string[] =>
+  test('roles: the administrator’s to the deployer by default, each other one to whom it is for', () => {
+    const given = (prediction: Prediction): readonly (readonly [string, string])[] =>
       every(prediction, `${graph}/appRoleAssignedTo@v1.0`)
         .map((one) => at(one, 'properties'))
         .filter((one) => detail(one, 'resourceId') === "[reference('enterpriseApp').id]")
-        .map((one) => detail(one, 'principalId'));
-    expect(given(prod)).toEqual([administrator]);
-    expect(given(dev)).toEqual(['[deployer().objectId]']);
-    expect(at(registration(prod), 'appRoles', 0, 'id')).toMatch(/^[0-9a-f-]{36}$/);
+        .map((one) => {
+          const role = list(registration(prediction), 'appRoles').find(
+            (it) => at(it, 'id') === at(one, 'appRoleId'),
+          );
+          return [detail(role, 'value'), detail(one, 'principalId')];
+        });
+    expect(given(prod)).toEqual([
+      ['MailBridge.Administrator', administrator],
+      ['MailBridge.Sender', senderId],
+      ['MailBridge.Receiver', consumerId],
+    ]);
+    expect(given(dev)).toEqual([['MailBridge.Administrator', '[deployer().objectId]']]);
+  });
+
+  test('no role is given and nothing consented to where Graph refused what is there already', async () => {
+    const again = await bench.predict(
+      'prod.public.bicepparam',
+      'rg-mail-prod',
+      (text) => `${withExamples(text)}\nparam assignRoles = false\n`,
+    );
+    expect(every(again, `${graph}/appRoleAssignedTo@v1.0`)).toEqual([]);
+    expect(every(again, `${graph}/oauth2PermissionGrants@v1.0`)).toEqual([]);
+    expect(every(again, `${graph}/applications@v1.0`)).toHaveLength(1);
+  });
+
+  test('ids of roles and scope are the same at every deployment of one registration, and no two alike', () => {
+    const ids = (prediction: Prediction): readonly unknown[] =>
+      [
+        ...list(registration(prediction), 'appRoles'),
+        ...list(registration(prediction), 'api', 'oauth2PermissionScopes'),
+      ].map((one) => at(one, 'id'));
+    expect(ids(prod)).toEqual(ids(plainProd));
+    expect(ids(prod).filter((id) => ids(dev).includes(id))).toEqual([]);
   });
 
   test('nobody has to be assigned to sign in', () => {

@@ -47,26 +47,35 @@ describe('grantMailboxAccess.ps1', () => {
       .descendantsOfType('command_name')
       .map((node) => node?.text ?? '');
     const language =
-      /^(Where-Object|Select-Object|Format-Table|Out-Null|Write-Host|Set-StrictMode|Get-Command)$/;
+      /^(Where-Object|ForEach-Object|Select-Object|Format-Table|Out-Null|Write-Host|Set-StrictMode|Start-Sleep|Get-Command|Invoke-WithRetry|\$Action)$/;
     expect([...new Set(commands)].filter((name) => !language.test(name)).toSorted()).toEqual([
       'Add-MailboxPermission',
       'Add-RecipientPermission',
+      'Get-AuthenticationPolicy',
       'Get-CASMailbox',
       'Get-MailboxPermission',
+      'Get-ManagementRoleAssignment',
+      'Get-ManagementScope',
+      'Get-OrganizationConfig',
       'Get-RecipientPermission',
       'Get-ServicePrincipal',
+      'Get-TransportConfig',
+      'New-ManagementRoleAssignment',
+      'New-ManagementScope',
       'New-ServicePrincipal',
       'Set-CASMailbox',
-      'Test-ServicePrincipalAuthorization',
+      'Set-ManagementScope',
     ]);
   });
 
   test('nothing is changed under -WhatIf: each change stands behind ShouldProcess', () => {
     expect(script).toContain('[CmdletBinding(SupportsShouldProcess)]');
     const changes = [
-      ...script.matchAll(/^ *(?:\$principal = )?((?:Add|Set|New)-\w+) (?!.*StrictMode)/gm),
+      ...script.matchAll(
+        /^ *(?:\$principal = |Invoke-WithRetry \{ )?((?:Add|Set|New)-\w+) (?!.*StrictMode)/gm,
+      ),
     ].filter((match) => match[1] !== 'Set-StrictMode');
-    expect(changes).toHaveLength(5);
+    expect(changes).toHaveLength(8);
     const lines = script.split('\n');
     for (const change of changes) {
       const line = script.slice(0, change.index).split('\n').length - 1;
@@ -83,10 +92,48 @@ describe('grantMailboxAccess.ps1', () => {
       ['Get-MailboxPermission', 'Add-MailboxPermission'],
       ['Get-CASMailbox', 'Set-CASMailbox'],
       ['Get-RecipientPermission', 'Add-RecipientPermission'],
+      ['Get-ManagementScope', 'New-ManagementScope'],
+      ['Get-ManagementRoleAssignment', 'New-ManagementRoleAssignment'],
     ] as const) {
       const body = script.slice(script.indexOf('$ErrorActionPreference'));
       expect(body.indexOf(`${look} `)).toBeGreaterThan(0);
       expect(body.indexOf(`${look} `)).toBeLessThan(body.lastIndexOf(`${change} -`));
     }
+  });
+
+  test('what follows the new service principal at once is tried again: it is not known everywhere yet', () => {
+    for (const change of [
+      'Add-MailboxPermission',
+      'Add-RecipientPermission',
+      'New-ManagementRoleAssignment',
+    ]) {
+      expect(script).toContain(`Invoke-WithRetry { ${change} `);
+    }
+  });
+
+  test('the prerequisites that it can’t set are named and printed', () => {
+    const printed = script.slice(script.indexOf('# 0.'), script.indexOf('# 1.'));
+    expect(printed).toContain('Security defaults must be off');
+    expect(printed).toContain('DefaultAuthenticationPolicy');
+    expect(printed).toContain('AllowBasicAuthSmtp');
+  });
+
+  test('sending only gives no right to read, and says what is lost', () => {
+    const parsed = parse(script);
+    const branch = parsed
+      .descendantsOfType('if_statement')
+      .map((node) => node?.text ?? '')
+      .find((text) => text.startsWith('if ($SendOnly -and'));
+    expect(branch).toContain('Application SMTP.SendAsApp');
+    expect(branch).not.toContain('FullAccess');
+    expect(script).toMatch(/if \(\$SendOnly\) \{ continue \}\n[^]*FullAccess/);
+    for (const lost of ['Sent Items', 'every doubt waits for a person', 'bounces'])
+      expect(script).toContain(lost);
+  });
+
+  test('IMAP is switched on for the accounts that delegated mailboxes send through as well', () => {
+    const protocols = script.slice(script.indexOf('# 3.'), script.indexOf('# 4.'));
+    expect(protocols).toContain('@($ApplicationMailbox) + @($SmtpAccount)');
+    expect(protocols).toContain('-ImapEnabled $true');
   });
 });

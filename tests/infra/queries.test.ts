@@ -15,7 +15,7 @@ const bench = layOut();
 afterAll(() => {
   bench.remove();
 });
-const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod');
+const prod = await bench.predict('prod.public.bicepparam', 'rg-mail-prod');
 const complaints = languageService();
 
 const alerts = every(prod, 'Microsoft.Insights/scheduledQueryRules').map(
@@ -61,7 +61,9 @@ describe('alerts', () => {
   test('each has its entry in the runbook', () => {
     const runbook = readFileSync(join(root, 'docs', 'runbook.md'), 'utf8');
     const entries = [...runbook.matchAll(/^## (\w+)$/gm)].map((match) => match[1]);
-    expect(entries.toSorted()).toEqual(alerts.map(([name]) => name).toSorted());
+    // The one alert that is no query watches the availability test.
+    const named = [...alerts.map(([name]) => name), 'unreachable'];
+    expect(entries.toSorted()).toEqual(named.toSorted());
   });
 
   test('every stop of mail that the design names has one', () => {

@@ -15,7 +15,7 @@ import { at, detail, list } from './json.ts';
 jest.setTimeout(120_000);
 
 const bench = layOut();
-const prod = await bench.predict('prod.bicepparam', 'rg-mail-prod');
+const prod = await bench.predict('prod.public.bicepparam', 'rg-mail-prod');
 const settings = appSettings(prod);
 const folder = mkdtempSync(join(tmpdir(), 'package-'));
 let triggers: ReadonlyMap<string, Binding>;
