@@ -25,7 +25,7 @@ function lines(value: unknown, path = ''): readonly string[] {
   if (Array.isArray(value)) {
     return value.length === 0
       ? [`${path} = []`]
-      : value.flatMap((one, index) => lines(one, `${path}[${String(index)}]`));
+      : value.flatMap((one, index) => named(one, path) ?? lines(one, `${path}[${String(index)}]`));
   }
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value).flatMap(([key, one]) =>
@@ -34,6 +34,16 @@ function lines(value: unknown, path = ''): readonly string[] {
   }
   const text = typeof value === 'string' ? shorten(value) : String(value);
   return [`${path} = ${text.length > longest || text.includes('\n') ? '(long text)' : text}`];
+}
+
+/** A setting is known by its name, not by its place among the others. */
+function named(one: unknown, path: string): readonly string[] | undefined {
+  const { name, value, ...rest } = record(one);
+  if (typeof name !== 'string') return undefined;
+  const only = Object.keys(rest).length === 0 && value !== undefined;
+  return lines(only ? value : { value, ...rest }, `${path}[${name}]`).filter(
+    (line) => !line.endsWith(' = undefined'),
+  );
 }
 
 /** `[reference(…'identity-{0}'…).outputs.id.value]` is the module's output, whatever Azure calls the deployment. */

@@ -93,6 +93,13 @@ test('purge protection is on when asked for; otherwise absent, since the service
   expect(protection(dev)).toBeUndefined();
 });
 
+test('changes of the site come one after another: App Service refuses one while another is in progress', async () => {
+  const template = await bench.compile('modules/app.bicep');
+  const after = (name: string): string => JSON.stringify(at(template, 'resources', name, 'dependsOn'));
+  expect(after('app::noPasswordForScm')).toContain('app::noPasswordForFtp');
+  expect(after('app::authentication')).toContain('app::noPasswordForScm');
+});
+
 describe('parameters that can’t hurt', () => {
   test.each(['dev.bicepparam', 'prod.public.bicepparam', 'prod.private.bicepparam'])(
     '%s as it is holds no mailbox, and says so',
