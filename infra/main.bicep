@@ -413,6 +413,8 @@ output applicationMailboxes string = join(
   map(filter(mailboxes, one => one.signIn == 'application'), one => one.address),
   ','
 )
+@description('For the doctor: every mailbox.')
+output mailboxAddresses string = join(map(mailboxes, one => one.address), ',')
 @description('For grantMailboxAccess.ps1: the accounts that delegated mailboxes log in to SMTP with.')
 output smtpAccounts string = join(
   map(filter(mailboxes, one => one.signIn == 'delegated'), one => one.?smtpUser ?? one.address),

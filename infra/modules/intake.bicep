@@ -217,7 +217,8 @@ resource environmentLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-previe
   }
 }
 
-resource program 'Microsoft.App/containerApps@2025-07-01' = {
+// It can't start without its secrets, and these have no place before this deployment has made the vault.
+resource program 'Microsoft.App/containerApps@2025-07-01' = if (given.start) {
   name: 'ca-${name}'
   location: location
   tags: tags

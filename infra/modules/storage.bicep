@@ -58,7 +58,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     properties: {
       // At most a week, and no versions: what was erased must be gone, and docs/data.md counts these days.
       deleteRetentionPolicy: softDeleteDays > 0 ? { enabled: true, days: max(1, softDeleteDays) } : { enabled: false }
-      containerDeleteRetentionPolicy: softDeleteDays > 0 ? { enabled: true, days: max(1, softDeleteDays) } : { enabled: false }
+      containerDeleteRetentionPolicy: softDeleteDays > 0
+        ? { enabled: true, days: max(1, softDeleteDays) }
+        : { enabled: false }
       isVersioningEnabled: false
     }
 

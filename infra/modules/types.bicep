@@ -93,6 +93,9 @@ type intake = {
   @description('Who may connect: IPv4 ranges as 203.0.113.7/32. They are the only guard before the login, since the program sees the proxy\'s address only.')
   allowedAddresses: string[]
 
+  @description('Off for the first deployment, which makes the vault that the three secrets go into; then on.')
+  start: bool
+
   @description('Whether who comes from an allowed address is trusted, so that ESM\'s OAuth token is accepted unread. Off: login with a user and password of the settings.')
   trustAllowed: bool
 

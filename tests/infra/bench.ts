@@ -68,6 +68,7 @@ param smtpIntake = {
   registry: 'registry.contoso.example'
   hostName: 'smtp.contoso.example'
   allowedAddresses: ['203.0.113.7/32']
+  start: true
   trustAllowed: true
 }
 `;

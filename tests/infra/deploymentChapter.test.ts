@@ -18,8 +18,16 @@ afterAll(() => {
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const readme = read('README.md');
-const short = readme.slice(readme.indexOf('## Putting it to work'), readme.indexOf('## Reading on'));
+const short = section(readme, '## Deployment');
 const chapter = `${short}\n${read('docs/deployment.md')}`;
+/** A chapter up to the next of its rank. A heading that is gone must not leave an empty chapter, which has no faults. */
+function section(page: string, heading: string): string {
+  const start = page.indexOf(`\n${heading}\n`);
+  if (start < 0) throw new Error(`there is no chapter "${heading}"`);
+  const end = page.indexOf('\n## ', start + heading.length);
+  return page.slice(start, end < 0 ? undefined : end);
+}
+
 const workflow = read('.github/workflows/deploy.yml');
 const script = read('infra/exchange/grantMailboxAccess.ps1');
 const blocksOf = (page: string, language: string): readonly string[] =>
@@ -133,7 +141,8 @@ describe('the README’s chapter and docs/deployment.md', () => {
   test('what is published is what the build stages, by its own name', () => {
     const publishing = everything.filter((line) => line.includes('func azure functionapp publish'));
     expect(publishing.length).toBeGreaterThanOrEqual(3);
-    for (const line of publishing) expect(line).toMatch(/publish "\$(APP|app)" --no-build(?:\)| && exit 0)?$/);
+    for (const line of publishing)
+      expect(line).toMatch(/publish "\$(APP|app)" --no-build(?:\)| && exit 0)?$/);
     for (const line of publishing.filter((one) => one.includes('$APP'))) {
       expect(line).toContain('(cd dist && FUNCTIONS_WORKER_RUNTIME=node func');
     }
@@ -219,7 +228,9 @@ test('what the guide shows of a parameter file compiles', async () => {
     'rg-x',
     (text) => `${withExamples(text)}\n${shown.join('\n')}`,
   );
-  expect(prediction.resources.map(({ type }) => type)).toContain('Microsoft.App/containerApps');
+  expect(prediction.resources.map(({ type }) => type)).toContain('Microsoft.App/managedEnvironments');
+  // Its secrets have no place before the first deployment.
+  expect(prediction.resources.map(({ type }) => type)).not.toContain('Microsoft.App/containerApps');
 });
 
 test('the two forms of production differ in their network alone', () => {
