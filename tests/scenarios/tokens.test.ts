@@ -113,7 +113,7 @@ async function cursorOf(name: string): Promise<{ readonly detail: string; readon
   const row = await rig.stack.store
     .table(tableNames.inbound)
     .getEntity(accountKey(addressOf(name)), 'cursor');
-  return JSON.parse(String(row['position'])) as { detail: string; failureCount: number };
+  return JSON.parse(String(row['cursor'])) as { detail: string; failureCount: number };
 }
 
 test('runs out in the middle of a fetch: one more session with a new token, in the same pass', async () => {
