@@ -22,7 +22,7 @@ import { gzipSync } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import { z } from 'zod';
 
-export const maxPackageBytes = 3_000_000;
+export const maxPackageBytes = 5_000_000;
 
 const root = join(import.meta.dirname, '..', '..');
 const threadScript = /new URL\('(\.{1,2}\/[\w/]+Worker)\.ts', import\.meta\.url\)/g;
