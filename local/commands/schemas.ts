@@ -138,7 +138,8 @@ const decisions: Readonly<Record<ReplyRow['decision']['do'], string>> = {
   hold: 'hold',
   configuration: 'hold, and alert the administrator',
   deadLetter: 'dead letter',
-  reconnect: 'fewer connections',
+  unexplained: 'deferred until it is known whose fault it is',
+  reconnect: 'retry, and fewer connections',
 };
 
 function repliesPage(): string {
@@ -153,9 +154,14 @@ Written by \`npm run schemas\` from shared/outbound/policy/replyTable.ts; a test
 matches decides. \`ADDRESS\` stands for the mailbox, \`SMTP_USER\` for its \`smtpUser\`.
 
 - **retry**: the message is deferred, with growing delays; its own deferrals add up, and past the give-up age it fails.
-- **hold**: the account or the mailbox pauses and shows why; its messages wait and are not charged. It ends by itself when a probe succeeds.
+- **hold**: the account or the mailbox pauses and shows why; its messages wait and are not blamed. It ends by itself when a probe succeeds.
 - **hold, and alert the administrator**: the same, and an administrator has to act.
-- **fewer connections**: the message returns to the outbox, uncharged.
+- **fewer connections**: the message is deferred and one connection fewer is used; if it was the last one, the account is put on hold (\`connections\`).
+- **unexplained**: a permanent reply that may be the fault of the session, the sender, the server or the message. The message is
+  deferred. The reply is final once another message of the same mailbox was accepted after it, or after 15 minutes without
+  one, time on hold not counted. Three different messages that are refused alike (same code and status), with nothing
+  accepted between, put the account on hold; three of one mailbox, with none of its own accepted between, put that mailbox
+  on hold. No message is blamed for it.
 - **dead letter**: the message, or that recipient, is not tried again unless an operator replays it.
 - **in doubt**: the final dot was sent and no reply came; it is looked up in Sent Items, and nothing is resent blindly.
 
@@ -175,10 +181,16 @@ ${detail.join('\n')}
 | 5xx | connect, TLS, greeting | hold the account: unreachable |
 | 5xx | AUTH | hold the account, and alert the administrator: sign-in |
 | 5xx | MAIL | hold the mailbox, and alert the administrator: MAIL concerns the sender alone |
-| 5xx | RCPT | dead letter for that recipient |
-| 5xx | DATA, body, final dot | dead letter |
+| 5xx with status x.5.x or x.7.x; 500 to 504, 521, 530, 555 | RCPT | unexplained; counts for different recipients only. Dead letter for that recipient if the message is accepted for others |
+| other 5xx | RCPT | dead letter for that recipient |
+| 5xx | DATA, body, final dot | unexplained |
 | none, or no reply code | before the final dot was sent | retry |
 | none, or no reply code | after the final dot was sent | in doubt |
+
+Transient replies put the account or a mailbox on hold in the same way: three different messages, nothing accepted between. At
+RCPT only 421, x.5.x and x.7.x count for that; every other reply to RCPT is about that recipient and stops nobody else. A
+message that is refused again after others were accepted does not count any more. No delay and no time between two probes
+reaches 20 minutes.
 
 Before MAIL there is no message: a row that says "dead letter" counts there as the 5xx that it is.
 `;
@@ -205,6 +217,7 @@ function decisionOf({ decision }: ReplyRow): string {
         ? 'retry'
         : `retry, after ${minutes(decision.minDelayMs)} at the earliest`;
     case 'deadLetter':
+    case 'unexplained':
     case 'reconnect':
       return decisions[decision.do];
   }

@@ -6,8 +6,10 @@ export type HoldReason =
   | 'removed'
   /** The server can't be reached, or its greeting or TLS failed. */
   | 'unreachable'
-  /** Several messages in a row were refused for now. */
+  /** Several different messages in a row were refused alike. */
   | 'consecutiveRefusals'
+  /** The server has too many connections of this account, and none of the bridge's own can be given up. */
+  | 'connections'
   /** The day's recipients, by the server's count. */
   | 'quota'
   /** The sending mailbox is full. */

@@ -68,6 +68,16 @@ const common = {
 
 const retryAt = instant.describe('when it is tried again');
 
+const hold = {
+  mailbox: z.string(),
+  scope: z.enum(['account', 'mailbox']).describe('account: every mailbox of the SMTP account is stopped'),
+  since: instant.describe('when the hold began, UTC; the same in both events'),
+  waitingCount: z.int().describe('messages of the mailbox that wait'),
+  hasMore: z.boolean().optional().describe('true: at least so many'),
+  ...explained,
+  whole: whole.optional(),
+};
+
 /** The data of each type, checked strictly; the published schemas are generated from these. */
 export const eventData = {
   'mail.accepted': z
@@ -79,7 +89,7 @@ export const eventData = {
     .describe('Refused for now, for all recipients or some; it is tried again.'),
   'mail.held': z
     .strictObject({ ...common, retryAt: retryAt.optional() })
-    .describe('Waits for a person, or for the end of a hold of its mailbox.'),
+    .describe('Waits for a person.'),
   'mail.inDoubt': z
     .strictObject({ ...common, retryAt: instant.optional().describe('when Sent Items are looked at') })
     .describe('The message was handed over and no reply came; it may have been sent.'),
@@ -121,6 +131,10 @@ export const eventData = {
       whole: whole.optional(),
     })
     .describe('Could not be accepted; nothing of it will be sent.'),
+  'mailbox.held': z
+    .strictObject(hold)
+    .describe('Sending for the mailbox is on hold; its messages wait and no event is published for each.'),
+  'mailbox.released': z.strictObject(hold).describe('The hold of the mailbox has ended; what waited is sent.'),
 } as const satisfies Readonly<Record<StatusEventType, z.ZodType>>;
 
 /** The whole event of one type, as it is on the queue. */
@@ -128,7 +142,9 @@ export function eventSchema(type: StatusEventType): z.ZodType {
   return z
     .strictObject({
       specversion: z.literal('1.0'),
-      id: z.string().describe('<submissionId>/<sequence>; the same again is a repeat'),
+      id: z
+        .string()
+        .describe('<submissionId>/<sequence>, of a mailbox <scope>/<since>/<held or released>; the same again is a repeat'),
       source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
       type: z.literal(type),
       subject: z.string().optional().describe("the submission's id"),
@@ -147,7 +163,8 @@ export function schemaName(type: string): string {
 
 /** One event as the text of a queue message: one line of printable ASCII. With `whole`, its recipients are left out. */
 export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
-  const { type, submissionId, mailbox } = event;
+  const { type, mailbox } = event;
+  const submissionId = 'submissionId' in event ? event.submissionId : undefined;
   return asciiJson({
     specversion: '1.0',
     id: eventId(event),
@@ -161,11 +178,19 @@ export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
   });
 }
 
-/** No submission's id holds a slash, so the three forms can't meet. */
-const eventId = (event: StatusEvent): string =>
-  event.type === 'mail.rejected'
-    ? `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`
-    : `${event.submissionId}/${event.sequence}`;
+/** No submission's id holds a slash, and no third part, so the three forms can't meet. */
+function eventId(event: StatusEvent): string {
+  switch (event.type) {
+    case 'mail.rejected':
+      return `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`;
+    case 'mailbox.held':
+    case 'mailbox.released':
+      // Unique together with the source, which names the mailbox.
+      return `${event.scope}/${event.since}/${event.type.slice('mailbox.'.length)}`;
+    default:
+      return `${event.submissionId}/${event.sequence}`;
+  }
+}
 
 type DataOf<Type extends StatusEventType> = z.infer<(typeof eventData)[Type]>;
 
@@ -177,6 +202,12 @@ function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType>
       return { submissionId, mailbox, content: rejection, problems: [...problems], whole } satisfies DataOf<
         typeof event.type
       >;
+    }
+    case 'mailbox.held':
+    case 'mailbox.released': {
+      const { mailbox, scope, since, waitingCount, hasMore, reason, detail, remedy } = event;
+      const about = { mailbox, scope, since: isoOf(since), waitingCount, hasMore };
+      return { ...about, reason, detail, remedy, whole } satisfies DataOf<typeof event.type>;
     }
     case 'mail.deferred':
       return { ...commonOf(event, whole), retryAt: isoOf(event.retryAt) } satisfies DataOf<typeof event.type>;

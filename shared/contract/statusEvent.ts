@@ -1,4 +1,5 @@
 // What is published about a submission: one type per event, checked by the compiler against the published schemas.
+import type { HoldReason } from './holdReason.ts';
 import type { Reply } from '../mail/reply.ts';
 import type { Json } from './submission.ts';
 import type { SubmissionProblem } from './submissionProblem.ts';
@@ -90,6 +91,24 @@ interface RejectedEvent {
   readonly problems: readonly SubmissionProblem[];
 }
 
-/** What is published about a submission. statusCloudEvent.ts writes it as a CloudEvent; rows hold only that text. */
-export type StatusEvent = MessageEvent | RejectedEvent;
+/** A hold stopped a mailbox, or no longer does: once for each hold and mailbox. It belongs to no submission. */
+export interface HoldEvent {
+  readonly type: 'mailbox.held' | 'mailbox.released';
+  readonly mailbox: string;
+  /** UTC milliseconds. */
+  readonly at: number;
+  /** `account`: the hold stops every mailbox of the SMTP account. */
+  readonly scope: 'account' | 'mailbox';
+  /** When the hold began (UTC ms): the same in both events. */
+  readonly since: number;
+  readonly reason: HoldReason;
+  readonly detail?: string;
+  readonly remedy?: string;
+  /** Messages of the mailbox that wait; at least so many if `hasMore`. */
+  readonly waitingCount: number;
+  readonly hasMore?: boolean;
+}
+
+/** What is published about submissions and mailboxes. statusCloudEvent.ts writes it as a CloudEvent; rows hold only that text. */
+export type StatusEvent = MessageEvent | RejectedEvent | HoldEvent;
 export type StatusEventType = StatusEvent['type'];

@@ -7,8 +7,12 @@
 // Each of the others was claimed before it, and its slot ends a period after the latest moment at which it can
 // have arrived, so all limit + 1 slots are held when the last is claimed: a contradiction.
 //
-// Recipients count against a rolling day in buckets named by their end, charged at the latest moment and never
-// moved: it costs half a percent, and moving them earlier would let 10,063 through.
+// Recipients count against a rolling day in buckets named by their end, charged at the latest moment: it costs half a
+// percent, and charging at the claim would let 10,063 through. A bucket's count is never moved to an earlier one. The
+// charge of an attempt that the server certainly did not accept (it was refused by a reply, or no final dot was sent)
+// stays until the next claim of the same message, which takes it off its bucket and charges the new attempt in the
+// same write. So every recipient is charged for the one attempt that can still have been accepted: the sum over any
+// day of what was accepted never exceeds what is charged. An attempt without a certain end keeps its charge.
 //
 // Both are kept as counts per second or bucket, rounded up: a list of single slots would outgrow its row.
 import type { Earliest, Latest } from './storageTime.ts';
@@ -76,6 +80,22 @@ function countActive(counts: Counts, keptMs: number, earliest: Earliest): number
   return counts.reduce((sum, [second, count]) => (second * 1_000 + keptMs > earliest ? sum + count : sum), 0);
 }
 
+/**
+ * Without `count` recipients of the bucket that ends in second `bucket`: the charge of an attempt that was certainly not
+ * accepted. What has expired meanwhile is gone already.
+ */
+export function withdrawCharge(
+  usage: Usage,
+  { bucket, count }: { readonly bucket: number; readonly count: number },
+): Usage {
+  const { slots, day } = usage;
+  return { slots, day: day.some(([second]) => second === bucket) ? add(day, bucket, -count) : day };
+}
+
+/** The bucket (its end, UTC s) to which an attempt is charged that the server can accept until `latestAt`. */
+export const bucketOf = (latestAt: Latest, { dayBucketMs }: Pick<RateLimits, 'dayBucketMs'>): number =>
+  Math.ceil((Math.ceil(latestAt / dayBucketMs) * dayBucketMs) / 1_000);
+
 /** Slots in use now. */
 export function slotsInUse(usage: Usage, earliest: Earliest): number {
   return countActive(usage.slots, 0, earliest);
@@ -94,8 +114,8 @@ export function acquire(
   recipients: number,
 ): { readonly usage: Usage; readonly slot: number } {
   const slot = Math.ceil((latestAt + limits.periodMs + limits.guardMs) / 1_000);
-  const bucketEnd = Math.ceil((Math.ceil(latestAt / limits.dayBucketMs) * limits.dayBucketMs) / 1_000);
-  return { usage: { slots: add(usage.slots, slot, 1), day: add(usage.day, bucketEnd, recipients) }, slot };
+  const day = add(usage.day, bucketOf(latestAt, limits), recipients);
+  return { usage: { slots: add(usage.slots, slot, 1), day }, slot };
 }
 
 /**

@@ -52,6 +52,8 @@ export interface OutboundNumbers {
   readonly longestDeferralMs: number;
   /** 0.2: a delay is drawn from 80 to 120 %. */
   readonly deferralJitter: number;
+  /** An unknown permanent reply is final after so long if no other message is sent; time on hold does not count. */
+  readonly finalAfterMs: number;
   /** Own deferrals add up; past this the message fails. */
   readonly giveUpAfterMs: number;
   // -- holds
@@ -59,7 +61,7 @@ export interface OutboundNumbers {
   readonly probeAtLeastMs: number;
   readonly probeGrowth: number;
   readonly longestProbeMs: number;
-  /** This many attempts refused for now, none accepted between: a storm. */
+  /** So many different messages refused alike, none accepted between, put the account or their mailbox on hold. */
   readonly refusalsBeforeHoldCount: number;
   // -- sizes
   readonly contentInRowBytes: number;
@@ -116,12 +118,13 @@ export const defaultNumbers: OutboundNumbers = {
   lookupMs: 2 * minuteMs,
   firstDeferralMs: minuteMs,
   deferralGrowth: 2,
-  longestDeferralMs: hourMs,
+  longestDeferralMs: 18 * minuteMs, // with the sweep's minute, what waits is sent within 20 minutes of a recovery
   deferralJitter: 0.2,
+  finalAfterMs: 15 * minuteMs,
   giveUpAfterMs: 48 * hourMs,
   probeAtLeastMs: minuteMs,
   probeGrowth: 2,
-  longestProbeMs: hourMs,
+  longestProbeMs: 15 * minuteMs,
   refusalsBeforeHoldCount: 3,
   contentInRowBytes: 65_536, // a binary property holds 64 KiB
   eventInRowBytes: 49_152, // a queue message holds 64 KiB; escapes and the envelope need the rest

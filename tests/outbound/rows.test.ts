@@ -68,7 +68,15 @@ const fullState: AccountState = {
   ],
   suspendedMailboxes: ['sales@example.com'],
   claimToReplyMs: 1_500,
-  consecutiveRefusals: 2,
+  refusals: [
+    { id: 'b', mailbox: 'desk@example.com', alike: '550 5.7.1', recipient: 'ab12', isOfMailbox: false },
+    { id: 'c', mailbox: 'desk@example.com', alike: 'transient', isOfMailbox: true },
+  ],
+  tallies: [
+    { acceptedCount: 5, releasedCount: 1 },
+    { mailbox: 'desk@example.com', acceptedCount: 4, releasedCount: 0 },
+  ],
+  reportedHolds: [{ mailbox: 'desk@example.com', scope: 'account', since: 7, reason: 'quota' }],
   writtenBy: 'somebody',
 };
 

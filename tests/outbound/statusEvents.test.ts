@@ -129,6 +129,27 @@ const all = {
     rejection: { sha256: 'ab'.repeat(32), sizeBytes: 12 },
     problems: [{ field: 'to', detail: 'to is missing.' }],
   },
+  'mailbox.held': {
+    type: 'mailbox.held',
+    mailbox: 'desk@example.com',
+    at,
+    scope: 'account',
+    since: at - 1_000,
+    reason: 'quota',
+    detail: 'By the server’s count.',
+    remedy: 'Wait.',
+    waitingCount: 5_000,
+    hasMore: true,
+  },
+  'mailbox.released': {
+    type: 'mailbox.released',
+    mailbox: 'desk@example.com',
+    at,
+    scope: 'mailbox',
+    since: at - 1_000,
+    reason: 'quota',
+    waitingCount: 0,
+  },
 } satisfies Readonly<Record<StatusEventType, StatusEvent>>;
 
 function parsed(event: StatusEvent): Record<string, unknown> {

@@ -5,10 +5,10 @@
 // their own. A reply about the sender (a quota, a missing right) is never a recipient's or a message's fault.
 import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
-import { judgeFailure, judgeRecipient } from './judgeReply.ts';
+import { isAboutSession, judgeFailure, judgeRecipient } from './judgeReply.ts';
 import { remaining } from '../records/message.ts';
 import type { Message } from '../records/message.ts';
-import type { SendResult } from '../ports.ts';
+import type { Phase, SendResult } from '../ports.ts';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
 
@@ -21,8 +21,8 @@ export type AttemptResult =
   | { readonly kind: 'noAnswer'; readonly detail: string };
 
 export interface AttemptOutcome {
-  /** `requeue`: waits again, uncharged. */
-  readonly verdict: 'accepted' | 'retry' | 'requeue' | 'deadLetter' | 'inDoubt';
+  /** `requeue`: waits again, unblamed. `unexplained`: refused for good, and it is not known yet by whose fault. */
+  readonly verdict: 'accepted' | 'retry' | 'requeue' | 'unexplained' | 'deadLetter' | 'inDoubt';
   readonly why: Verdict;
   /** All of the message's recipients, those of this attempt with their new outcome. */
   readonly recipients: readonly RecipientOutcome[];
@@ -33,6 +33,11 @@ export interface AttemptOutcome {
   readonly hold?: HoldJudgement;
   /** The server has too many of our connections. */
   readonly reconnect: boolean;
+  /**
+   * The refusal is about session, server or sender, or may be: several alike are theirs (refusals.ts). `recipient` is its
+   * address, of a refusal at RCPT.
+   */
+  readonly counted?: { readonly alike: string; readonly recipient?: string };
   /** A reply came, or no final dot was sent: the server can't accept this attempt later. */
   readonly certain: boolean;
 }
@@ -72,6 +77,15 @@ export const refusedAtRcpt = (
 ): readonly RecipientOutcome[] =>
   settleRecipients(message, attempt, judgeRecipients(recipients), 'pending', { code: 0, detail: '' });
 
+/** The server accepts the sender and the message: a recipient that it refuses for good is at fault itself. */
+const inAcceptedMessage = (judged: Judged): Judged =>
+  new Map(
+    [...judged].map(([address, one]) => [
+      address,
+      one.do === 'unexplained' ? { ...one, do: 'deadLetter' } : one,
+    ]),
+  );
+
 function judgeRecipients(recipients: SendResult['recipients']): Judged {
   return new Map(recipients.map(({ address, reply }) => [address, quote(judgeRecipient(reply), reply)]));
 }
@@ -88,7 +102,7 @@ function accepted(
   attempt: number,
   result: SendResult & { readonly kind: 'accepted' },
 ): AttemptOutcome {
-  const judged = judgeRecipients(result.recipients);
+  const judged = inAcceptedMessage(judgeRecipients(result.recipients));
   const why = { code: result.reply.code, detail: result.reply.text };
   return {
     verdict: 'accepted',
@@ -119,6 +133,7 @@ function failed(
     ...minDelay(judged, judgement),
     ...firstHold(judged, judgement),
     reconnect: judgement?.do === 'reconnect',
+    ...present({ counted: judgement === undefined ? undefined : countOf(judgement, failure.phase) }),
     certain: true,
   };
   switch (judgement?.do) {
@@ -127,9 +142,17 @@ function failed(
     case 'inDoubt':
       return inDoubt(message, attempt, judged, judgement);
     case 'retry':
+    case 'reconnect':
       return {
         ...common,
         verdict: 'retry',
+        why: judgement,
+        recipients: settleRecipients(message, attempt, judged, 'deferred', judgement),
+      };
+    case 'unexplained':
+      return {
+        ...common,
+        verdict: 'unexplained',
         why: judgement,
         recipients: settleRecipients(message, attempt, judged, 'deferred', judgement),
       };
@@ -142,9 +165,29 @@ function failed(
       };
     case 'hold':
     case 'configuration':
-    case 'reconnect':
       return { ...common, verdict: 'requeue', why: judgement, recipients: message.recipients };
   }
+}
+
+/** How the refusal of a message counts; undefined if it is no evidence against anybody but the message. */
+function countOf(judgement: Judgement, phase: Phase): AttemptOutcome['counted'] {
+  if (judgement.do !== 'retry' && judgement.do !== 'unexplained') return undefined;
+  if (judgement.do === 'retry' && judgement.about === 'recipient') return undefined;
+  if (phase === 'rcpt' && judgement.code !== 0 && !isAboutSession(judgement)) return undefined;
+  return { alike: alikeName(judgement) };
+}
+
+/** Permanent replies are alike by code and status; for now a server in trouble gives now this one, now that. */
+const alikeName = ({ code, enhanced }: Verdict): string =>
+  code < 500 ? 'transient' : `${code} ${enhanced ?? ''}`.trim();
+
+/** The same of a message all of whose recipients were refused. */
+function countOfRecipients(judged: Judged): AttemptOutcome['counted'] {
+  for (const [recipient, one] of judged) {
+    const counted = one.do === 'accepted' ? undefined : countOf(one, 'rcpt');
+    if (counted !== undefined) return { ...counted, recipient };
+  }
+  return undefined;
 }
 
 /** Every RCPT had a reply and none was accepted: each has its own outcome, the message none of its own. */
@@ -156,14 +199,18 @@ function allRefused(
 ): AttemptOutcome {
   const recipients = settleRecipients(message, attempt, judged, 'pending', { code: 0, detail: '' });
   const judgements = [...judged.values()];
-  const why = judgements.find(({ do: act }) => act === 'retry') ??
-    judgements[0] ?? { code: 0, detail: 'refused' };
-  const verdict = judgements.some(({ do: act }) => act === 'retry')
-    ? 'retry'
-    : common.hold !== undefined
-      ? 'requeue'
-      : 'deadLetter';
-  return { ...common, verdict, why, recipients };
+  const first = (wanted: RecipientJudgement['do']): RecipientJudgement | undefined =>
+    judgements.find(({ do: act }) => act === wanted);
+  const why = first('retry') ?? first('unexplained') ?? judgements[0] ?? { code: 0, detail: 'refused' };
+  const verdict =
+    first('retry') !== undefined
+      ? 'retry'
+      : common.hold !== undefined
+        ? 'requeue'
+        : first('unexplained') !== undefined
+          ? 'unexplained'
+          : 'deadLetter';
+  return { ...common, verdict, why, recipients, ...present({ counted: countOfRecipients(judged) }) };
 }
 
 function isRefusedByRecipients(message: Message, judged: Judged): boolean {
@@ -194,6 +241,7 @@ function settleRecipients(
     const own = judged.get(recipient.address);
     switch (own?.do) {
       case 'retry':
+      case 'unexplained':
         return outcome(recipient.address, 'deferred', attempt, own);
       case 'deadLetter':
         return outcome(recipient.address, 'failed', attempt, own);

@@ -8,6 +8,7 @@ import type { Earliest, Latest } from '../../limits/storageTime.ts';
 import type { HoldReason } from '../../contract/holdReason.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
+import { addToTally, countAcceptance } from './refusals.ts';
 import type { HoldJudgement } from './judgement.ts';
 
 const detailCharacters = 600;
@@ -106,17 +107,27 @@ export function placeHold(
 }
 
 /** A message of this mailbox was accepted: its holds and the account's end, except a person's. */
-export const endHolds = (state: AccountState, mailbox: string): AccountState => ({
-  ...state,
-  consecutiveRefusals: 0,
-  holds: state.holds.filter((hold) => !concerns(hold, mailbox) || hold.reason === 'paused'),
-});
+export const endHolds = (state: AccountState, mailbox: string): AccountState =>
+  release(
+    countAcceptance(state, mailbox),
+    (hold) => concerns(hold, mailbox) && hold.reason !== 'paused',
+  );
 
 /** A probe without a message succeeded: this hold ends, and no other. */
-export const endHold = (state: AccountState, hold: Pick<Hold, 'mailbox'>): AccountState => ({
+export const endHold = (state: AccountState, hold: Pick<Hold, 'mailbox'>): AccountState =>
+  release(withoutRefusals(state, hold.mailbox), (one) => isSame(one, hold) && one.reason !== 'paused');
+
+function release(state: AccountState, isOver: (hold: Hold) => boolean): AccountState {
+  const over = state.holds.filter(isOver);
+  if (over.length === 0) return state;
+  const counted = over.reduce((after, { mailbox }) => addToTally(after, mailbox, { released: 1 }), state);
+  return { ...counted, holds: state.holds.filter((hold) => !over.includes(hold)) };
+}
+
+/** What was refused before counts no more: of the mailbox, or of all. */
+const withoutRefusals = (state: AccountState, mailbox: string | undefined): AccountState => ({
   ...state,
-  consecutiveRefusals: 0,
-  holds: state.holds.filter((one) => !isSame(one, hold) || one.reason === 'paused'),
+  refusals: mailbox === undefined ? [] : state.refusals.filter((refusal) => refusal.mailbox !== mailbox),
 });
 
 /** A person stops a mailbox, or the account. */
@@ -139,11 +150,10 @@ export function pause(
 }
 
 /** A person ends the hold of a mailbox, or of the account as a whole. */
-export const resume = (state: AccountState, mailbox?: string): AccountState => ({
-  ...state,
-  consecutiveRefusals: 0,
-  holds: state.holds.filter((hold) => hold.mailbox !== mailbox?.toLowerCase()),
-});
+export const resume = (state: AccountState, mailbox?: string): AccountState => {
+  const own = mailbox?.toLowerCase();
+  return release(withoutRefusals(state, own), (hold) => hold.mailbox === own);
+};
 
 /** The reason given for messages whose mailbox the settings no longer name. */
 export const removedHold: { readonly reason: HoldReason; readonly detail: string; readonly remedy: string } =

@@ -4,8 +4,8 @@
 //   4xx unknown, any phase           transient
 //   5xx unknown, before a message    the account's trouble: unreachable, or sign-in
 //   5xx unknown to MAIL              the mailbox's trouble: MAIL names nothing but the sender
-//   5xx unknown to RCPT              that recipient, dead
-//   5xx unknown to DATA or after     the message, dead
+//   5xx unknown to RCPT              that recipient, dead; x.5.x, x.7.x, 500 to 504, 521, 530 and 555: unexplained
+//   5xx unknown to DATA or after     unexplained: the message's fault, the sender's or the server's (refusals.ts)
 //   no reply, final dot not sent     transient: the server can't have accepted (RFC 5321 4.1.1.4)
 //   no reply, final dot sent         in doubt (RFC 1047)
 //   any other code                   as if there were none
@@ -81,9 +81,19 @@ function judgeUnknown(reply: Reply, phase: Phase): Judgement {
       ...said(reply),
     };
   }
-  const detail = phase === 'rcpt' ? 'The server refuses the recipient.' : 'The server refuses the message.';
-  return { do: 'deadLetter', detail, ...said(reply) };
+  if (phase !== 'rcpt') return { do: 'unexplained', detail: 'The server refuses the message.', ...said(reply) };
+  const detail = 'The server refuses the recipient.';
+  return { do: isAboutSession(reply) ? 'unexplained' : 'deadLetter', detail, ...said(reply) };
 }
+
+const sessionCodes: ReadonlySet<number> = new Set([421, 500, 501, 502, 503, 504, 521, 530, 555]);
+
+/**
+ * A refusal of RCPT that may be about the session, the server or the sender: the protocol (x.5.x of RFC 3463), security or
+ * policy (x.7.x), or codes that name no mailbox (RFC 5321 4.2.2, RFC 7504, RFC 4954 6). Any other is the recipient's.
+ */
+export const isAboutSession = ({ code, enhanced }: Pick<Reply, 'code' | 'enhanced'>): boolean =>
+  sessionCodes.has(code) || /^[45]\.[57]\./.test(enhanced ?? '');
 
 function judgeBefore(reply: Reply, phase: Phase): HoldJudgement {
   if (phase === 'auth') {

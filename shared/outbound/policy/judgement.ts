@@ -1,15 +1,16 @@
 // What a reply means, as a decision. judgeReply.ts holds the table that reaches it; what acts on it
 // (settle, holds) finds here which decisions there are.
 
-/** The reply as events and rows carry it: `code` is 0 where no reply came. */
 import type { HoldReason } from '../../contract/holdReason.ts';
+
+/** The reply as events and rows carry it: `code` is 0 where no reply came. */
 export interface Verdict {
   readonly detail: string;
   readonly code: number;
   readonly enhanced?: string;
 }
 
-/** The account or the mailbox pauses; the message is not blamed and goes back to waiting, uncharged. */
+/** The account or the mailbox pauses; the message is not blamed and goes back to waiting. */
 export interface HoldJudgement extends Verdict {
   /** `configuration` tells the administrator as well. Both end by a probe that succeeds, or by a person. */
   readonly do: 'hold' | 'configuration';
@@ -24,11 +25,18 @@ export interface HoldJudgement extends Verdict {
 /** The one decision about an attempt that did not end with an accepted message. */
 export type Judgement =
   /** The message is deferred: growing, jittered delays, at least `minDelayMs`. */
-  | (Verdict & { readonly do: 'retry'; readonly minDelayMs?: number })
+  | (Verdict & {
+      readonly do: 'retry';
+      readonly minDelayMs?: number;
+      /** The reply is about one recipient, in whatever phase it comes: it stops nobody else. */
+      readonly about?: 'recipient';
+    })
   | HoldJudgement
+  /** Permanent, and it may be the fault of the sender, the server or the message (refusals.ts): deferred until that is known. */
+  | (Verdict & { readonly do: 'unexplained' })
   /** Not again unless a person says so. */
   | (Verdict & { readonly do: 'deadLetter' })
-  /** Too many connections (432): fewer, and the message waits again, uncharged. */
+  /** Too many connections (432): the message is deferred; one connection fewer, or with the last one a hold. */
   | (Verdict & { readonly do: 'reconnect' })
   /** The final dot was sent and no reply came: look in Sent Items, never resend blindly. */
   | (Verdict & { readonly do: 'inDoubt' });
@@ -36,6 +44,7 @@ export type Judgement =
 /** What the reply to one RCPT means for that recipient. A hold here is about the sender, not the recipient. */
 export type RecipientJudgement =
   | (Verdict & { readonly do: 'accepted' })
-  | (Verdict & { readonly do: 'retry'; readonly minDelayMs?: number })
+  | (Verdict & { readonly do: 'retry'; readonly minDelayMs?: number; readonly about?: 'recipient' })
+  | (Verdict & { readonly do: 'unexplained' })
   | (Verdict & { readonly do: 'deadLetter' })
   | HoldJudgement;

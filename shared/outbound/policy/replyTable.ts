@@ -11,7 +11,8 @@ import type { HoldJudgement, Judgement, Verdict } from './judgement.ts';
 import type { Phase } from '../ports.ts';
 
 const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
+/** The longest between two probes, and of a delay: what waits is sent soon after the server is in order. */
+const longMs = 15 * minuteMs;
 
 type Decision<Kind> = Kind extends Verdict ? Omit<Kind, keyof Verdict> : never;
 
@@ -29,6 +30,13 @@ export interface ReplyRow {
   readonly detail: string;
   readonly decision: Decision<Exclude<Judgement, { readonly do: 'inDoubt' }>>;
 }
+
+/** About one recipient, in whatever phase it comes. */
+const retryRecipient = (minDelayMs?: number): ReplyRow['decision'] => ({
+  do: 'retry',
+  about: 'recipient',
+  ...(minDelayMs === undefined ? {} : { minDelayMs }),
+});
 
 const retry = (minDelayMs?: number): ReplyRow['decision'] =>
   minDelayMs === undefined ? { do: 'retry' } : { do: 'retry', minDelayMs };
@@ -64,7 +72,7 @@ const throttled = (last: number, what: string, remedy: string): ReplyRow => ({
   codes: [550],
   enhanced: [`5.2.${last}`],
   detail: `Exchange has throttled the mailbox after continuous "${what}" errors.`,
-  decision: stop('account', 'throttled', hourMs, remedy),
+  decision: stop('account', 'throttled', longMs, remedy),
 });
 
 /** In the order in which they are tried. */
@@ -85,7 +93,7 @@ export const replyTable: readonly ReplyRow[] = [
     codes: [432],
     text: /recipient thread limit/i,
     detail: "The recipient's mailbox is busy with other deliveries.",
-    decision: retry(),
+    decision: retryRecipient(),
   },
   {
     name: 'connectionLimit',
@@ -129,7 +137,7 @@ export const replyTable: readonly ReplyRow[] = [
     codes: [451],
     enhanced: ['4.7.500-699'],
     detail: 'The server is slowing down this address on the Internet (grey-listing).',
-    decision: retry(15 * minuteMs),
+    decision: retry(longMs),
   },
   {
     name: 'temporaryServerError',
@@ -154,7 +162,7 @@ export const replyTable: readonly ReplyRow[] = [
       '450 4.2.121 Recipient has exceeded their limit on the number of messages they can receive per hour',
     enhanced: ['4.2.121-122', '5.2.121-122'],
     detail: 'The recipient has reached the number of messages that a mailbox may receive in an hour.',
-    decision: retry(hourMs),
+    decision: retryRecipient(longMs),
   },
 
   // ---- signing in
@@ -190,7 +198,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'signIn',
-      15 * minuteMs,
+      longMs,
       'Check that SMTP_SERVER is smtp.office365.com:587, and run the doctor: the token must be for the Outlook resource.',
     ),
   },
@@ -204,7 +212,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'signIn',
-      15 * minuteMs,
+      longMs,
       'In the Entra admin center (Overview > Properties > Manage security defaults) replace security defaults by Conditional Access policies that allow this app.',
     ),
   },
@@ -217,7 +225,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'signIn',
-      15 * minuteMs,
+      longMs,
       'Look at the failed sign-in in the Entra admin center (Monitoring > Sign-in logs); allow this app in the policy named there.',
     ),
   },
@@ -243,7 +251,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'signIn',
-      15 * minuteMs,
+      longMs,
       'Check that SMTP_SERVER is smtp.office365.com:587; if it is, run the doctor for the mailbox and report what it says.',
     ),
   },
@@ -256,9 +264,29 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'signIn',
-      15 * minuteMs,
+      longMs,
       'Check that SMTP_SERVER is smtp.office365.com:587 and not an MX of the tenant.',
     ),
+  },
+
+  {
+    name: 'recipientMailboxFull',
+    sample:
+      '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full',
+    phases: ['rcpt'],
+    codes: [550, 552, 554],
+    enhanced: ['5.2.2'],
+    detail: "The recipient's mailbox is full.",
+    decision: deadLetter,
+  },
+  {
+    name: 'recipientMailboxFullInWords',
+    sample: '554 5.2.0 STOREDRV.Deliver.Exception:QuotaExceededException; mailbox full',
+    phases: ['rcpt'],
+    text: /STOREDRV\.Deliver.*QuotaExceeded|mailbox (?:is )?(?:full|over quota)/i,
+    codes: [550, 552, 554],
+    detail: "The recipient's mailbox is full.",
+    decision: deadLetter,
   },
 
   // ---- the mailbox is throttled for continuous errors: before the causes themselves, which may be quoted in it
@@ -291,14 +319,35 @@ export const replyTable: readonly ReplyRow[] = [
       '554 5.2.252 SendAsDenied; user@example.com not allowed to send as desk@example.com; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied',
     text: /SendAsDenied/i,
     detail: 'The account may not send as this mailbox.',
-    decision: stop('mailbox', 'sendAs', 15 * minuteMs, sendAsCure),
+    decision: stop('mailbox', 'sendAs', longMs, sendAsCure),
   },
   {
     name: 'noPermissionForSender',
     sample: '550 5.7.60 SMTP; Client does not have permissions to send as this sender',
     enhanced: ['5.7.60'],
     detail: 'The account may not send as this mailbox.',
-    decision: stop('mailbox', 'sendAs', 15 * minuteMs, sendAsCure),
+    decision: stop('mailbox', 'sendAs', longMs, sendAsCure),
+  },
+  {
+    name: 'noPermissionInWords',
+    sample: '550 5.7.1 Client does not have permissions to send as this sender',
+    text: /permissions? to (?:send|submit) as this sender|not (?:allowed|authori[sz]ed) to send as/i,
+    detail: 'The account may not send as this mailbox.',
+    decision: stop('mailbox', 'sendAs', longMs, sendAsCure),
+  },
+  {
+    name: 'accountDisabled',
+    sample:
+      '554 5.2.0 STOREDRV.Submission.Exception:AccountDisabledException.MapiExceptionAccountDisabled; Failed to process message due to a permanent exception with message Cannot submit message.',
+    text: /AccountDisabled/i,
+    phases: ['mail', 'data', 'body', 'dot'],
+    detail: "The sending account is disabled, or its mailbox is.",
+    decision: stop(
+      'account',
+      'configuration',
+      longMs,
+      'Look at the account in the Microsoft 365 admin center (Users > Active users): allow its sign-in, and give it a licence that includes Exchange Online. A shared mailbox that sends by itself needs a licence or a delegate as "smtpUser".',
+    ),
   },
   {
     name: 'throttledOther',
@@ -308,7 +357,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'throttled',
-      hourMs,
+      longMs,
       'See learn.microsoft.com, "Continuous error throttling for SMTP AUTH submissions": mend the error named there; the throttle ends by itself some time after.',
     ),
   },
@@ -318,7 +367,7 @@ export const replyTable: readonly ReplyRow[] = [
       "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can't be submitted because the sender's submission quota was exceeded.",
     text: /SubmissionQuotaExceeded|submission quota/i,
     detail: "By the server's count the account has reached its recipients of the day, or of its policy.",
-    decision: pause('account', 'quota', hourMs, quotaCure),
+    decision: pause('account', 'quota', longMs, quotaCure),
   },
   {
     name: 'dailyRecipients',
@@ -326,18 +375,28 @@ export const replyTable: readonly ReplyRow[] = [
       "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients",
     enhanced: ['5.1.90'],
     detail: "By the server's count the account has reached its recipients of the day.",
-    decision: pause('account', 'quota', hourMs, quotaCure),
+    decision: pause('account', 'quota', longMs, quotaCure),
+  },
+  {
+    name: 'submissionTooLarge',
+    sample:
+      '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.',
+    text: /M(?:ax|essage)SubmissionExceeded/i,
+    detail:
+      'The message is larger than the mailbox may send (35 MB as sent, unless Set-Mailbox -MaxSendSize says otherwise).',
+    decision: deadLetter,
   },
   {
     name: 'mailboxFull',
     sample:
       '554 5.2.2 STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; Failed to process message due to a permanent exception with message Cannot submit message.',
     text: /(?:Shutoff)?QuotaExceeded/i,
+    phases: ['mail', 'data', 'body', 'dot'],
     detail: 'The sending mailbox itself is full, most often its Sent Items.',
     decision: stop(
       'account',
       'mailboxFull',
-      15 * minuteMs,
+      longMs,
       "Make room in the account's mailbox; a retention policy on Sent Items (Microsoft Purview > Data lifecycle management) keeps it so. Sent copies can be switched off: Set-Mailbox -Identity ADDRESS -MessageCopyForSMTPClientSubmissionEnabled $false, but then an attempt in doubt can not be looked up.",
     ),
   },
@@ -350,7 +409,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'mailboxFull',
-      15 * minuteMs,
+      longMs,
       "Make room in the account's mailbox; a retention policy on Sent Items (Microsoft Purview > Data lifecycle management) keeps it so.",
     ),
   },
@@ -361,7 +420,7 @@ export const replyTable: readonly ReplyRow[] = [
     enhanced: ['5.7.232'],
     detail:
       'The trial tenant has reached its external recipients of the day (5,000); internal recipients would still be served.',
-    decision: pause('account', 'quota', hourMs, 'Wait, or move to a paid subscription.'),
+    decision: pause('account', 'quota', longMs, 'Wait, or move to a paid subscription.'),
   },
   {
     name: 'tenantExternal',
@@ -373,7 +432,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: pause(
       'account',
       'quota',
-      hourMs,
+      longMs,
       'Wait; the limit is 500 x licences^0.7 + 9,500 in 24 hours. See the Exchange admin center, Reports > Mail flow > Tenant outbound external recipients.',
     ),
   },
@@ -383,21 +442,33 @@ export const replyTable: readonly ReplyRow[] = [
       '554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; Failed to process message due to a permanent exception with message WASCL UserAction verdict is not None. Actual verdict is Suspend',
     text: /OutboundSpamException|WASCL/i,
     detail: 'The mailbox is blocked as a sender of spam.',
-    decision: stop('account', 'blocked', hourMs, blockedCure),
+    decision: stop('account', 'blocked', longMs, blockedCure),
   },
   {
     name: 'badOutboundSender',
     sample: '550 5.1.8 Access denied, bad outbound sender AS(42004)',
     enhanced: ['5.1.8'],
     detail: 'The mailbox is blocked as a sender of spam.',
-    decision: stop('account', 'blocked', hourMs, blockedCure),
+    decision: stop('account', 'blocked', longMs, blockedCure),
   },
   {
     name: 'accountBanned',
     sample: '550 5.7.501 Access denied, spam abuse detected',
     enhanced: ['5.7.501-503', '5.7.511'],
     detail: 'The sending account is banned for spam.',
-    decision: stop('account', 'blocked', hourMs, blockedCure),
+    decision: stop('account', 'blocked', longMs, blockedCure),
+  },
+  {
+    name: 'addressBlocked',
+    sample: '550 5.7.606 Access denied, banned sending IP [192.0.2.1]',
+    enhanced: ['5.7.606-649'],
+    detail: "Microsoft has banned the address on the Internet from which the bridge sends.",
+    decision: stop(
+      'account',
+      'blocked',
+      longMs,
+      'Ask for its removal at https://sender.office.com with the address that the reply names; a NAT gateway with an address of its own keeps others from getting it banned.',
+    ),
   },
   {
     name: 'tenantBlocked',
@@ -408,7 +479,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'account',
       'blocked',
-      hourMs,
+      longMs,
       'Verify the sending domain in the Microsoft 365 admin center (Settings > Domains), make sure that no account sends spam, then open a request with Microsoft support.',
     ),
   },
@@ -421,7 +492,7 @@ export const replyTable: readonly ReplyRow[] = [
     decision: stop(
       'mailbox',
       'configuration',
-      hourMs,
+      longMs,
       'Publish SPF (include:spf.protection.outlook.com) and switch DKIM on for the domain in the Defender portal (Policies > Email authentication settings > DKIM).',
     ),
   },
@@ -440,6 +511,31 @@ export const replyTable: readonly ReplyRow[] = [
     sample: '550 5.6.11 Invalid characters: bare line feed',
     enhanced: ['5.6.11'],
     detail: 'The server finds a bare line feed in the message.',
+    decision: deadLetter,
+  },
+  {
+    name: 'headerTooLarge',
+    sample: '552 5.3.4 Header size exceeds fixed maximum size',
+    codes: [550, 552, 554],
+    text: /header size|headers? (?:is |are )?too (?:large|long|big)|too many headers/i,
+    detail:
+      "The message's header is too large: too many or too long recipients, references or header fields. Send it in parts, or shorten them.",
+    decision: deadLetter,
+  },
+  {
+    name: 'headerFieldTooLarge',
+    sample:
+      "554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the 'To' header.",
+    enhanced: ['5.6.211'],
+    detail:
+      'One header field of the message is too large (Exchange takes 32 KB of text in one): send it to fewer recipients at a time, or shorten the field that the server names.',
+    decision: deadLetter,
+  },
+  {
+    name: 'conversionNeeded',
+    sample: '554 5.6.3 Conversion required but not supported',
+    enhanced: ['5.6.3'],
+    detail: 'The message has bytes outside ASCII, which the server does not accept; encode it as quoted-printable or base64.',
     decision: deadLetter,
   },
   {

@@ -8,7 +8,12 @@ import type { OutboundNumbers } from '../numbers.ts';
 import type { Hold } from '../records/accountState.ts';
 import { addHistory } from '../records/message.ts';
 import type { IndexEntry, Message, Progress, State } from '../records/message.ts';
+import { bucketOf } from '../../limits/limiter.ts';
+import { plus } from '../../limits/storageTime.ts';
 import type { AttemptOutcome } from './attemptResult.ts';
+import { movedCount } from './charge.ts';
+import { isAtFault, suspect } from './refusals.ts';
+import type { Standing } from './refusals.ts';
 
 export interface Transition {
   readonly before: Message;
@@ -94,26 +99,29 @@ export interface SettleContext {
   readonly chance: number;
   /** The attempt was a hold's try: a refusal is no fault of this message, it only lets others be the next try. */
   readonly probeOf?: { readonly nextTryAt: number };
+  /** By the account's state after this attempt. */
+  readonly standing: Standing;
 }
 
 type DeferContext = Pick<SettleContext, 'at' | 'numbers' | 'chance'>;
 
 /** What the outcome of an attempt makes of its message. */
-export function settleAttempt(before: Message, end: AttemptOutcome, settling: SettleContext): Transition {
-  const { at, attempt, deadline, numbers, probeOf } = settling;
+export function settleAttempt(claimed: Message, end: AttemptOutcome, settling: SettleContext): Transition {
+  const { at, attempt, probeOf } = settling;
   const tried: Partial<Progress> = {
     attempt,
     recipients: end.recipients,
     ...present({ serverMessageId: end.serverMessageId }),
-    // An attempt that was given up for doubtful is charged already.
-    charged: before.charged + (attempt > before.attempt ? triedIn(before, attempt) : 0),
-    chargedAt: deadline + numbers.graceMs,
+    ...chargeOf(claimed, end, settling),
   };
+  const before = omit(claimed, 'movableCharge');
   const reply = end.reply === undefined ? {} : { reply: end.reply };
   const ended = { ...before, ...tried };
   switch (end.verdict) {
-    case 'inDoubt':
+    case 'inDoubt': {
+      const { deadline, numbers } = settling;
       return putInDoubt(ended, before, { at, deadline, numbers, detail: end.why.detail });
+    }
     case 'requeue': {
       const later = probeOf === undefined ? asBefore(before, at) : due(probeOf.nextTryAt, before);
       return {
@@ -122,21 +130,52 @@ export function settleAttempt(before: Message, end: AttemptOutcome, settling: Se
       };
     }
     case 'retry':
+    case 'unexplained': {
       if (probeOf !== undefined) {
-        const uncharged = { ...tried, recipients: before.recipients };
+        const unblamed = { ...tried, recipients: before.recipients };
         const indexEntry = due(probeOf.nextTryAt, before);
         return {
           before,
-          after: setState(before, before.changedAt, { state: 'waiting', indexEntry }, uncharged),
+          after: setState(before, before.changedAt, { state: 'waiting', indexEntry }, unblamed),
         };
       }
-      return defer(before, ended, settling, end, reply);
+      const { standing, numbers } = settling;
+      if (end.counted === undefined && end.verdict === 'retry') return defer(before, ended, settling, end, reply);
+      const isPermanent = end.verdict === 'unexplained';
+      const suspicion = suspect(before.suspicion, standing, isPermanent, at);
+      if (isPermanent && isAtFault(suspicion, standing, numbers)) {
+        const given = { ...ended, recipients: restate(ended, ['pending', 'deferred'], 'failed') };
+        return finish(before, given, at, end.why.detail, reply);
+      }
+      return defer(before, { ...ended, suspicion }, settling, end, reply);
+    }
     case 'deadLetter':
     case 'accepted':
       return end.recipients.some(isOpen)
         ? defer(before, ended, settling, end, reply)
         : finish(before, ended, at, end.why.detail, reply);
   }
+}
+
+/** What the attempt leaves charged, and how much of it the next claim moves. */
+function chargeOf(
+  before: Message,
+  end: AttemptOutcome,
+  { attempt, deadline, numbers }: Pick<SettleContext, 'attempt' | 'deadline' | 'numbers'>,
+): Pick<Message, 'charged' | 'chargedAt' | 'movableCharge'> {
+  const count = triedIn(before, attempt);
+  const latestAt = plus(deadline, numbers.graceMs);
+  // An attempt that was given up for doubtful is charged already.
+  const added = attempt > before.attempt ? count - movedCount(before, count) : 0;
+  const accepted = end.recipients.filter(
+    (recipient, index) => recipient.state === 'sent' && before.recipients[index]?.state !== 'sent',
+  ).length;
+  const movable = end.certain ? count - accepted : 0;
+  return {
+    charged: before.charged + added,
+    chargedAt: latestAt,
+    ...(movable > 0 ? { movableCharge: { bucket: bucketOf(latestAt, numbers), count: movable } } : {}),
+  };
 }
 
 const isOpen = ({ state }: RecipientOutcome): boolean => state === 'pending' || state === 'deferred';
@@ -182,7 +221,9 @@ function defer(
     numbers.firstDeferralMs * numbers.deferralGrowth ** before.deferrals,
   );
   const jittered = grown * (1 + numbers.deferralJitter * (2 * chance - 1));
-  const delayMs = Math.ceil(Math.max(end.minDelayMs ?? 0, jittered));
+  const delayMs = Math.ceil(
+    Math.max(end.minDelayMs ?? 0, Math.min(jittered, numbers.longestDeferralMs, leftMs(ended, end, numbers))),
+  );
   const deferredMs = before.deferredMs + delayMs;
   if (deferredMs > numbers.giveUpAfterMs) {
     const given = { ...ended, recipients: restate(ended, ['pending', 'deferred'], 'failed') };
@@ -199,6 +240,12 @@ function defer(
     { deferrals: before.deferrals + 1, deferredMs },
   );
   return withEvent(before, after, { type: 'mail.deferred', retryAt: at + delayMs }, more);
+}
+
+/** Until an unexplained refusal is final: not later is it attempted again. */
+function leftMs({ suspicion }: Message, { verdict }: AttemptOutcome, numbers: OutboundNumbers): number {
+  if (verdict !== 'unexplained' || suspicion?.forGood === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(numbers.firstDeferralMs, numbers.finalAfterMs - suspicion.forGood.elapsedMs);
 }
 
 /** No recipient is left to try: sent if any took it, else a dead letter. */
@@ -269,15 +316,16 @@ export function abandonAttempt(
   at: At,
   numbers: OutboundNumbers,
 ): Transition {
+  const count = triedIn(before, open.attempt);
   const ended: Message = {
-    ...before,
+    ...omit(before, 'movableCharge'),
     attempt: open.attempt,
     recipients: before.recipients.map((recipient) =>
       isOpen(recipient) && recipient.attempt !== open.attempt
         ? { ...recipient, state: 'inDoubt', attempt: open.attempt }
         : recipient,
     ),
-    charged: before.charged + triedIn(before, open.attempt),
+    charged: before.charged + count - movedCount(before, count),
     chargedAt: open.deadline + numbers.graceMs,
   };
   const detail = 'the attempt was not settled by its deadline, so nobody knows how far it came.';
@@ -366,7 +414,10 @@ export function deferUnsent(before: Message, settling: DeferContext, detail: str
   return defer(before, { ...before, recipients }, settling, end, { reason: 'notComposed' });
 }
 
-/** Its mailbox is on hold: out of the way of the others until the hold ends. Published once, not after every probe. */
+/**
+ * Its mailbox is on hold, or gone from the settings: out of the way of the others until that ends. A hold is reported for
+ * its mailbox (heldEvents.ts), not for each message that waits.
+ */
 export function suspend(
   before: Message,
   at: At,
@@ -377,7 +428,7 @@ export function suspend(
   const indexEntry: IndexEntry = { kind: 'suspended', group, at: waitedSince };
   const { reason, detail, remedy } = hold;
   const after = setState(before, at, { state: 'held', indexEntry, reason, detail, remedy });
-  if (before.history.at(-1)?.type === 'mail.held') return { before, after };
+  if (reason !== 'removed' || before.history.at(-1)?.type === 'mail.held') return { before, after };
   return withEvent(before, after, {
     type: 'mail.held',
     ...present({ retryAt: hold.probeAt }),
@@ -403,7 +454,7 @@ export const cancel = (before: Message, at: At, by: string): Transition =>
 export function replay(before: Message, at: At, by: string): Transition {
   const again = { ...before, recipients: restate(before, ['failed', 'inDoubt', 'deferred'], 'pending') };
   const after = setState(
-    omit(again, 'expiresAt'),
+    omit(again, 'expiresAt', 'suspicion'),
     at,
     { state: 'waiting', indexEntry: { kind: 'due', at }, reason: 'replayed', detail: `Sent again by ${by}.` },
     { deferrals: 0, deferredMs: 0 },

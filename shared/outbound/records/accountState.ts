@@ -55,6 +55,39 @@ export interface Hold {
   readonly firstProbeMs: number;
 }
 
+/** A hold that was reported to callers for one mailbox. */
+export interface ReportedHold {
+  /** Lower case. */
+  readonly mailbox: string;
+  readonly scope: 'account' | 'mailbox';
+  /** The hold's own. */
+  readonly since: number;
+  readonly reason: HoldReason;
+}
+
+/**
+ * What a refusal is judged by: messages accepted and holds ended, of one mailbox (lower case) or, without it, of the
+ * account as a whole. Only the differences count.
+ */
+export interface Tally {
+  readonly mailbox?: string;
+  readonly acceptedCount: number;
+  readonly releasedCount: number;
+}
+
+/** A message that was refused by a reply about session, server or sender, or about nobody knows whom. */
+export interface CountedRefusal {
+  readonly id: string;
+  /** Lower case. */
+  readonly mailbox: string;
+  /** Refusals with the same text are alike. */
+  readonly alike: string;
+  /** Of a refusal at RCPT: only different recipients count. Hashed. */
+  readonly recipient?: string;
+  /** Another mailbox of the account had a message accepted since: it counts for its own mailbox only. */
+  readonly isOfMailbox: boolean;
+}
+
 export interface AccountState {
   readonly lease?: Lease;
   readonly orphanedConnections: readonly OrphanedConnections[];
@@ -68,8 +101,11 @@ export interface AccountState {
   readonly suspendedMailboxes: readonly string[];
   /** Mean time from claim to reply of recent attempts. */
   readonly claimToReplyMs?: number;
-  /** Attempts refused for now since one was accepted. */
-  readonly consecutiveRefusals: number;
+  /** Refusals since a message of the same mailbox was accepted: several alike are the account's or the mailbox's. */
+  readonly refusals: readonly CountedRefusal[];
+  readonly tallies: readonly Tally[];
+  /** Holds of which `mailbox.held` was written and `mailbox.released` was not. */
+  readonly reportedHolds: readonly ReportedHold[];
   /** Who wrote this version: recognises a transaction whose answer was lost. */
   readonly writtenBy: string;
 }
@@ -82,7 +118,9 @@ export const emptyState: AccountState = {
   backoffUntil: { 0: 0, 1: 0, 2: 0 },
   holds: [],
   suspendedMailboxes: [],
-  consecutiveRefusals: 0,
+  refusals: [],
+  tallies: [],
+  reportedHolds: [],
   writtenBy: '',
 };
 
@@ -120,7 +158,36 @@ const stored = z.object({
   ),
   suspendedMailboxes: z.array(z.string()),
   claimToReplyMs: z.number().nullable(),
-  consecutiveRefusals: z.number(),
+  refusals: z
+    .array(
+      z.object({
+        id: z.string(),
+        mailbox: z.string(),
+        alike: z.string(),
+        recipient: z.string().exactOptional(),
+        isOfMailbox: z.boolean(),
+      }),
+    )
+    .nullable(),
+  tallies: z
+    .array(
+      z.object({
+        mailbox: z.string().exactOptional(),
+        acceptedCount: z.number(),
+        releasedCount: z.number(),
+      }),
+    )
+    .nullable(),
+  reportedHolds: z
+    .array(
+      z.object({
+        mailbox: z.string(),
+        scope: z.enum(['account', 'mailbox']),
+        since: z.number(),
+        reason: z.custom<HoldReason>((value) => typeof value === 'string'),
+      }),
+    )
+    .nullable(),
 });
 type Stored = z.infer<typeof stored>;
 
@@ -136,7 +203,9 @@ export function encodeState(state: AccountState): Fields {
     holds: [...state.holds],
     suspendedMailboxes: [...state.suspendedMailboxes],
     claimToReplyMs: state.claimToReplyMs ?? null,
-    consecutiveRefusals: state.consecutiveRefusals,
+    refusals: [...state.refusals],
+    tallies: [...state.tallies],
+    reportedHolds: [...state.reportedHolds],
   };
   const fields = Object.entries(parts).map(([name, part]) => putText(name, JSON.stringify(part)));
   return Object.assign({ version, writtenBy: state.writtenBy }, ...fields) as Fields;
@@ -147,7 +216,7 @@ export function decodeState(fields: Fields): AccountState {
   if (fields['version'] !== version) throw new Error(`account row of version ${String(fields['version'])}`);
   const part = (name: keyof Stored): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const names = Object.keys(stored.shape) as (keyof Stored)[];
-  const { lease, backoffUntil, claimToReplyMs, ...rest } = stored.parse(
+  const { lease, backoffUntil, claimToReplyMs, refusals, tallies, reportedHolds, ...rest } = stored.parse(
     Object.fromEntries(names.map((name) => [name, part(name)])),
   );
   const writtenBy = fields['writtenBy'];
@@ -156,6 +225,10 @@ export function decodeState(fields: Fields): AccountState {
     ...(lease === null ? {} : { lease }),
     backoffUntil: { 0: backoffUntil[0], 1: backoffUntil[1], 2: backoffUntil[2] },
     ...(claimToReplyMs === null ? {} : { claimToReplyMs }),
+    // Rows written before these parts existed have none.
+    refusals: refusals ?? [],
+    tallies: tallies ?? [],
+    reportedHolds: reportedHolds ?? [],
     writtenBy: typeof writtenBy === 'string' ? writtenBy : '',
   };
 }

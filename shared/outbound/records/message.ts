@@ -54,6 +54,29 @@ export interface Accepted {
   readonly correlation?: Json;
 }
 
+/** The day's charge of an attempt that the server certainly did not accept: the next claim moves it. */
+export interface MovableCharge {
+  /** End of its bucket (UTC s). */
+  readonly bucket: number;
+  readonly count: number;
+}
+
+/** What is remembered of a message that was refused by replies that may be anybody's fault (refusals.ts). */
+export interface Suspicion {
+  /** Messages of the account and of the mailbox that had been accepted at the first such refusal. */
+  readonly accountAccepted: number;
+  readonly mailboxAccepted: number;
+  /** The same of its permanent refusals alone, if there were any. */
+  readonly forGood?: {
+    readonly mailboxAccepted: number;
+    /** Holds that had ended at the last one: the time after it counts if none has ended since. */
+    readonly releasedCount: number;
+    readonly lastAt: number;
+    /** From the first one to the last, without time on hold. */
+    readonly elapsedMs: number;
+  };
+}
+
 /** What its life changes. */
 export interface Progress {
   readonly state: State;
@@ -78,6 +101,9 @@ export interface Progress {
   /** Recipients charged by all its attempts, and until when the last one could arrive: rebuild a lost state row. */
   readonly charged: number;
   readonly chargedAt: number;
+  /** Absent if the next claim moves no charge. */
+  readonly movableCharge?: MovableCharge;
+  readonly suspicion?: Suspicion;
   readonly history: readonly HistoryEntry[];
   /** Notices of bounces that were published. */
   readonly bounces: readonly string[];

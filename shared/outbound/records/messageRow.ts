@@ -94,6 +94,8 @@ export function encodeProgress(progress: Progress, recipientsBlob: string): Fiel
     changedAt: progress.changedAt,
     charged: progress.charged,
     chargedAt: progress.chargedAt,
+    movableCharge: JSON.stringify(progress.movableCharge ?? null),
+    suspicion: JSON.stringify(progress.suspicion ?? null),
     ...putText('history', JSON.stringify(progress.history)),
     ...putText('bounces', JSON.stringify(progress.bounces)),
   };
@@ -129,6 +131,21 @@ const indexEntry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }),
 ]);
 const history = z.array(z.object({ at: z.number(), type: z.string(), detail: z.string().exactOptional() }));
+const movableCharge = z.object({ bucket: z.number(), count: z.number() }).nullable();
+const suspicion = z
+  .object({
+    accountAccepted: z.number(),
+    mailboxAccepted: z.number(),
+    forGood: z
+      .object({
+        mailboxAccepted: z.number(),
+        releasedCount: z.number(),
+        lastAt: z.number(),
+        elapsedMs: z.number(),
+      })
+      .exactOptional(),
+  })
+  .nullable();
 const columns = z.object({
   version: z.literal(version),
   hash: z.string(),
@@ -155,6 +172,9 @@ const columns = z.object({
   changedAt: z.number(),
   charged: z.number(),
   chargedAt: z.number(),
+  // Rows written before these columns existed have none.
+  movableCharge: z.string().default('null'),
+  suspicion: z.string().default('null'),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. */
@@ -173,9 +193,14 @@ export function decodeMessage({ key, fields }: Pick<Row, 'key' | 'fields'>, reci
   );
   const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const correlation = z.json().parse(json('correlation'));
-  const { serverMessageId, reason, detail, remedy, ...always } = row;
+  const { serverMessageId, reason, detail, remedy, ...others } = row;
+  const always = omit(others, 'movableCharge', 'suspicion');
+  const movable = movableCharge.parse(JSON.parse(row.movableCharge));
+  const suspected = suspicion.parse(JSON.parse(row.suspicion));
   return {
     ...always,
+    ...(movable === null ? {} : { movableCharge: movable }),
+    ...(suspected === null ? {} : { suspicion: suspected }),
     id: key.slice(messageKey('').length),
     content: content ?? contentBlob ?? '',
     blobs: z.array(z.string()).parse(json('blobs')),

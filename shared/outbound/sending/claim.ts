@@ -1,8 +1,9 @@
 // A claim acquires the message, its slot and its recipients' share of the day in one conditional write of one row,
 // before anything is given to the server. A stale owner can neither send nor use up the limits; an answer that was
-// lost is recognised by the claim's tag. The due row stays: if this process dies, nothing needs to be put back.
+// lost is recognised by the claim's tag. The charge of a former attempt that was refused is moved in the same write. The due row stays: if this process dies, nothing needs to be put back.
 import { plus } from '../../limits/storageTime.ts';
 import { acquire, canAcquire } from '../../limits/limiter.ts';
+import { usageForClaim } from '../policy/charge.ts';
 import { dueForProbe, isHeld, recordProbe } from '../policy/holds.ts';
 import type { AccountState, ActiveAttempt, Hold } from '../records/accountState.ts';
 import { remaining } from '../records/message.ts';
@@ -33,7 +34,8 @@ export function claim(prepared: ReadyMessage, session: LeaseSession): Promise<Cl
     if (objection !== undefined) return { result: { kind: objection } };
     const latest = time.latest();
     const deadline = plus(latest, numbers.attemptMs);
-    const { usage, slot } = acquire(state, session.limits, plus(deadline, numbers.graceMs), recipientCount);
+    const free = usageForClaim(state, message);
+    const { usage, slot } = acquire(free, session.limits, plus(deadline, numbers.graceMs), recipientCount);
     const active: ActiveAttempt = {
       id: message.id,
       attempt: message.attempt + 1,
@@ -71,6 +73,7 @@ function objectionTo(
   if (activeAttempts.some(({ id }) => id === message.id)) return 'stale';
   const earliest = time.earliest();
   if (isHeld(state, message.mailbox, earliest)) return 'stale';
-  const availability = canAcquire(state, session.limits, earliest, remaining(message).length);
+  const usage = usageForClaim(state, message);
+  const availability = canAcquire(usage, session.limits, earliest, remaining(message).length);
   return availability.kind === 'available' ? undefined : 'stale';
 }

@@ -3,6 +3,7 @@
 import type { Earliest } from '../../limits/storageTime.ts';
 import { canAcquire } from '../../limits/limiter.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
+import { usageForClaim } from '../policy/charge.ts';
 import { accountHold, dueForProbe, mailboxHold, removedHold } from '../policy/holds.ts';
 import { expire, failUnsent, suspend } from '../policy/transitions.ts';
 import { lanes } from '../records/keys.ts';
@@ -147,7 +148,12 @@ export class Dispatcher {
   async #send(entry: DueEntry, ready: ReadyMessage, earliest: Earliest): Promise<EntryResult> {
     const { key: account, state, limits, dependencies } = this.#session;
     const { message, generation, envelope, bytes } = ready;
-    const availability = canAcquire(state, limits, earliest, remaining(message).length);
+    const availability = canAcquire(
+      usageForClaim(state, message),
+      limits,
+      earliest,
+      remaining(message).length,
+    );
     if (availability.kind === 'never')
       return this.#withdraw(entry, ready, tooManyRecipients(limits.recipientsPerDay));
     if (availability.kind === 'wait') return { kind: 'refused', retryAt: availability.retryAt };

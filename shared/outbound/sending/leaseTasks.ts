@@ -14,6 +14,7 @@ import type { Publisher } from './publisher.ts';
 import { recordRefusals } from './recordRefusals.ts';
 import { applyLookups, lookUpInDoubt } from './sentItemsLookup.ts';
 import type { LookupResult } from './sentItemsLookup.ts';
+import { reportHoldsToCallers } from './reportHolds.ts';
 import { settle } from './settle.ts';
 import type { StepResult } from './stepResult.ts';
 import { resumeSuspended } from './suspended.ts';
@@ -75,7 +76,8 @@ export class LeaseTasks implements DrainTasks {
     this.#adoptLostClaims();
     const ended = this.#attempts.withResult();
     if (ended.length === 0) return false;
-    for (const { attempt, outcome } of await settle(ended, this.#session)) this.#settled(attempt, outcome);
+    for (const { attempt, outcome } of await settle(ended, this.#pool.count, this.#session))
+      this.#settled(attempt, outcome);
     return true;
   }
 
@@ -104,6 +106,7 @@ export class LeaseTasks implements DrainTasks {
 
   async housekeeping(): Promise<boolean> {
     if (await this.#connectFailures.handle()) return true;
+    if (await reportHoldsToCallers(this.#session)) return true;
     if (await markAbandonedInDoubt((tag) => this.#attempts.has(tag), this.#session)) return true;
     if (await this.#applyLookups()) return true;
     if ((await resumeSuspended(this.#session)) || (await this.#probes.resumeMessage())) {

@@ -11,13 +11,14 @@ import { judgeAttempt } from '../policy/attemptResult.ts';
 import type { AttemptOutcome } from '../policy/attemptResult.ts';
 import { endHolds, placeHold } from '../policy/holds.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
+import { countRefusal, standingOf } from '../policy/refusals.ts';
 import { reopen, settleAttempt } from '../policy/transitions.ts';
 import type { SettleContext, Transition } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
 import type { Message } from '../records/message.ts';
 import type { Retry } from '../store/accountTransaction.ts';
-import { weigh, writeTransition } from '../store/writes.ts';
+import { sha256, weigh, writeTransition } from '../store/writes.ts';
 import { reportHolds } from './accountHolds.ts';
 import type { InFlightAttempt } from './inFlightAttempts.ts';
 import type { LeaseSession } from './leaseSession.ts';
@@ -28,22 +29,28 @@ export interface SettledAttempt {
   readonly outcome?: AttemptOutcome;
 }
 
-/** Settles as many as fit into one transaction. Throws StorageTrouble; none is known to be settled then. */
+/**
+ * Settles as many as fit into one transaction. `connectionCount`: connections that are open, those of the attempts too.
+ * Throws StorageTrouble; none is known to be settled then.
+ */
 export async function settle(
   attempts: readonly InFlightAttempt[],
+  connectionCount: number,
   session: LeaseSession,
 ): Promise<readonly SettledAttempt[]> {
   const { numbers } = session.dependencies;
   const holdsBefore = session.state.holds;
   const settled = await session.transact<readonly SettledAttempt[]>(async (current, retry) => {
     let state = current;
+    let connectionsLeft = connectionCount;
     const done: SettledAttempt[] = [];
     const operations: Operation[] = [];
     for (const attempt of attempts.slice(0, numbers.settleMostCount)) {
-      const one = await settleOne(attempt, state, retry, session);
+      const one = await settleOne(attempt, { state, connectionsLeft, retry }, session);
       const more = one === undefined ? [] : await writeTransition(one.transition, session.dependencies);
       if (done.length > 0 && weigh([...operations, ...more]) > numbers.transactionBytes) break;
       state = one?.state ?? state;
+      if (one?.outcome.reconnect === true) connectionsLeft -= 1;
       operations.push(...more);
       done.push({ attempt, ...(one === undefined ? {} : { outcome: one.outcome }) });
     }
@@ -76,11 +83,17 @@ interface Settlement {
   readonly state: AccountState;
 }
 
+interface Settling {
+  /** With the attempts of the same transaction that were settled before. */
+  readonly state: AccountState;
+  readonly connectionsLeft: number;
+  readonly retry: Retry;
+}
+
 /** Undefined if there is nothing to write. */
 async function settleOne(
   attempt: InFlightAttempt,
-  state: AccountState,
-  retry: Retry,
+  { state, connectionsLeft, retry }: Settling,
   session: LeaseSession,
 ): Promise<Settlement | undefined> {
   const { result, endedAt } = attempt;
@@ -96,8 +109,8 @@ async function settleOne(
     ...(outcome.certain ? releaseEarly(state, session.limits, active.slot, endedAt) : {}),
     ...(outcome.reply === undefined ? {} : meanDuration(state, attempt)),
   };
-  const after = holdsAfter(ended, message, outcome, attempt.probed, session);
-  const transition = settleAttempt(message, outcome, contextOf(attempt, after, session));
+  const after = holdsAfter(ended, { message, outcome, probed: attempt.probed, connectionsLeft }, session);
+  const transition = settleAttempt(message, outcome, contextOf(attempt, message, after, session));
   return { transition, outcome, state: after };
 }
 
@@ -126,7 +139,7 @@ async function correctDoubt(
   const reopened = reopen(message);
   const outcome = judgeAttempt(reopened, active.attempt, result);
   if (outcome.verdict === 'inDoubt') return undefined;
-  const transition = settleAttempt(reopened, outcome, contextOf(attempt, state, session));
+  const transition = settleAttempt(reopened, outcome, contextOf(attempt, message, state, session));
   return { transition: { ...transition, before: message }, outcome, state };
 }
 
@@ -138,59 +151,67 @@ const isResending = ({ state, reason }: Message): boolean => state === 'waiting'
 
 function contextOf(
   { active, probed }: InFlightAttempt,
-  { holds }: AccountState,
+  { mailbox }: Message,
+  state: AccountState,
   session: LeaseSession,
 ): SettleContext {
   const { time, numbers, random } = session.dependencies;
-  const hold = holds.find((one) => probed.some(({ mailbox }) => mailbox === one.mailbox));
+  const hold = state.holds.find((one) => probed.some(({ mailbox }) => mailbox === one.mailbox));
   return {
     at: time.earliest(),
     attempt: active.attempt,
     deadline: active.deadline,
     numbers,
     chance: random.uniform(),
+    standing: standingOf(state, mailbox),
     ...(hold?.probeAt === undefined ? {} : { probeOf: { nextTryAt: hold.probeAt } }),
   };
 }
 
-/** An acceptance ends the holds that concern it; a refusal of the sender, or several in a row, places one. */
+interface HoldEvidence {
+  readonly message: Message;
+  readonly outcome: AttemptOutcome;
+  readonly probed: readonly Hold[];
+  readonly connectionsLeft: number;
+}
+
+/** An acceptance ends the holds that concern it; a refusal of the sender, or several messages refused alike, place one. */
 function holdsAfter(
   state: AccountState,
-  message: Message,
-  outcome: AttemptOutcome,
-  probed: readonly Hold[],
+  { message, outcome, probed, connectionsLeft }: HoldEvidence,
   session: LeaseSession,
 ): AccountState {
   const { time, numbers } = session.dependencies;
   const { mailbox } = message;
-  const { consecutiveRefusals, holds } = state;
-  const isChanged = outcome.verdict === 'accepted' && (consecutiveRefusals > 0 || holds.length > 0);
-  let after = isChanged ? endHolds(state, mailbox) : state;
-  if (outcome.verdict === 'retry') after = { ...after, consecutiveRefusals: consecutiveRefusals + 1 };
-  const judgement = outcome.hold ?? afterConsecutiveRefusals(after, probed, outcome, numbers);
-  return judgement === undefined ? after : placeHold(after, { judgement, mailbox }, time.latest(), numbers);
+  const accepted = outcome.verdict === 'accepted' ? endHolds(state, mailbox) : state;
+  // A probe says nothing new of a hold that is there.
+  const counted =
+    probed.length > 0 ? { state: accepted } : countRefusal(accepted, message, hashed(outcome), numbers);
+  const crowded =
+    outcome.reconnect && connectionsLeft <= 1 ? tooManyConnections(outcome, numbers) : undefined;
+  const judgement = outcome.hold ?? crowded ?? counted.judgement;
+  if (judgement === undefined) return counted.state;
+  return placeHold(counted.state, { judgement, mailbox }, time.latest(), numbers);
 }
 
-/** Several in a row were refused for now and none was accepted between: it is the server, not the messages. */
-function afterConsecutiveRefusals(
-  { consecutiveRefusals }: AccountState,
-  probed: readonly Hold[],
-  outcome: AttemptOutcome,
-  numbers: OutboundNumbers,
-): HoldJudgement | undefined {
-  if (outcome.verdict !== 'retry' || probed.length > 0) return undefined;
-  if (consecutiveRefusals < numbers.refusalsBeforeHoldCount) return undefined;
-  return {
-    do: 'hold',
-    scope: 'account',
-    reason: 'consecutiveRefusals',
-    detail: `${consecutiveRefusals} attempts in a row were refused for now, the last with: ${outcome.why.detail}`,
-    code: outcome.why.code,
-    remedy:
-      'None: one message a minute is attempted until the server accepts it. If it lasts, check the service health.',
-    firstProbeMs: numbers.probeAtLeastMs,
-  };
+/** The account's row holds no addresses of recipients. */
+function hashed(outcome: AttemptOutcome): AttemptOutcome {
+  const recipient = outcome.counted?.recipient;
+  if (outcome.counted === undefined || recipient === undefined) return outcome;
+  return { ...outcome, counted: { ...outcome.counted, recipient: sha256(recipient.toLowerCase()).slice(0, 16) } };
 }
+
+/** Refused on the last connection: another program uses the account. */
+const tooManyConnections = ({ why }: AttemptOutcome, numbers: OutboundNumbers): HoldJudgement => ({
+  do: 'hold',
+  scope: 'account',
+  reason: 'connections',
+  detail: `The server counts too many connections of the account, and the bridge has only one open. ${why.detail}`,
+  code: why.code,
+  remedy:
+    'None if it passes. If it lasts, look for another program or device that sends with this account, and lower "connections" of the mailbox in MAILBOXES by what it needs.',
+  firstProbeMs: numbers.probeAtLeastMs,
+});
 
 /** A running mean in which about the last ten count. */
 function meanDuration(

@@ -16,7 +16,7 @@ import { isExchangeId } from '../records/messageIds.ts';
 import type { Transition } from '../policy/transitions.ts';
 import type { Fields, Operation } from '../ports.ts';
 import { toCloudEvent } from '../../contract/statusCloudEvent.ts';
-import type { MessageEvent, StatusEvent } from '../../contract/statusEvent.ts';
+import type { HoldEvent, MessageEvent, StatusEvent } from '../../contract/statusEvent.ts';
 
 type BlobStore = Pick<Dependencies, 'contents' | 'numbers'>;
 
@@ -83,6 +83,14 @@ async function writeEvent(event: MessageEvent, blobs: BlobStore): Promise<Operat
   const { submissionId, sequence } = event;
   const fields = putText('text', await eventText(event, blobs));
   return { kind: 'insert', key: eventKey(submissionId, sequence), fields };
+}
+
+/** The row of an event about a hold: two for each hold and mailbox. */
+export async function writeHoldEvent(event: HoldEvent, blobs: BlobStore): Promise<Operation> {
+  const { type, mailbox, scope, since } = event;
+  const name = `hold.${since}.${scope}.${sha256(mailbox.toLowerCase()).slice(0, 32)}`;
+  const fields = putText('text', await eventText(event, blobs));
+  return { kind: 'insert', key: eventKey(name, type === 'mailbox.held' ? 1 : 2), fields };
 }
 
 /** The event as it goes on the queue; one that is too long leaves its recipients to a blob. */

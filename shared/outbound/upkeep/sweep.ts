@@ -8,6 +8,7 @@ import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { accountHold, dueForProbe } from '../policy/holds.ts';
+import { unreportedHolds } from '../policy/holdReports.ts';
 import type { Row } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
 import {
@@ -87,6 +88,8 @@ async function whyWake(
   const served = accountOf(account, dependencies);
   const isServed = (address: string): boolean => mailboxIn(served, address) !== undefined;
   if (mailboxToResume(state, isServed) !== undefined) return 'hold ended';
+  const addresses = served?.mailboxes.map(({ address }) => address) ?? [];
+  if (unreportedHolds(state, addresses).length > 0) return 'hold to report';
   if (await hasAny(account, eventRange, dependencies)) return 'event to publish';
   if (await hasAny(account, inDoubtRange(earliest), dependencies)) return 'lookup due';
   if (accountHold(state, earliest) !== undefined) return undefined;
