@@ -23,6 +23,8 @@ export class EsmQueueClient {
   readonly #events = new Map<string, ReceivedEvent[]>();
   /** Rejections, which have no sequence; by event id. */
   readonly #rejections = new Map<string, ReceivedEvent>();
+  /** mailbox.held and mailbox.released; by event id and mailbox. */
+  readonly #holds = new Map<string, ReceivedEvent>();
   readonly #notices = new Map<string, ReceivedEvent>();
   readonly repeats = { events: 0, notices: 0 };
   readonly #store: StoreClients;
@@ -78,6 +80,11 @@ export class EsmQueueClient {
     return this.#events.get(submission) ?? [];
   }
 
+  /** Events about holds of mailboxes. */
+  get holds(): readonly ReceivedEvent[] {
+    return [...this.#holds.values()];
+  }
+
   get rejections(): readonly ReceivedEvent[] {
     return [...this.#rejections.values()];
   }
@@ -88,6 +95,10 @@ export class EsmQueueClient {
 
   #noteEvent(event: ReceivedEvent): void {
     const { sequence } = event.data;
+    if (event.type.startsWith('mailbox.')) {
+      this.#holds.set(`${event.id} ${String(event.data['mailbox'])}`, event);
+      return;
+    }
     if (event.subject === undefined || typeof sequence !== 'number') {
       if (this.#rejections.has(event.id)) this.repeats.events++;
       this.#rejections.set(event.id, event);

@@ -208,7 +208,7 @@ export const outboundMutants: readonly Mutant[] = [
   },
   {
     name: 'failedAttemptsRefunded',
-    what: 'recipients of a refused attempt are refunded',
+    what: 'recipients of a refused attempt are refunded at once, not moved by the next claim',
     edits: [
       outbound(
         'sending/settle',
@@ -487,8 +487,8 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       outbound(
         'policy/holds',
-        'consecutiveRefusals: 0,\n  holds: state.holds.filter((hold) => !concerns',
-        'holds: state.holds.filter((hold) => !concerns',
+        'countAcceptance(state, mailbox),',
+        'state,',
       ),
     ],
     caughtBy: test('outbound/rules', 'an acceptance resets'),

@@ -41,6 +41,7 @@ const later: Reply = { code: 451, enhanced: '4.7.0', text: 'Temporary server err
 const unknown: Reply = { code: 550, enhanced: '5.1.1', text: 'User unknown' };
 const quota: Reply = { code: 554, enhanced: '5.2.0', text: 'SubmissionQuotaExceededException' };
 const refused: Reply = { code: 554, enhanced: '5.6.0', text: 'Corrupt message content' };
+const policy: Reply = { code: 550, enhanced: '5.7.1', text: 'Not allowed' };
 const crowded: Reply = { code: 432, enhanced: '4.3.2', text: 'Concurrent connections limit exceeded' };
 
 const rcpt = (one: Reply, two: Reply): SendResult['recipients'] => [
@@ -114,10 +115,10 @@ test.each<Row>([
   [
     'refused for good after the dot',
     failed('dot', true, refused),
-    'deadLetter',
-    'failed',
-    'failed',
-    { certain: true },
+    'unexplained',
+    'deferred',
+    'deferred',
+    { certain: true, counted: { alike: '554 5.6.0' } },
   ],
   [
     'the quota after the dot: nobody is blamed',
@@ -130,8 +131,8 @@ test.each<Row>([
   [
     'too many connections',
     failed('dot', true, crowded),
-    'requeue',
-    'pending',
+    'retry',
+    'deferred',
     'deferred',
     { reconnect: true },
   ],
@@ -152,6 +153,22 @@ test.each<Row>([
     'inDoubt',
     'inDoubt',
     { certain: false },
+  ],
+  [
+    'all refused by policy: nobody knows yet whose fault it is',
+    failed('rcpt', false, policy, rcpt(policy, policy)),
+    'unexplained',
+    'deferred',
+    'deferred',
+    { counted: { alike: '550 5.7.1', recipient: 'one@x.example' } },
+  ],
+  [
+    'accepted, one refused by policy: the recipient’s fault',
+    accepted(rcpt(good, policy)),
+    'accepted',
+    'sent',
+    'failed',
+    {},
   ],
   [
     'never given to a connection',

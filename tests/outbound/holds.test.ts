@@ -1,7 +1,7 @@
 // Holds: no message is blamed, at most one probe a minute, and they end by themselves if they can.
 import { describe, expect, test } from '@jest/globals';
 import type { Reply } from '../../shared/mail/reply.ts';
-import { mailbox, World } from '../models/world.ts';
+import { mailbox, World, type Event } from '../models/world.ts';
 
 const busy: Reply = {
   code: 451,
@@ -26,6 +26,17 @@ function mostPerMinute(times: readonly number[]): number {
     ...times.map((at) => times.filter((other) => other >= at && other < at + 60_000).length),
   );
 }
+
+/** What was published about holds: held or released, mailbox, scope, reason. */
+const holdEvents = (world: World): readonly unknown[] =>
+  world.events
+    .filter(({ type }) => type.startsWith('mailbox.'))
+    .map(({ type, data }) => [type.slice('mailbox.'.length), data['mailbox'], data['scope'], data['reason']]);
+
+const byMailbox = (world: World, wanted: string): readonly Event[] =>
+  world.events
+    .filter(({ type }) => type === wanted)
+    .sort((one, other) => (String(one.data['mailbox']) < String(other.data['mailbox']) ? -1 : 1));
 
 test('every message refused with 4xx for two hours: at most one probe a minute once the account is on hold, then all are sent, none charged', async () => {
   const world = new World();
@@ -118,7 +129,7 @@ test('a hold with nothing waiting is tried without a message, and ends', async (
 describe('one mailbox of several on an account', () => {
   const two = [mailbox('desk@example.com'), mailbox('sales@example.com', { smtpUser: 'desk@example.com' })];
 
-  test('one that may not be sent as: its messages are suspended and reported once; the other’s are sent; its probe ends the hold', async () => {
+  test('one that may not be sent as: its messages are suspended and the hold reported once; the other’s are sent; its probe ends the hold', async () => {
     const world = new World(two);
     const host = world.host();
     let may = false;
@@ -133,9 +144,9 @@ describe('one mailbox of several on an account', () => {
     expect(world.server.arrivals.length).toBe(5);
     const { state } = await world.run(host.outbound.watch(world.account));
     expect(state.holds).toMatchObject([{ mailbox: 'sales@example.com', reason: 'sendAs' }]);
-    expect(world.history('s4')).toEqual(['accepted', 'held']);
+    expect(world.history('s4')).toEqual(['accepted']);
     await world.minutes(host, 300);
-    expect(world.history('s4').filter((type) => type === 'held').length).toBe(1);
+    expect(holdEvents(world)).toEqual([['held', 'sales@example.com', 'mailbox', 'sendAs']]);
     may = true;
     await world.minutes(host, 200);
     expect(world.server.arrivals.length).toBe(10);
@@ -155,10 +166,11 @@ describe('one mailbox of several on an account', () => {
     await world.answerWakeUps(host);
     await world.minutes(host, 600);
     expect(world.history('d')).toEqual(['accepted', 'sent']);
-    expect(world.history('s')).toEqual(['accepted', 'held']);
+    expect(world.history('s')).toEqual(['accepted']);
+    expect(holdEvents(world)).toEqual([['held', 'sales@example.com', 'mailbox', 'paused']]);
     await world.run(host.outbound.resume({ account: world.account, mailbox: 'sales@example.com' }));
     await world.answerWakeUps(host);
-    expect(world.history('s')).toEqual(['accepted', 'held', 'sent']);
+    expect(world.history('s')).toEqual(['accepted', 'sent']);
   });
 
   test('taken out of the settings: held with that reason, not forgotten, and sent when it is back', async () => {
@@ -201,7 +213,7 @@ test('an account that no mailbox names any more: its messages are held with that
   expect(world.history('a')).toEqual(['accepted', 'held', 'sent']);
 });
 
-test('too many connections: one fewer, and the message goes again uncharged', async () => {
+test('too many connections: one fewer, and the message is deferred', async () => {
   const world = new World();
   const host = world.host();
   let refusals = 1;
@@ -213,8 +225,78 @@ test('too many connections: one fewer, and the message goes again uncharged', as
   world.server.dialogPlan = () => (refusals-- > 0 ? { refuse: { phase: 'dot', reply } } : {});
   for (const id of ['a', 'b', 'c']) await world.submit(host, id);
   await world.answerWakeUps(host);
+  expect(world.server.arrivals.length).toBe(2);
+  await world.minutes(host, 3);
   expect(world.server.arrivals.length).toBe(3);
-  expect(world.events.filter(({ type }) => type.endsWith('deferred'))).toEqual([]);
+  expect(world.history('a')).toEqual(['accepted', 'deferred', 'sent']);
+  expect(world.server.mostOpenCount).toBeLessThanOrEqual(2);
+});
+
+describe('an account on hold is reported for each of its mailboxes, and not for each message', () => {
+  const three = ['desk@example.com', 'sales@example.com', 'Hr@example.com'].map((address) =>
+    mailbox(address, { smtpUser: 'desk@example.com' }),
+  );
+
+  test('paused: one event held and one released for each mailbox, with the number that waits', async () => {
+    const world = new World(three);
+    const host = world.host();
+    await world.run(host.outbound.pause({ account: world.account, by: 'anna' }));
+    for (let count = 0; count < 4; count += 1) await world.submit(host, `d${count}`);
+    for (let count = 0; count < 3; count += 1) await world.submit(host, `h${count}`, { mailbox: 'hr@example.com' });
+    await world.answerWakeUps(host);
+    await world.minutes(host, 10);
+    const held = byMailbox(world, 'mailbox.held');
+    expect(held.map(({ data }) => [data['mailbox'], data['waitingCount']])).toEqual([
+      ['Hr@example.com', 3],
+      ['desk@example.com', 4],
+      ['sales@example.com', 0],
+    ]);
+    for (const { data, subject } of held) {
+      expect(data).toMatchObject({ scope: 'account', reason: 'paused', remedy: expect.stringContaining('Resume') });
+      expect([subject, data['sequence']]).toEqual([undefined, undefined]);
+    }
+    await world.run(host.outbound.resume({ account: world.account }));
+    await world.answerWakeUps(host);
+    await world.minutes(host, 2);
+    const released = byMailbox(world, 'mailbox.released');
+    expect(released.map(({ data }) => [data['mailbox'], data['since']])).toEqual(
+      held.map(({ data }) => [data['mailbox'], data['since']]),
+    );
+    expect(new Set([...held, ...released].map(({ id, data }) => `${id} ${String(data['mailbox'])}`)).size).toBe(6);
+    expect(world.events.filter(({ type }) => type === 'mail.held')).toEqual([]);
+  });
+
+  test.each([
+    ['consent is gone', 'consent', { phase: 'token', detail: 'Consent is gone.', token: 'needsConsent' }],
+    ['the server is out of reach', 'unreachable', { phase: 'connect', detail: 'connection refused' }],
+    ['no token can be had', 'noToken', { phase: 'token', detail: 'The vault is away.', token: 'unavailable' }],
+  ] as const)('%s: held, and released once it works again', async (_what, reason, failure) => {
+    const world = new World(three);
+    const host = world.host();
+    let isDown = true;
+    world.server.connectFailure = () => (isDown ? failure : undefined);
+    await world.submit(host, 'a');
+    await world.answerWakeUps(host);
+    await world.minutes(host, 40);
+    expect(byMailbox(world, 'mailbox.held').map(({ data }) => [data['mailbox'], data['scope'], data['reason']])).toEqual(
+      ['Hr@example.com', 'desk@example.com', 'sales@example.com'].map((address) => [address, 'account', reason]),
+    );
+    isDown = false;
+    await world.minutes(host, 20);
+    expect(holdEvents(world).length).toBe(6);
+    expect(world.history('a')).toEqual(['accepted', 'sent']);
+  });
+
+  test('found unreported by the sweep, it is reported by the drain that it wakes', async () => {
+    const world = new World(three);
+    const host = world.host();
+    await world.submit(host, 'a');
+    await world.answerWakeUps(host);
+    await world.run(host.outbound.pause({ account: world.account, by: 'anna' }));
+    world.queue.wakeUps.length = 0;
+    await world.minutes(host, 2);
+    expect(holdEvents(world).length).toBe(3);
+  });
 });
 
 test('the vault out of reach: the account waits, no message is touched', async () => {

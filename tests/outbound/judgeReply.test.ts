@@ -32,6 +32,17 @@ const tell = (reason: HoldReason, scope = 'account'): string => `configuration $
 
 /** Every reply of the catalogue: as it comes over the wire, the row it must find, what must be done. */
 const catalogue: readonly (readonly [wire: string, row: string, expected: string])[] = [
+  ['550 5.7.1 Client does not have permissions to send as this sender', 'noPermissionInWords', tell('sendAs', 'mailbox')],
+  ['550 5.7.606 Access denied, banned sending IP [192.0.2.1]', 'addressBlocked', tell('blocked')],
+  ['550 5.7.649 Access denied', 'addressBlocked', tell('blocked')],
+  ['552 5.3.4 Header size exceeds fixed maximum size', 'headerTooLarge', 'deadLetter'],
+  ["554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the 'To' header.", 'headerFieldTooLarge', 'deadLetter'],
+  ['554 5.6.3 Conversion required but not supported', 'conversionNeeded', 'deadLetter'],
+  [
+    '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.',
+    'submissionTooLarge',
+    'deadLetter',
+  ],
   ['421 4.3.2 Service not active', 'serviceNotAvailable', 'retry'],
   ['421 4.3.2 Service not available, closing transmission channel', 'serviceNotAvailable', 'retry'],
   ['421 4.4.2 Connection dropped due to SocketError', 'connectionDropped', 'retry'],
@@ -213,7 +224,13 @@ const insteadOfBlame = (phase: Phase): string => (phase === 'auth' ? tell('signI
 describe('a known reply', () => {
   test('has a row of its own for every row there is', () => {
     const named = new Set(catalogue.map(([, row]) => row));
-    const byPhase = ['senderMailboxFull', 'tooLargeAtMail'];
+    const byPhase = [
+      'accountDisabled',
+      'recipientMailboxFull',
+      'recipientMailboxFullInWords',
+      'senderMailboxFull',
+      'tooLargeAtMail',
+    ];
     expect(replyTable.map(({ name }) => name).filter((name) => !named.has(name))).toEqual(byPhase);
     expect(new Set(replyTable.map(({ name }) => name)).size).toBe(replyTable.length);
   });
@@ -260,7 +277,7 @@ describe('a known reply', () => {
   });
 
   test('asks for patience where trying sooner is useless', () => {
-    expect(judge('550 5.2.121 x', 'dot')).toMatchObject({ do: 'retry', minDelayMs: 3_600_000 });
+    expect(judge('550 5.2.121 x', 'dot')).toMatchObject({ do: 'retry', minDelayMs: 900_000 });
     expect(judge('421 4.3.2 x', 'dot')).not.toHaveProperty('minDelayMs');
   });
 
@@ -301,13 +318,58 @@ describe('an unknown reply', () => {
     ['auth', tell('signIn')],
     ['mail', tell('configuration', 'mailbox')],
     ['rcpt', 'deadLetter'],
-    ['data', 'deadLetter'],
-    ['body', 'deadLetter'],
-    ['dot', 'deadLetter'],
+    ['data', 'unexplained'],
+    ['body', 'unexplained'],
+    ['dot', 'unexplained'],
   ] as const)('5xx at %s is %s', (phase, expected) => {
-    for (const wire of ['500 x', '550 5.9.9 x', '554 Transaction failed', '599 x']) {
+    for (const wire of ['550 5.9.9 x', '554 Transaction failed', '599 x']) {
       expect(brief(judge(wire, phase))).toBe(expected);
     }
+  });
+
+  test.each(['500 x', '502 x', '504 5.0.0 x', '521 x', '530 x', '555 x', '550 5.5.2 x', '554 5.7.1 x'])(
+    '%s to RCPT need not be about the recipient',
+    (wire) => {
+      expect(brief(judge(wire, 'rcpt'))).toBe('unexplained');
+    },
+  );
+
+  test.each(['541 x', '551 x', '553 5.1.3 x', '550 5.2.9 x', '554 5.4.4 x', '550 5.17.5 x'])(
+    '%s to RCPT is about the recipient',
+    (wire) => {
+      expect(brief(judge(wire, 'rcpt'))).toBe('deadLetter');
+    },
+  );
+
+  // What public reports say, and forms of the same that they do not have.
+  test.each([
+    ['dot', '550 5.7.1 Client does not have permissions to send as this sender', tell('sendAs', 'mailbox')],
+    ['mail', '550 5.7.1 Client was not authorized to send as this sender', 'configuration'],
+    ['dot', '554 5.7.1 user@example.com is not allowed to send as desk@example.com', tell('sendAs', 'mailbox')],
+    ['rcpt', '550 5.7.606 Access denied, banned sending IP [192.0.2.1]', tell('blocked')],
+    ['mail', '550 5.7.649 Access denied', tell('blocked')],
+    ['dot', '554 5.2.0 STOREDRV.Submission.Exception:AccountDisabledException.MapiExceptionAccountDisabled; x', tell('configuration')],
+    ['data', '554 5.2.0 MapiExceptionAccountDisabled', tell('configuration')],
+    ['rcpt', '554 5.2.0 STOREDRV.Deliver.Exception:AccountDisabledException; x', 'deadLetter'],
+    ['dot', '552 5.3.4 Header size exceeds fixed maximum size', 'deadLetter'],
+    ['dot', '554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the To header.', 'deadLetter'],
+    ['dot', '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.', 'deadLetter'],
+    ['rcpt', '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full', 'deadLetter'],
+    ['rcpt', '554 5.2.0 STOREDRV.Deliver.Exception:QuotaExceededException; x', 'deadLetter'],
+    ['rcpt', '552 Mailbox full', 'deadLetter'],
+    ['rcpt', '452 4.2.2 Mailbox full', 'retry'],
+  ] as const)('at %s: %s', (phase, wire, expected) => {
+    expect(brief(judge(wire, phase)).startsWith(expected)).toBe(true);
+  });
+
+  test('a size is explained by what is too large', () => {
+    const detail = (wire: string): string => judge(wire, 'dot').detail;
+    expect(detail('552 5.3.4 Header size exceeds fixed maximum size')).toContain('header is too large');
+    expect(detail('552 5.3.4 Headers too long')).toContain('header is too large');
+    expect(detail('554 5.6.211 Invalid MIME Content')).toContain('One header field');
+    expect(detail('552 5.3.4 Message size exceeds fixed maximum message size')).toContain('message is larger');
+    expect(detail('554 5.2.0 MapiExceptionMaxSubmissionExceeded')).toContain('message is larger');
+    expect(judge('552 Mailbox full', 'rcpt').detail).toContain('recipient’s mailbox is full'.replace('’', "'"));
   });
 
   test('that is neither 4xx nor 5xx counts as none', () => {

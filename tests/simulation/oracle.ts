@@ -80,6 +80,8 @@ export class Oracle {
         readonly content?: { readonly sha256: string };
       };
     };
+    // A hold belongs to no submission.
+    if (event.type.startsWith('mailbox.')) return { id: '', type: event.type };
     const type = event.type.replace(/^mail\./, '');
     const { submissionId: id = '', sequence = 0, reason = '', recipients, whole, content } = event.data;
     if (type === 'rejected') {

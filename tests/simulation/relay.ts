@@ -108,7 +108,14 @@ class SimulatedConnection implements RelayConnection {
       address,
       reply: dialogPlan.rcpt.get(address) ?? { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
     }));
-    server.tried.push({ at: scheduler.now, account: this.#account.key, count: recipients.length });
+    const tried = {
+      at: scheduler.now,
+      account: this.#account.key,
+      id: message.id,
+      count: recipients.length,
+      keptCount: 0,
+    };
+    server.tried.push(tried);
     for (const address of dialogPlan.rcpt.keys()) server.refused.add(`${message.id} ${address}`);
     const accepted = recipients.filter(({ reply }) => reply.code < 300).map(({ address }) => address);
     const [refused] = recipients;
@@ -131,11 +138,13 @@ class SimulatedConnection implements RelayConnection {
     const refusal = dialogPlan.refuse;
     if (refusal === undefined && !dialogPlan.dropped) {
       const acceptsInMs = dialogPlan.acceptsAfterMs ?? scheduler.between(0, dialogPlan.replyMs);
+      tried.keptCount = accepted.length;
       server.take({ ...message, recipients: accepted }, acceptsInMs);
     }
     if (server.happens(rates.death)) machine.die();
     if (dialogPlan.cut === 'afterDot') {
       server.leftInDoubt += 1;
+      tried.keptCount = accepted.length;
       this.#end.close();
       return failed(true, recipients, { phase: 'dot', detail: 'The connection was cut.' });
     }
@@ -143,6 +152,7 @@ class SimulatedConnection implements RelayConnection {
     const unanswered = await this.#step(replyMs, budget);
     if (unanswered !== undefined) {
       server.leftInDoubt += 1;
+      tried.keptCount = accepted.length;
       return failed(true, recipients, { phase: 'dot', detail: unanswered });
     }
     if (refusal !== undefined)

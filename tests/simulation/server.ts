@@ -53,8 +53,15 @@ export class Server {
   faultsStopAt = 0;
   /** `id address` of every RCPT that was refused. */
   readonly refused = new Set<string>();
-  /** Every RCPT, accepted or not. */
-  readonly tried: { readonly at: number; readonly account: string; readonly count: number }[] = [];
+  /** Every attempt that came to its RCPT commands, in order. */
+  readonly tried: {
+    readonly at: number;
+    readonly account: string;
+    readonly id: string;
+    readonly count: number;
+    /** Recipients that stay charged when the message is tried again: those accepted, or all if nobody knows. */
+    keptCount: number;
+  }[] = [];
   mostOpen = new Map<string, number>();
   /** After the dot: cut, or left without a reply in time. */
   leftInDoubt = 0;

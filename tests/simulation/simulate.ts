@@ -364,7 +364,7 @@ export class Simulation {
       const { activeAttempts, lease, holds, slots, day } = decodeState(state.fields);
       const since = this.scheduler.now - this.#numbers.dayMs;
       const tried = this.server.tried.filter(({ account, at }) => account === key && at > since);
-      const triedCount = tried.reduce((sum, { count }) => sum + count, 0);
+      const triedCount = chargedAtLeast(tried);
       const limitsAndNumbers = { ...this.#numbers, ...limits };
       const charged = recipientsInDay({ slots, day }, limitsAndNumbers, asEarliest(this.scheduler.now));
       if (charged < triedCount)
@@ -469,3 +469,9 @@ const plainRaw: RawMessages = {
 
 export const simulate = (profile: FaultProfile, seed: number): Promise<Outcome> =>
   new Simulation(profile, seed).run();
+
+/** The charge of what an attempt was refused for is moved by the next attempt of its message; the rest stays all day. */
+function chargedAtLeast(tried: Server['tried']): number {
+  const last = new Map(tried.map((one) => [one.id, one]));
+  return tried.reduce((sum, one) => sum + (last.get(one.id) === one ? one.count : one.keptCount), 0);
+}

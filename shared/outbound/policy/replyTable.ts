@@ -269,26 +269,6 @@ export const replyTable: readonly ReplyRow[] = [
     ),
   },
 
-  {
-    name: 'recipientMailboxFull',
-    sample:
-      '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full',
-    phases: ['rcpt'],
-    codes: [550, 552, 554],
-    enhanced: ['5.2.2'],
-    detail: "The recipient's mailbox is full.",
-    decision: deadLetter,
-  },
-  {
-    name: 'recipientMailboxFullInWords',
-    sample: '554 5.2.0 STOREDRV.Deliver.Exception:QuotaExceededException; mailbox full',
-    phases: ['rcpt'],
-    text: /STOREDRV\.Deliver.*QuotaExceeded|mailbox (?:is )?(?:full|over quota)/i,
-    codes: [550, 552, 554],
-    detail: "The recipient's mailbox is full.",
-    decision: deadLetter,
-  },
-
   // ---- the mailbox is throttled for continuous errors: before the causes themselves, which may be quoted in it
   throttled(
     251,
@@ -378,6 +358,25 @@ export const replyTable: readonly ReplyRow[] = [
     decision: pause('account', 'quota', longMs, quotaCure),
   },
   {
+    name: 'recipientMailboxFull',
+    sample:
+      '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full',
+    phases: ['rcpt'],
+    codes: [550, 552, 554],
+    text: /STOREDRV\.Deliver.*QuotaExceeded/i,
+    detail: "The recipient's mailbox is full.",
+    decision: deadLetter,
+  },
+  {
+    name: 'recipientMailboxFullInWords',
+    sample: '552 Mailbox full',
+    phases: ['rcpt'],
+    text: /^(?!.*STOREDRV\.Submission).*mailbox (?:is )?(?:full|over quota)/i,
+    codes: [550, 552, 554],
+    detail: "The recipient's mailbox is full.",
+    decision: deadLetter,
+  },
+  {
     name: 'submissionTooLarge',
     sample:
       '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.',
@@ -391,7 +390,6 @@ export const replyTable: readonly ReplyRow[] = [
     sample:
       '554 5.2.2 STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; Failed to process message due to a permanent exception with message Cannot submit message.',
     text: /(?:Shutoff)?QuotaExceeded/i,
-    phases: ['mail', 'data', 'body', 'dot'],
     detail: 'The sending mailbox itself is full, most often its Sent Items.',
     decision: stop(
       'account',
