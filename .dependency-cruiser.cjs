@@ -148,6 +148,7 @@ module.exports = {
       from: { path: `^shared/outbound/${part}/` },
       to: { path: '^shared/outbound/[a-z]+/', pathNot: `^shared/outbound/(${[part, ...others].join('|')})/` },
     })),
+    soleImporter(['html-to-text'], '^shared/exchange/mimeComposer\\.ts$'),
     soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
     soleImporter(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
     soleImporter(['libmime', 'libqp'], '^shared/classify/decodeText\\.ts$'),

@@ -61,7 +61,7 @@ export function assembleOutbound(
     log,
   });
   const login = createImapLogin({ ...settings.imap, tokens: signIn.tokens, clock });
-  const composer = new MimeComposer(settings.submissions);
+  const composer = new MimeComposer(settings.submissions, settings.mailboxes);
   const dependencies: OutboundDependencies = {
     rows: new TableRows(store.table(tableNames.outbox)),
     contents: new BlobContents(

@@ -1,4 +1,5 @@
 // MAILBOXES: a JSON array of the mailboxes that the bridge serves.
+import { headerTextTrouble } from '../contract/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
@@ -20,6 +21,11 @@ export const mailboxFields: Readonly<
     default: '`delegated`',
     what: '`delegated`: a person connects it once in a browser; `application`: the app signs in by itself.',
   },
+  aliases: {
+    default: 'none',
+    what: 'Other addresses that `from` may name: proxy addresses of the mailbox (`Set-OrganizationConfig -SendFromAliasEnabled $true`), or addresses that it may send as. A list.',
+  },
+  fromName: { default: 'none', what: 'The display name of From, if a submission gives none.' },
   imapUser: { default: 'the address', what: 'Who logs in to IMAP.' },
   smtpUser: {
     default: 'the address',
@@ -124,8 +130,12 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
   if (!send && !receive)
     place.add('', 'neither sends nor receives; set one of the two to true, or remove the mailbox');
   const folder = readFolder(written, place);
+  const aliases = readAliases(written, address, place);
+  const fromName = readFromName(written, place);
   return {
     address,
+    ...(aliases.length === 0 ? {} : { aliases }),
+    ...(fromName === undefined ? {} : { fromName }),
     signIn: readSignIn(written, place),
     imapUser: readUser(written, 'imapUser', address, place) ?? address,
     smtpUser: readUser(written, 'smtpUser', address, place) ?? address,
@@ -175,6 +185,48 @@ function readUser(
   const answer = parseAddress(value.trim());
   if (answer.kind === 'ok') return answer.address;
   place.add(`.${field}`, answer.detail);
+  return undefined;
+}
+
+const aliasesMostCount = 50;
+
+function readAliases(
+  written: Readonly<Record<string, unknown>>,
+  address: string,
+  place: JsonPath,
+): readonly string[] {
+  const value = written['aliases'] ?? [];
+  if (!Array.isArray(value)) {
+    place.add('.aliases', `must be a list of addresses such as ["help@example.com"], and is ${kindOf(value)}`);
+    return [];
+  }
+  if (value.length > aliasesMostCount) {
+    place.add('.aliases', `has ${value.length} addresses; at most ${aliasesMostCount} are allowed`);
+    return [];
+  }
+  const aliases: string[] = [];
+  for (const [index, one] of value.entries()) {
+    const field = `.aliases[${index}]`;
+    const read: unknown = one;
+    const answer = typeof read === 'string' ? parseAddress(read.trim()) : undefined;
+    if (answer === undefined) place.add(field, `must be an address, and is ${kindOf(read)}`);
+    else if (answer.kind === 'refused') place.add(field, answer.detail);
+    else if (!sameAddress(answer.address, address) && !aliases.some((known) => sameAddress(known, answer.address)))
+      aliases.push(answer.address);
+  }
+  return aliases;
+}
+
+function readFromName(written: Readonly<Record<string, unknown>>, place: JsonPath): string | undefined {
+  const value = written['fromName'] ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value.trim() === '' || value.length > 256) {
+    place.add('.fromName', 'must be a display name of at most 256 characters');
+    return undefined;
+  }
+  const trouble = headerTextTrouble(value);
+  if (trouble === undefined) return value.trim();
+  place.add('.fromName', trouble);
   return undefined;
 }
 

@@ -135,9 +135,18 @@ function readServer(
     problems.add(name, `must be a host and a port, without a scheme; write ${fallback}`);
     return undefined;
   }
-  if (port === refused) problems.add(name, `names port ${port}: ${why}`);
+  if (name === 'SMTP_SERVER' && isMx(host, port)) {
+    problems.add(
+      name,
+      `names a server that receives mail for a domain (an MX, port 25), where nobody can sign in; write the submission host and port: ${fallback}`,
+    );
+  } else if (port === refused) problems.add(name, `names port ${port}: ${why}`);
   return { host: host.toLowerCase(), port };
 }
+
+/** Mail is handed over to the submission service (RFC 6409); an MX takes it from other servers. */
+const isMx = (host: string, port: number): boolean =>
+  port === 25 || /\.(?:mail\.protection\.outlook\.com|mx\.microsoft)$/i.test(host);
 
 function readSchedule(environment: Environment, problems: Problems, name: string, example: string): string {
   const text = textOf(environment, name);

@@ -57,7 +57,15 @@ function readJson(text: string): PayloadAnswer {
   if (bytes > payloadBytes) return tooLarge(bytes);
   if (isTooDeep(text)) return tooDeep();
   try {
-    return readValue(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    const twice = repeatedName(text);
+    if (twice !== undefined) {
+      return refused(
+        joinPath('', twice),
+        'is there twice in one object, and readers disagree about which counts; keep one',
+      );
+    }
+    return readValue(value);
   } catch (error) {
     // The engine's message quotes the content; only the place is passed on.
     const place = /position ([0-9]+)/.exec(error instanceof Error ? error.message : '')?.[1];
@@ -84,6 +92,23 @@ function isTooDeep(text: string): boolean {
     } else if (character === '}' || character === ']') depth -= 1;
   }
   return false;
+}
+
+/** The first name that an object of this valid JSON has twice; its depth is bounded. */
+function repeatedName(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token.endsWith(':')) {
+      const name = String(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)));
+      const names = open.at(-1);
+      if (names?.has(name) === true) return name;
+      names?.add(name);
+    }
+  }
+  return undefined;
 }
 
 function readValue(value: unknown): PayloadAnswer {

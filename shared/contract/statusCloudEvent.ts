@@ -121,6 +121,7 @@ export const eventData = {
     .strictObject({
       submissionId: z.string().optional().describe('where the submission had a usable id'),
       mailbox: z.string().optional(),
+      correlation: z.json().optional().describe('as the submission had it, if it could be read'),
       content: z
         .strictObject({ sha256: z.string(), sizeBytes: z.int() })
         .optional()
@@ -178,7 +179,7 @@ export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
   });
 }
 
-/** No submission's id holds a slash, and no third part, so the three forms can't meet. */
+/** No submission's id holds a slash, and those of holds have two, so the three forms can't meet. */
 function eventId(event: StatusEvent): string {
   switch (event.type) {
     case 'mail.rejected':
@@ -198,10 +199,9 @@ type DataOf<Type extends StatusEventType> = z.infer<(typeof eventData)[Type]>;
 function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType> {
   switch (event.type) {
     case 'mail.rejected': {
-      const { submissionId, mailbox, rejection, problems } = event;
-      return { submissionId, mailbox, content: rejection, problems: [...problems], whole } satisfies DataOf<
-        typeof event.type
-      >;
+      const { submissionId, mailbox, correlation, rejection, problems } = event;
+      const about = { submissionId, mailbox, correlation, content: rejection };
+      return { ...about, problems: [...problems], whole } satisfies DataOf<typeof event.type>;
     }
     case 'mailbox.held':
     case 'mailbox.released': {

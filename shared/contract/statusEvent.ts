@@ -85,6 +85,7 @@ interface RejectedEvent {
   /** If the submission had a usable one. */
   readonly submissionId?: string;
   readonly mailbox?: string;
+  readonly correlation?: Json;
   readonly at: number;
   /** The refused bytes: what repeats of a rejection have in common. */
   readonly rejection: { readonly sha256: string; readonly sizeBytes: number };

@@ -7,14 +7,15 @@
 // The only things normalised are those that mean the same by definition: the domain's case, an entry written
 // alone or in a list, repeated recipients, absent lists.
 import { present } from '../mail/omit.ts';
-import type { z } from 'zod';
-import { mailboxAt } from '../mail/accounts.ts';
+import { z } from 'zod';
+import { mailboxAt, sendersOf } from '../mail/accounts.ts';
 import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
 import { readBlobReference } from '../mail/blobReference.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
-import { parseMessageIds } from '../mail/messageId.ts';
+import { parseMessageIds, shortenReferences } from '../mail/messageId.ts';
 import { joinPath, quoteBriefly } from '../mail/quote.ts';
 import { canonicalJson } from './canonicalJson.ts';
+import { contentIdsIn } from './contentIds.ts';
 import { readPayload } from './payload.ts';
 import type { SubmissionProblem } from './submissionProblem.ts';
 import {
@@ -99,17 +100,18 @@ export type SubmissionAnswer =
       /** Where it could be read and is a valid one. */
       readonly id?: string;
       readonly mailbox?: string;
+      readonly correlation?: Json;
       readonly problems: readonly [SubmissionProblem, ...SubmissionProblem[]];
     };
 
 /** Reads what a queue message, a request or a replay holds. Never throws; time is bounded by the payload's size. */
 export function parseSubmission(payload: unknown, context: SubmissionContext): SubmissionAnswer {
   const read = readPayload(payload);
-  if (read.kind === 'refused') return rejected({}, [read.problem]);
+  if (read.kind === 'refused') return rejected(identifyLoosely(payload), [read.problem]);
   const known = identify(read.value);
   const shape = submissionSchema.safeParse(read.value);
   if (!shape.success) return rejected(known, problemsOf(shape.error.issues, read.value));
-  const mailbox = mailboxAt(context.mailboxes, shape.data.mailbox);
+  const mailbox = mailboxAt(context.mailboxes, addressOf(shape.data.mailbox));
   const problems = [
     ...mailboxProblems(shape.data, mailbox),
     ...recipientProblems(shape.data, context),
@@ -123,6 +125,16 @@ export function parseSubmission(payload: unknown, context: SubmissionContext): S
   return { kind: 'ok', submission: normalise(shape.data, mailbox) };
 }
 
+/** What is accepted and may not be what was meant; for the event `mail.accepted`. */
+export function remarksOf(submission: Submission): readonly string[] {
+  if (submission.kind === 'raw' || submission.html === undefined) return [];
+  const attached = new Set(submission.attachments.map(({ contentId }) => contentId));
+  const missing = [...contentIdsIn(submission.html)].filter((id) => !attached.has(id));
+  return missing
+    .slice(0, 5)
+    .map((id) => `The HTML refers to cid:${quoteBriefly(id)}, which no attachment has; readers show nothing there.`);
+}
+
 /** Every recipient once, in the order of to, cc and bcc: the envelope, and what the limiter counts. */
 export function recipientsOf(submission: Pick<Submission, 'to' | 'cc' | 'bcc'>): readonly string[] {
   const { to, cc, bcc } = submission;
@@ -130,20 +142,53 @@ export function recipientsOf(submission: Pick<Submission, 'to' | 'cc' | 'bcc'>):
 }
 
 /** The id and mailbox of something that is going to be refused, as far as they are usable. */
-function identify(value: Readonly<Record<string, unknown>>): {
-  readonly id?: string;
-  readonly mailbox?: string;
-} {
-  const { id, mailbox } = value;
+function identify(value: Readonly<Record<string, unknown>>): Known {
+  const { id, mailbox, correlation } = value;
+  const read = isSmallJson(correlation) ? z.json().safeParse(correlation) : undefined;
   const address = typeof mailbox === 'string' ? parseAddress(mailbox) : undefined;
   return {
     ...(typeof id === 'string' && submissionId.test(id) ? { id } : {}),
     ...(address?.kind === 'ok' ? { mailbox: address.address } : {}),
+    ...(read?.success === true ? { correlation: read.data } : {}),
   };
 }
 
+interface Known {
+  readonly id?: string;
+  readonly mailbox?: string;
+  readonly correlation?: Json;
+}
+
+/** Bounded before it is walked: the payload may be anything that was within bounds as a whole. */
+function isSmallJson(value: unknown): boolean {
+  if (value === undefined) return false;
+  try {
+    return JSON.stringify(value).length <= fieldMaxima.correlationCharacters;
+  } catch {
+    return false;
+  }
+}
+
+/** Of a payload that is refused as a whole: its members if it was parsed, else what its text seems to say. */
+function identifyLoosely(payload: unknown): Known {
+  if (typeof payload === 'string' || ArrayBuffer.isView(payload)) {
+    const bytes =
+      typeof payload === 'string'
+        ? Buffer.from(payload.slice(0, looseCharacters))
+        : Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, looseCharacters));
+    const text = bytes.toString('utf8');
+    const member = (name: string): string | undefined =>
+      new RegExp(`"${name}"\\s*:\\s*"([^"\\\\]{1,320})"`).exec(text)?.[1];
+    return identify({ id: member('id'), mailbox: member('mailbox') });
+  }
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};
+  return identify({ id: Reflect.get(payload, 'id'), mailbox: Reflect.get(payload, 'mailbox') });
+}
+
+const looseCharacters = 65_536;
+
 function rejected(
-  known: { readonly id?: string; readonly mailbox?: string },
+  known: Known,
   problems: readonly SubmissionProblem[],
 ): SubmissionAnswer {
   const [first = unreadable, ...others] = problems;
@@ -182,16 +227,20 @@ function mailboxProblems(
     ];
   }
   // A wrong sender would be refused by Exchange for the whole mailbox, not for this message (550 5.2.252).
-  if (written.from !== undefined && !sameAddress(addressOf(written.from), mailbox.address)) {
+  if (written.from !== undefined && senderIn(written.from, mailbox) === undefined) {
     return [
       problem(
         'from',
-        'is not the address of the mailbox; leave it out, or name in "mailbox" the one to send as',
+        `is not the address of the mailbox, nor one of its aliases; leave it out, write one of: ${sendersOf(mailbox).slice(0, 10).join(', ')}; or have it added to "aliases" of the mailbox in MAILBOXES`,
       ),
     ];
   }
   return [];
 }
+
+/** As the settings write it. */
+const senderIn = (written: WrittenPerson, mailbox: Mailbox): string | undefined =>
+  sendersOf(mailbox).find((one) => sameAddress(one, addressOf(written)));
 
 function recipientProblems(
   written: WrittenSubmission,
@@ -239,20 +288,26 @@ function rawProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
     );
 }
 
+/** Values that are registered: another one is not understood, and an automatic answer comes back after all. */
+const headerValues: Readonly<Record<string, RegExp>> = {
+  'auto-submitted': /^(?:no|auto-generated|auto-replied|auto-notified)(?:\s*;.*)?$/i,
+  precedence: /^(?:bulk|list|junk|first-class|special-delivery|normal)$/i,
+  importance: /^(?:high|normal|low)$/i,
+  priority: /^(?:normal|urgent|non-urgent)$/i,
+  sensitivity: /^(?:personal|private|company-confidential|normal)$/i,
+};
+
+function headerValueTrouble(name: string, value: string): string | undefined {
+  const expected = Object.hasOwn(headerValues, name) ? headerValues[name] : undefined;
+  if (expected === undefined || expected.test(value.trim())) return undefined;
+  const values = expected.source.replace(/^\^\(\?:([^)]*)\).*$/, '$1').replaceAll('|', ', ');
+  return `has a value that nobody understands there; write one of: ${values}`;
+}
+
 function headerProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
   const names = Object.keys(written.headers ?? {});
   const seen = new Set<string>();
   const problems: SubmissionProblem[] = [];
-  const { references } = written;
-  const characters = typeof references === 'string' ? references.length : (references ?? []).join(' ').length;
-  if (characters > fieldMaxima.referencesCharacters) {
-    problems.push(
-      problem(
-        'references',
-        `has ${characters} characters; at most ${fieldMaxima.referencesCharacters} are allowed`,
-      ),
-    );
-  }
   if (names.length > fieldMaxima.headersCount) {
     problems.push(
       problem('headers', `has ${names.length} fields; at most ${fieldMaxima.headersCount} are allowed`),
@@ -260,6 +315,8 @@ function headerProblems(written: WrittenSubmission): readonly SubmissionProblem[
   }
   for (const name of names.slice(0, fieldMaxima.headersCount)) {
     const lower = name.toLowerCase();
+    const expected = headerValueTrouble(lower, written.headers?.[name] ?? '');
+    if (expected !== undefined) problems.push(problem(joinPath('headers', name), expected));
     if (lower.startsWith('x-mail-bridge-')) {
       problems.push(
         problem(joinPath('headers', name), "is one of the bridge's own header fields; remove it"),
@@ -363,7 +420,10 @@ function normalise(written: WrittenSubmission, mailbox: Mailbox): Submission {
     mailbox: mailbox.address,
     priority: written.priority ?? 'normal',
     ...present({ sendAt, expiresAt, correlation: written.correlation }),
-    from: { ...(written.from === undefined ? {} : personOf(written.from)), address: mailbox.address },
+    from: {
+      ...(written.from === undefined ? {} : personOf(written.from)),
+      address: (written.from && senderIn(written.from, mailbox)) ?? mailbox.address,
+    },
     to: peopleOf(written.to),
     cc: peopleOf(written.cc),
     bcc: peopleOf(written.bcc),
@@ -375,10 +435,11 @@ function normalise(written: WrittenSubmission, mailbox: Mailbox): Submission {
     replyTo: peopleOf(written.replyTo),
     subject: written.subject ?? '',
     ...present({ text: written.text, html: written.html, inReplyTo: written.inReplyTo }),
-    references:
+    references: shortenReferences(
       typeof written.references === 'string'
         ? (parseMessageIds(written.references) ?? [])
         : (written.references ?? []),
+    ),
     headers: Object.entries(written.headers ?? {}).map(([name, value]) => ({ name, value })),
     attachments: (written.attachments ?? []).map((attachment) => ({
       filename: attachment.filename,

@@ -3,20 +3,20 @@
 // settings or on two fields together is in submission.ts.
 import { z } from 'zod';
 import { addressBytes, parseAddress } from '../mail/address.ts';
-import { isMessageId, parseMessageIds } from '../mail/messageId.ts';
+import { isMessageId, messageIdBytes, parseMessageIds } from '../mail/messageId.ts';
 import { headerTextTrouble } from './headerText.ts';
 
 /** Also a row key and half of an event's id: nothing that a table key refuses. */
 export const submissionId = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;
 
-/** Exchange Online's own bounds on a message, and ours where it has none. */
+/** Ours. A longer subject or name than Exchange Online allows is shortened when the message is composed. */
 export const fieldMaxima = {
-  subjectCharacters: 255,
+  subjectCharacters: 2_500,
   bodyCharacters: 4_000_000,
-  nameCharacters: 256,
+  nameCharacters: 600,
   listCount: 1_000,
-  referencesCount: 100,
-  referencesCharacters: 8_000,
+  referencesCount: 1_000,
+  referencesCharacters: 1_000 * (messageIdBytes + 1),
   headersCount: 50,
   headerCharacters: 900,
   attachmentsCount: 250,
@@ -35,18 +35,19 @@ export const fieldDescriptions = {
   bcc: 'a list of addresses, such as ["user@example.com"]',
   person: 'a plain address such as "user@example.com", or {"address": "user@example.com", "name": "A User"}',
   address: 'a plain address such as "user@example.com"',
-  name: 'a display name of at most 256 characters',
-  subject: 'text of at most 255 characters, in one line',
+  name: 'a display name of at most 600 characters',
+  subject: 'text of at most 2,500 characters, in one line; sent with at most 255',
   text: 'the plain text of the message',
   html: 'the HTML of the message',
   inReplyTo: 'the Message-ID that is answered, with its angle brackets, such as "<abc@example.com>"',
-  references: 'a list of at most 100 Message-IDs, each with its angle brackets',
+  references: 'a list of at most 1,000 Message-IDs, each with its angle brackets; of a long list the first and the last ones are sent',
   headers: 'an object of at most 50 header fields, such as {"X-Ticket": "1234"}',
-  headerName: 'a name that begins with X- or List-',
+  headerName:
+    'a name that begins with X- or List-, or one of: Auto-Submitted, Precedence, Importance, Priority, Sensitivity, Thread-Index, Thread-Topic, Feedback-ID, Keywords, Comments, Organization, Content-Language, Accept-Language, Archived-At',
   headerValue: 'text of at most 900 characters, in one line',
   attachments: 'a list of at most 250 attachments',
   filename: 'a file name of at most 255 characters, without a path',
-  contentType: 'a media type such as "application/pdf"',
+  contentType: 'a media type such as "application/pdf", with parameters if it has any: "text/calendar; method=REQUEST"',
   contentId: 'the identifier that the HTML refers to with cid:, without angle brackets',
   content: 'the bytes in base64 without line breaks',
   blob: 'a blob in the upload container, as "container/name"',
@@ -76,7 +77,7 @@ const address = checked(z.string(), (text) => {
   description: fieldDescriptions.address,
   // For readers of the published schema; parseAddress is stricter.
   maxLength: addressBytes,
-  pattern: "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{3,253}$",
+  pattern: "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[^\\u0000-,/:-@[-`{-\\u00a0]{3,253}$",
 });
 
 const person = z
@@ -111,9 +112,40 @@ const references = z
   ])
   .describe(fieldDescriptions.references);
 
+/**
+ * Registered fields that say something of the message and nothing of its way, its sender or its structure (IANA's list of
+ * message header fields; RFC 3834 for Auto-Submitted). Everything else is the bridge's own, or could reach further.
+ */
+const allowedHeaders = [
+  'Auto-Submitted',
+  'Precedence',
+  'Importance',
+  'Priority',
+  'Sensitivity',
+  'Thread-Index',
+  'Thread-Topic',
+  'Feedback-ID',
+  'Keywords',
+  'Comments',
+  'Organization',
+  'Content-Language',
+  'Accept-Language',
+  'Archived-At',
+] as const;
+
+/** In any case; written out, because the published schema has no flags. */
+const inAnyCase = (name: string): string =>
+  name.replace(/[A-Za-z]/g, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`);
+
 const headers = z
   .record(
-    z.string().regex(/^(?:[Xx]|[Ll][Ii][Ss][Tt])-[A-Za-z0-9-]{1,70}$/),
+    z
+      .string()
+      .regex(
+        new RegExp(
+          `^(?:(?:[Xx]|[Ll][Ii][Ss][Tt])-[A-Za-z0-9-]{1,70}|${allowedHeaders.map(inAnyCase).join('|')})$`,
+        ),
+      ),
     headerText(fieldMaxima.headerCharacters),
   )
   .describe(fieldDescriptions.headers);
@@ -131,7 +163,7 @@ const attachment = z.strictObject({
       .string()
       .max(200)
       .regex(
-        /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,79}(?:; ?charset=[A-Za-z0-9._-]{1,40})?$/,
+        /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,79}(?:[ \t]*;[ \t]*[A-Za-z0-9!#$&^_.+-]{1,40}=(?:[A-Za-z0-9!#$%&'*+^_`{|}~.-]{1,100}|"[A-Za-z0-9!#$%&'*+^_`{|}~.,:;/?=@()<> -]{0,100}"))*[ \t]*;?$/,
       ),
     (text) =>
       /^multipart\//i.test(text)

@@ -7,12 +7,18 @@
 //
 // Attachment names are written twice, by RFC 2231 and by RFC 2047: ESM itself and some older readers understand only the
 // second, as Scandinavian letters show.
+import { convert } from 'html-to-text';
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Composer, RawMessages, Stamp } from '../outbound/ports.ts';
-import { recipientsOf, type Attachment, type Person, type Submission } from '../contract/submission.ts';
+import { recipientsOf, type Attachment, type Person, type Priority, type Submission } from '../contract/submission.ts';
+import { isShown } from '../contract/contentIds.ts';
+import { mailboxAt, sendersOf } from '../mail/accounts.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
+import { present } from '../mail/omit.ts';
 import { wireTrouble } from './mimeChecks.ts';
 import {
+  hasForeignSender,
   rawMessageId,
   rawProblems,
   rawRecipients,
@@ -30,17 +36,29 @@ type MailAttachment = NonNullable<
 
 export class MimeComposer implements Composer, RawMessages {
   readonly #recipientsMostCount: number;
+  readonly #mailboxes: readonly Mailbox[];
 
-  constructor(maxima: { readonly recipientsCount: number }) {
+  /** `mailboxes`: those of the settings, for their other addresses and the name of From. */
+  constructor(maxima: { readonly recipientsCount: number }, mailboxes: readonly Mailbox[]) {
     this.#recipientsMostCount = maxima.recipientsCount;
+    this.#mailboxes = mailboxes;
+  }
+
+  #sendersOf({ mailbox }: Submission): readonly string[] {
+    const known = mailboxAt(this.#mailboxes, mailbox);
+    return known === undefined ? [mailbox] : sendersOf(known);
+  }
+
+  #fromOf({ mailbox, from }: Composed): Person {
+    return { ...present({ name: mailboxAt(this.#mailboxes, mailbox)?.fromName }), ...from };
   }
 
   /** Throws if a blob is missing or the message can't be sent as it is: both were checked at acceptance. */
   async compose(submission: Submission, blobs: Blobs, stamp: Stamp): Promise<Uint8Array> {
     const bytes =
       submission.kind === 'raw'
-        ? rebuild(blobOf(blobs, submission.blob), stamp)
-        : Buffer.concat([privateFields(stamp), await composeParts(submission, blobs, stamp)]);
+        ? rebuild(blobOf(blobs, submission.blob), this.#sendersOf(submission), stamp)
+        : Buffer.concat([privateFields(stamp), await composeParts({ ...submission, from: this.#fromOf(submission) }, blobs, stamp)]);
     const trouble = wireTrouble(bytes);
     if (trouble !== undefined) {
       throw new Error(`a message was composed that can't be sent: ${trouble.what} in line ${trouble.line}`);
@@ -58,7 +76,8 @@ export class MimeComposer implements Composer, RawMessages {
   #inspect(submission: Submission & { readonly kind: 'raw' }, bytes: Uint8Array): Inspected {
     const read = readRawMessage(bytes);
     if (read.kind === 'refused') return rejected(read.detail);
-    const [first, ...others] = rawProblems(read.value, submission.mailbox, readAddresses);
+    const senders = this.#sendersOf(submission);
+    const [first, ...others] = rawProblems(read.value, senders, readAddresses);
     if (first !== undefined) return rejected([first, ...others]);
     const named = recipientsOf(submission);
     const own = named.length > 0 ? named : undefined;
@@ -75,7 +94,10 @@ export class MimeComposer implements Composer, RawMessages {
       ]);
     }
     const messageId = rawMessageId(read.value);
-    return { kind: 'ok', recipients, ...(messageId === undefined ? {} : { messageId }) };
+    const remarks = hasForeignSender(read.value, senders, readAddresses)
+      ? ['The Sender field of the raw message was dropped: it is not an address of the mailbox.']
+      : [];
+    return { kind: 'ok', recipients, ...(remarks.length === 0 ? {} : { remarks }), ...(messageId === undefined ? {} : { messageId }) };
   }
 }
 
@@ -94,14 +116,17 @@ const readAddresses: ReadAddresses = (value) => {
   return { addresses, hasGroup };
 };
 
-function rebuild(bytes: Uint8Array, stamp: Stamp): Uint8Array {
+function rebuild(bytes: Uint8Array, senders: readonly string[], stamp: Stamp): Uint8Array {
   const read = readRawMessage(bytes);
   if (read.kind === 'refused') throw new Error(`a raw message ${read.detail[0]}`);
-  return rebuildRawMessage(read.value, stamp);
+  return rebuildRawMessage(read.value, senders, stamp, readAddresses);
 }
 
 async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): Promise<Buffer> {
-  const { text, html, inReplyTo, references } = submission;
+  const { html, inReplyTo, references } = submission;
+  const text = submission.text ?? (html === undefined ? '' : textOf(html));
+  const invitation = invitationOf(submission.attachments, blobs);
+  const attachments = submission.attachments.filter((attachment) => attachment !== invitation?.attachment);
   const composer = new MailComposer({
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -114,14 +139,15 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
     to: submission.to.map(mailboxOf),
     cc: submission.cc.map(mailboxOf),
     replyTo: submission.replyTo.map(mailboxOf),
-    subject: submission.subject,
-    headers: submission.headers.map(({ name, value }) => ({ key: name, value })),
+    subject: shortened(oneLine(submission.subject), subjectMostCharacters),
+    headers: fieldsOf(submission).map(({ name, value }) => ({ key: name, value: fieldValue(name, oneLine(value)) })),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
     // Absent and empty text differ: an empty one was asked for and becomes a part.
-    ...(text === undefined && html !== undefined ? {} : { text: withLf(text ?? '') }),
+    ...(text === undefined ? {} : { text: withLf(text) }),
     ...(html === undefined ? {} : { html: withLf(html) }),
-    attachments: submission.attachments.map((attachment) => attachmentOf(attachment, html ?? '', blobs)),
+    ...(invitation === undefined ? {} : { icalEvent: invitation.event }),
+    attachments: attachments.map((attachment) => attachmentOf(attachment, html ?? '', blobs)),
   });
   return composer.compile().build();
 }
@@ -131,15 +157,98 @@ const withLf = (text: string): string => text.replace(/\r\n?/g, '\n');
 
 const mailboxOf = ({ address, name }: Person): { readonly address: string; readonly name: string } => ({
   address,
-  name: name ?? '',
+  name: shortened(oneLine(name ?? ''), nameMostCharacters),
 });
 
+/** Exchange Online's (learn.microsoft.com, Exchange Online limits). */
+const subjectMostCharacters = 255;
+const nameMostCharacters = 256;
+
+/** A run of blanks where the library folds would make a line of white space only. */
+const oneLine = (text: string): string => text.replace(/[ \t]+/g, ' ').trim();
+
+const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 3).toWellFormed().replace(/\ufffd$/, '')}...`;
+
+/** What the priority says to readers and to automatic answers, unless the submission says it itself. */
+const priorityFields: Readonly<Record<Priority, readonly Field[]>> = {
+  high: [{ name: 'Importance', value: 'high' }],
+  normal: [],
+  bulk: [{ name: 'Precedence', value: 'bulk' }],
+};
+
+type Field = Composed['headers'][number];
+
+/** Fields with a syntax of their own go as they are: an encoded word would be no value of theirs (RFC 2047 5). */
+const structuredFields = /^(?:auto-submitted|precedence|importance|priority|sensitivity|list-.*)$/i;
+
+const fieldValue = (name: string, value: string): string | { readonly prepared: true; readonly value: string } =>
+  structuredFields.test(name) && /^[\x20-\x7e]*$/.test(value) ? { prepared: true, value } : value;
+
+function fieldsOf({ headers, priority }: Composed): readonly Field[] {
+  const isSet = ({ name }: Field): boolean =>
+    headers.some((header) => header.name.toLowerCase() === name.toLowerCase());
+  return [...headers, ...priorityFields[priority].filter((field) => !isSet(field))];
+}
+
+const htmlMostCharacters = 1_000_000;
+
+/** For readers without HTML, and for filters that distrust HTML alone. Undefined if the HTML has no text. */
+function textOf(html: string): string | undefined {
+  const text = convert(html, {
+    wordwrap: 78,
+    limits: { maxInputLength: htmlMostCharacters, maxDepth: 100 },
+    selectors: [
+      { selector: 'img', format: 'skip' },
+      { selector: 'a', options: { ignoreHref: false, hideLinkHrefIfSameAsText: true } },
+    ],
+  });
+  return text.trim() === '' ? undefined : text;
+}
+
+interface Invitation {
+  readonly attachment: Attachment;
+  readonly event: { readonly method: string; readonly content: string; readonly filename: string };
+}
+
+/**
+ * The one calendar with a METHOD that asks for something: readers offer to answer it only as the last part of the
+ * alternatives ([MS-OXCMAIL] 2.1.3.3.8, RFC 6047 2.4). The file is attached beside it, for readers that don't.
+ */
+function invitationOf(attachments: readonly Attachment[], blobs: Blobs): Invitation | undefined {
+  const calendars = attachments.filter(({ contentType }) => /^text\/calendar\b/i.test(contentType));
+  const [attachment] = calendars;
+  if (attachment === undefined || calendars.length > 1 || attachment.contentId !== undefined) return undefined;
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(attachment.contentType)?.[1] ?? 'utf-8';
+  if (!/^(?:utf-?8|us-ascii)$/i.test(charset)) return undefined;
+  const bytes = bytesOf(attachment, blobs);
+  const method = methodOf(bytes);
+  if (method === undefined || !invitationMethods.has(method)) return undefined;
+  const content = withLf(bytes.toString('utf8'));
+  return { attachment, event: { method, content, filename: oneLine(attachment.filename) } };
+}
+
+/** PUBLISH offers nothing to answer (RFC 5546 1.4). */
+const invitationMethods: ReadonlySet<string> = new Set([
+  'REQUEST',
+  'CANCEL',
+  'REPLY',
+  'COUNTER',
+  'DECLINECOUNTER',
+  'ADD',
+  'REFRESH',
+]);
+
+const methodOf = (content: Buffer): string | undefined =>
+  /^METHOD:([A-Za-z-]{1,20})[ \t]*\r?$/im.exec(content.subarray(0, 65_536).toString('latin1'))?.[1]?.toUpperCase();
+
+const bytesOf = ({ content }: Attachment, blobs: Blobs): Buffer =>
+  content.kind === 'inline' ? Buffer.from(content.base64, 'base64') : bufferOf(blobOf(blobs, content.reference));
+
 function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailAttachment {
-  const { filename, contentId, content: source } = attachment;
-  const content =
-    source.kind === 'inline'
-      ? Buffer.from(source.base64, 'base64')
-      : bufferOf(blobOf(blobs, source.reference));
+  const { contentId } = attachment;
+  const filename = oneLine(attachment.filename);
+  const content = bytesOf(attachment, blobs);
   // A message part can't be base64 (RFC 2046 5.2.1), so its bytes would go out as they are; under another type
   // they arrive unchanged, and the file name still shows what it is.
   const contentType = /^message\//i.test(attachment.contentType)
@@ -148,7 +257,7 @@ function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailA
   const common = { filename, contentType, content, contentTransferEncoding: 'base64' } as const;
   if (contentId === undefined) return { ...common, contentDisposition: 'attachment' };
   // Only what the HTML refers to is inline: some readers list no other part of a multipart/related.
-  return isShown(html, contentId)
+  return isShown(contentId, html)
     ? { ...common, cid: contentId, contentDisposition: 'inline' }
     : {
         ...common,
@@ -157,15 +266,12 @@ function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailA
       };
 }
 
-function isShown(html: string, contentId: string): boolean {
-  return html.includes(`cid:${contentId}`) || html.includes(`cid:${encodeURIComponent(contentId)}`);
-}
 
 /** Calendars offer to answer an invitation only if the type repeats its METHOD (RFC 5546 4, RFC 6047 2.4). */
 function withCalendarMethod(contentType: string, content: Buffer): string {
-  if (!/^text\/calendar\b/i.test(contentType)) return contentType;
-  const method = /^METHOD:([A-Za-z-]{1,20})\r?$/im.exec(content.subarray(0, 65_536).toString('latin1'))?.[1];
-  return method === undefined ? contentType : `${contentType}; method=${method.toUpperCase()}`;
+  if (!/^text\/calendar\b/i.test(contentType) || /;\s*method=/i.test(contentType)) return contentType;
+  const method = methodOf(content);
+  return method === undefined ? contentType : `${contentType}; method=${method}`;
 }
 
 function blobOf(blobs: Blobs, reference: string): Uint8Array {

@@ -1,13 +1,13 @@
 // A complete message that ESM hands over (`raw.blob`): read strictly, and rebuilt.
 //
-// What is ambiguous is refused, with the remedy for its author: a second From, a sender that is not the mailbox, Resent
+// What is ambiguous is refused, with the remedy for its author: a second From, a sender that is not the mailbox's, Resent
 // fields (they carry recipients of their own), fields of the bridge, lines that no server must accept.
-// What has one meaning is corrected: line ends become CRLF, Bcc and Return-Path are removed, and Message-ID and Date come
-// from the stamp if the message has none. Everything else is kept byte for byte: the body is not parsed.
+// What has one meaning is corrected: line ends become CRLF; header lines of white space only, Bcc, Return-Path and the
+// Sender of another are removed; Message-ID and Date come from the stamp if the message has none. Everything else is kept byte for byte: the body is not parsed.
 import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
 import { isMessageId } from '../mail/messageId.ts';
 import type { Stamp } from '../outbound/ports.ts';
-import { wireTrouble, withCrlf, type WireTrouble } from './mimeChecks.ts';
+import { wireTrouble, withCrlf, withoutBlankHeaderLines, type WireTrouble } from './mimeChecks.ts';
 
 /** Reads an address field: its addresses in order, those within groups too; and whether there is any group. */
 export type ReadAddresses = (value: string) => {
@@ -57,7 +57,7 @@ const onceAtMost = [
 
 /** The header's fields and the body, or why this message can't be sent. */
 export function readRawMessage(bytes: Uint8Array): RawAnswer<RawMessage> {
-  const clean = withCrlf(bytes);
+  const clean = withoutBlankHeaderLines(withCrlf(bytes), headerMostBytes);
   const trouble = wireTrouble(clean);
   if (trouble !== undefined) return refused(wireDetail(trouble));
   const whole = Buffer.from(clean.buffer, clean.byteOffset, clean.byteLength);
@@ -77,10 +77,10 @@ export function readRawMessage(bytes: Uint8Array): RawAnswer<RawMessage> {
   return { kind: 'ok', value: { fields, body } };
 }
 
-/** Everything that is wrong with it as a message of this mailbox; empty if nothing is. */
+/** Everything that is wrong with it as a message of this mailbox, whose addresses `senders` are; empty if nothing is. */
 export function rawProblems(
   { fields }: RawMessage,
-  sender: string,
+  senders: readonly string[],
   readAddresses: ReadAddresses,
 ): readonly string[] {
   const problems = onceAtMost
@@ -88,12 +88,10 @@ export function rawProblems(
     .map((name) => `has ${valuesOf(fields, name).length} ${name} fields; leave one`);
   const [from] = valuesOf(fields, 'from');
   if (from === undefined) problems.push('has no From field; write the address of the mailbox');
-  else if (!isOnly(from, sender, readAddresses)) {
-    problems.push('has a From that is not the address of the mailbox, or not that alone; correct it');
-  }
-  const [actualSender] = valuesOf(fields, 'sender');
-  if (actualSender !== undefined && !isOnly(actualSender, sender, readAddresses)) {
-    problems.push('has a Sender that is not the address of the mailbox; remove it');
+  else if (!isOneOf(from, senders, readAddresses)) {
+    problems.push(
+      `has a From that is not the address of the mailbox, or not that alone; write one of: ${listed(senders)}`,
+    );
   }
   if (fields.some(({ name }) => name.startsWith('resent-'))) {
     problems.push('has Resent fields; remove them');
@@ -103,7 +101,9 @@ export function rawProblems(
   }
   const [id] = valuesOf(fields, 'message-id');
   if (id !== undefined && !isMessageId(id)) {
-    problems.push('has an invalid Message-ID; write <left@right>, or leave it out');
+    problems.push(
+      'has an invalid Message-ID; write <...> in printable ASCII without blanks, or leave it out',
+    );
   }
   return problems;
 }
@@ -139,14 +139,30 @@ export function rawMessageId({ fields }: RawMessage): string | undefined {
   return valuesOf(fields, 'message-id')[0];
 }
 
+/** It has a Sender that is none of the mailbox's addresses: dropped, since Exchange would refuse it. */
+export function hasForeignSender(
+  { fields }: RawMessage,
+  senders: readonly string[],
+  readAddresses: ReadAddresses,
+): boolean {
+  return valuesOf(fields, 'sender').some((value) => !isOneOf(value, senders, readAddresses));
+}
+
 /** The message as it is sent. */
-export function rebuildRawMessage({ fields, body }: RawMessage, stamp: Stamp): Uint8Array {
+export function rebuildRawMessage(
+  { fields, body }: RawMessage,
+  senders: readonly string[],
+  stamp: Stamp,
+  readAddresses: ReadAddresses,
+): Uint8Array {
+  const isForeignSender = hasForeignSender({ fields, body }, senders, readAddresses);
   const has = (name: string): boolean => fields.some((field) => field.name === name);
   const added = [
     ...(has('message-id') ? [] : [`Message-ID: ${stamp.messageId}\r\n`]),
     ...(has('date') ? [] : [`Date: ${new Date(stamp.dateMs).toUTCString().replace('GMT', '+0000')}\r\n`]),
   ];
-  const kept = fields.filter(({ name }) => name !== 'bcc' && name !== 'return-path').map(({ text }) => text);
+  const dropped = ['bcc', 'return-path', ...(isForeignSender ? ['sender'] : [])];
+  const kept = fields.filter(({ name }) => !dropped.includes(name)).map(({ text }) => text);
   return Buffer.concat([privateFields(stamp), Buffer.from([...added, ...kept].join(''), 'latin1'), body]);
 }
 
@@ -177,11 +193,15 @@ function valuesOf(fields: readonly RawField[], name: string): readonly string[] 
   return fields.filter((field) => field.name === name).map(({ value }) => value);
 }
 
-function isOnly(value: string, sender: string, readAddresses: ReadAddresses): boolean {
+/** One address alone, and one of these. */
+function isOneOf(value: string, senders: readonly string[], readAddresses: ReadAddresses): boolean {
   const { addresses, hasGroup } = readAddresses(value);
   const [only, ...others] = addresses;
-  return only !== undefined && others.length === 0 && !hasGroup && sameAddress(only, sender);
+  if (only === undefined || others.length > 0 || hasGroup) return false;
+  return senders.some((sender) => sameAddress(only, sender));
 }
+
+const listed = (addresses: readonly string[]): string => addresses.slice(0, 10).join(', ');
 
 function refused(detail: string): { readonly kind: 'refused'; readonly detail: readonly [string] } {
   return { kind: 'refused', detail: [detail] };
@@ -195,6 +215,8 @@ function wireDetail({ line, what }: WireTrouble): string {
       return `has a NUL character in line ${line}; encode that part as base64`;
     case 'eightBitHeader':
       return `has a character outside ASCII in line ${line} of its header; encode it (RFC 2047)`;
+    case 'blankHeaderLine':
+      return `has a line of white space only in its header (line ${line}); remove it`;
     case 'bareCr':
     case 'bareLf':
       return `has a bare CR or LF in line ${line}; end lines with CRLF`;

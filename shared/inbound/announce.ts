@@ -1,6 +1,7 @@
 // Announcing a stored message: which submission it belongs to, its texts and parts as blobs, a bounce reported to the
 // sending side, and at last the notice. Everything before the notice may be repeated without harm.
 import { hash } from 'node:crypto';
+import { answerable } from '../contract/answerable.ts';
 import {
   noticeLimitBytes,
   noticeOf,
@@ -43,6 +44,7 @@ export async function announce(
   const { mailbox } = context;
   const { sha256, sizeBytes } = stored;
   const outline: Outline = answer.kind === 'parsed' ? answer.mail : outlineOf(head);
+  const named = answerable(outline);
   const verdict = answer.kind === 'parsed' ? answer.classification : undefined;
   const related =
     verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, outline, sent);
@@ -54,15 +56,15 @@ export async function announce(
     folder: mailbox.folder,
     uid,
     uidValidity,
-    messageId: outline.messageId,
-    inReplyTo: [...outline.inReplyTo],
-    references: [...outline.references],
-    from: [...outline.from],
-    sender: [...outline.sender],
-    replyTo: [...outline.replyTo],
-    to: [...outline.to],
-    cc: [...outline.cc],
-    subject: outline.subject,
+    messageId: named.part.messageId,
+    inReplyTo: [...named.part.inReplyTo],
+    references: [...named.part.references],
+    from: [...named.part.from],
+    sender: [...named.part.sender],
+    replyTo: [...named.part.replyTo],
+    to: [...named.part.to],
+    cc: [...named.part.cc],
+    subject: named.part.subject,
     date: outline.dateMs === undefined ? null : new Date(outline.dateMs).toISOString(),
     ...(verdict === undefined
       ? { list: false, loopGuard: { mayAnswer: false, reasons: ['it could not be parsed'] } }
@@ -70,7 +72,7 @@ export async function announce(
     ...(related.relation === undefined ? {} : { relatesTo: related.relation }),
     raw: { blob: blobs.reference(rawBlobName(context, id)), sha256, sizeBytes },
     ...(answer.kind === 'parsed' ? await storeParts(answer, id, context, dependencies) : { parts: [] }),
-    remarks: [...outline.remarks, ...related.remarks, ...(answer.kind === 'parsed' ? [] : [answer.detail])],
+    remarks: [...outline.remarks, ...named.remarks, ...related.remarks, ...(answer.kind === 'parsed' ? [] : [answer.detail])],
   };
   if (verdict?.bounce !== undefined && related.relation !== undefined) {
     const { submissionId, mailbox: sender, verified } = related.relation;

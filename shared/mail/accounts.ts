@@ -39,3 +39,6 @@ function lowest(one: Limits, other: Limits): Limits {
     connections: Math.min(one.connections, other.connections),
   };
 }
+
+/** The addresses that From may have: its own and its aliases. */
+export const sendersOf = ({ address, aliases }: Mailbox): readonly string[] => [address, ...(aliases ?? [])];

@@ -19,6 +19,10 @@ export type AfterFetch =
 export interface Mailbox {
   /** The address as the administrator wrote it, domain in lower case. Compared without regard to case. */
   readonly address: string;
+  /** Other addresses that From may have: its proxy addresses, or those that it may send as. As written; absent: none. */
+  readonly aliases?: readonly string[];
+  /** The display name of From if a submission gives none. */
+  readonly fromName?: string;
   readonly signIn: 'delegated' | 'application';
   /** The IMAP login; the address if not set. */
   readonly imapUser: string;

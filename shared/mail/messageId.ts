@@ -20,7 +20,7 @@ export function isMessageId(text: string): boolean {
 
 /** The ids of a References or In-Reply-To value; undefined if any part of it is not an id. */
 export function parseMessageIds(text: string): readonly string[] | undefined {
-  const parts = text.split(/[ \t\r\n]+/).filter((part) => part !== '');
+  const parts = text.split(' ').filter((part) => part !== '');
   return parts.every(isMessageId) ? parts : undefined;
 }
 

@@ -1,11 +1,11 @@
 // Message identifiers as Message-ID, In-Reply-To and References bring them, read leniently.
 //
 // A thread that is lost costs more than an id that was repaired: ids come without angle brackets, folded in the middle,
-// as encoded words, with HTML's escapes or cut at the end. What can be read with certainty as `left@right` is read;
-// what no answer could carry (messageId.ts) is left out.
-import { messageIdBytes } from './messageId.ts';
+// as encoded words, with HTML's escapes or cut at the end. What is in angle brackets is read, and outside of them what
+// is certainly `left@right`; what no answer could carry (messageId.ts) is left out.
+import { isMessageId, referencesMostCount } from './messageId.ts';
 
-const idLimit = 100;
+const idLimit = referencesMostCount;
 const valueLimit = 65_536;
 
 /** In order, each once. Of more than 100 the first and the last 99: the nearest ancestor is last (RFC 5322 3.6.4). */
@@ -56,21 +56,16 @@ function words(text: string): readonly string[] {
     .filter((word) => word !== '');
 }
 
-/** Folding put the white space there, unless it stands in quotation marks. */
+/** Folding put the white space there, unless it stands in quotation marks or in what may be no id at all. */
 function withoutBlanks(id: string): string {
-  return id.includes('"') ? id.trim() : id.replace(/\s+/g, '');
+  return id.includes('"') || !id.includes('@') ? id.trim() : id.replace(/\s+/g, '');
 }
 
 const bareId =
   /^[\x21\x23-\x27\x2a\x2b\x2d-\x3a\x3d\x3f\x41-\x7e]+@[\x21\x23-\x27\x2a\x2b\x2d-\x3a\x3d\x3f\x41-\x7e]+$/;
-const printable = /^[\x21-\x3b\x3d\x3f-\x7e]+$/;
 
-function isUsable(id: string): boolean {
-  const at = id.indexOf('@');
-  return (
-    id.length <= messageIdBytes - 2 && printable.test(id) && at > 0 && id.lastIndexOf('@') < id.length - 1
-  );
-}
+/** An answer can name it; at-sign or not, what is in the brackets is its author's. */
+const isUsable = (id: string): boolean => isMessageId(`<${id}>`);
 
 /** Encoded words and HTML's escapes undone. An id is ASCII, so that no charset is needed. */
 function plain(value: string): string {

@@ -4,6 +4,7 @@
 /** C0, DEL, C1 (NEL among them) and the two Unicode line separators: what could end a line or hide in one. */
 const controls = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029';
 const control = new RegExp(`[${controls}]`);
+const everyControl = new RegExp(`[${controls}]`, 'g');
 const blanks = new RegExp(`[ ${controls}]+`, 'g');
 
 /** Where the first control character or line separator is; undefined if there is none. */
@@ -21,6 +22,9 @@ export function boundedText(text: string, characters: number): string {
     .trim();
   return plain.length <= characters ? plain : plain.slice(0, characters).replace(/[\ud800-\udbff]$/, '');
 }
+
+/** The text in one line: control characters and line separators become spaces, broken surrogates U+FFFD. */
+export const plainLine = (text: string): string => text.toWellFormed().replace(everyControl, ' ');
 
 /** The UTF-16 unit as `\uXXXX`, as JSON writes it. */
 export function unicodeEscape(unit: string): string {

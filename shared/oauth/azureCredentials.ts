@@ -92,7 +92,7 @@ function failureOf(last: LastResponse, clock: Clock): TokenFailure {
   if (last.assertionFailed === true) return { kind: 'unavailable', detail: noFederatedToken };
   return last.error === undefined
     ? unreachable('The sign-in service')
-    : judgeErrorResponse(last.error, clock.now());
+    : judgeErrorResponse(last.error, clock.now(), 'application');
 }
 
 /** The program could not sign in to the vault; the vault itself was not called. */

@@ -139,7 +139,7 @@ export class Consent {
     const error = query.get('error');
     if (error !== null) {
       const body = { error, error_description: query.get('error_description') };
-      return refused(judgeErrorResponse({ status: 400, body }, this.#dependencies.clock.now()));
+      return refused(judgeErrorResponse({ status: 400, body }, this.#dependencies.clock.now(), 'consent'));
     }
     return this.#exchange(mailbox, query, { state, binder });
   }
@@ -201,7 +201,7 @@ export class Consent {
         idTokenExpected: true,
       });
     } catch (error) {
-      return refused(judgeExchange(error, clock.now()));
+      return refused(await judgeExchange(error, clock.now()));
     }
     const problem = grantProblem(mailbox, answer, { settings, issuer });
     if (problem !== undefined) return { kind: 'refused', detail: problem };
@@ -223,8 +223,9 @@ export class Consent {
 }
 
 /** A refusal of the authority is judged as such; for any other failed check waiting does not help. */
-function judgeExchange(error: unknown, now: number): TokenFailure {
-  if (error instanceof oidc.ResponseBodyError) return judgeTokenError(error, now);
+async function judgeExchange(error: unknown, now: number): Promise<TokenFailure> {
+  if (error instanceof oidc.ResponseBodyError || error instanceof oidc.WWWAuthenticateChallengeError)
+    return judgeTokenError(error, now, 'consent');
   const code = error instanceof oidc.ClientError ? error.code : undefined;
   const network = error instanceof TypeError || code === 'OAUTH_TIMEOUT';
   if (network) return unreachable('The sign-in service');

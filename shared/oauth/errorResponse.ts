@@ -3,6 +3,7 @@
 // as invalid_grant, and a person signing in again would not help.
 import type { TokenFailure } from './ports.ts';
 import { explainTokenError } from './tokenErrors.ts';
+import type { SignInWay } from './tokenErrors.ts';
 
 /** What came back from the token endpoint, as far as it was read. */
 export interface ErrorResponse {
@@ -34,7 +35,11 @@ export function retryAfterMs(header: string | undefined | null, now: number): nu
 }
 
 /** Judges a response that holds no token. Nothing of the server's own text is kept: it may echo what was sent. */
-export function judgeErrorResponse({ status, retryAfter, body }: ErrorResponse, now: number): TokenFailure {
+export function judgeErrorResponse(
+  { status, retryAfter, body }: ErrorResponse,
+  now: number,
+  way: SignInWay = 'refresh',
+): TokenFailure {
   const { error, code, correlationId } = readError(body);
   const wait = retryAfterMs(retryAfter, now);
   const named = code === undefined ? error : `AADSTS${code}`;
@@ -43,6 +48,7 @@ export function judgeErrorResponse({ status, retryAfter, body }: ErrorResponse, 
       error: error ?? `HTTP ${status}`,
       ...(code === undefined ? {} : { code }),
       ...(correlationId === undefined ? {} : { correlationId }),
+      way,
     }),
     ...(named === undefined ? {} : { code: named }),
   };
@@ -64,7 +70,9 @@ export function judgeErrorResponse({ status, retryAfter, body }: ErrorResponse, 
       detail: `The sign-in service sent a response that is not OAuth (HTTP ${status}): check OAUTH_AUTHORIZE_ENDPOINT, or a proxy in between.`,
     };
   }
-  return { kind: consentErrors.has(error) ? 'needsConsent' : 'configuration', ...details };
+  // An application has nobody who could consent in a browser: its permission or the tenant's policy is missing.
+  const isConsent = consentErrors.has(error) && way !== 'application';
+  return { kind: isConsent ? 'needsConsent' : 'configuration', ...details };
 }
 
 /** The authority could not be reached. */

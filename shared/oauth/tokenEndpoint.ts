@@ -4,6 +4,7 @@ import * as oidc from 'openid-client';
 import type { Clock } from '../clock.ts';
 import type { IssuedToken, TokenFailure, TokenEndpoint } from './ports.ts';
 import { judgeErrorResponse, unreachable } from './errorResponse.ts';
+import type { SignInWay } from './tokenErrors.ts';
 import type { SignInSettings } from '../config/settings.ts';
 
 const callSeconds = 30;
@@ -56,43 +57,65 @@ export function createTokenEndpoint(
           ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
         };
       } catch (error) {
-        return judgeTokenError(error, clock.now());
+        return await judgeTokenError(error, clock.now());
       }
     },
   };
 }
 
-/** What an error of openid-client means. Its messages and causes may hold what the server sent: not passed on. */
-export function judgeTokenError(error: unknown, now: number): TokenFailure {
+/**
+ * What an error of openid-client means, by the answer that is behind it: the status and the body decide, not the class of
+ * the error. Its messages and causes may hold what the server sent: not passed on.
+ */
+export async function judgeTokenError(error: unknown, now: number, way?: SignInWay): Promise<TokenFailure> {
   if (error instanceof oidc.ResponseBodyError) {
-    return judgeErrorResponse(
-      {
-        status: error.status,
-        retryAfter: error.response.headers.get('retry-after') ?? undefined,
-        body: error.cause,
-      },
-      now,
-    );
+    return judgeErrorResponse({ ...statusOf(error.response), body: error.cause }, now, way);
   }
   const response = responseIn(error);
-  if (response === undefined) return unreachable('The sign-in service');
-  return judgeErrorResponse(
-    {
-      status: response.status,
-      retryAfter: response.headers.get('retry-after') ?? undefined,
-      body: undefined,
-    },
-    now,
-  );
+  if (response !== undefined) {
+    return judgeErrorResponse({ ...statusOf(response), body: await bodyOf(response) }, now, way);
+  }
+  const body = bodyIn(error);
+  return body === undefined
+    ? unreachable('The sign-in service')
+    : judgeErrorResponse({ status: 200, body }, now, way);
+}
+
+const statusOf = (response: Response): { readonly status: number; readonly retryAfter: string | undefined } => ({
+  status: response.status,
+  retryAfter: response.headers.get('retry-after') ?? undefined,
+});
+
+const bodyMostCharacters = 65_536;
+
+/** Of a 401 with a challenge (RFC 9110 15.5.2) the library reads no body. Undefined if it is not JSON. */
+async function bodyOf(response: Response): Promise<unknown> {
+  if (response.bodyUsed) return undefined;
+  try {
+    const text = await response.clone().text();
+    return text.length > bodyMostCharacters ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The library wraps an answer that is not OAuth's (an HTML page of a proxy, an empty 503) a level or two deep. */
 function responseIn(error: unknown): Response | undefined {
+  return find(error, (at) => (at instanceof Response ? at : undefined));
+}
+
+/** A 200 whose body lacks a token is handed over parsed, as a cause's `body`. */
+function bodyIn(error: unknown): unknown {
+  return find(error, (at) => (typeof at === 'object' && at !== null ? (Reflect.get(at, 'body') as unknown) : undefined));
+}
+
+function find<Found>(error: unknown, pick: (at: unknown) => Found | undefined): Found | undefined {
   let at: unknown = error;
   for (let depth = 0; depth < 4; depth++) {
-    if (at instanceof Response) return at;
+    const found = pick(at);
+    if (found !== undefined) return found;
     if (typeof at !== 'object' || at === null) return undefined;
-    at = (at as { readonly cause?: unknown }).cause;
+    at = Reflect.get(at, 'response') instanceof Response ? Reflect.get(at, 'response') : Reflect.get(at, 'cause');
   }
   return undefined;
 }

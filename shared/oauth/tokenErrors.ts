@@ -6,7 +6,14 @@ interface Explanation {
   readonly codes: readonly number[];
   readonly happened: string;
   readonly remedy: string;
+  /** What an application mailbox needs instead: nobody can connect it. */
+  readonly application?: string;
+  /** What it means when a refresh token was used, if that is something else. */
+  readonly refresh?: { readonly happened: string; readonly remedy: string };
 }
+
+/** Which request of a token was refused. */
+export type SignInWay = 'refresh' | 'consent' | 'application';
 
 const connectAgain = 'Open the bridge’s page and connect the mailbox again, signed in as the mailbox itself.';
 const appRegistration = 'Entra admin center → App registrations → the bridge’s app';
@@ -41,8 +48,9 @@ const explanations: readonly Explanation[] = [
     remedy: connectAgain,
   },
   {
-    codes: [53000, 53001, 53002, 53003, 530032],
+    codes: [53000, 53001, 53002, 53003, 530032, 530003],
     happened: 'Conditional Access blocked the sign-in.',
+    application: `Exclude this app, or allow the addresses from which it signs in, in the policy for workload identities (${conditionalAccess} → Policies; Sign-in logs → Service principal sign-ins name it).`,
     remedy: `Allow this app or the app’s outgoing addresses (${conditionalAccess} → Sign-in logs name the policy), then connect the mailbox again.`,
   },
   {
@@ -73,6 +81,11 @@ const explanations: readonly Explanation[] = [
     remedy: 'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
   },
   {
+    codes: [501051],
+    happened: 'The app is not assigned to the role or resource that it asks for.',
+    remedy: `Grant its application permission with admin consent (${appRegistration} → API permissions), or switch “Assignment required” off (${enterpriseApplication} → Properties).`,
+  },
+  {
     codes: [50105],
     happened: 'The account is not assigned to the bridge’s app.',
     remedy: `Assign it (${enterpriseApplication} → Users and groups), or switch “Assignment required” off.`,
@@ -81,6 +94,7 @@ const explanations: readonly Explanation[] = [
     codes: [65001, 65004, 90094],
     happened: 'Consent to the app is missing, was declined, or an administrator must give it.',
     remedy: `Grant admin consent (${enterpriseApplication} → Permissions), then connect the mailbox again.`,
+    application: `Add the application permissions IMAP.AccessAsApp and SMTP.SendAsApp of Office 365 Exchange Online and grant admin consent (${appRegistration} → API permissions).`,
   },
   {
     codes: [650056],
@@ -139,7 +153,17 @@ const explanations: readonly Explanation[] = [
     remedy: `Register the redirect URI under “Web” (${appRegistration} → Authentication) and switch public client flows off.`,
   },
   {
-    codes: [700027, 50012, 700024, 700021, 70021, 700211, 700212, 700213],
+    codes: [700024],
+    happened: 'The app’s assertion is outside its valid time: it is too old, or a clock is wrong.',
+    remedy: `Check the clock of the machine against an NTP server, and that no proxy delays or repeats requests; a federated token or certificate assertion is valid for minutes (${appRegistration} → Certificates & secrets shows the certificate’s dates).`,
+  },
+  {
+    codes: [700027],
+    happened: 'Entra did not accept the signature of the app’s certificate.',
+    remedy: `Compare the thumbprint of the configured certificate with those registered, and its dates (${appRegistration} → Certificates & secrets).`,
+  },
+  {
+    codes: [50012, 700021, 70021, 700211, 700212, 700213],
     happened: 'Entra did not accept the certificate or the managed identity’s token as the app’s credential.',
     remedy: `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${appRegistration} → Certificates & secrets). A new federated credential needs some minutes.`,
   },
@@ -152,6 +176,10 @@ const explanations: readonly Explanation[] = [
     codes: [54005, 70000],
     happened: 'The authorization code was used already or has expired.',
     remedy: 'Start connecting the mailbox again, and open the link only once.',
+    refresh: {
+      happened: 'The saved sign-in (its refresh token) is malformed, expired or not this app’s.',
+      remedy: connectAgain,
+    },
   },
   {
     codes: [501481],
@@ -224,18 +252,30 @@ export interface TokenError {
   /** The number after AADSTS. */
   readonly code?: number;
   readonly correlationId?: string;
+  /** A refresh if absent. */
+  readonly way?: SignInWay;
 }
 
+/** Without the advice that only a person in a browser can follow. */
+const forApplication = (remedy: string): string =>
+  remedy
+    .replace(connectAgain, `Look the sign-in up (${enterpriseApplication} → Sign-in logs → Service principal sign-ins) and check the app’s permission and credential.`)
+    .replace(/,? (?:and|then) connect the mailbox again(?=[.,])/, '')
+    .replace(/, or use application sign-in/, '');
+
 /** One paragraph for the administrator: what happened, what to do, where; code and correlation id in brackets. */
-export function explainTokenError({ error, code, correlationId }: TokenError): string {
-  const sentence = (code === undefined ? undefined : byCode.get(code)) ??
+export function explainTokenError({ error, code, correlationId, way = 'refresh' }: TokenError): string {
+  const known: Omit<Explanation, 'codes'> = (code === undefined ? undefined : byCode.get(code)) ??
     byError[error] ?? {
       happened: 'Entra refused to give a token.',
       remedy: `Look the code up, and the sign-in in ${enterpriseApplication} → Sign-in logs.`,
     };
+  const sentence = way === 'refresh' ? (known.refresh ?? known) : known;
+  const remedy =
+    way === 'application' ? (known.application ?? forApplication(sentence.remedy)) : sentence.remedy;
   const reference = [
     code === undefined ? error : `AADSTS${code}`,
     ...(correlationId === undefined ? [] : [`correlation id ${correlationId}`]),
   ].join(', ');
-  return `${sentence.happened} ${sentence.remedy} (${reference})`;
+  return `${sentence.happened} ${remedy} (${reference})`;
 }

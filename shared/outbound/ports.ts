@@ -190,7 +190,13 @@ export interface RawMessages {
     submission: Submission & { readonly kind: 'raw' },
     bytes: Uint8Array,
   ): Promise<
-    | { readonly kind: 'ok'; readonly recipients: readonly string[]; readonly messageId?: string }
+    | {
+        readonly kind: 'ok';
+        readonly recipients: readonly string[];
+        readonly messageId?: string;
+        /** What was corrected, in sentences for the caller. */
+        readonly remarks?: readonly string[];
+      }
     | { readonly kind: 'rejected'; readonly problems: readonly [SubmissionProblem, ...SubmissionProblem[]] }
   >;
 }

@@ -25,9 +25,11 @@ describe('message ids', () => {
     ['<a@b><c@d>,<e@f>', ['<a@b>', '<c@d>', '<e@f>']],
     ['<"quoted"@x.example>', ['<"quoted"@x.example>']],
     ['<a@b@c>', ['<a@b@c>']],
+    // Opaque to everybody but their author.
+    ['<20221107.4711>', ['<20221107.4711>']],
+    ['<@x> <x@> <@>', ['<@x>', '<x@>', '<@>']],
     // No ids, or none that an answer can carry.
-    ['<abc>', []],
-    ['<@x> <x@> <@>', []],
+    ['<no id> < > <>', []],
     ['<"with a blank"@x.example>', []],
     ['<\xe4@x.example>', []],
     [`<${'a'.repeat(900)}@x>`, []],

@@ -1,5 +1,6 @@
 // What the composer's tests share: a submission with every field absent, and a stamp.
 import { MimeComposer } from '../../shared/exchange/mimeComposer.ts';
+import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import type { Stamp } from '../../shared/outbound/ports.ts';
 import type { Submission } from '../../shared/contract/submission.ts';
 
@@ -44,7 +45,24 @@ export const stamp: Stamp = {
   bridgeTag: 'a'.repeat(64),
 };
 
-export const composer = new MimeComposer({ recipientsCount: 1_000 });
+/** The mailbox of the submissions, with another address and a name. */
+const mailboxes: readonly Mailbox[] = [
+  {
+    address: 'named@example.com',
+    aliases: ['help@example.com', 'Support@example.org'],
+    fromName: 'Service desk',
+    signIn: 'delegated',
+    imapUser: 'named@example.com',
+    smtpUser: 'named@example.com',
+    send: true,
+    receive: true,
+    folder: 'INBOX',
+    afterFetch: { kind: 'none' },
+    limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
+  },
+];
+
+export const composer = new MimeComposer({ recipientsCount: 1_000 }, mailboxes);
 export const none: ReadonlyMap<string, Uint8Array> = new Map();
 
 export const composeText = async (fields: Partial<Composed>, blobs = none): Promise<string> =>

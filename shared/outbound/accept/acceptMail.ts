@@ -92,7 +92,7 @@ async function store(
   }
   const message = await compile({ submission, submissionHash, account, adopted }, dependencies);
   await registerAccount(account, known, dependencies);
-  const operations = await writeAccepted(message, acceptedEvent(message), dependencies);
+  const operations = await writeAccepted(message, acceptedEvent(message, adopted.remarks), dependencies);
   const answer = await dependencies.rows.commit(account, operations);
   if (answer.kind === 'ok') return { kind: 'stored', message, repeated: false };
   const first = await readMessage(account, submission.id, dependencies);
@@ -105,7 +105,8 @@ async function store(
 
 const otherContent: SubmissionProblem = {
   field: 'id',
-  detail: 'id was used before for another content; the first one is kept. Use a new id for a new message.',
+  detail:
+    'id was used before for another content. The first submission lives on unchanged and its events go on; this one is not sent. Use a new id for a new message.',
 };
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
@@ -154,7 +155,7 @@ interface Acceptable {
   readonly adopted: Adopted;
 }
 
-const acceptedEvent = (message: Message): MessageEvent => ({
+const acceptedEvent = (message: Message, remarks: readonly string[]): MessageEvent => ({
   type: 'mail.accepted',
   submissionId: message.id,
   sequence: message.sequence,
@@ -162,6 +163,7 @@ const acceptedEvent = (message: Message): MessageEvent => ({
   at: message.acceptedAt,
   messageId: message.messageId,
   ...present({ correlation: message.correlation }),
+  ...(remarks.length === 0 ? {} : { detail: remarks.join(' ') }),
 });
 
 /** One row per account, before its first transaction: the sweep forgets none, whatever the settings say later. */

@@ -3,7 +3,7 @@
 import { present } from '../../mail/omit.ts';
 import type { BlobCopy } from '../store/content.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { recipientsOf } from '../../contract/submission.ts';
+import { recipientsOf, remarksOf } from '../../contract/submission.ts';
 import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
 import { eachOnce } from '../../mail/address.ts';
 
@@ -14,6 +14,8 @@ export interface Adopted {
   readonly recipients: readonly string[];
   /** Of a raw message that has its own. */
   readonly messageId?: string;
+  /** What was accepted and may not be what was meant. */
+  readonly remarks: readonly string[];
 }
 
 type AdoptAnswer = Adopted | { readonly kind: 'rejected'; readonly problems: readonly SubmissionProblem[] };
@@ -35,16 +37,16 @@ export async function adoptBlobs(submission: Submission, dependencies: Dependenc
   }
   if (problems.length > 0) return { kind: 'rejected', problems };
   if (submission.kind !== 'raw') {
-    return { kind: 'adopted', blobs, recipients: recipientsOf(submission) };
+    return { kind: 'adopted', blobs, recipients: recipientsOf(submission), remarks: remarksOf(submission) };
   }
   const bytes = await contents.get(blobs[0]?.name ?? '');
   if (bytes === undefined)
     return { kind: 'rejected', problems: [{ field: 'raw.blob', detail: `raw.blob ${detail.absent}` }] };
   const read = await dependencies.rawMessages.inspect(submission, bytes);
   if (read.kind === 'rejected') return read;
-  const { messageId } = read;
+  const { messageId, remarks = [] } = read;
   const recipients = eachOnce(read.recipients);
-  return { kind: 'adopted', blobs, recipients, ...present({ messageId }) };
+  return { kind: 'adopted', blobs, recipients, remarks, ...present({ messageId }) };
 }
 
 const detail = {

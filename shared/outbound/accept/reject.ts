@@ -8,12 +8,13 @@ import type { Dependencies } from '../dependencies.ts';
 import { rejectedPartition } from '../records/keys.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import type { StatusEvent } from '../../contract/statusEvent.ts';
-import type { SubmissionProblem } from '../../contract/submission.ts';
+import type { Json, SubmissionProblem } from '../../contract/submission.ts';
 import { eventText, sha256 } from '../store/writes.ts';
 
 export interface Rejection {
   readonly id?: string;
   readonly mailbox?: string;
+  readonly correlation?: Json;
   readonly problems: readonly SubmissionProblem[];
 }
 
@@ -31,7 +32,7 @@ export async function reject(
   if (!dependencies.time.known) await dependencies.rows.read(rejectedPartition, hash);
   const at = dependencies.time.earliest();
   const problems = rejection.problems.slice(0, mostProblems);
-  const { id, mailbox } = rejection;
+  const { id, mailbox, correlation } = rejection;
   const answer = await dependencies.rows.commit(rejectedPartition, [
     {
       kind: 'insert',
@@ -47,7 +48,7 @@ export async function reject(
   const event: StatusEvent = {
     type: 'mail.rejected',
     at,
-    ...present({ submissionId: id, mailbox }),
+    ...present({ submissionId: id, mailbox, correlation }),
     problems,
     rejection: { sha256: hash, sizeBytes: bytes.length },
   };

@@ -1,7 +1,7 @@
 // Every change of a message's state, as pure functions: the message before, the message after, the event that is
 // published. writes.ts turns a transition into the operations of one transaction.
 import type { Earliest, Latest } from '../../limits/storageTime.ts';
-import type { EventKind, MessageEvent, RecipientOutcome } from '../../contract/statusEvent.ts';
+import type { BouncedRecipient, EventKind, MessageEvent, RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { omit, present } from '../../mail/omit.ts';
 import type { OutboundNumbers } from '../numbers.ts';
@@ -488,7 +488,17 @@ export function recordBounce(
   { noticeId, verified, recipients }: Extract<EventKind, { readonly type: 'mail.bounced' }>['bounce'],
 ): Transition {
   const after = { ...before, changedAt: at, bounces: [...before.bounces, noticeId].slice(-bouncesMost) };
-  return withEvent(before, after, {
+  const returned = new Map(
+    recipients
+      .filter(({ action }) => action === 'failed')
+      .map((recipient) => [recipient.address.toLowerCase(), recipient] as const),
+  );
+  // In the event only: a bounce that is not verified must not change the message.
+  const outcomes = before.recipients.map((recipient) => {
+    const bounced = returned.get(recipient.address.toLowerCase());
+    return bounced === undefined ? recipient : bouncedOutcome(recipient, bounced);
+  });
+  const transition = withEvent(before, after, {
     type: 'mail.bounced',
     bounce: {
       noticeId,
@@ -505,6 +515,21 @@ export function recordBounce(
         })),
     },
   });
+  if (transition.event === undefined) return transition;
+  return { ...transition, event: { ...transition.event, recipients: outcomes } };
+}
+
+/** As the returning server reported it; the 250 of the attempt is over. */
+function bouncedOutcome({ address, attempt }: RecipientOutcome, bounced: BouncedRecipient): RecipientOutcome {
+  const code = Number(bounced.replyCode);
+  return {
+    address,
+    state: 'failed',
+    ...present({ attempt }),
+    ...(Number.isInteger(code) && code >= 400 ? { code } : {}),
+    ...(bounced.status === '' ? {} : { enhanced: bounced.status }),
+    detail: `It was returned: ${bounced.reason}.`,
+  };
 }
 
 /** The row is deleted; what was never finished is published as cancelled. */
