@@ -197,7 +197,10 @@ function readAliases(
 ): readonly string[] {
   const value = written['aliases'] ?? [];
   if (!Array.isArray(value)) {
-    place.add('.aliases', `must be a list of addresses such as ["help@example.com"], and is ${kindOf(value)}`);
+    place.add(
+      '.aliases',
+      `must be a list of addresses such as ["help@example.com"], and is ${kindOf(value)}`,
+    );
     return [];
   }
   if (value.length > aliasesMostCount) {
@@ -211,7 +214,10 @@ function readAliases(
     const answer = typeof read === 'string' ? parseAddress(read.trim()) : undefined;
     if (answer === undefined) place.add(field, `must be an address, and is ${kindOf(read)}`);
     else if (answer.kind === 'refused') place.add(field, answer.detail);
-    else if (!sameAddress(answer.address, address) && !aliases.some((known) => sameAddress(known, answer.address)))
+    else if (
+      !sameAddress(answer.address, address) &&
+      !aliases.some((known) => sameAddress(known, answer.address))
+    )
       aliases.push(answer.address);
   }
   return aliases;

@@ -87,9 +87,7 @@ export const eventData = {
   'mail.deferred': z
     .strictObject({ ...common, retryAt })
     .describe('Refused for now, for all recipients or some; it is tried again.'),
-  'mail.held': z
-    .strictObject({ ...common, retryAt: retryAt.optional() })
-    .describe('Waits for a person.'),
+  'mail.held': z.strictObject({ ...common, retryAt: retryAt.optional() }).describe('Waits for a person.'),
   'mail.inDoubt': z
     .strictObject({ ...common, retryAt: instant.optional().describe('when Sent Items are looked at') })
     .describe('The message was handed over and no reply came; it may have been sent.'),
@@ -135,7 +133,9 @@ export const eventData = {
   'mailbox.held': z
     .strictObject(hold)
     .describe('Sending for the mailbox is on hold; its messages wait and no event is published for each.'),
-  'mailbox.released': z.strictObject(hold).describe('The hold of the mailbox has ended; what waited is sent.'),
+  'mailbox.released': z
+    .strictObject(hold)
+    .describe('The hold of the mailbox has ended; what waited is sent.'),
 } as const satisfies Readonly<Record<StatusEventType, z.ZodType>>;
 
 /** The whole event of one type, as it is on the queue. */
@@ -145,7 +145,9 @@ export function eventSchema(type: StatusEventType): z.ZodType {
       specversion: z.literal('1.0'),
       id: z
         .string()
-        .describe('<submissionId>/<sequence>, of a mailbox <scope>/<since>/<held or released>; the same again is a repeat'),
+        .describe(
+          '<submissionId>/<sequence>, of a mailbox <scope>/<since>/<held or released>; the same again is a repeat',
+        ),
       source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
       type: z.literal(type),
       subject: z.string().optional().describe("the submission's id"),

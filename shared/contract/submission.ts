@@ -132,7 +132,10 @@ export function remarksOf(submission: Submission): readonly string[] {
   const missing = [...contentIdsIn(submission.html)].filter((id) => !attached.has(id));
   return missing
     .slice(0, 5)
-    .map((id) => `The HTML refers to cid:${quoteBriefly(id)}, which no attachment has; readers show nothing there.`);
+    .map(
+      (id) =>
+        `The HTML refers to cid:${quoteBriefly(id)}, which no attachment has; readers show nothing there.`,
+    );
 }
 
 /** Every recipient once, in the order of to, cc and bcc: the envelope, and what the limiter counts. */
@@ -187,10 +190,7 @@ function identifyLoosely(payload: unknown): Known {
 
 const looseCharacters = 65_536;
 
-function rejected(
-  known: Known,
-  problems: readonly SubmissionProblem[],
-): SubmissionAnswer {
+function rejected(known: Known, problems: readonly SubmissionProblem[]): SubmissionAnswer {
   const [first = unreadable, ...others] = problems;
   const more = 1 + others.length > problemsShown;
   return {

@@ -40,14 +40,16 @@ export const fieldDescriptions = {
   text: 'the plain text of the message',
   html: 'the HTML of the message',
   inReplyTo: 'the Message-ID that is answered, with its angle brackets, such as "<abc@example.com>"',
-  references: 'a list of at most 1,000 Message-IDs, each with its angle brackets; of a long list the first and the last ones are sent',
+  references:
+    'a list of at most 1,000 Message-IDs, each with its angle brackets; of a long list the first and the last ones are sent',
   headers: 'an object of at most 50 header fields, such as {"X-Ticket": "1234"}',
   headerName:
     'a name that begins with X- or List-, or one of: Auto-Submitted, Precedence, Importance, Priority, Sensitivity, Thread-Index, Thread-Topic, Feedback-ID, Keywords, Comments, Organization, Content-Language, Accept-Language, Archived-At',
   headerValue: 'text of at most 900 characters, in one line',
   attachments: 'a list of at most 250 attachments',
   filename: 'a file name of at most 255 characters, without a path',
-  contentType: 'a media type such as "application/pdf", with parameters if it has any: "text/calendar; method=REQUEST"',
+  contentType:
+    'a media type such as "application/pdf", with parameters if it has any: "text/calendar; method=REQUEST"',
   contentId: 'the identifier that the HTML refers to with cid:, without angle brackets',
   content: 'the bytes in base64 without line breaks',
   blob: 'a blob in the upload container, as "container/name"',

@@ -11,7 +11,13 @@ import { convert } from 'html-to-text';
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Composer, RawMessages, Stamp } from '../outbound/ports.ts';
-import { recipientsOf, type Attachment, type Person, type Priority, type Submission } from '../contract/submission.ts';
+import {
+  recipientsOf,
+  type Attachment,
+  type Person,
+  type Priority,
+  type Submission,
+} from '../contract/submission.ts';
 import { isShown } from '../contract/contentIds.ts';
 import { mailboxAt, sendersOf } from '../mail/accounts.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
@@ -58,7 +64,10 @@ export class MimeComposer implements Composer, RawMessages {
     const bytes =
       submission.kind === 'raw'
         ? rebuild(blobOf(blobs, submission.blob), this.#sendersOf(submission), stamp)
-        : Buffer.concat([privateFields(stamp), await composeParts({ ...submission, from: this.#fromOf(submission) }, blobs, stamp)]);
+        : Buffer.concat([
+            privateFields(stamp),
+            await composeParts({ ...submission, from: this.#fromOf(submission) }, blobs, stamp),
+          ]);
     const trouble = wireTrouble(bytes);
     if (trouble !== undefined) {
       throw new Error(`a message was composed that can't be sent: ${trouble.what} in line ${trouble.line}`);
@@ -97,7 +106,12 @@ export class MimeComposer implements Composer, RawMessages {
     const remarks = hasForeignSender(read.value, senders, readAddresses)
       ? ['The Sender field of the raw message was dropped: it is not an address of the mailbox.']
       : [];
-    return { kind: 'ok', recipients, ...(remarks.length === 0 ? {} : { remarks }), ...(messageId === undefined ? {} : { messageId }) };
+    return {
+      kind: 'ok',
+      recipients,
+      ...(remarks.length === 0 ? {} : { remarks }),
+      ...(messageId === undefined ? {} : { messageId }),
+    };
   }
 }
 
@@ -140,7 +154,10 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
     cc: submission.cc.map(mailboxOf),
     replyTo: submission.replyTo.map(mailboxOf),
     subject: shortened(oneLine(submission.subject), subjectMostCharacters),
-    headers: fieldsOf(submission).map(({ name, value }) => ({ key: name, value: fieldValue(name, oneLine(value)) })),
+    headers: fieldsOf(submission).map(({ name, value }) => ({
+      key: name,
+      value: fieldValue(name, oneLine(value)),
+    })),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
     // Absent and empty text differ: an empty one was asked for and becomes a part.
@@ -168,7 +185,12 @@ const nameMostCharacters = 256;
 const oneLine = (text: string): string => text.replace(/[ \t]+/g, ' ').trim();
 
 const shortened = (text: string, most: number): string =>
-  text.length <= most ? text : `${text.slice(0, most - 3).toWellFormed().replace(/\ufffd$/, '')}...`;
+  text.length <= most
+    ? text
+    : `${text
+        .slice(0, most - 3)
+        .toWellFormed()
+        .replace(/\ufffd$/, '')}...`;
 
 /** What the priority says to readers and to automatic answers, unless the submission says it itself. */
 const priorityFields: Readonly<Record<Priority, readonly Field[]>> = {
@@ -182,7 +204,10 @@ type Field = Composed['headers'][number];
 /** Fields with a syntax of their own go as they are: an encoded word would be no value of theirs (RFC 2047 5). */
 const structuredFields = /^(?:auto-submitted|precedence|importance|priority|sensitivity|list-.*)$/i;
 
-const fieldValue = (name: string, value: string): string | { readonly prepared: true; readonly value: string } =>
+const fieldValue = (
+  name: string,
+  value: string,
+): string | { readonly prepared: true; readonly value: string } =>
   structuredFields.test(name) && /^[\x20-\x7e]*$/.test(value) ? { prepared: true, value } : value;
 
 function fieldsOf({ headers, priority }: Composed): readonly Field[] {
@@ -218,7 +243,8 @@ interface Invitation {
 function invitationOf(attachments: readonly Attachment[], blobs: Blobs): Invitation | undefined {
   const calendars = attachments.filter(({ contentType }) => /^text\/calendar\b/i.test(contentType));
   const [attachment] = calendars;
-  if (attachment === undefined || calendars.length > 1 || attachment.contentId !== undefined) return undefined;
+  if (attachment === undefined || calendars.length > 1 || attachment.contentId !== undefined)
+    return undefined;
   const charset = /;\s*charset="?([^";\s]+)/i.exec(attachment.contentType)?.[1] ?? 'utf-8';
   if (!/^(?:utf-?8|us-ascii)$/i.test(charset)) return undefined;
   const bytes = bytesOf(attachment, blobs);
@@ -240,10 +266,14 @@ const invitationMethods: ReadonlySet<string> = new Set([
 ]);
 
 const methodOf = (content: Buffer): string | undefined =>
-  /^METHOD:([A-Za-z-]{1,20})[ \t]*\r?$/im.exec(content.subarray(0, 65_536).toString('latin1'))?.[1]?.toUpperCase();
+  /^METHOD:([A-Za-z-]{1,20})[ \t]*\r?$/im
+    .exec(content.subarray(0, 65_536).toString('latin1'))?.[1]
+    ?.toUpperCase();
 
 const bytesOf = ({ content }: Attachment, blobs: Blobs): Buffer =>
-  content.kind === 'inline' ? Buffer.from(content.base64, 'base64') : bufferOf(blobOf(blobs, content.reference));
+  content.kind === 'inline'
+    ? Buffer.from(content.base64, 'base64')
+    : bufferOf(blobOf(blobs, content.reference));
 
 function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailAttachment {
   const { contentId } = attachment;
@@ -265,7 +295,6 @@ function attachmentOf(attachment: Attachment, html: string, blobs: Blobs): MailA
         contentDisposition: 'attachment',
       };
 }
-
 
 /** Calendars offer to answer an invitation only if the type repeats its METHOD (RFC 5546 4, RFC 6047 2.4). */
 function withCalendarMethod(contentType: string, content: Buffer): string {

@@ -72,7 +72,12 @@ export async function announce(
     ...(related.relation === undefined ? {} : { relatesTo: related.relation }),
     raw: { blob: blobs.reference(rawBlobName(context, id)), sha256, sizeBytes },
     ...(answer.kind === 'parsed' ? await storeParts(answer, id, context, dependencies) : { parts: [] }),
-    remarks: [...outline.remarks, ...named.remarks, ...related.remarks, ...(answer.kind === 'parsed' ? [] : [answer.detail])],
+    remarks: [
+      ...outline.remarks,
+      ...named.remarks,
+      ...related.remarks,
+      ...(answer.kind === 'parsed' ? [] : [answer.detail]),
+    ],
   };
   if (verdict?.bounce !== undefined && related.relation !== undefined) {
     const { submissionId, mailbox: sender, verified } = related.relation;

@@ -81,7 +81,9 @@ export async function judgeTokenError(error: unknown, now: number, way?: SignInW
     : judgeErrorResponse({ status: 200, body }, now, way);
 }
 
-const statusOf = (response: Response): { readonly status: number; readonly retryAfter: string | undefined } => ({
+const statusOf = (
+  response: Response,
+): { readonly status: number; readonly retryAfter: string | undefined } => ({
   status: response.status,
   retryAfter: response.headers.get('retry-after') ?? undefined,
 });
@@ -106,7 +108,9 @@ function responseIn(error: unknown): Response | undefined {
 
 /** A 200 whose body lacks a token is handed over parsed, as a cause's `body`. */
 function bodyIn(error: unknown): unknown {
-  return find(error, (at) => (typeof at === 'object' && at !== null ? (Reflect.get(at, 'body') as unknown) : undefined));
+  return find(error, (at) =>
+    typeof at === 'object' && at !== null ? (Reflect.get(at, 'body') as unknown) : undefined,
+  );
 }
 
 function find<Found>(error: unknown, pick: (at: unknown) => Found | undefined): Found | undefined {
@@ -115,7 +119,10 @@ function find<Found>(error: unknown, pick: (at: unknown) => Found | undefined): 
     const found = pick(at);
     if (found !== undefined) return found;
     if (typeof at !== 'object' || at === null) return undefined;
-    at = Reflect.get(at, 'response') instanceof Response ? Reflect.get(at, 'response') : Reflect.get(at, 'cause');
+    at =
+      Reflect.get(at, 'response') instanceof Response
+        ? Reflect.get(at, 'response')
+        : Reflect.get(at, 'cause');
   }
   return undefined;
 }

@@ -259,7 +259,10 @@ export interface TokenError {
 /** Without the advice that only a person in a browser can follow. */
 const forApplication = (remedy: string): string =>
   remedy
-    .replace(connectAgain, `Look the sign-in up (${enterpriseApplication} → Sign-in logs → Service principal sign-ins) and check the app’s permission and credential.`)
+    .replace(
+      connectAgain,
+      `Look the sign-in up (${enterpriseApplication} → Sign-in logs → Service principal sign-ins) and check the app’s permission and credential.`,
+    )
     .replace(/,? (?:and|then) connect the mailbox again(?=[.,])/, '')
     .replace(/, or use application sign-in/, '');
 

@@ -31,7 +31,9 @@ afterAll(async () => {
 });
 
 /** The answer to everybody, with everything that the notice names; its problems, or none. */
-async function answer(bytes: Buffer): Promise<{ readonly problems: unknown; readonly remarks: readonly string[] }> {
+async function answer(
+  bytes: Buffer,
+): Promise<{ readonly problems: unknown; readonly remarks: readonly string[] }> {
   sequence += 1;
   const parsed = await parser.parse({ kind: 'bytes', bytes }, join(folder, `${sequence}-`));
   const { part, remarks } = answerable(parsed.kind === 'parsed' ? parsed.mail : outlineOf(bytes));
@@ -65,7 +67,10 @@ test.each<[string, Readonly<Record<string, string>>]>([
   ['an id with nothing before the at-sign', { 'Message-ID': '<@x>' }],
   ['an 8-bit id', { 'Message-ID': '<p\u00e4ivi@x>' }],
   ['an id with a control character', { 'Message-ID': '<a\u0007b@x>' }],
-  ['300 references', { References: Array.from({ length: 300 }, (_, n) => `<${n}.${'x'.repeat(80)}@x>`).join('\r\n ') }],
+  [
+    '300 references',
+    { References: Array.from({ length: 300 }, (_, n) => `<${n}.${'x'.repeat(80)}@x>`).join('\r\n ') },
+  ],
   ['a domain in A-labels', { From: 'aino@xn--esimerkki-4za.fi' }],
   ['a domain in U-labels', { From: 'aino@esimerkki\u00e4.fi' }],
   ['a mailto address', { From: '<mailto:aino@example.net>' }],
@@ -83,22 +88,64 @@ test.each<[string, Readonly<Record<string, string>>]>([
 
 test('what is left out is remarked', async () => {
   const { remarks } = await answer(mail({ From: '"a b"@example.net, aino@[192.0.2.1]' }));
-  expect(remarks).toEqual([expect.stringContaining('from: the address'), expect.stringContaining('left out')]);
+  expect(remarks).toEqual([
+    expect.stringContaining('from: the address'),
+    expect.stringContaining('left out'),
+  ]);
 });
 
 test('any mail', async () => {
   const piece = fc.oneof(
-    fc.constantFrom('<', '>', '@', ',', ';', ':', '"', '(', ')', ' ', '\t', '\r\n ', '=?utf-8?q?=0A?=', '=?utf-16?b?2AA=?=', '\\', '.', 'mailto:', 'xn--', '\u00e4', '\u200b', '\u2028', '\ufeff', '?', '=', '[1.2.3.4]', 'x@y.example', '<a@b>'),
+    fc.constantFrom(
+      '<',
+      '>',
+      '@',
+      ',',
+      ';',
+      ':',
+      '"',
+      '(',
+      ')',
+      ' ',
+      '\t',
+      '\r\n ',
+      '=?utf-8?q?=0A?=',
+      '=?utf-16?b?2AA=?=',
+      '\\',
+      '.',
+      'mailto:',
+      'xn--',
+      '\u00e4',
+      '\u200b',
+      '\u2028',
+      '\ufeff',
+      '?',
+      '=',
+      '[1.2.3.4]',
+      'x@y.example',
+      '<a@b>',
+    ),
     fc.string({ maxLength: 12 }),
     fc.string({ unit: 'binary', maxLength: 6 }),
   );
   const value = fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join(''));
-  const names = ['From', 'Sender', 'Reply-To', 'To', 'Cc', 'Subject', 'Message-ID', 'In-Reply-To', 'References'];
+  const names = [
+    'From',
+    'Sender',
+    'Reply-To',
+    'To',
+    'Cc',
+    'Subject',
+    'Message-ID',
+    'In-Reply-To',
+    'References',
+  ];
   await fc.assert(
     fc.asyncProperty(fc.tuple(...names.map(() => value)), async (values) => {
       const text = names.map((name, index) => `${name}: ${values[index] ?? ''}`).join('\r\n');
       const { problems } = await answer(Buffer.from(`${text}\r\n\r\nHelp\r\n`));
-      if (JSON.stringify(problems) !== '[]') throw new Error(`${JSON.stringify(text)}: ${JSON.stringify(problems)}`);
+      if (JSON.stringify(problems) !== '[]')
+        throw new Error(`${JSON.stringify(text)}: ${JSON.stringify(problems)}`);
     }),
     { numRuns: 400 },
   );

@@ -29,13 +29,29 @@ describe('no header line consists of white space', () => {
     ['a padded field', { headers: { 'X-A': `a${blanks.repeat(3)}b` } }],
     ['a field of blanks', { headers: { 'X-A': blanks } }],
     ['a padded field of a list', { headers: { 'List-Id': `desk${blanks}<desk.example.com>` } }],
-    ['a padded display name', { to: [{ address: 'aino@example.net', name: `Aino${blanks}Virtanen${blanks}` }] }],
-    ['padded names of many', { cc: Array.from({ length: 20 }, (_, n) => ({ address: `n${n}@example.net`, name: `${blanks}N${n}${blanks}` })) }],
+    [
+      'a padded display name',
+      { to: [{ address: 'aino@example.net', name: `Aino${blanks}Virtanen${blanks}` }] },
+    ],
+    [
+      'padded names of many',
+      {
+        cc: Array.from({ length: 20 }, (_, n) => ({
+          address: `n${n}@example.net`,
+          name: `${blanks}N${n}${blanks}`,
+        })),
+      },
+    ],
     ['a padded file name', { attachments: [{ filename: `a${blanks}b.txt`, content: 'YQ==' }] }],
     ['tabs', { subject: `a${'\u00a0'.repeat(90)}b` }],
   ])('%s', async (_what, change) => {
     const text = await composed({ ...change, html: '<p>Hello</p>' });
-    expect(text.split('\r\n').slice(0, headerOf(text).split('\r\n').length).filter((line) => /^[ \t]+$/.test(line))).toEqual([]);
+    expect(
+      text
+        .split('\r\n')
+        .slice(0, headerOf(text).split('\r\n').length)
+        .filter((line) => /^[ \t]+$/.test(line)),
+    ).toEqual([]);
     const parts = text.split(/\r\n--/).map((part) => part.slice(0, part.indexOf('\r\n\r\n')));
     expect(parts.some((part) => /\r\n[ \t]+(?=\r\n)/.test(part))).toBe(false);
     const read = await simpleParser(text);
@@ -47,11 +63,21 @@ describe('no header line consists of white space', () => {
     ['within a folded field', ['Subject: a', '\t \t', ' b', 'MIME-Version: 1.0']],
     ['several', ['Subject: a', '  ', '  ', '   ', 'MIME-Version: 1.0', ' ']],
   ])('a raw message with one %s is repaired', async (_what, lines) => {
-    const bytes = Buffer.from(['From: desk@example.com', 'To: a@example.net', ...lines, 'X-Last: x', '', 'Body', ' ', ''].join('\r\n'));
+    const bytes = Buffer.from(
+      ['From: desk@example.com', 'To: a@example.net', ...lines, 'X-Last: x', '', 'Body', ' ', ''].join(
+        '\r\n',
+      ),
+    );
     const fields = raw();
     expect(await composer.inspect(fields, bytes)).toMatchObject({ kind: 'ok' });
-    const text = Buffer.from(await composer.compose(fields, new Map([[fields.blob, bytes]]), stamp)).toString();
-    expect(headerOf(text).split('\r\n').filter((line) => line.trim() === '')).toEqual([]);
+    const text = Buffer.from(
+      await composer.compose(fields, new Map([[fields.blob, bytes]]), stamp),
+    ).toString();
+    expect(
+      headerOf(text)
+        .split('\r\n')
+        .filter((line) => line.trim() === ''),
+    ).toEqual([]);
     expect(headerOf(text)).toContain('X-Last: x');
     expect(text.endsWith('\r\n\r\nBody\r\n \r\n')).toBe(true);
   });
@@ -70,9 +96,12 @@ describe('ids and references', () => {
     const text = await composed({ inReplyTo: id, references: [id] });
     const unfolded = headerOf(text).replace(/\r\n[ \t]/g, ' ');
     expect(unfolded).toMatch(/^In-Reply-To: +/m);
-    expect(unfolded.split('\r\n').filter((line) => line.includes(id)).map((line) => line.split(':')[0])).toEqual(
-      expect.arrayContaining(['In-Reply-To', 'References']),
-    );
+    expect(
+      unfolded
+        .split('\r\n')
+        .filter((line) => line.includes(id))
+        .map((line) => line.split(':')[0]),
+    ).toEqual(expect.arrayContaining(['In-Reply-To', 'References']));
     expect(text.split('\r\n').every((line) => line.length <= 998)).toBe(true);
   });
 
@@ -87,7 +116,9 @@ describe('ids and references', () => {
   ] as const)('%s are shortened to the first and the last ones', async (_what, count, idOf) => {
     const ids = Array.from({ length: count }, (_, n) => idOf(n));
     const text = await composed({ inReplyTo: ids.at(-1), references: ids });
-    const field = (/^References:((?:.|\r\n[ \t])*)/m.exec(text)?.[1] ?? '').split(/\s+/).filter((id) => id !== '');
+    const field = (/^References:((?:.|\r\n[ \t])*)/m.exec(text)?.[1] ?? '')
+      .split(/\s+/)
+      .filter((id) => id !== '');
     expect(field[0]).toBe(ids[0]);
     expect(field.at(-1)).toBe(ids.at(-1));
     expect(field.slice(1)).toEqual(ids.slice(1 - field.length));
@@ -113,13 +144,19 @@ describe('automatic mail says so', () => {
     expect(header.toLowerCase()).toContain(`${name}: ${value}`.toLowerCase());
   });
 
-  test.each(['Received', 'DKIM-Signature', 'Bcc', 'Return-Path', 'Content-Type', 'Disposition-Notification-To', 'Sender', 'Resent-To'])(
-    '%s can not be set',
-    (name) => {
-      const answer = parseSubmission({ ...good, headers: { [name]: 'a@example.com' } }, context);
-      expect(answer.kind).toBe('rejected');
-    },
-  );
+  test.each([
+    'Received',
+    'DKIM-Signature',
+    'Bcc',
+    'Return-Path',
+    'Content-Type',
+    'Disposition-Notification-To',
+    'Sender',
+    'Resent-To',
+  ])('%s can not be set', (name) => {
+    const answer = parseSubmission({ ...good, headers: { [name]: 'a@example.com' } }, context);
+    expect(answer.kind).toBe('rejected');
+  });
 
   test('a value that nobody understands is refused with those that are', () => {
     const answer = parseSubmission({ ...good, headers: { 'Auto-Submitted': 'yes' } }, context);
@@ -154,7 +191,17 @@ describe('HTML alone gets a text alternative', () => {
 describe('invitations', () => {
   const calendar = (method: string | undefined): string =>
     Buffer.from(
-      ['BEGIN:VCALENDAR', 'VERSION:2.0', ...(method === undefined ? [] : [`METHOD:${method}`]), 'BEGIN:VEVENT', 'UID:4711', `SUMMARY:P\u00e4ivitys`, 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n'),
+      [
+        'BEGIN:VCALENDAR',
+        'VERSION:2.0',
+        ...(method === undefined ? [] : [`METHOD:${method}`]),
+        'BEGIN:VEVENT',
+        'UID:4711',
+        `SUMMARY:P\u00e4ivitys`,
+        'END:VEVENT',
+        'END:VCALENDAR',
+        '',
+      ].join('\r\n'),
     ).toString('base64');
   const attach = (contentType: string, method?: string): Record<string, unknown> => ({
     html: '<p>Please come</p>',
@@ -194,17 +241,32 @@ describe('invitations', () => {
     expect(text).toMatch(/multipart\/mixed/);
   });
 
-  test.each(['application/pdf; name="a b.pdf"', 'text/plain;charset=utf-8;format=flowed', 'image/svg+xml ; charset=utf-8', 'application/pdf;'])(
-    'a content type with parameters is understood: %s',
-    (contentType) => {
-      expect(accepted({ attachments: [{ filename: 'a', contentType, content: 'YQ==' }] }).kind).toBe('composed');
-    },
-  );
+  test.each([
+    'application/pdf; name="a b.pdf"',
+    'text/plain;charset=utf-8;format=flowed',
+    'image/svg+xml ; charset=utf-8',
+    'application/pdf;',
+  ])('a content type with parameters is understood: %s', (contentType) => {
+    expect(accepted({ attachments: [{ filename: 'a', contentType, content: 'YQ==' }] }).kind).toBe(
+      'composed',
+    );
+  });
 });
 
 describe('an image that the HTML refers to is inline, however it is written', () => {
-  const image = { filename: 'a.png', contentType: 'image/png', contentId: 'logo&1@x', content: { kind: 'inline', base64: 'YQ==' } } satisfies Attachment;
-  test.each(['cid:logo&1@x', 'CID:logo&1@x', 'Cid:logo&amp;1@x', 'cid:logo%261%40x', 'cid:logo&#38;1&#x40;x'])('%s', async (url) => {
+  const image = {
+    filename: 'a.png',
+    contentType: 'image/png',
+    contentId: 'logo&1@x',
+    content: { kind: 'inline', base64: 'YQ==' },
+  } satisfies Attachment;
+  test.each([
+    'cid:logo&1@x',
+    'CID:logo&1@x',
+    'Cid:logo&amp;1@x',
+    'cid:logo%261%40x',
+    'cid:logo&#38;1&#x40;x',
+  ])('%s', async (url) => {
     const text = await composeText({ html: `<img src="${url}">`, attachments: [image] });
     expect(text).toMatch(/multipart\/related/);
     expect(text).toMatch(/Content-Disposition: inline/);
@@ -235,10 +297,17 @@ describe('From', () => {
   });
 
   test('the Sender of another in a raw message is dropped, with a remark', async () => {
-    const bytes = Buffer.from('From: help@example.com\r\nSender: robot@elsewhere.example\r\nTo: a@example.net\r\n\r\nBody\r\n');
+    const bytes = Buffer.from(
+      'From: help@example.com\r\nSender: robot@elsewhere.example\r\nTo: a@example.net\r\n\r\nBody\r\n',
+    );
     const fields = raw({ mailbox: 'named@example.com' });
-    expect(await composer.inspect(fields, bytes)).toMatchObject({ kind: 'ok', remarks: [expect.stringContaining('Sender')] });
-    const text = Buffer.from(await composer.compose(fields, new Map([[fields.blob, bytes]]), stamp)).toString();
+    expect(await composer.inspect(fields, bytes)).toMatchObject({
+      kind: 'ok',
+      remarks: [expect.stringContaining('Sender')],
+    });
+    const text = Buffer.from(
+      await composer.compose(fields, new Map([[fields.blob, bytes]]), stamp),
+    ).toString();
     expect(text).not.toContain('robot@');
     expect(text).toContain('From: help@example.com');
   });

@@ -484,13 +484,7 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'refusalsNeverReset',
     what: 'an acceptance does not reset the count of refusals',
-    edits: [
-      outbound(
-        'policy/holds',
-        'countAcceptance(state, mailbox),',
-        'state,',
-      ),
-    ],
+    edits: [outbound('policy/holds', 'countAcceptance(state, mailbox),', 'state,')],
     caughtBy: test('outbound/rules', 'an acceptance resets'),
   },
   {

@@ -29,7 +29,9 @@ async function refresh(
 ): Promise<Awaited<ReturnType<ReturnType<typeof createTokenEndpoint>['refresh']>>> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   globalThis.fetch = () =>
-    Promise.resolve(new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } }));
+    Promise.resolve(
+      new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } }),
+    );
   const endpoint = createTokenEndpoint(
     settings,
     () => Promise.resolve({ kind: 'auth', auth: oidc.None() }),
@@ -46,14 +48,56 @@ const error = (name: string, code: number): Readonly<Record<string, unknown>> =>
 });
 
 test.each([
-  ['401 invalid_client with a challenge', 401, challenge, error('invalid_client', 7000222), 'configuration', 'client secret has expired'],
-  ['401 invalid_client with another challenge', 401, { 'www-authenticate': 'Basic realm="x", Bearer error="invalid_client"' }, error('invalid_client', 7000215), 'configuration', 'client secret is wrong'],
-  ['400 invalid_grant with a challenge', 400, challenge, error('invalid_grant', 50173), 'needsConsent', 'sessions were revoked'],
+  [
+    '401 invalid_client with a challenge',
+    401,
+    challenge,
+    error('invalid_client', 7000222),
+    'configuration',
+    'client secret has expired',
+  ],
+  [
+    '401 invalid_client with another challenge',
+    401,
+    { 'www-authenticate': 'Basic realm="x", Bearer error="invalid_client"' },
+    error('invalid_client', 7000215),
+    'configuration',
+    'client secret is wrong',
+  ],
+  [
+    '400 invalid_grant with a challenge',
+    400,
+    challenge,
+    error('invalid_grant', 50173),
+    'needsConsent',
+    'sessions were revoked',
+  ],
   ['200 with an error body', 200, {}, error('invalid_grant', 50173), 'needsConsent', 'sessions were revoked'],
-  ['200 with the error of a client', 200, {}, error('invalid_client', 7000222), 'configuration', 'client secret has expired'],
-  ['200 without token_type', 200, {}, { access_token: 'a', expires_in: 3600 }, 'unavailable', 'not OAuth (HTTP 200)'],
+  [
+    '200 with the error of a client',
+    200,
+    {},
+    error('invalid_client', 7000222),
+    'configuration',
+    'client secret has expired',
+  ],
+  [
+    '200 without token_type',
+    200,
+    {},
+    { access_token: 'a', expires_in: 3600 },
+    'unavailable',
+    'not OAuth (HTTP 200)',
+  ],
   ['200 without a token', 200, {}, { token_type: 'Bearer' }, 'unavailable', 'not OAuth (HTTP 200)'],
-  ['200 with an empty token', 200, {}, { access_token: '', token_type: 'Bearer' }, 'unavailable', 'not OAuth (HTTP 200)'],
+  [
+    '200 with an empty token',
+    200,
+    {},
+    { access_token: '', token_type: 'Bearer' },
+    'unavailable',
+    'not OAuth (HTTP 200)',
+  ],
   ['503 with a challenge', 503, challenge, 'down', 'unavailable', 'HTTP 503'],
   ['400 invalid_grant 70000', 400, {}, error('invalid_grant', 70000), 'needsConsent', 'refresh token'],
 ])('%s', async (_what, status, headers, body, kind, detail) => {
@@ -71,7 +115,9 @@ test('429 with a challenge keeps its Retry-After', async () => {
 });
 
 describe('a refusal of an application has a remedy that fits an application', () => {
-  const codes = [53003, 65001, 501051, 530003, 50173, 70043, 50076, 530035, 50053, 700024, 700027, 7000222, 1];
+  const codes = [
+    53003, 65001, 501051, 530003, 50173, 70043, 50076, 530035, 50053, 700024, 700027, 7000222, 1,
+  ];
   test.each(codes)('AADSTS%i', (code) => {
     for (const name of ['invalid_grant', 'invalid_client', 'interaction_required']) {
       const answer = judgeErrorResponse({ status: 400, body: error(name, code) }, 0, 'application');
@@ -80,11 +126,14 @@ describe('a refusal of an application has a remedy that fits an application', ()
     }
   });
 
-  test.each(['invalid_grant', 'interaction_required', 'login_required', 'consent_required'])('%s without a number', (name) => {
-    const answer = judgeErrorResponse({ status: 400, body: { error: name } }, 0, 'application');
-    expect(answer.kind).toBe('configuration');
-    expect(answer.detail).not.toMatch(/connect the mailbox|bridge’s page/i);
-  });
+  test.each(['invalid_grant', 'interaction_required', 'login_required', 'consent_required'])(
+    '%s without a number',
+    (name) => {
+      const answer = judgeErrorResponse({ status: 400, body: { error: name } }, 0, 'application');
+      expect(answer.kind).toBe('configuration');
+      expect(answer.detail).not.toMatch(/connect the mailbox|bridge’s page/i);
+    },
+  );
 
   test('700024 names the clock and the age of the assertion; 700027 the certificate', () => {
     const detail = (code: number): string =>
@@ -97,7 +146,7 @@ describe('a refusal of an application has a remedy that fits an application', ()
 });
 
 test('70000 in the consent speaks of the authorization code', () => {
-  expect(judgeErrorResponse({ status: 400, body: error('invalid_grant', 70000) }, 0, 'consent').detail).toContain(
-    'authorization code',
-  );
+  expect(
+    judgeErrorResponse({ status: 400, body: error('invalid_grant', 70000) }, 0, 'consent').detail,
+  ).toContain('authorization code');
 });

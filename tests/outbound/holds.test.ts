@@ -242,7 +242,8 @@ describe('an account on hold is reported for each of its mailboxes, and not for 
     const host = world.host();
     await world.run(host.outbound.pause({ account: world.account, by: 'anna' }));
     for (let count = 0; count < 4; count += 1) await world.submit(host, `d${count}`);
-    for (let count = 0; count < 3; count += 1) await world.submit(host, `h${count}`, { mailbox: 'hr@example.com' });
+    for (let count = 0; count < 3; count += 1)
+      await world.submit(host, `h${count}`, { mailbox: 'hr@example.com' });
     await world.answerWakeUps(host);
     await world.minutes(host, 10);
     const held = byMailbox(world, 'mailbox.held');
@@ -252,7 +253,11 @@ describe('an account on hold is reported for each of its mailboxes, and not for 
       ['sales@example.com', 0],
     ]);
     for (const { data, subject } of held) {
-      expect(data).toMatchObject({ scope: 'account', reason: 'paused', remedy: expect.stringContaining('Resume') });
+      expect(data).toMatchObject({
+        scope: 'account',
+        reason: 'paused',
+        remedy: expect.stringContaining('Resume'),
+      });
       expect([subject, data['sequence']]).toEqual([undefined, undefined]);
     }
     await world.run(host.outbound.resume({ account: world.account }));
@@ -262,14 +267,20 @@ describe('an account on hold is reported for each of its mailboxes, and not for 
     expect(released.map(({ data }) => [data['mailbox'], data['since']])).toEqual(
       held.map(({ data }) => [data['mailbox'], data['since']]),
     );
-    expect(new Set([...held, ...released].map(({ id, data }) => `${id} ${String(data['mailbox'])}`)).size).toBe(6);
+    expect(
+      new Set([...held, ...released].map(({ id, data }) => `${id} ${String(data['mailbox'])}`)).size,
+    ).toBe(6);
     expect(world.events.filter(({ type }) => type === 'mail.held')).toEqual([]);
   });
 
   test.each([
     ['consent is gone', 'consent', { phase: 'token', detail: 'Consent is gone.', token: 'needsConsent' }],
     ['the server is out of reach', 'unreachable', { phase: 'connect', detail: 'connection refused' }],
-    ['no token can be had', 'noToken', { phase: 'token', detail: 'The vault is away.', token: 'unavailable' }],
+    [
+      'no token can be had',
+      'noToken',
+      { phase: 'token', detail: 'The vault is away.', token: 'unavailable' },
+    ],
   ] as const)('%s: held, and released once it works again', async (_what, reason, failure) => {
     const world = new World(three);
     const host = world.host();
@@ -278,8 +289,14 @@ describe('an account on hold is reported for each of its mailboxes, and not for 
     await world.submit(host, 'a');
     await world.answerWakeUps(host);
     await world.minutes(host, 40);
-    expect(byMailbox(world, 'mailbox.held').map(({ data }) => [data['mailbox'], data['scope'], data['reason']])).toEqual(
-      ['Hr@example.com', 'desk@example.com', 'sales@example.com'].map((address) => [address, 'account', reason]),
+    expect(
+      byMailbox(world, 'mailbox.held').map(({ data }) => [data['mailbox'], data['scope'], data['reason']]),
+    ).toEqual(
+      ['Hr@example.com', 'desk@example.com', 'sales@example.com'].map((address) => [
+        address,
+        'account',
+        reason,
+      ]),
     );
     isDown = false;
     await world.minutes(host, 20);

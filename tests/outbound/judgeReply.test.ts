@@ -32,11 +32,19 @@ const tell = (reason: HoldReason, scope = 'account'): string => `configuration $
 
 /** Every reply of the catalogue: as it comes over the wire, the row it must find, what must be done. */
 const catalogue: readonly (readonly [wire: string, row: string, expected: string])[] = [
-  ['550 5.7.1 Client does not have permissions to send as this sender', 'noPermissionInWords', tell('sendAs', 'mailbox')],
+  [
+    '550 5.7.1 Client does not have permissions to send as this sender',
+    'noPermissionInWords',
+    tell('sendAs', 'mailbox'),
+  ],
   ['550 5.7.606 Access denied, banned sending IP [192.0.2.1]', 'addressBlocked', tell('blocked')],
   ['550 5.7.649 Access denied', 'addressBlocked', tell('blocked')],
   ['552 5.3.4 Header size exceeds fixed maximum size', 'headerTooLarge', 'deadLetter'],
-  ["554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the 'To' header.", 'headerFieldTooLarge', 'deadLetter'],
+  [
+    "554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the 'To' header.",
+    'headerFieldTooLarge',
+    'deadLetter',
+  ],
   ['554 5.6.3 Conversion required but not supported', 'conversionNeeded', 'deadLetter'],
   [
     '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.',
@@ -345,16 +353,36 @@ describe('an unknown reply', () => {
   test.each([
     ['dot', '550 5.7.1 Client does not have permissions to send as this sender', tell('sendAs', 'mailbox')],
     ['mail', '550 5.7.1 Client was not authorized to send as this sender', 'configuration'],
-    ['dot', '554 5.7.1 user@example.com is not allowed to send as desk@example.com', tell('sendAs', 'mailbox')],
+    [
+      'dot',
+      '554 5.7.1 user@example.com is not allowed to send as desk@example.com',
+      tell('sendAs', 'mailbox'),
+    ],
     ['rcpt', '550 5.7.606 Access denied, banned sending IP [192.0.2.1]', tell('blocked')],
     ['mail', '550 5.7.649 Access denied', tell('blocked')],
-    ['dot', '554 5.2.0 STOREDRV.Submission.Exception:AccountDisabledException.MapiExceptionAccountDisabled; x', tell('configuration')],
+    [
+      'dot',
+      '554 5.2.0 STOREDRV.Submission.Exception:AccountDisabledException.MapiExceptionAccountDisabled; x',
+      tell('configuration'),
+    ],
     ['data', '554 5.2.0 MapiExceptionAccountDisabled', tell('configuration')],
     ['rcpt', '554 5.2.0 STOREDRV.Deliver.Exception:AccountDisabledException; x', 'deadLetter'],
     ['dot', '552 5.3.4 Header size exceeds fixed maximum size', 'deadLetter'],
-    ['dot', '554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the To header.', 'deadLetter'],
-    ['dot', '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.', 'deadLetter'],
-    ['rcpt', '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full', 'deadLetter'],
+    [
+      'dot',
+      '554 5.6.211 Invalid MIME Content: Single text value size (33061) exceeded allowed maximum (32768) for the To header.',
+      'deadLetter',
+    ],
+    [
+      'dot',
+      '554 5.2.0 STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.',
+      'deadLetter',
+    ],
+    [
+      'rcpt',
+      '552 5.2.2 STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; mailbox full',
+      'deadLetter',
+    ],
     ['rcpt', '554 5.2.0 STOREDRV.Deliver.Exception:QuotaExceededException; x', 'deadLetter'],
     ['rcpt', '552 Mailbox full', 'deadLetter'],
     ['rcpt', '452 4.2.2 Mailbox full', 'retry'],
@@ -367,9 +395,13 @@ describe('an unknown reply', () => {
     expect(detail('552 5.3.4 Header size exceeds fixed maximum size')).toContain('header is too large');
     expect(detail('552 5.3.4 Headers too long')).toContain('header is too large');
     expect(detail('554 5.6.211 Invalid MIME Content')).toContain('One header field');
-    expect(detail('552 5.3.4 Message size exceeds fixed maximum message size')).toContain('message is larger');
+    expect(detail('552 5.3.4 Message size exceeds fixed maximum message size')).toContain(
+      'message is larger',
+    );
     expect(detail('554 5.2.0 MapiExceptionMaxSubmissionExceeded')).toContain('message is larger');
-    expect(judge('552 Mailbox full', 'rcpt').detail).toContain('recipient’s mailbox is full'.replace('’', "'"));
+    expect(judge('552 Mailbox full', 'rcpt').detail).toContain(
+      'recipient’s mailbox is full'.replace('’', "'"),
+    );
   });
 
   test('that is neither 4xx nor 5xx counts as none', () => {

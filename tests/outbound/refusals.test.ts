@@ -10,12 +10,20 @@ jest.setTimeout(600_000);
 const hoursRefused = 6;
 
 const codes = [
-  421, 430, 432, 441, 450, 451, 452, 454, 455, 458, 471, 500, 501, 502, 503, 504, 521, 530, 535, 541, 550, 551,
-  552, 553, 554, 555, 556, 571,
+  421, 430, 432, 441, 450, 451, 452, 454, 455, 458, 471, 500, 501, 502, 503, 504, 521, 530, 535, 541, 550,
+  551, 552, 553, 554, 555, 556, 571,
 ];
 const statuses = [undefined, 'x.0.0', 'x.2.0', 'x.3.0', 'x.5.1', 'x.6.0', 'x.7.1'];
 /** As the dialog goes; EHLO is part of the greeting. */
-const phases = ['connect', 'greeting', 'auth', 'mail', 'rcpt', 'data', 'dot'] as const satisfies readonly Phase[];
+const phases = [
+  'connect',
+  'greeting',
+  'auth',
+  'mail',
+  'rcpt',
+  'data',
+  'dot',
+] as const satisfies readonly Phase[];
 type TriedPhase = (typeof phases)[number];
 
 const replyOf = (code: number, status: string | undefined): Reply => ({
@@ -54,7 +62,10 @@ function countAttempts(world: World): Map<string, number> {
 
 /** What the message or its recipients are refused for, whoever else is in order. */
 const isTheirFault = (phase: TriedPhase, { code, enhanced = '' }: Reply): boolean =>
-  (phase === 'rcpt' && code >= 500 && !/^5\.[57]\./.test(enhanced) && ![500, 501, 502, 503, 504, 521, 530, 555].includes(code)) ||
+  (phase === 'rcpt' &&
+    code >= 500 &&
+    !/^5\.[57]\./.test(enhanced) &&
+    ![500, 501, 502, 503, 504, 521, 530, 555].includes(code)) ||
   (code === 552 && phase !== 'rcpt');
 
 describe.each(phases)('refused at %s for six hours', (phase) => {
@@ -99,8 +110,16 @@ const sentCount = (world: World, ids: readonly string[]): number =>
 describe('a fault of the sender files no dead letters', () => {
   const replies: readonly [string, TriedPhase, Reply][] = [
     // Reported: nodemailer#145; Microsoft's page on non-delivery reports; after the Deliver form of the exception.
-    ['permission', 'dot', { code: 550, enhanced: '5.7.1', text: 'Client does not have permissions to send as this sender' }],
-    ['banned address', 'rcpt', { code: 550, enhanced: '5.7.606', text: 'Access denied, banned sending IP [192.0.2.1]' }],
+    [
+      'permission',
+      'dot',
+      { code: 550, enhanced: '5.7.1', text: 'Client does not have permissions to send as this sender' },
+    ],
+    [
+      'banned address',
+      'rcpt',
+      { code: 550, enhanced: '5.7.606', text: 'Access denied, banned sending IP [192.0.2.1]' },
+    ],
     [
       'disabled account',
       'dot',
@@ -111,27 +130,38 @@ describe('a fault of the sender files no dead letters', () => {
       },
     ],
     // Unknown to the table.
-    ['unknown at the dot', 'dot', { code: 554, enhanced: '5.2.0', text: 'STOREDRV.Submission.Exception:SomethingNewException' }],
-    ['tenant policy at DATA', 'data', { code: 550, enhanced: '5.7.999', text: 'Your tenant is not in order' }],
+    [
+      'unknown at the dot',
+      'dot',
+      { code: 554, enhanced: '5.2.0', text: 'STOREDRV.Submission.Exception:SomethingNewException' },
+    ],
+    [
+      'tenant policy at DATA',
+      'data',
+      { code: 550, enhanced: '5.7.999', text: 'Your tenant is not in order' },
+    ],
     ['protocol at RCPT', 'rcpt', { code: 503, text: 'Bad sequence of commands' }],
     ['authentication at DATA', 'data', { code: 530, text: 'Authentication required' }],
     ['no mail here', 'rcpt', { code: 521, text: 'Host does not accept mail' }],
   ];
 
-  test.each(replies)('%s: 100 messages wait for ten minutes, and all are sent', async (_what, phase, reply) => {
-    const world = new World();
-    const host = world.host();
-    const stop = refuse(world, phase, reply);
-    const ids = Array.from({ length: 100 }, (_, index) => `m${index}`);
-    for (const id of ids) await world.submit(host, id);
-    await world.answerWakeUps(host);
-    await world.minutes(host, 10);
-    expect((await world.run(host.outbound.watch(world.account))).state.holds.length).toBe(1);
-    expect(world.events.filter(({ type }) => type === 'mail.deferred').length).toBeLessThanOrEqual(4);
-    stop();
-    await hour(world, host, 1);
-    expect(sentCount(world, ids)).toBe(100);
-  });
+  test.each(replies)(
+    '%s: 100 messages wait for ten minutes, and all are sent',
+    async (_what, phase, reply) => {
+      const world = new World();
+      const host = world.host();
+      const stop = refuse(world, phase, reply);
+      const ids = Array.from({ length: 100 }, (_, index) => `m${index}`);
+      for (const id of ids) await world.submit(host, id);
+      await world.answerWakeUps(host);
+      await world.minutes(host, 10);
+      expect((await world.run(host.outbound.watch(world.account))).state.holds.length).toBe(1);
+      expect(world.events.filter(({ type }) => type === 'mail.deferred').length).toBeLessThanOrEqual(4);
+      stop();
+      await hour(world, host, 1);
+      expect(sentCount(world, ids)).toBe(100);
+    },
+  );
 });
 
 describe('whose fault an unknown permanent reply is', () => {
@@ -186,7 +216,9 @@ describe('whose fault an unknown permanent reply is', () => {
     const world = new World();
     const host = world.host();
     const policy: Reply = { code: 550, enhanced: '5.7.1', text: 'Blocked by the recipient' };
-    world.server.dialogPlan = () => ({ rcpt: (address) => (address === 'no@example.org' ? policy : undefined) });
+    world.server.dialogPlan = () => ({
+      rcpt: (address) => (address === 'no@example.org' ? policy : undefined),
+    });
     const ids = ['a', 'b', 'c', 'd'];
     for (const id of ids) await world.submit(host, id, { to: ['no@example.org'] });
     await world.answerWakeUps(host);
@@ -223,36 +255,48 @@ describe('whose fault an unknown permanent reply is', () => {
 describe('a recipient’s or a message’s fault stops nobody else', () => {
   const forNow: readonly [string, Phase, Reply][] = [
     ['450 4.2.1 at RCPT', 'rcpt', { code: 450, enhanced: '4.2.1', text: 'Mailbox disabled' }],
-    ['450 4.2.121 at RCPT', 'rcpt', { code: 450, enhanced: '4.2.121', text: 'Recipient has exceeded their limit' }],
+    [
+      '450 4.2.121 at RCPT',
+      'rcpt',
+      { code: 450, enhanced: '4.2.121', text: 'Recipient has exceeded their limit' },
+    ],
     ['450 4.1.2 at RCPT', 'rcpt', { code: 450, enhanced: '4.1.2', text: 'Bad destination system' }],
     ['452 4.2.2 at RCPT', 'rcpt', { code: 452, enhanced: '4.2.2', text: 'Mailbox full' }],
     ['451 without a status at RCPT', 'rcpt', { code: 451, text: 'Try again' }],
-    ['432 of the recipient’s mailbox', 'dot', { code: 432, enhanced: '4.3.2', text: 'STOREDRV.Deliver; recipient thread limit exceeded' }],
+    [
+      '432 of the recipient’s mailbox',
+      'dot',
+      { code: 432, enhanced: '4.3.2', text: 'STOREDRV.Deliver; recipient thread limit exceeded' },
+    ],
     ['451 4.7.0 at the dot', 'dot', { code: 451, enhanced: '4.7.0', text: 'Temporary server error' }],
   ];
 
-  test.each(forNow)('%s for five messages: hours later another leaves at once', async (_what, phase, reply) => {
-    const world = new World();
-    const host = world.host();
-    world.server.dialogPlan = ({ bridgeId }) => {
-      if (!bridgeId.startsWith('b')) return {};
-      return phase === 'rcpt' ? { rcpt: () => reply } : { refuse: { phase, reply } };
-    };
-    for (let index = 0; index < 5; index += 1) await world.submit(host, `b${index}`, { to: ['full@example.org'] });
-    await world.answerWakeUps(host);
-    if (phase === 'dot') {
-      // Five refused at the dot may be the server: the first acceptance shows that they are not.
-      await world.submit(host, 'first');
-      await world.minutes(host, 6);
-      expect(world.history('first').at(-1)).toBe('sent');
-    }
-    for (let turn = 0; turn < 3; turn += 1) {
-      await hour(world, host, 2);
-      await world.submit(host, `good${turn}`, { priority: 'high' });
+  test.each(forNow)(
+    '%s for five messages: hours later another leaves at once',
+    async (_what, phase, reply) => {
+      const world = new World();
+      const host = world.host();
+      world.server.dialogPlan = ({ bridgeId }) => {
+        if (!bridgeId.startsWith('b')) return {};
+        return phase === 'rcpt' ? { rcpt: () => reply } : { refuse: { phase, reply } };
+      };
+      for (let index = 0; index < 5; index += 1)
+        await world.submit(host, `b${index}`, { to: ['full@example.org'] });
       await world.answerWakeUps(host);
-      expect(world.history(`good${turn}`)).toEqual(['accepted', 'sent']);
-    }
-  });
+      if (phase === 'dot') {
+        // Five refused at the dot may be the server: the first acceptance shows that they are not.
+        await world.submit(host, 'first');
+        await world.minutes(host, 6);
+        expect(world.history('first').at(-1)).toBe('sent');
+      }
+      for (let turn = 0; turn < 3; turn += 1) {
+        await hour(world, host, 2);
+        await world.submit(host, `good${turn}`, { priority: 'high' });
+        await world.answerWakeUps(host);
+        expect(world.history(`good${turn}`)).toEqual(['accepted', 'sent']);
+      }
+    },
+  );
 });
 
 describe('432, too many connections', () => {
@@ -262,25 +306,30 @@ describe('432, too many connections', () => {
     text: 'STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=AM0PR01MB0000.eurprd01.prod.exchangelabs.com]',
   };
 
-  test.each(['mail', 'data', 'dot'] as const)('at %s for a minute: a few tries, the day is not used up, the caller is told', async (phase) => {
-    const world = new World();
-    const host = world.host();
-    const stop = refuse(world, phase, crowded);
-    const attempts = countAttempts(world);
-    const to = Array.from({ length: 500 }, (_, index) => `r${index}@example.org`);
-    await world.submit(host, 'large', { to });
-    await world.answerWakeUps(host);
-    await world.minutes(host, 1);
-    stop();
-    expect(attempts.get('large')).toBeLessThanOrEqual(3);
-    expect(world.events.some(({ type, data }) => type === 'mailbox.held' && data['reason'] === 'connections')).toBe(true);
-    await world.submit(host, 'later');
-    await world.minutes(host, 3);
-    expect([world.history('large').at(-1), world.history('later').at(-1)]).toEqual(['sent', 'sent']);
-    const { state } = await world.run(host.outbound.watch(world.account));
-    expect(state.day.reduce((sum, [, count]) => sum + count, 0)).toBe(501);
-    expect(world.events.filter(({ type }) => type === 'mailbox.released').length).toBe(1);
-  });
+  test.each(['mail', 'data', 'dot'] as const)(
+    'at %s for a minute: a few tries, the day is not used up, the caller is told',
+    async (phase) => {
+      const world = new World();
+      const host = world.host();
+      const stop = refuse(world, phase, crowded);
+      const attempts = countAttempts(world);
+      const to = Array.from({ length: 500 }, (_, index) => `r${index}@example.org`);
+      await world.submit(host, 'large', { to });
+      await world.answerWakeUps(host);
+      await world.minutes(host, 1);
+      stop();
+      expect(attempts.get('large')).toBeLessThanOrEqual(3);
+      expect(
+        world.events.some(({ type, data }) => type === 'mailbox.held' && data['reason'] === 'connections'),
+      ).toBe(true);
+      await world.submit(host, 'later');
+      await world.minutes(host, 3);
+      expect([world.history('large').at(-1), world.history('later').at(-1)]).toEqual(['sent', 'sent']);
+      const { state } = await world.run(host.outbound.watch(world.account));
+      expect(state.day.reduce((sum, [, count]) => sum + count, 0)).toBe(501);
+      expect(world.events.filter(({ type }) => type === 'mailbox.released').length).toBe(1);
+    },
+  );
 
   test('for one message alone: the others go on, and it waits with growing delays', async () => {
     const world = new World();

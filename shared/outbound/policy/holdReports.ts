@@ -23,7 +23,10 @@ export function unreportedHolds(state: AccountState, mailboxes: readonly string[
     const stopped = hold.mailbox === undefined ? mailboxes.map((one) => one.toLowerCase()) : [hold.mailbox];
     return stopped
       .map((mailbox) => ({ mailbox, scope: scopeOf(hold), since, reason }))
-      .filter((one) => !state.reportedHolds.some((reported) => isOf(hold, reported) && reported.mailbox === one.mailbox))
+      .filter(
+        (one) =>
+          !state.reportedHolds.some((reported) => isOf(hold, reported) && reported.mailbox === one.mailbox),
+      )
       .map((one) => ({ ...one, type: 'mailbox.held' as const, detail, remedy }));
   });
   return [...ended, ...begun];

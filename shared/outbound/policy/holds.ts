@@ -108,10 +108,7 @@ export function placeHold(
 
 /** A message of this mailbox was accepted: its holds and the account's end, except a person's. */
 export const endHolds = (state: AccountState, mailbox: string): AccountState =>
-  release(
-    countAcceptance(state, mailbox),
-    (hold) => concerns(hold, mailbox) && hold.reason !== 'paused',
-  );
+  release(countAcceptance(state, mailbox), (hold) => concerns(hold, mailbox) && hold.reason !== 'paused');
 
 /** A probe without a message succeeded: this hold ends, and no other. */
 export const endHold = (state: AccountState, hold: Pick<Hold, 'mailbox'>): AccountState =>

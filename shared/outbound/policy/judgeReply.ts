@@ -81,7 +81,8 @@ function judgeUnknown(reply: Reply, phase: Phase): Judgement {
       ...said(reply),
     };
   }
-  if (phase !== 'rcpt') return { do: 'unexplained', detail: 'The server refuses the message.', ...said(reply) };
+  if (phase !== 'rcpt')
+    return { do: 'unexplained', detail: 'The server refuses the message.', ...said(reply) };
   const detail = 'The server refuses the recipient.';
   return { do: isAboutSession(reply) ? 'unexplained' : 'deadLetter', detail, ...said(reply) };
 }

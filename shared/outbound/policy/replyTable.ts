@@ -321,7 +321,7 @@ export const replyTable: readonly ReplyRow[] = [
       '554 5.2.0 STOREDRV.Submission.Exception:AccountDisabledException.MapiExceptionAccountDisabled; Failed to process message due to a permanent exception with message Cannot submit message.',
     text: /AccountDisabled/i,
     phases: ['mail', 'data', 'body', 'dot'],
-    detail: "The sending account is disabled, or its mailbox is.",
+    detail: 'The sending account is disabled, or its mailbox is.',
     decision: stop(
       'account',
       'configuration',
@@ -460,7 +460,7 @@ export const replyTable: readonly ReplyRow[] = [
     name: 'addressBlocked',
     sample: '550 5.7.606 Access denied, banned sending IP [192.0.2.1]',
     enhanced: ['5.7.606-649'],
-    detail: "Microsoft has banned the address on the Internet from which the bridge sends.",
+    detail: 'Microsoft has banned the address on the Internet from which the bridge sends.',
     decision: stop(
       'account',
       'blocked',
@@ -533,7 +533,8 @@ export const replyTable: readonly ReplyRow[] = [
     name: 'conversionNeeded',
     sample: '554 5.6.3 Conversion required but not supported',
     enhanced: ['5.6.3'],
-    detail: 'The message has bytes outside ASCII, which the server does not accept; encode it as quoted-printable or base64.',
+    detail:
+      'The message has bytes outside ASCII, which the server does not accept; encode it as quoted-printable or base64.',
     decision: deadLetter,
   },
   {

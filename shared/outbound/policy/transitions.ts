@@ -1,7 +1,12 @@
 // Every change of a message's state, as pure functions: the message before, the message after, the event that is
 // published. writes.ts turns a transition into the operations of one transaction.
 import type { Earliest, Latest } from '../../limits/storageTime.ts';
-import type { BouncedRecipient, EventKind, MessageEvent, RecipientOutcome } from '../../contract/statusEvent.ts';
+import type {
+  BouncedRecipient,
+  EventKind,
+  MessageEvent,
+  RecipientOutcome,
+} from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { omit, present } from '../../mail/omit.ts';
 import type { OutboundNumbers } from '../numbers.ts';
@@ -140,7 +145,8 @@ export function settleAttempt(claimed: Message, end: AttemptOutcome, settling: S
         };
       }
       const { standing, numbers } = settling;
-      if (end.counted === undefined && end.verdict === 'retry') return defer(before, ended, settling, end, reply);
+      if (end.counted === undefined && end.verdict === 'retry')
+        return defer(before, ended, settling, end, reply);
       const isPermanent = end.verdict === 'unexplained';
       const suspicion = suspect(before.suspicion, standing, isPermanent, at);
       if (isPermanent && isAtFault(suspicion, standing, numbers)) {

@@ -198,7 +198,10 @@ function holdsAfter(
 function hashed(outcome: AttemptOutcome): AttemptOutcome {
   const recipient = outcome.counted?.recipient;
   if (outcome.counted === undefined || recipient === undefined) return outcome;
-  return { ...outcome, counted: { ...outcome.counted, recipient: sha256(recipient.toLowerCase()).slice(0, 16) } };
+  return {
+    ...outcome,
+    counted: { ...outcome.counted, recipient: sha256(recipient.toLowerCase()).slice(0, 16) },
+  };
 }
 
 /** Refused on the last connection: another program uses the account. */
