@@ -29,7 +29,7 @@ test.each([
 });
 
 test('every event, queue and container that ESM meets is there, and no other', () => {
-  const named = new Set(page.match(/`(?:mail\.[a-zA-Z]+|(?:mail|inbound|outbound)-[a-z-]+)`/g));
+  const named = new Set(page.match(/`(?:mail(?:box)?\.[a-zA-Z]+|(?:mail|inbound|outbound)-[a-z-]+)`/g));
   expect([...named].map((name) => name.slice(1, -1)).sort()).toEqual(
     [
       ...Object.keys(eventData),

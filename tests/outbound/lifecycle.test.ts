@@ -1,4 +1,5 @@
 // Every state and every move between states, through the assembled outbound side on models of its doors.
+import { publishBounce } from '../../shared/outbound/operator/bounced.ts';
 import { describe, expect, test } from '@jest/globals';
 import { mailbox, World } from '../models/world.ts';
 
@@ -375,4 +376,84 @@ test('the forecast says when a backlog clears, within five percent', async () =>
   await world.minutes(host, 10);
   const clearedAt = world.server.arrivals.at(-1)?.at ?? 0;
   expect(Math.abs((clearsAt ?? 0) - clearedAt) / (clearedAt - startedAt)).toBeLessThan(0.05);
+});
+
+test('a sent message that was deleted was sent again with the same id: now its idempotency record stays', async () => {
+  const world = new World();
+  const host = world.host();
+  await world.submit(host, 'a');
+  await world.answerWakeUps(host);
+  const { account } = world;
+  expect(await world.run(host.outbound.remove({ account, id: 'a', by: 'anna' }))).toEqual({ kind: 'done' });
+  const found = await world.run(host.outbound.message(account, 'a'));
+  expect(found?.message).toMatchObject({ state: 'sent', reason: 'deleted', recipients: [] });
+  expect(await world.run(host.outbound.accept(world.submission('a')))).toMatchObject({
+    kind: 'accepted',
+    repeated: true,
+  });
+  const other = await world.run(host.outbound.accept(world.submission('a', { subject: 'Other' })));
+  expect(other).toMatchObject({ kind: 'rejected', problems: [{ field: 'id' }] });
+  expect(JSON.stringify(other)).toContain('lives on');
+  await world.minutes(host, 3);
+  expect(world.server.arrivals.length).toBe(1);
+});
+
+test('a rejection names id, mailbox and correlation whenever they can be read', async () => {
+  const world = new World();
+  const host = world.host();
+  const correlation = { card: 7 };
+  const about = { submissionId: 'a', mailbox: 'desk@example.com' };
+  const cases: readonly [unknown, Readonly<Record<string, unknown>>][] = [
+    [world.submission('a', { correlation, subject: 7 }), { ...about, correlation }],
+    [world.submission('a', { correlation, unknown: 1 }), { ...about, correlation }],
+    ['{"id":"a","mailbox":"desk@example.com","to":[', about],
+    ['{"id":"a","id":"a","mailbox":"desk@example.com"}', about],
+    [`{"id":"a","mailbox":"desk@example.com","x":${'['.repeat(50)}`, about],
+    [world.submission('a', { __proto__x: 1, nested: { constructor: 1 } }), about],
+  ];
+  for (const [payload, expected] of cases) {
+    const answer = await world.run(host.outbound.accept(payload));
+    expect(answer.kind).toBe('rejected');
+    expect(world.events.at(-1)).toMatchObject({ type: 'mail.rejected', data: expected });
+  }
+});
+
+test('a bounced recipient was reported as sent with its 250: now the event says that it came back', async () => {
+  const world = new World();
+  const host = world.host();
+  await world.submit(host, 'a', { to: ['gone@example.org', 'here@example.org'] });
+  await world.answerWakeUps(host);
+  await world.run(
+    publishBounce(
+      {
+        noticeId: 'n-1',
+        submissionId: 'a',
+        mailbox: 'desk@example.com',
+        verified: true,
+        recipients: [
+          {
+            address: 'Gone@example.org',
+            status: '5.1.1',
+            replyCode: '550',
+            hard: true,
+            reason: 'recipientUnknown',
+            action: 'failed',
+          },
+        ],
+      },
+      host.dependencies,
+    ),
+  );
+  await world.minutes(host, 2);
+  const bounced = world.about('a').at(-1);
+  expect(bounced?.type).toBe('mail.bounced');
+  expect(bounced?.data['recipients']).toEqual([
+    expect.objectContaining({
+      address: 'gone@example.org',
+      outcome: 'failed',
+      code: 550,
+      enhancedStatus: '5.1.1',
+    }),
+    expect.objectContaining({ address: 'here@example.org', outcome: 'sent' }),
+  ]);
 });

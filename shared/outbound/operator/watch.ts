@@ -44,6 +44,8 @@ export async function listRecent(
     (page) => {
       for (const row of page) {
         const one = decodeSummary(row);
+        // Deleted by a person: only the idempotency record is left.
+        if (one?.reason === 'deleted') continue;
         if (one !== undefined) listed.push(active.has(one.id) ? { ...one, state: 'sending' } : one);
       }
     },

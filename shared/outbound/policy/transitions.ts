@@ -25,6 +25,8 @@ export interface Transition {
   /** Absent: the row is deleted. */
   readonly after?: Message;
   readonly event?: MessageEvent;
+  /** The row loses its content and the names of its blobs; what is left is the idempotency record. */
+  readonly dropsContent?: true;
 }
 
 /** Bounces of one message that are remembered by their notice, and recipients that one of them names. */
@@ -538,8 +540,20 @@ function bouncedOutcome({ address, attempt }: RecipientOutcome, bounced: Bounced
   };
 }
 
-/** The row is deleted; what was never finished is published as cancelled. */
+/**
+ * The row is deleted; what was never finished is published as cancelled. Of a message that was sent the idempotency record
+ * stays for its retention: the same submission again must not be sent again.
+ */
 export function remove(before: Message, at: At, by: string): Transition {
+  if (before.state === 'sent') {
+    const deleted = {
+      state: 'sent',
+      indexEntry: notListed,
+      reason: 'deleted',
+      detail: `Deleted by ${by}.`,
+    } as const;
+    return { before, after: setState(before, at, deleted, { recipients: [] }), dropsContent: true };
+  }
   if (before.state !== 'held' && before.state !== 'inDoubt') return { before };
   const { event } = cancel(before, at, by);
   return event === undefined ? { before } : { before, event };

@@ -101,6 +101,13 @@ export function encodeProgress(progress: Progress, recipientsBlob: string): Fiel
   };
 }
 
+/** Takes the content and the names of its blobs out of a row; retention then deletes the blobs. */
+export const withoutContent: Fields = {
+  content: new Uint8Array(0),
+  contentBlob: '',
+  ...putText('blobs', '[]'),
+};
+
 export const encodeRecipients = (recipients: readonly RecipientOutcome[]): string =>
   JSON.stringify(recipients);
 

@@ -10,6 +10,7 @@ import {
   encodeRecipients,
   fieldBytes,
   indexRow,
+  withoutContent,
 } from '../records/messageRow.ts';
 import type { Message } from '../records/message.ts';
 import { isExchangeId } from '../records/messageIds.ts';
@@ -42,7 +43,7 @@ export async function writeAccepted(
 
 /** At most five operations. */
 export async function writeTransition(
-  { before, after, event }: Transition,
+  { before, after, event, dropsContent }: Transition,
   blobs: BlobStore,
 ): Promise<readonly Operation[]> {
   const from = indexRow(before);
@@ -54,7 +55,10 @@ export async function writeTransition(
       : {
           kind: 'merge',
           key: messageKey(before.id),
-          fields: encodeProgress(after, await storeRecipients(after, blobs)),
+          fields: {
+            ...encodeProgress(after, await storeRecipients(after, blobs)),
+            ...(dropsContent === true ? withoutContent : {}),
+          },
         },
     ...(from === undefined || stays ? [] : [{ kind: 'delete', key: from.key } as const]),
     ...(to === undefined || stays ? [] : [{ kind: 'insert', ...to } as const]),
