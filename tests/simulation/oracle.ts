@@ -45,6 +45,8 @@ interface Evidence {
   readonly arrivals: readonly Arrival[];
   /** `id address` of every RCPT that was refused. */
   readonly refused: ReadonlySet<string>;
+  /** Ids of messages that were refused for their content. */
+  readonly blamed: ReadonlySet<string>;
 }
 
 export class Oracle {
@@ -135,7 +137,7 @@ export class Oracle {
   /** All checks at the end of the run. */
   judge(
     submitted: readonly Submitted[],
-    { arrivals, refused }: Evidence,
+    { arrivals, refused, blamed }: Evidence,
     limitsOf: (account: string) => { readonly messagesPerMinute: number; readonly recipientsPerDay: number },
     mayRepeat: boolean,
   ): Verdict {
@@ -154,6 +156,7 @@ export class Oracle {
       const found = judgeOne(one, mine, history, {
         rejected: this.#rejected,
         refused,
+        blamed,
         mayRepeat,
       });
       for (const violation of found) this.report(violation);
@@ -192,6 +195,7 @@ const isEnd = (type: string, reason: string): boolean =>
 interface Known {
   readonly rejected: ReadonlySet<string>;
   readonly refused: ReadonlySet<string>;
+  readonly blamed: ReadonlySet<string>;
   /** A message that was in doubt may arrive twice: its copy appears late or never. */
   readonly mayRepeat: boolean;
 }
@@ -200,7 +204,7 @@ function judgeOne(
   { id, contents }: Submitted,
   arrivals: readonly Arrival[],
   history: History | undefined,
-  { rejected, refused, mayRepeat }: Known,
+  { rejected, refused, blamed, mayRepeat }: Known,
 ): readonly string[] {
   if (history === undefined) return [`lost: ${id} was never reported as accepted`];
   const found: string[] = [];
@@ -226,6 +230,10 @@ function judgeOne(
     found.push(`${kind}: ${id} has no final event after all faults are over (${types} ${history.reason})`);
     return found;
   }
+  const isOwnFault =
+    blamed.has(id) || (content?.recipients ?? []).some((address) => refused.has(`${id} ${address}`));
+  if (history.type === 'failed' && history.reason === 'refused' && !isOwnFault)
+    found.push(`deadLetter: ${id} failed, and neither it nor a recipient was at fault (${types})`);
   for (const address of content?.recipients ?? []) {
     const outcome = history.outcomes.find((one) => one.address === address)?.outcome;
     const count = counts.get(address) ?? 0;

@@ -17,7 +17,9 @@ import type {
 import type { ServerRates } from './faultProfile.ts';
 import type { Machine } from './machine.ts';
 import type { Scheduler } from './scheduler.ts';
+import { invalidContent } from './server.ts';
 import type { Server, ServerConnection } from './server.ts';
+import { invalidContent } from './server.ts';
 
 /** A server that lost its client notices within five minutes of silence and one of slowness. */
 const slowMs = 60_000;
@@ -155,6 +157,7 @@ class SimulatedConnection implements RelayConnection {
       tried.keptCount = accepted.length;
       return failed(true, recipients, { phase: 'dot', detail: unanswered });
     }
+    if (refusal?.reply.text === invalidContent) server.blamed.add(message.id);
     if (refusal !== undefined)
       return failed(true, recipients, { phase: 'dot', reply: refusal.reply, detail: refusal.reply.text });
     const serverMessageId = `<${message.id}.${message.attempt}@server.example>`;

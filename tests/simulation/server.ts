@@ -17,7 +17,17 @@ export interface Arrival {
   readonly subject: string;
 }
 
-export type IncidentKind = 'outage' | 'transientErrors' | 'quota' | 'signIn' | 'busy' | 'closing';
+export type IncidentKind =
+  | 'outage'
+  | 'transientErrors'
+  | 'quota'
+  | 'signIn'
+  | 'busy'
+  | 'closing'
+  /** A permanent reply that nobody knows, and that is about the sender. */
+  | 'senderFault'
+  /** Every recipient is refused for now. */
+  | 'recipientStorm';
 
 /** A temporary problem of one account. */
 export interface Incident {
@@ -42,6 +52,8 @@ export interface DialogPlan {
 }
 
 const idleMs = 300_000;
+/** The one permanent refusal that is the message's own fault. */
+export const invalidContent = 'Invalid message content';
 
 export class Server {
   readonly arrivals: Arrival[] = [];
@@ -53,6 +65,8 @@ export class Server {
   faultsStopAt = 0;
   /** `id address` of every RCPT that was refused. */
   readonly refused = new Set<string>();
+  /** Messages that were refused for their content. */
+  readonly blamed = new Set<string>();
   /** Every attempt that came to its RCPT commands, in order. */
   readonly tried: {
     readonly at: number;
@@ -109,6 +123,8 @@ export class Server {
       case 'transientErrors':
       case 'quota':
       case 'busy':
+      case 'senderFault':
+      case 'recipientStorm':
       case undefined:
         return undefined;
     }
@@ -122,7 +138,9 @@ export class Server {
     const [first, second] = [chance.uniform(), chance.uniform()].sort((one, other) => one - other);
     const rcpt = new Map<string, Reply>();
     for (const address of recipients) {
-      if (this.happens(rates.recipientForNow))
+      if (this.incident(account) === 'recipientStorm')
+        rcpt.set(address, { code: 450, enhanced: '4.2.1', text: 'Try again later' });
+      else if (this.happens(rates.recipientForNow))
         rcpt.set(address, { code: 452, enhanced: '4.2.2', text: 'Mailbox full' });
       else if (this.happens(rates.recipientForGood))
         rcpt.set(address, { code: 550, enhanced: '5.1.1', text: 'User unknown' });
@@ -160,19 +178,25 @@ export class Server {
       }
       case 'busy':
         return {
-          phase: 'mail',
+          phase,
           reply: { code: 432, enhanced: '4.3.2', text: 'Concurrent connections limit exceeded.' },
+        };
+      case 'senderFault':
+        return {
+          phase: 'dot',
+          reply: { code: 550, enhanced: '5.7.999', text: 'Your account is not in order.' },
         };
       case 'outage':
       case 'closing':
       case 'signIn':
+      case 'recipientStorm':
       case undefined:
         break;
     }
     if (this.happens(rates.refusedForNow))
       return { phase, reply: { code: 451, enhanced: '4.7.0', text: 'Temporary server error.' } };
     if (this.happens(rates.refusedForGood))
-      return { phase: 'dot', reply: { code: 554, enhanced: '5.6.0', text: 'Invalid message content' } };
+      return { phase: 'dot', reply: { code: 554, enhanced: '5.6.0', text: invalidContent } };
     return undefined;
   }
 

@@ -417,6 +417,8 @@ export class Simulation {
       'signIn',
       'busy',
       'closing',
+      'senderFault',
+      'recipientStorm',
     ];
     const rate = this.#profile.server.incidentsPerHour / hourMs;
     const incidents: Incident[] = [];
@@ -427,8 +429,11 @@ export class Simulation {
         at += -Math.log(1 - scheduler.uniform()) / rate;
         if (at >= to) break;
         const lasts = scheduler.between(minuteMs, scheduler.chance(0.1) ? 2 * hourMs : 15 * minuteMs);
-        const end = Math.min(to, at + lasts);
-        incidents.push({ account, kind: scheduler.pick(kinds) ?? 'transientErrors', from: at, to: end });
+        const kind = scheduler.pick(kinds) ?? 'transientErrors';
+        // A message that waits alone for a quarter of an hour is taken to be at fault itself.
+        const mostMs = kind === 'senderFault' ? 12 * minuteMs : lasts;
+        const end = Math.min(to, at + Math.min(lasts, mostMs));
+        incidents.push({ account, kind, from: at, to: end });
         at = end;
       }
     }
