@@ -17,7 +17,6 @@ import type {
 import type { ServerRates } from './faultProfile.ts';
 import type { Machine } from './machine.ts';
 import type { Scheduler } from './scheduler.ts';
-import { invalidContent } from './server.ts';
 import type { Server, ServerConnection } from './server.ts';
 import { invalidContent } from './server.ts';
 
