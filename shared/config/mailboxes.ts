@@ -1,5 +1,5 @@
 // MAILBOXES: a JSON array of the mailboxes that the bridge serves.
-import { headerTextTrouble } from '../contract/headerText.ts';
+import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';

@@ -4,7 +4,7 @@ import { parseAddress } from '../mail/address.ts';
 import { isMessageId } from '../mail/messageId.ts';
 import { quoteBriefly } from '../mail/quote.ts';
 import { controlAt, plainLine } from '../mail/text.ts';
-import { headerTextTrouble } from './headerText.ts';
+import { headerTextTrouble } from '../mail/headerText.ts';
 
 interface NamedAddress {
   readonly name: string;

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { addressBytes, parseAddress } from '../mail/address.ts';
 import { isMessageId, messageIdBytes, parseMessageIds } from '../mail/messageId.ts';
-import { headerTextTrouble } from './headerText.ts';
+import { headerTextTrouble } from '../mail/headerText.ts';
 
 /** Also a row key and half of an event's id: nothing that a table key refuses. */
 export const submissionId = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;

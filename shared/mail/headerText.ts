@@ -1,5 +1,5 @@
 // Text that goes into a header field: whatever could end the field, start another one or hide there is refused.
-import { controlAt } from '../mail/text.ts';
+import { controlAt } from './text.ts';
 
 const encodedWord = /=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{0,1000})\?=/g;
 
