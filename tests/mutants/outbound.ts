@@ -188,8 +188,8 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       limits(
         'limiter',
-        'Math.ceil(latestAt / limits.dayBucketMs)',
-        'Math.ceil((latestAt - 840_000) / limits.dayBucketMs)',
+        'Math.ceil(latestAt / dayBucketMs)',
+        'Math.ceil((latestAt - 840_000) / dayBucketMs)',
       ),
     ],
     caughtBy: violation('limit', 'shortDay', 300, 1, 2),
@@ -200,8 +200,8 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       limits(
         'limiter',
-        'Math.ceil(latestAt / limits.dayBucketMs)',
-        'Math.floor(latestAt / limits.dayBucketMs)',
+        'Math.ceil(latestAt / dayBucketMs)',
+        'Math.floor(latestAt / dayBucketMs)',
       ),
     ],
     caughtBy: test('limits/limiter'),
