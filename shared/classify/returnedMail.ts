@@ -37,7 +37,7 @@ export function returnedOf(block: HeaderBlock | undefined): Returned {
   return {
     ...(messageId === undefined ? {} : { messageId }),
     // Bounded, because it becomes a key: `<submission id>.<attempt>`.
-    ...(/^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,140}$/.test(bridgeId) ? { bridgeId } : {}),
+    ...(/^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,159}$/.test(bridgeId) ? { bridgeId } : {}),
     ...(/^[A-Za-z0-9_=+/-]{16,200}$/.test(bridgeTag) ? { bridgeTag } : {}),
   };
 }

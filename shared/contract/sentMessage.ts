@@ -8,6 +8,8 @@ export interface SentMessage {
   readonly mailbox: string;
   /** ESM's own data, as it came with the submission. */
   readonly correlation: unknown;
+  /** Addresses of its envelope: a bounce is verified only if it is about one of them. */
+  readonly recipients: readonly string[];
 }
 
 /** Limits of the sending side that Exchange reports by a bounce. */
@@ -19,8 +21,8 @@ export interface BounceNote {
   readonly submissionId: string;
   readonly mailbox: string;
   readonly recipients: readonly BouncedRecipient[];
-  /** The keyed tag is ours. An unverified bounce is only recorded. */
+  /** The keyed tag is ours and a reported recipient is the submission's. An unverified bounce is only recorded. */
   readonly verified: boolean;
-  /** The sending side is at a limit or blocked; honoured only if verified. */
+  /** The sending side is at a limit or blocked; honoured only if verified. Given only for a report of our own Exchange. */
   readonly pauses?: SenderLimit;
 }

@@ -62,6 +62,8 @@ export interface ImapFolder {
 /** Beginnings up to this size are fetched with their neighbours in one command; longer messages are streamed. */
 const headBytes = 256 * 1024;
 const streamChunkBytes = 256 * 1024;
+/** 256 MB, more than Exchange Online takes (150 MB). */
+const chunkCountLimit = 1_024;
 const connectMs = 20_000;
 const greetingMs = 16_000;
 /** The library waits at most half of this for a throttled command before it fails. */
@@ -320,13 +322,18 @@ class Session implements MailboxSession {
   async readHeads(
     uids: readonly number[],
   ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
-    const answer = await fetchRows(this.#wire, uids, { source: { start: 0, maxLength: headBytes } });
+    const answer = await fetchRows(this.#wire, uids, {
+      source: { start: 0, maxLength: headBytes },
+      size: true,
+    });
     if (answer.kind === 'failed') return answer;
     const heads = new Map<number, FetchedHead>();
-    for (const { uid, source } of answer.rows) {
+    for (const { uid, source, size } of answer.rows) {
       // Rows with only a flag change come in between; the first one with bytes counts.
       if (source === undefined || heads.has(uid)) continue;
-      heads.set(uid, { uid, bytes: source, whole: source.length < headBytes });
+      // A short answer alone is not the end: Exchange's sizes are estimates, and answers were seen that end too early.
+      const whole = size !== undefined && source.length < headBytes && source.length >= size;
+      heads.set(uid, { uid, bytes: source, whole, ...(size === undefined ? {} : { sizeBytes: size }) });
     }
     const missing = uids.filter((uid) => !heads.has(uid));
     if (missing.length === 0) return { kind: 'ok', heads: [...heads.values()], gone: [] };
@@ -343,27 +350,33 @@ class Session implements MailboxSession {
     return answer.kind === 'failed' ? answer : { kind: 'ok', headers: answer.blocks };
   }
 
-  async *stream(uid: number): AsyncIterable<Uint8Array> {
-    const answer = await this.#wire.call(() =>
-      this.#wire.client.download(String(uid), undefined, { uid: true, chunkSize: streamChunkBytes }),
-    );
-    if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
-    const { content } = answer.value;
-    // An empty object comes back for a message that is not there.
-    if (content === undefined) {
-      throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The message was not there to download.' });
-    }
-    const chunks: AsyncIterator<Uint8Array> = content[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const next = await this.#wire.call(() => chunks.next());
-        if (next.kind === 'failed') throw new ImapStreamTrouble(next.trouble);
-        if (next.value.done === true) return;
-        yield next.value.value;
+  async *stream({ uid, bytes }: FetchedHead): AsyncIterable<Uint8Array> {
+    if (bytes.byteLength > 0) yield bytes;
+    let at = bytes.byteLength;
+    // What the head lacked was a sign of the end already; another short answer may be the server's fault.
+    let emptyAnswers = bytes.byteLength < headBytes ? 1 : 0;
+    for (let n = 0; n < chunkCountLimit; n += 1) {
+      const query = { source: { start: at, maxLength: streamChunkBytes } };
+      const answer = await fetchRows(this.#wire, [uid], query);
+      if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
+      const chunk = answer.rows.find(({ source }) => source !== undefined)?.source;
+      if (chunk === undefined) {
+        throw new ImapStreamTrouble({
+          kind: 'unavailable',
+          detail: `The server gave no answer for the message from byte ${at} on.`,
+        });
       }
-    } finally {
-      content.destroy();
+      if (chunk.byteLength === 0) {
+        emptyAnswers += 1;
+        if (emptyAnswers >= 2) return;
+        continue;
+      }
+      // A server that ignores the offset would repeat the beginning for ever.
+      emptyAnswers = chunk.byteLength < streamChunkBytes ? 1 : 0;
+      at += chunk.byteLength;
+      yield chunk;
     }
+    throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The message does not end.' });
   }
 
   async act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>> {

@@ -94,9 +94,9 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
 /** The same after a server has rebuilt the MIME structure. */
 function contentFingerprint(mail: Omit<ParsedMail, 'contentFingerprint'>): string {
   const people = [mail.from, mail.to, mail.cc].map((list) => list.map(({ address }) => address).join(','));
-  const said = (mail.text ?? mail.html ?? '').replace(/\s+/g, ' ').trim();
+  const said = [mail.text, mail.html].map((body) => (body ?? '').replace(/\s+/g, ' ').trim());
   const attached = mail.parts.map(({ sha256 }) => sha256).sort();
-  return fingerprintOf([...people, mail.subject, said, ...attached]).slice(0, 32);
+  return fingerprintOf([...people, mail.subject, ...said, ...attached]).slice(0, 32);
 }
 
 async function readAttachment(

@@ -10,6 +10,8 @@ import {
   type NoticePart,
   type WholeNotice,
 } from '../contract/notice.ts';
+import { isReportOfOwnExchange } from '../classify/ownExchange.ts';
+import { mailText, readHeaders } from '../mail/headers.ts';
 import { asciiJson } from '../mail/text.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { inParallel } from './concurrency.ts';
@@ -81,7 +83,11 @@ export async function announce(
   };
   if (verdict?.bounce !== undefined && related.relation !== undefined) {
     const { submissionId, mailbox: sender, verified } = related.relation;
-    const limit = senderLimit(verdict);
+    // Anyone who was sent a mail of ours can report it with its tag: only our own Exchange may put a mailbox on hold.
+    const isOwn = isReportOfOwnExchange(readHeaders(mailText(head)), [
+      mailbox.address.slice(mailbox.address.lastIndexOf('@') + 1),
+    ]);
+    const limit = isOwn ? senderLimit(verdict) : undefined;
     await sent.noteBounce({
       noticeId: id,
       submissionId,

@@ -12,13 +12,15 @@
 //  5  the cursor row releases the lease and says how the run went
 //
 // Nothing is moved, flagged or deleted before the transaction of step 4. A UID that fails is skipped and put on the retry
-// list. A run that lost its lease can't write any more: every write of the cursor is conditional.
+// list; after its last try it is announced as `unparsed` without an action, so that no message stops a mailbox. A run that lost its lease can't write any more: every write of the cursor is conditional.
 import type { TimeLeft } from '../deadline.ts';
 import { mailText, readHeaders } from '../mail/headers.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { KeyedMutex, OrderedGate, TaskPool } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
-import { ingest, type RunContext, type Ingested } from './ingest.ts';
+import { boundedText } from '../mail/text.ts';
+import { StorageTrouble } from '../storageErrors.ts';
+import { ingest, ingestGivenUp, type RunContext, type Ingested } from './ingest.ts';
 import {
   ImapStreamTrouble,
   type Cursor,
@@ -48,9 +50,12 @@ export interface RunReport {
   readonly detail: string;
 }
 
-const retryListLimit = 200;
+/** More than that many UIDs on the retry list: those that failed most often are given up at once. */
+const retryListLimit = 1_000;
 /** A UID is tried in every run until it has failed this often, then in one run of sixteen. */
 const eagerTries = 8;
+/** Then it is announced as `unparsed`, with what the server gave of it, and left where it is. After about an hour. */
+const giveUpTries = 12;
 const pendingLimit = 500;
 /** So many messages may come and go between two runs before another reader is suspected. */
 const concurrentReaderCount = 3;
@@ -103,6 +108,8 @@ interface Batch {
   readonly known: ReadonlyMap<number, string>;
   /** Ascending. */
   readonly heads: readonly FetchedHead[];
+  /** UIDs that have used up their tries. */
+  readonly givenUp: ReadonlySet<number>;
   readonly gone: readonly number[];
 }
 
@@ -339,7 +346,13 @@ class FetchRun {
     const wanted = uids.filter((uid) => !known.has(uid));
     const { heads, gone } =
       wanted.length === 0 ? { heads: [], gone: [] } : unwrap(await session.readHeads(wanted));
-    return { uids, known, heads: heads.toSorted((one, other) => one.uid - other.uid), gone };
+    const givenUp = new Set(this.#usedUpTries());
+    const answered = new Set([...heads.map(({ uid }) => uid), ...gone]);
+    const neverGiven = wanted
+      .filter((uid) => givenUp.has(uid) && !answered.has(uid))
+      .map((uid): FetchedHead => ({ uid, bytes: new Uint8Array(), whole: true }));
+    const all = [...heads, ...neverGiven].toSorted((one, other) => one.uid - other.uid);
+    return { uids, known, heads: all, givenUp, gone };
   }
 
   /** Resolves when every message of the batch has started; each result resolves when its message has ended. */
@@ -358,10 +371,11 @@ class FetchRun {
       gate: this.#gate,
     };
     const started: IngestResults[number][] = [];
-    const long = batch.heads.filter(({ whole }) => !whole);
-    for (const head of batch.heads.filter(({ whole }) => whole)) {
+    const isLong = ({ uid, whole }: FetchedHead): boolean => !whole && !batch.givenUp.has(uid);
+    const long = batch.heads.filter(isLong);
+    for (const head of batch.heads.filter((one) => !isLong(one))) {
       await pool.capacity();
-      started.push(pool.start(() => this.#tryIngest(run, head)));
+      started.push(pool.start(() => this.#tryIngest(run, head, batch.givenUp.has(head.uid))));
     }
     if (long.length === 0) return started;
     // Long messages are streamed over the one connection: one after another, while nothing else uses it.
@@ -369,21 +383,41 @@ class FetchRun {
     await neighbours.next.catch(() => undefined);
     await Promise.all(started);
     for (const head of long) {
-      const result = this.#tryIngest(run, head);
+      const result = this.#tryIngest(run, head, false);
       started.push(result);
       await result;
     }
     return started;
   }
 
-  /** A stream that ends early concerns this message only; everything else ends the run. */
-  async #tryIngest(run: RunContext, head: FetchedHead): Promise<IngestResult> {
+  /**
+   * Only a store that does not answer ends the run: every other exception concerns this message, is counted for its UID,
+   * and leaves the others alone.
+   */
+  async #tryIngest(run: RunContext, head: FetchedHead, giveUp: boolean): Promise<IngestResult> {
+    const { uid } = head;
     try {
-      return { uid: head.uid, result: await ingest(head, run, this.#dependencies) };
+      const result = giveUp
+        ? await ingestGivenUp(head, run, this.#dependencies)
+        : await ingest(head, run, this.#dependencies);
+      return { uid, result };
     } catch (error) {
-      if (error instanceof ImapStreamTrouble) return { uid: head.uid, result: error.trouble };
-      throw error;
+      if (error instanceof ImapStreamTrouble) return { uid, result: error.trouble };
+      if (error instanceof StorageTrouble) throw error;
+      const detail = boundedText(error instanceof Error ? error.message : 'unknown', 300);
+      return { uid, result: { kind: 'unavailable', detail: `The message cannot be processed: ${detail}` } };
     }
+  }
+
+  /** UIDs of the retry list that failed too often, or that the list has no room for. */
+  #usedUpTries(): readonly number[] {
+    const { retryList } = this.#cursor;
+    const excess = retryList.length - retryListLimit;
+    const crowded = excess <= 0 ? [] : retryList.toSorted((one, other) => other.tryCount - one.tryCount);
+    return [
+      ...retryList.filter(({ tryCount }) => tryCount >= giveUpTries),
+      ...crowded.slice(0, Math.max(0, excess)),
+    ].map(({ uid }) => uid);
   }
 
   /** The transaction of the batch once all its messages are ingested, then the after-fetch actions. */
@@ -399,7 +433,8 @@ class FetchRun {
       const id = batch.known.get(uid) ?? (result !== undefined && 'id' in result ? result.id : undefined);
       if (id !== undefined) {
         retryList.delete(uid);
-        handled.push({ uidValidity: session.uidValidity, uid, id });
+        // What was given up stays in its folder: nobody has seen it whole.
+        if (!batch.givenUp.has(uid)) handled.push({ uidValidity: session.uidValidity, uid, id });
         // Also if another copy was announced: its batch, or its session, may have ended before it was committed.
         if (this.#announcedIds.has(id)) announced.add(id);
         if (result?.kind === 'announced') {
@@ -421,12 +456,6 @@ class FetchRun {
         log(inboundEvents.retryScheduled({ mailbox: this.#context.hash, uid, tryCount, detail }));
         if (result !== undefined) worst = trouble;
       }
-    }
-    if (retryList.size > retryListLimit) {
-      throw new SessionEnded({
-        kind: 'unavailable',
-        detail: `More than ${retryListLimit} messages cannot be fetched; the mailbox stops until that changes.`,
-      });
     }
     const hasAction = this.#context.mailbox.afterFetch.kind !== 'none';
     const cursor = {
@@ -516,7 +545,11 @@ class FetchRun {
 
   #isDue({ uid, tryCount }: RetryUid): boolean {
     // Spread by UID, so that a run never tries all hopeless ones at once.
-    return tryCount < eagerTries || (Math.floor(this.#dependencies.clock.now() / 60_000) + uid) % 16 === 0;
+    return (
+      tryCount < eagerTries ||
+      tryCount >= giveUpTries ||
+      (Math.floor(this.#dependencies.clock.now() / 60_000) + uid) % 16 === 0
+    );
   }
 
   #hasTime(): boolean {

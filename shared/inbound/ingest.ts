@@ -12,12 +12,20 @@
 // Identity: two messages may share an id (same Message-ID, Date, first hop). They are the same message if their bytes
 // are equal, or their lasting fields and their content (a server rebuilds MIME on each fetch); else the second gets a
 // suffix.
-import { mailText, readHeaders } from '../mail/headers.ts';
+import { isPlaceholder } from '../classify/placeholder.ts';
+import { fingerprintOf } from '../mail/fingerprint.ts';
+import { mailText, readHeaders, type HeaderBlock } from '../mail/headers.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { announce, rawBlobName, type IdentifiedMail } from './announce.ts';
 import type { KeyedMutex, OrderedGate } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
-import type { FetchedHead, MailboxSession, MessageEntry, ParseAnswer } from './ports.ts';
+import {
+  ImapStreamTrouble,
+  type FetchedHead,
+  type MailboxSession,
+  type MessageEntry,
+  type ParseAnswer,
+} from './ports.ts';
 import { fileOf, headOf, type Spool, type SpooledMail } from './rawMail.ts';
 import { identify, type Identity } from './stableId.ts';
 
@@ -26,7 +34,10 @@ export type Ingested =
   /** It was announced before: a redelivery, or a rescan. */
   | { readonly kind: 'duplicate'; readonly id: string };
 
-/** At most this many messages with one identity are kept apart. */
+/** By how much an estimate of a small message's size may be off. */
+const sizeMarginBytes = 1_024;
+
+/** At most this many messages with one identity are kept apart by number; the others by their bytes. */
 const sharedIdLimit = 50;
 
 /** What the messages of one run share. */
@@ -55,7 +66,7 @@ interface Arrival {
   readonly turn: Promise<void>;
 }
 
-/** Throws what a port throws: storage trouble ends the run, an ImapStreamTrouble concerns this message only. */
+/** Throws what a port throws; only storage trouble concerns more than this message. */
 export async function ingest(
   head: FetchedHead,
   run: RunContext,
@@ -64,8 +75,11 @@ export async function ingest(
   const { turn, done } = run.gate.enter();
   const prefix = run.spool.prefix();
   try {
-    const mail = await run.spool.take(head, (uid) => run.session.stream(uid), prefix);
-    const identity = identify(run.context.key, readHeaders(mailText(mail.head)), mail.head);
+    const mail = await run.spool.take(head, (one) => run.session.stream(one), prefix);
+    const block = readHeaders(mailText(mail.head));
+    const missing = whatIsMissing(block, mail, head);
+    if (missing !== undefined) throw new ImapStreamTrouble({ kind: 'unavailable', detail: missing });
+    const identity = identify(run.context.key, block, mail.head);
     let answer: Promise<ParseAnswer> | undefined;
     const parse = (): Promise<ParseAnswer> =>
       (answer ??= dependencies.parser.parse(mail.raw, `${prefix}part-`));
@@ -111,7 +125,78 @@ async function ingestUnderId(
     run.announcedIds.add(id);
     return { kind: 'announced', id, parsed: answer.kind === 'parsed' };
   }
-  throw new Error(`More than ${sharedIdLimit} different messages share one identity.`);
+  // Anyone can send any number of messages with one Message-ID, Date and first hop: from here on their bytes tell.
+  const id = `${arrival.identity.baseId}-${arrival.mail.sha256.slice(0, 16)}`;
+  log(inboundEvents.identityCollision({ mailbox: context.hash, id }));
+  return ingestAs(id, arrival, run, dependencies);
+}
+
+/** Under an id that only these bytes can have. */
+async function ingestAs(
+  id: string,
+  arrival: Arrival,
+  run: RunContext,
+  dependencies: InboundDependencies,
+): Promise<Ingested> {
+  const { context, session } = run;
+  const { ledger, blobs, log } = dependencies;
+  const { uid, mail, identity, turn } = arrival;
+  const known = await ledger.find(context.key, id);
+  if (known?.state === 'announced' || run.announcedIds.has(id)) {
+    log(inboundEvents.duplicateFound({ mailbox: context.hash, id }));
+    return { kind: 'duplicate', id };
+  }
+  await blobs.create(rawBlobName(context, id), mail.raw, 'message/rfc822');
+  const answer = await arrival.parse();
+  const identified = { id, uid, uidValidity: session.uidValidity, head: mail.head, stored: mail, answer };
+  if (known === undefined) await ledger.insert(context.key, entryOf(identified, identity, context));
+  await announce(identified, turn, context, dependencies);
+  run.announcedIds.add(id);
+  return { kind: 'announced', id, parsed: answer.kind === 'parsed' };
+}
+
+/**
+ * A message that used up its tries: announced as `unparsed` with what the server gave of it, without relation and
+ * parts. It is known by its UID, since nothing else of it is certain.
+ */
+export async function ingestGivenUp(
+  { uid, bytes }: FetchedHead,
+  run: RunContext,
+  dependencies: InboundDependencies,
+): Promise<Ingested> {
+  const { turn, done } = run.gate.enter();
+  const prefix = run.spool.prefix();
+  try {
+    const mail = await run.spool.take({ uid, bytes, whole: true }, (one) => run.session.stream(one), prefix);
+    const { key } = run.context;
+    const baseId = fingerprintOf([key, 'uid', String(run.session.uidValidity), String(uid)]).slice(0, 32);
+    const identity = { baseId, headerFingerprint: '' };
+    const parse = (): Promise<ParseAnswer> => Promise.resolve({ kind: 'unparsed', detail: givenUpDetail });
+    const arrival = { uid, mail, identity, prefix, parse, turn };
+    return await run.mutex.run(baseId, () => ingestAs(baseId, arrival, run, dependencies));
+  } finally {
+    done();
+    await run.spool.drop(prefix);
+  }
+}
+
+const givenUpDetail =
+  'The server never gave this message whole, or it could not be processed. It stays in its folder: open it with a mail client.';
+
+/**
+ * Why these bytes cannot be a delivered message; undefined if they can. Exchange gives a text of its own for an item that
+ * it cannot convert or that is still scanned, and servers were seen to end an answer early without an error.
+ */
+function whatIsMissing(block: HeaderBlock, mail: SpooledMail, head: FetchedHead): string | undefined {
+  if (block.fields.length === 0) return 'The server gave no header block for this message.';
+  if (isPlaceholder(block))
+    return 'Exchange gave a text in place of the message, which it cannot convert yet.';
+  const { sizeBytes = 0 } = head;
+  // RFC822.SIZE is an estimate on Exchange; a message of less than half of it was cut.
+  if (mail.sizeBytes * 2 + sizeMarginBytes < sizeBytes) {
+    return `The server gave ${mail.sizeBytes} of about ${sizeBytes} bytes of this message.`;
+  }
+  return undefined;
 }
 
 /** Equal bytes; or equal in every lasting field and in content. */

@@ -38,7 +38,10 @@ export interface FetchedHead {
   readonly uid: number;
   /** The raw bytes from the first on; all of them if `whole`. */
   readonly bytes: Uint8Array;
+  /** The server said so: the bytes reach RFC822.SIZE. Else the rest, if any, is asked for. */
   readonly whole: boolean;
+  /** RFC822.SIZE, which Exchange estimates; undefined if the server did not give it. */
+  readonly sizeBytes?: number;
 }
 
 /** One selected folder on one connection. Calls are made one after another. */
@@ -59,8 +62,11 @@ export interface MailboxSession {
   ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>>;
   /** Header blocks only, for a rescan. */
   readHeaders(uids: readonly number[]): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>>;
-  /** The whole message in chunks; throws ImapStreamTrouble if it ends early. */
-  stream(uid: number): AsyncIterable<Uint8Array>;
+  /**
+   * The whole message in chunks, beginning with what `head` has. It ends where the server twice gave nothing (RFC 3501
+   * 6.4.5: an offset beyond the end gives the empty string). Throws ImapStreamTrouble if an answer fails or is missing.
+   */
+  stream(head: FetchedHead): AsyncIterable<Uint8Array>;
   /** Does the after-fetch action on all of them. A UID that has vanished counts as done. */
   act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>>;
   /** LOGOUT, then close; never throws. */

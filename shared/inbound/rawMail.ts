@@ -45,7 +45,7 @@ export class Spool {
 
   async take(
     head: FetchedHead,
-    stream: (uid: number) => AsyncIterable<Uint8Array>,
+    stream: (head: FetchedHead) => AsyncIterable<Uint8Array>,
     prefix: string,
   ): Promise<SpooledMail> {
     if (!head.whole || head.bytes.byteLength > inMemoryBytes) await this.ready();
@@ -63,7 +63,7 @@ export class Spool {
     let sizeBytes = 0;
     const file = await open(path, 'wx');
     try {
-      for await (const chunk of stream(head.uid)) {
+      for await (const chunk of stream(head)) {
         running.update(chunk);
         sizeBytes += chunk.byteLength;
         await file.writeFile(chunk);

@@ -6,6 +6,7 @@
 import type { Classification } from '../contract/classification.ts';
 import type { Relation } from '../contract/notice.ts';
 import type { SenderLimit, SentMessage } from '../contract/sentMessage.ts';
+import { concernsRecipient } from '../classify/ownExchange.ts';
 import type { ParsedMail } from './parsedMail.ts';
 import type { SentMessages } from './ports.ts';
 
@@ -15,8 +16,8 @@ export interface Related {
   readonly remarks: readonly string[];
 }
 
-/** At most this many Message-IDs of one header field are looked up. */
-const lookupLimit = 20;
+/** At most this many Message-IDs of one message are looked up, those of the earlier evidence first. */
+const lookupLimit = 18;
 
 export async function relate(
   found: Classification,
@@ -29,7 +30,12 @@ export async function relate(
   if (bridgeId !== undefined) {
     if (bridgeTag !== undefined && (await sent.checkTag(bridgeId, bridgeTag))) {
       const known = await sent.lookUpSent({ bridgeId, messageIds: returnedIds });
-      if (known !== undefined) return { relation: relationOf(known, 'privateHeader'), remarks };
+      if (known !== undefined) {
+        // Every recipient has the tag: it proves that the returned text is ours, not that the report is about us.
+        const concerned = found.bounce === undefined || concernsRecipient(found.bounce, known.recipients);
+        if (!concerned) remarks.push('It reports no recipient of the submission that it returns.');
+        return { relation: { ...relationOf(known, 'privateHeader'), verified: concerned }, remarks };
+      }
     } else {
       remarks.push('It claims to return a message of ours, but the keyed tag is missing or wrong.');
     }
@@ -40,9 +46,12 @@ export async function relate(
     // The nearest ancestor is last (RFC 5322 3.6.4).
     ['references', mail.references.toReversed()],
   ];
+  let lookupsLeft = lookupLimit;
   for (const [by, messageIds] of evidence) {
-    if (messageIds.length === 0) continue;
-    const known = await sent.lookUpSent({ messageIds: messageIds.slice(0, lookupLimit) });
+    const asked = messageIds.slice(0, lookupsLeft);
+    lookupsLeft -= asked.length;
+    if (asked.length === 0) continue;
+    const known = await sent.lookUpSent({ messageIds: asked });
     if (known !== undefined) return { relation: relationOf(known, by), remarks };
   }
   return { relation: undefined, remarks };

@@ -621,7 +621,12 @@ describe('size', () => {
 });
 
 describe('relation', () => {
-  const sent = { submissionId: 'ticket-1', mailbox: DESK, correlation: { incident: 4711, team: 'Ylläpito' } };
+  const relation = {
+    submissionId: 'ticket-1',
+    mailbox: DESK,
+    correlation: { incident: 4711, team: 'Ylläpito' },
+  };
+  const sent = { ...relation, recipients: ['nobody@fabrikam.test'] };
 
   test('a reply carries the submission and the correlation data of what it answers', async () => {
     const { exchange, rig } = await worldWith();
@@ -635,8 +640,8 @@ describe('relation', () => {
     await rig.inbound.fetchAll(run);
     const related = rig.mails().map(({ relatesTo }) => relatesTo);
     expect(related).toEqual([
-      { ...sent, by: 'inReplyTo', verified: false },
-      { ...sent, by: 'references', verified: false },
+      { ...relation, by: 'inReplyTo', verified: false },
+      { ...relation, by: 'references', verified: false },
       undefined,
     ]);
   });

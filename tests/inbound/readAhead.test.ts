@@ -45,10 +45,10 @@ class Commands {
       stillThere: (uids) => during('there', () => session.stillThere(uids)),
       readHeads: (uids) => during(`heads ${uids.join(',')}`, () => session.readHeads(uids)),
       readHeaders: (uids) => during('headers', () => session.readHeaders(uids)),
-      async *stream(uid) {
+      async *stream(head) {
         begin('stream');
         try {
-          yield* session.stream(uid);
+          yield* session.stream(head);
         } finally {
           end();
         }

@@ -5,7 +5,19 @@ import type { StoredMessage } from './mailStore.ts';
 
 /** The message as session number `session` sees it. */
 export function contentFor(message: StoredMessage, session: number, rebuild: boolean): Content {
-  if (message.unreadable === 'placeholder') return placeholder(message);
+  switch (message.unreadable) {
+    case 'placeholder':
+      return placeholder(message);
+    case 'empty':
+      return Content.of('');
+    case 'lineEnd':
+      return Content.of('\r\n');
+    case 'truncated':
+      return message.content.part(0, Math.floor(message.content.sizeBytes / 3));
+    case 'refused':
+    case undefined:
+      break;
+  }
   return rebuild ? rebuilt(message.content, session) : message.content;
 }
 

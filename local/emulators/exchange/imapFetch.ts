@@ -130,7 +130,7 @@ export function answer(
       case 'INTERNALDATE':
         return `INTERNALDATE ${formatInternalDate(message.internalDate)}`;
       case 'RFC822.SIZE':
-        return `RFC822.SIZE ${quirks.exactSize ? content.sizeBytes : estimate(content.sizeBytes)}`;
+        return `RFC822.SIZE ${sizeOf(message, content, quirks)}`;
       case 'ENVELOPE':
         return `ENVELOPE ${formatEnvelope(headerFields(content))}`;
       case 'BODY':
@@ -147,6 +147,12 @@ export function answer(
   };
   const rank = (item: Item): number => (item.kind === 'RFC822.SIZE' ? 0 : item.kind === 'UID' ? 2 : 1);
   return [...items].sort((a, b) => rank(a) - rank(b)).map(print);
+}
+
+/** The size of the item, whatever of it is given. */
+function sizeOf(message: StoredMessage, content: Content, quirks: ImapQuirks): number {
+  const { sizeBytes } = message.unreadable === undefined ? content : message.content;
+  return quirks.exactSize ? sizeBytes : estimate(sizeBytes);
 }
 
 /** Exchange answers RFC822.SIZE from the store, if the message is not MIME: near, never right. */

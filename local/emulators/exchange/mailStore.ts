@@ -16,18 +16,21 @@ export interface StoredMessage {
   /** UTC milliseconds. */
   readonly internalDate: number;
   readonly flags: ReadonlySet<string>;
-  /**
-   * Exchange cannot convert every item: `refused` answers NO to any FETCH of its content, `placeholder` gives the
-   * text that Exchange puts in its place.
-   */
-  readonly unreadable?: 'refused' | 'placeholder';
+  readonly unreadable?: Unreadable;
 }
+
+/**
+ * Exchange cannot convert every item: `refused` answers NO to any FETCH of its content, `placeholder` gives the text that
+ * Exchange puts in its place. Servers were also seen to answer with nothing (`empty`), with a lone line end (`lineEnd`) or
+ * with the first third (`truncated`).
+ */
+export type Unreadable = 'refused' | 'placeholder' | 'empty' | 'lineEnd' | 'truncated';
 
 export interface DeliverOptions {
   readonly folder?: string;
   readonly flags?: readonly string[];
   readonly internalDate?: number;
-  readonly unreadable?: 'refused' | 'placeholder';
+  readonly unreadable?: Unreadable;
 }
 
 export class Folder {

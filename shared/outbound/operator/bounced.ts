@@ -87,7 +87,12 @@ async function readSent(
 ): Promise<SentMessage | undefined> {
   const message = await readMessage(account, id, dependencies);
   if (message === undefined || !matches(message)) return undefined;
-  return { submissionId: id, mailbox: message.mailbox, correlation: message.correlation ?? null };
+  return {
+    submissionId: id,
+    mailbox: message.mailbox,
+    correlation: message.correlation ?? null,
+    recipients: message.recipients.map(({ address }) => address),
+  };
 }
 
 /** Exchange may have replaced our Message-ID with one of its own, which names no account; its 250 said which. */

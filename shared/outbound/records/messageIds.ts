@@ -9,6 +9,7 @@
 // own, which has a part that cannot be guessed. ACCOUNT is a digest: the login stays private.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../clock.ts';
+import { submissionId } from '../../contract/submissionSchema.ts';
 
 /** A submission as one of our ids names it; `account` is a digest of the account's key. */
 export interface NamedSubmission {
@@ -28,7 +29,10 @@ export function parseMessageId(messageId: string): NamedSubmission | undefined {
   const parts = /^<[0-9a-f]{32}\.([\w-]{12})\.([\w-]{1,172})@[^@<>]+>$/.exec(messageId);
   const [, account, name] = parts ?? [];
   if (account === undefined || name === undefined) return undefined;
-  return { account, id: Buffer.from(name, 'base64url').toString() };
+  const id = Buffer.from(name, 'base64url').toString();
+  // Anyone can write a Message-ID of this form: what it names must be an id, and encode back to the same text.
+  if (!submissionId.test(id) || Buffer.from(id).toString('base64url') !== name) return undefined;
+  return { account, id };
 }
 
 /** Value of X-Mail-Bridge-Id. It names the attempt: a copy of attempt 1 in Sent Items must not prove attempt 2. */
@@ -38,7 +42,7 @@ export const bridgeIdOf = (account: string, id: string, attempt: number): string
 /** Undefined for a value that is not ours. */
 export function parseBridgeId(bridgeId: string): NamedSubmission | undefined {
   const [, id, account] = /^(.{1,128})\.[0-9]{1,9}\.([\w-]{12})$/.exec(bridgeId) ?? [];
-  return id === undefined || account === undefined ? undefined : { account, id };
+  return id === undefined || account === undefined || !submissionId.test(id) ? undefined : { account, id };
 }
 
 /** Value of X-Mail-Bridge-Tag: lower-case hex. */
