@@ -10,7 +10,13 @@ export interface Named {
 }
 
 export type AddressList =
-  | { readonly kind: 'ok'; readonly people: readonly Named[]; readonly hasGroup: boolean }
+  | {
+      readonly kind: 'ok';
+      readonly people: readonly Named[];
+      readonly hasGroup: boolean;
+      /** Entries were separated by semicolons, as Outlook shows them and RFC 5322 does not allow. */
+      readonly hasSemicolons: boolean;
+    }
   /** The end of a sentence that begins with the field's name. */
   | { readonly kind: 'unclear'; readonly detail: string };
 
@@ -21,6 +27,7 @@ const peopleMostCount = 5_000;
 export function parseAddressList(value: string): AddressList {
   const people: Named[] = [];
   let hasGroup = false;
+  let hasSemicolons = false;
   let inGroup = false;
   let phrase = '';
   let angle: string | undefined;
@@ -63,6 +70,7 @@ export function parseAddressList(value: string): AddressList {
     } else if (character === ',' || character === ';') {
       const trouble = finish();
       if (trouble !== undefined) return unclear(trouble);
+      if (character === ';' && !inGroup) hasSemicolons = true;
       if (character === ';') inGroup = false;
     } else if (character === ':') {
       if (inGroup || angle !== undefined || phrase.includes('@'))
@@ -79,7 +87,7 @@ export function parseAddressList(value: string): AddressList {
     at = end;
   }
   const trouble = finish();
-  return trouble === undefined ? { kind: 'ok', people, hasGroup } : unclear(trouble);
+  return trouble === undefined ? { kind: 'ok', people, hasGroup, hasSemicolons } : unclear(trouble);
 }
 
 /** The position behind a quoted string that begins at `from`, or -1. */

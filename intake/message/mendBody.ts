@@ -221,5 +221,6 @@ class MimeWalker {
 function wholeLine(text: string): Piece {
   const bytes = Buffer.from(text, 'latin1');
   const isLong = bytes.length > lineMostBytes;
-  return { bytes, isWhole: true, continues: false, endsLine: true, isLong, hasNul: false, isBare: false };
+  const hasNul = bytes.includes(0);
+  return { bytes, isWhole: true, continues: false, endsLine: true, isLong, hasNul, isBare: false };
 }

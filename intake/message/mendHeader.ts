@@ -124,6 +124,7 @@ class HeaderMender {
     const isPlain =
       same.length === 1 &&
       list.kind === 'ok' &&
+      !list.hasSemicolons &&
       !list.people.some(isUnusable) &&
       (!list.hasGroup || list.people.length === 0) &&
       list.people.every(({ phrase }) => phrase === renderPhrase(phrase));
@@ -139,6 +140,8 @@ class HeaderMender {
     }
     if (list.hasGroup && list.people.length > 0)
       this.remark(`${label} had a group; its members were written.`);
+    if (list.hasSemicolons)
+      this.remark(`${label} had semicolons between its addresses; commas were written.`);
     if (isEightBit(value)) this.remark(`${label} had characters outside ASCII and was encoded.`);
     const usable = list.people.filter((one) => !isUnusable(one));
     if (usable.length < list.people.length) {
