@@ -33,7 +33,10 @@ const usage = `intake ${version}: takes mail by SMTP and hands it on to esm-mail
   intake drain    --settings FILE [--minutes N]  take no more mail, hand on everything, end
   intake password                              make a hash for login.users from standard input`;
 
-process.exitCode = await main(process.argv.slice(2));
+// One CommonJS file has no await of its own.
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});
 
 async function main(typed: readonly string[]): Promise<number> {
   let options: { readonly settings?: string; readonly minutes?: string; readonly help?: boolean };

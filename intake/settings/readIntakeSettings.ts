@@ -380,6 +380,12 @@ function readMarking(written: Json, reader: Reader): readonly MarkingRule[] {
   });
 }
 
+const examples: Readonly<Record<string, string>> = {
+  bridge: '{"url":"https://NAME.azurewebsites.net","keyFile":"/etc/esm-mail-intake/bridge-key"}',
+  spool: '{"folder":"/var/lib/esm-mail-intake"}',
+  certificate: '{"certFile":"...","keyFile":"..."}',
+};
+
 interface TextRule {
   readonly fits: RegExp;
   readonly rule: string;
@@ -402,10 +408,7 @@ class Reader {
     this.problems.add(
       place,
       value === undefined
-        ? `is missing; write {${names
-            .slice(0, 2)
-            .map((name) => `"${name}":"..."`)
-            .join(',')}}`
+        ? `is missing; write ${examples[place] ?? '{}'}`
         : `must be an object, and is ${kindOf(value)}`,
     );
     return missing;
