@@ -26,6 +26,7 @@ import {
   type Heartbeat,
   type MailboxesAnswer,
 } from './contract.ts';
+import { errorCode } from '../errorCode.ts';
 
 export interface BridgeAddress {
   /** Without a slash at the end: `https://NAME.azurewebsites.net`. */
@@ -315,7 +316,7 @@ function asciiJson(value: unknown): string {
 }
 
 function isReset(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
 }
 
@@ -339,6 +340,6 @@ const causes: Readonly<Record<string, string>> = {
 /** What went wrong, without addresses or keys. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof BridgeTrouble) return error.message;
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = errorCode(error);
   return `The bridge could not be reached: ${causes[code] ?? (code === '' ? 'the connection failed' : code)}`;
 }

@@ -5,6 +5,7 @@ import { readAddress } from '../settings/settingsFile.ts';
 import { daysLeft, readCertificate } from '../smtp/certificate.ts';
 import { replaceFile } from '../spool/files.ts';
 import type { CommandContext } from './commandContext.ts';
+import { errorCode } from '../errorCode.ts';
 
 export async function checkIntake(context: CommandContext): Promise<number> {
   const steps: readonly (readonly [string, (context: CommandContext) => Promise<string>])[] = [
@@ -31,8 +32,9 @@ async function checkSpool({ settings, files }: CommandContext): Promise<string> 
     await replaceFile(files, folder, 'check', '');
     await files.remove(`${folder}/check`);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new Error(`${folder} can't be written (${code}); check its path and its rights.`, { cause: error });
+    throw new Error(`${folder} can't be written (${errorCode(error)}); check its path and its rights.`, {
+      cause: error,
+    });
   }
   const free = Math.floor((await files.freeBytes(folder)) / 1_000_000);
   const least = Math.ceil(freeMinimumBytes / 1_000_000);

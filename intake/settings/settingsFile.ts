@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { BridgeAddress } from '../bridge/httpBridge.ts';
 import type { IntakeSettings } from './intakeSettings.ts';
 import { readIntakeSettings, type IntakeSettingsAnswer } from './readIntakeSettings.ts';
+import { errorCode } from '../errorCode.ts';
 
 /** The settings, or everything that is wrong with them. */
 export async function readSettingsFile(path: string): Promise<IntakeSettingsAnswer> {
@@ -9,7 +10,7 @@ export async function readSettingsFile(path: string): Promise<IntakeSettingsAnsw
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    const detail = `The settings file ${path} can't be read (${codeOf(error)}); check its path and its rights.`;
+    const detail = `The settings file ${path} can't be read (${errorCode(error)}); check its path and its rights.`;
     return { kind: 'problems', problems: [{ setting: 'settings', detail }] };
   }
   return readIntakeSettings(text.replace(/^\ufeff/, ''));
@@ -37,12 +38,11 @@ async function read(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new Error(`${setting}: ${path} can't be read (${codeOf(error)}); check its path and its rights.`, {
-      cause: error,
-    });
+    throw new Error(
+      `${setting}: ${path} can't be read (${errorCode(error)}); check its path and its rights.`,
+      {
+        cause: error,
+      },
+    );
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';
 }

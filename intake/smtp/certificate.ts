@@ -1,6 +1,7 @@
 // The certificate of the listeners: read from its files, checked, and read again when a renewal replaces them.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { errorCode } from '../errorCode.ts';
 
 export interface Certificate {
   readonly cert: string;
@@ -23,9 +24,8 @@ export async function readCertificate(files: {
   try {
     [cert, key] = await Promise.all([readFile(files.certFile, 'utf8'), readFile(files.keyFile, 'utf8')]);
   } catch (error) {
-    const path = error instanceof Error && 'path' in error ? String(error.path) : 'of the certificate';
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    return trouble(`The file ${path} can't be read (${code}); check its path and its rights.`);
+    const paths = `${files.certFile} or ${files.keyFile}`;
+    return trouble(`${paths} can't be read (${errorCode(error)}); check the paths and their rights.`);
   }
   let leaf: X509Certificate;
   try {

@@ -17,6 +17,7 @@ import type { Answer } from '../spool/repeats.ts';
 import type { Certificate } from './certificate.ts';
 import { judgeLogin, type LoginRules } from './login.ts';
 import type { Receiver } from './receiver.ts';
+import { errorCode } from '../errorCode.ts';
 
 export interface ListenerDependencies {
   readonly receiver: Receiver;
@@ -182,7 +183,7 @@ class Connections {
     act().catch((error: unknown) => {
       const { log } = this.#dependencies;
       // The client went away; the reply goes nowhere.
-      const isGone = error instanceof Error && 'code' in error && error.code === 'ECONNECTION';
+      const isGone = errorCode(error) === 'ECONNECTION';
       const text = '4.3.0 The intake failed; try again later';
       if (!isGone) log.temporarilyRefused(451, text, nameOf(session), error);
       callback(replyError(451, text));

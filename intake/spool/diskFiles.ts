@@ -8,6 +8,7 @@ import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../shared/clock.ts';
 import type { NewFile, OpenFile, SpoolFiles } from './files.ts';
+import { errorCode } from '../errorCode.ts';
 
 /** Together they stay well within the second in which a client gets its answer. */
 const renameTriesCount = 6;
@@ -109,6 +110,6 @@ function oneAtATime(sync: (path: string) => Promise<void>): (path: string) => Pr
 }
 
 function isHeld(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   return code === 'EPERM' || code === 'EACCES' || code === 'EBUSY';
 }

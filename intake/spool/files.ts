@@ -1,4 +1,5 @@
 // The port to the file system: what the spool needs of it, each call with the promise that the spool relies on.
+import { errorCode } from '../errorCode.ts';
 
 export interface SpoolFiles {
   /** Makes the folder and those above it; nothing happens if it is there. */
@@ -46,7 +47,7 @@ export async function writeAll(file: NewFile, bytes: Uint8Array): Promise<void> 
 
 /** Whether the error means that there is no room: a full disk, a quota. */
 export function outOfSpace(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
 }
 

@@ -14,6 +14,7 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { isIntact, readRange, readTail, tailOf, type EntryRecord, type Tail } from './entry.ts';
 import { writeAll, type NewFile, type OpenFile, type SpoolFiles } from './files.ts';
 import { Repeats, type Answer } from './repeats.ts';
+import { errorCode } from '../errorCode.ts';
 
 /** More waiting messages than this are not taken: their summaries are in memory. */
 export const entriesMostCount = 100_000;
@@ -205,7 +206,7 @@ export class Spool {
     try {
       file = await this.#files.open(path);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (errorCode(error) !== 'ENOENT') throw error;
       this.#forget(entry);
       this.#damagedCount += 1;
       return undefined;
@@ -362,10 +363,6 @@ export class Draft {
     await this.#file.close().catch(() => undefined);
     await this.#ends.forget().catch(() => undefined);
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 export type { Answer };
