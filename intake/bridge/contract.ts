@@ -1,4 +1,4 @@
-// What the intake says to the bridge and what it expects back. docs/intake-contract.md is this file in prose; the
+// What the intake says to the bridge and what it expects back. docs/intakeContract.md is this file in prose; the
 // suite tests/intake/contract runs it against any bridge.
 import * as z from 'zod';
 

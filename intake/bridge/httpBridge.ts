@@ -45,6 +45,8 @@ interface Asked {
   readonly url: string;
   readonly headers: OutgoingHttpHeaders;
   readonly sizeBytes: number;
+  /** The address of an upload is not the bridge's: the key must not go there. */
+  readonly isUpload?: true;
   body(): AsyncIterable<Buffer>;
 }
 
@@ -114,6 +116,7 @@ export class HttpBridge implements Bridge {
     const put = await this.#ask({
       method: 'PUT',
       url: place.url,
+      isUpload: true,
       headers: { 'content-type': 'message/rfc822', 'x-ms-blob-type': 'BlockBlob' },
       sizeBytes: message.sizeBytes,
       body: () => message.bytes(),
@@ -206,12 +209,10 @@ export class HttpBridge implements Bridge {
     });
   }
 
-  /** The key goes to the bridge alone, never to the address of an upload. */
   async #ask(asked: Asked): Promise<Answer> {
-    const isBridge = asked.url.startsWith(`${this.#address.url}/`);
     const headers = {
       ...asked.headers,
-      ...(isBridge ? { [requestHeaders.key]: this.#address.key } : {}),
+      ...(asked.isUpload === true ? {} : { [requestHeaders.key]: this.#address.key }),
       ...(asked.method === 'GET' ? {} : { 'content-length': asked.sizeBytes }),
     };
     try {
@@ -288,7 +289,7 @@ function parse<Value>(
   const read = shape.safeParse(value);
   if (!read.success) {
     throw new BridgeTrouble(
-      `The answer to ${what} is not what docs/intake-contract.md says; are the versions the same?`,
+      `The answer to ${what} is not what docs/intakeContract.md says; are the versions the same?`,
     );
   }
   return read.data;

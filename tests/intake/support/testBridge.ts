@@ -1,4 +1,4 @@
-// An HTTP server that keeps the rules of docs/intake-contract.md, in memory. Messages are checked with the bridge's
+// An HTTP server that keeps the rules of docs/intakeContract.md, in memory. Messages are checked with the bridge's
 // own strict reader, so what the intake mends must satisfy it. Faults are asked for one request at a time.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
