@@ -57,7 +57,6 @@ export const uploadAnswer = z.looseObject({
   /** `container/name`, for `raw.blob`. */
   blob: z.string().min(3).max(1_088),
 });
-export type UploadAnswer = z.infer<typeof uploadAnswer>;
 
 /** RFC 9457, with the bridge's own members. */
 export const problemAnswer = z.looseObject({

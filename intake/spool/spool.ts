@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { isIntact, readRange, readTail, tailOf, type EntryRecord, type Tail } from './entry.ts';
 import { writeAll, type NewFile, type OpenFile, type SpoolFiles } from './files.ts';
-import { Repeats, type Answer } from './repeats.ts';
+import { Repeats } from './repeats.ts';
 import { errorCode } from '../errorCode.ts';
 
 /** More waiting messages than this are not taken: their summaries are in memory. */
@@ -364,5 +364,3 @@ export class Draft {
     await this.#ends.forget().catch(() => undefined);
   }
 }
-
-export type { Answer };

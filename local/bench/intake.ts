@@ -209,7 +209,7 @@ function startLogins(port: number): { stop(): Promise<number> } {
   const running = Array.from({ length: 8 }, async () => {
     while (!isOver) {
       const client = await Client.open(port);
-      for (let tries = 0; tries < 5 && !isOver; tries += 1) {
+      for (let tries = 0; tries < 5; tries += 1) {
         await client.say(
           `AUTH PLAIN ${Buffer.from(`\u0000printer\u0000wrong ${count}`).toString('base64')}\r\n`,
           1,
@@ -256,7 +256,7 @@ class Client {
       rest = lines.pop() ?? '';
       for (const line of lines) {
         if (/^\d{3} /.test(line)) this.#lines += 1;
-        if (/^4/.test(line)) this.#refusal = line;
+        if (line.startsWith('4')) this.#refusal = line;
       }
       this.#wake();
     });

@@ -22,7 +22,7 @@ async function setUp(
   readonly spool: Spool;
   readonly receiver: Receiver;
   readonly fatal: Error[];
-  send(content: string): Promise<Reply>;
+  readonly send: (content: string) => Promise<Reply>;
 }> {
   const clock = fastClock(100);
   const files = new ForgetfulFiles(options);

@@ -42,7 +42,7 @@ describe('one mistake a file', () => {
   test.each(readdirSync(folder))('%s', (file) => {
     const { settings, expected } = shape.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
     const merged = Object.fromEntries(
-      Object.entries({ ...good, ...settings }).filter(([, value]) => value !== null),
+      Object.entries<unknown>({ ...good, ...settings }).filter(([, value]) => value !== null),
     );
     const answer = readIntakeSettings(JSON.stringify(merged));
     const problems = answer.kind === 'problems' ? answer.problems : [];
