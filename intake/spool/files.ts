@@ -51,14 +51,18 @@ export function outOfSpace(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
 }
 
-/** Puts a small file in place of another: complete or not at all, and durable once it resolves. */
+/**
+ * Puts a small file in place of another: complete or not at all, and durable once it resolves. `writer` tells writers
+ * apart that may be at it at the same time.
+ */
 export async function replaceFile(
   files: SpoolFiles,
   folder: string,
   name: string,
   content: string,
+  writer = '',
 ): Promise<void> {
-  const made = `${folder}/${name}.new`;
+  const made = `${folder}/${name}${writer}.new`;
   await files.remove(made);
   const file = await files.create(made);
   try {

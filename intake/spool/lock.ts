@@ -75,7 +75,7 @@ export async function lockByLease(
     }
   };
   const write = (count: number): Promise<void> =>
-    replaceFile(files, folder, 'lease.json', JSON.stringify({ holder: me, count }));
+    replaceFile(files, folder, 'lease.json', JSON.stringify({ holder: me, count }), `-${me}`);
   let seen = await read();
   let seenAt = clock.monotonic();
   while (seen !== undefined && seen.holder !== '' && clock.monotonic() - seenAt < leaseStaleMs) {
@@ -101,7 +101,7 @@ export async function lockByLease(
       release: async () => {
         ended.abort();
         if ((await read())?.holder === me) {
-          await replaceFile(files, folder, 'lease.json', JSON.stringify({ holder: '', count: 0 }));
+          await replaceFile(files, folder, 'lease.json', JSON.stringify({ holder: '', count: 0 }), `-${me}`);
         }
       },
     },
