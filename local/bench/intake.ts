@@ -24,6 +24,8 @@ export interface IntakeBenchSize {
 export interface IntakeFigures {
   /** Messages a second over 10 connections that stay open. */
   readonly perSecond: number;
+  /** Processor time of the intake for one message, in and on, in milliseconds: what does not depend on the machine's other work. */
+  readonly processorMs: number;
   /** Milliseconds from the dot to the 250. */
   readonly answerMs: { readonly median: number; readonly p99: number; readonly most: number };
   /** The same while 8 clients log in with wrong passwords without a pause. */
@@ -48,6 +50,8 @@ export async function benchIntake(
     const first = await startIntake(folder, 'small', sink.url);
     say(`${size.messages} messages of ${smallBytes / 1_000} kB over ${connectionsCount} connections`);
     const alone = await load(first.port, size.messages);
+    await until(() => sink.count() >= size.messages);
+    const processorMs = Math.round((processorTimeMs(first.child) / size.messages) * 100) / 100;
     say('the same with log-ins');
     const logins = startLogins(first.port);
     const beside = await load(first.port, Math.ceil(size.messages / 4));
@@ -71,6 +75,7 @@ export async function benchIntake(
     const sorted = alone.answersMs.toSorted((one, other) => one - other);
     return {
       perSecond: Math.round(alone.perSecond),
+      processorMs,
       answerMs: { median: at(sorted, 0.5), p99: at(sorted, 0.99), most: at(sorted, 1) },
       withLogins: {
         perSecond: Math.round(beside.perSecond),
@@ -291,6 +296,13 @@ class Client {
     }
     this.#lines -= count;
   }
+}
+
+/** User and system time so far (Linux): ticks of 10 ms in fields 14 and 15 of proc(5)'s stat. */
+function processorTimeMs(child: ChildProcess): number {
+  const stat = readFileSync(`/proc/${String(child.pid)}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** The most that the process ever had in memory (Linux). */

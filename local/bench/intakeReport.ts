@@ -8,7 +8,7 @@ export interface IntakeReport {
 }
 
 export function intakeReport(figures: IntakeFigures): IntakeReport {
-  const { perSecond, answerMs, withLogins, peakMebibytes, lostCount } = figures;
+  const { perSecond, processorMs, answerMs, withLogins, peakMebibytes, lostCount } = figures;
   const lines: readonly (readonly [
     what: string,
     how: string,
@@ -17,6 +17,13 @@ export function intakeReport(figures: IntakeFigures): IntakeReport {
     ok: boolean,
   ])[] = [
     ['messages a second', '10 connections kept open', String(perSecond), 'at least 200', perSecond >= 200],
+    [
+      'processor time',
+      'of the intake, a message in and on',
+      `${processorMs} ms`,
+      'at most 5',
+      processorMs <= 5,
+    ],
     [
       '250 after the dot',
       'median, 99 %, most',

@@ -63,7 +63,7 @@ class VirtualClock implements Clock {
 async function setUp(): Promise<{
   readonly files: ForgetfulFiles;
   readonly clock: VirtualClock;
-  take(): ReturnType<typeof lockByLease>;
+  readonly take: () => ReturnType<typeof lockByLease>;
 }> {
   const files = new ForgetfulFiles();
   await files.makeFolder('/spool');
