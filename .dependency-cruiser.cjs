@@ -100,7 +100,12 @@ module.exports = {
       name: 'names-are-lower-camel',
       severity: 'error',
       from: {},
-      to: { path: ['^(functions|shared|intake)/.*/[A-Z][^/]*\\.ts$', '^(functions|shared|intake)/.*[-_][^/]*\\.ts$'] },
+      to: {
+        path: [
+          '^(functions|shared|intake)/.*/[A-Z][^/]*\\.ts$',
+          '^(functions|shared|intake)/.*[-_][^/]*\\.ts$',
+        ],
+      },
     },
     {
       name: 'shared-files-are-neutral',

@@ -1,5 +1,5 @@
 // Notifications say that a machine wrote them, so that no out-of-office answer comes back (RFC 3834 5).
-import { decodedField } from '../../shared/classify/mimeTree.ts';
+import { decodedField } from '../../shared/classify/decodeText.ts';
 import { valueOf, type Field } from './headerFields.ts';
 
 /** Which mail is a notification: all that is given must match. */

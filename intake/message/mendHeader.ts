@@ -1,7 +1,7 @@
 // A header that every server on the way takes (RFC 5322, RFC 5321), made from what ESM wrote. ESM can't repair its
 // MIME and an agent can do nothing about it, so what has one sensible meaning is mended, with a remark for the
 // operator; a field in which nothing is wrong stays as it is, byte for byte.
-import { decodedField } from '../../shared/classify/mimeTree.ts';
+import { decodedField } from '../../shared/classify/decodeText.ts';
 import { isMessageId, messageIdBytes } from '../../shared/mail/messageId.ts';
 import { parseAddress, sameAddress } from '../../shared/mail/address.ts';
 import { parseAddressList, type AddressList, type Named } from './addressList.ts';

@@ -13,7 +13,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hashPassword } from '../../intake/smtp/passwords.ts';
-import { buildIntake } from '../build.ts';
+import { buildIntake } from '../build/buildPackage.ts';
 
 export interface IntakeBenchSize {
   readonly messages: number;

@@ -1,5 +1,5 @@
-//   node local/build.ts [FOLDER]           the function package (dist/)
-//   node local/build.ts intake [FOLDER]    the SMTP intake (dist-intake/)
+//   node local/build/buildPackage.ts [FOLDER]           the function package (dist/)
+//   node local/build/buildPackage.ts intake [FOLDER]    the SMTP intake (dist-intake/)
 //
 // Stages the package: host.json, a package.json whose `main` is exact, and the bundle; nothing else, so that
 // `func azure functionapp publish NAME --no-build` ships what was tested. Prints its size and how long it takes

@@ -57,8 +57,8 @@ if (side === 'intake') {
   const size = flags.quick
     ? { messages: 300, largeBytes: 5_000_000 }
     : { messages: 4_000, largeBytes: 35_000_000 };
-  const report = intakeReport(await benchIntake(partOf(side).say, size));
-  if (!flags.json) console.log(`\n${table(['what', 'how', 'figure', 'should be', ''], report.rows)}`);
+  const report = intakeReport(await benchIntake(partOf(side).log, size));
+  if (!flags.json) console.log(`\n${table(['what', 'how', 'figure', 'goal', ''], report.rows)}`);
   console.log(JSON.stringify(report.json));
   process.exit(report.ok ? 0 : 1);
 }

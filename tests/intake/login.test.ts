@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import nodemailer from 'nodemailer';
-import { makeCertificates, type Certificates } from '../../local/certificates.ts';
+import { makeCertificates, type Certificates } from '../../local/stack/certificates.ts';
 import type { IntakeSettings, LoginSettings } from '../../intake/settings/intakeSettings.ts';
 import { hashPassword, Passwords } from '../../intake/smtp/passwords.ts';
 import { client, mail } from './support/smtpDialog.ts';

@@ -4,7 +4,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { buildIntake } from '../../local/build.ts';
+import { buildIntake } from '../../local/build/buildPackage.ts';
 import { client, mail } from './support/smtpDialog.ts';
 import { newFolder, removeFolders, until } from './support/startedIntake.ts';
 import { TestBridge } from './support/testBridge.ts';

@@ -5,7 +5,7 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeCertificates, type Certificates } from '../../../local/certificates.ts';
+import { makeCertificates, type Certificates } from '../../../local/stack/certificates.ts';
 import type { IntakeSettings } from '../../../intake/settings/intakeSettings.ts';
 import { mail } from '../support/smtpDialog.ts';
 import {
