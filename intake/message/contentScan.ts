@@ -21,9 +21,9 @@ export interface Scanned {
   readonly bodyHash: string;
 }
 
-const CR = 0x0d;
-const LF = 0x0a;
-const DASH = 0x2d;
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
+const dash = 0x2d;
 /** A line is judged whole up to here; what is longer is a long line anyway. */
 const carryMostBytes = 4_096;
 const boundariesMostCount = 200;
@@ -56,7 +56,7 @@ export class ContentScan {
     let hashedTo = 0;
     for (let at = 0; at < data.length; at += 1) {
       const byte = data[at] ?? 0;
-      if (byte === LF) {
+      if (byte === lineFeed) {
         if (this.#bodyAt === undefined) {
           this.#headerLine(data.subarray(lineAt, at), dataAt + at + 1);
           hashedTo = at + 1;
@@ -69,7 +69,10 @@ export class ContentScan {
         }
         this.#inLongLine = false;
         lineAt = at + 1;
-      } else if (byte === 0 || (byte === CR && at + 1 < data.length && data[at + 1] !== LF)) {
+      } else if (
+        byte === 0 ||
+        (byte === carriageReturn && at + 1 < data.length && data[at + 1] !== lineFeed)
+      ) {
         this.#isClean = false;
       }
     }
@@ -107,13 +110,13 @@ export class ContentScan {
     }
     this.#isClean = false;
     this.#inLongLine = true;
-    const keptAt = tail.at(-1) === CR ? tail.length - 1 : tail.length;
+    const keptAt = tail.at(-1) === carriageReturn ? tail.length - 1 : tail.length;
     this.#body.update(tail.subarray(0, keptAt));
     this.#carry = Buffer.from(tail.subarray(keptAt));
   }
 
   #headerLine(line: Buffer, nextAt: number): void {
-    const text = (line.at(-1) === CR ? line.subarray(0, -1) : line).toString('latin1');
+    const text = (line.at(-1) === carriageReturn ? line.subarray(0, -1) : line).toString('latin1');
     if (text === '') {
       this.#bodyAt = nextAt;
       // What a header has of these is mended with the header, always.
@@ -132,11 +135,11 @@ export class ContentScan {
 
   /** Judges a line of the body; true if it is a boundary, whose text changes each time a message is composed. */
   #bodyLine(data: Buffer, from: number, to: number): boolean {
-    const end = to > from && data[to - 1] === CR ? to - 1 : to;
+    const end = to > from && data[to - 1] === carriageReturn ? to - 1 : to;
     if (end === to || end - from > lineMostBytes) this.#isClean = false;
     if (this.#inLongLine || end - from > lineMostBytes) return false;
     const first = data[from];
-    if (first === DASH && data[from + 1] === DASH) {
+    if (first === dash && data[from + 1] === dash) {
       const text = data.toString('latin1', from + 2, end).trimEnd();
       return this.#boundaries.has(text) || this.#boundaries.has(text.replace(/--$/, ''));
     }

@@ -19,8 +19,8 @@ export interface Piece {
 }
 
 const pieceBytes = 65_536;
-const CR = 0x0d;
-const LF = 0x0a;
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
 
 export class LineReader {
   #left: Buffer = Buffer.alloc(0);
@@ -31,10 +31,10 @@ export class LineReader {
     let from = 0;
     for (let at = 0; at < data.length; at += 1) {
       const byte = data[at];
-      if (byte !== CR && byte !== LF) continue;
+      if (byte !== carriageReturn && byte !== lineFeed) continue;
       // Half of a CRLF may still come.
-      if (byte === CR && at + 1 === data.length) break;
-      const isCrlf = byte === CR && data[at + 1] === LF;
+      if (byte === carriageReturn && at + 1 === data.length) break;
+      const isCrlf = byte === carriageReturn && data[at + 1] === lineFeed;
       yield this.#piece(data.subarray(from, at), true, !isCrlf);
       if (isCrlf) at += 1;
       from = at + 1;
@@ -50,7 +50,7 @@ export class LineReader {
     const left = this.#left;
     if (left.length === 0) return;
     this.#left = Buffer.alloc(0);
-    if (left.at(-1) === CR) yield this.#piece(left.subarray(0, -1), true, true);
+    if (left.at(-1) === carriageReturn) yield this.#piece(left.subarray(0, -1), true, true);
     else yield { ...this.#piece(left, true, true), endsLine: false };
   }
 

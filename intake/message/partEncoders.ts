@@ -12,7 +12,7 @@ export interface PartEncoder {
   end(): Buffer;
 }
 
-const CRLF = Buffer.from('\r\n');
+const lineEnd = Buffer.from('\r\n');
 const nothing = Buffer.alloc(0);
 
 export function encoderFor(encoding: PartEncoding | undefined): PartEncoder {
@@ -24,7 +24,7 @@ export function encoderFor(encoding: PartEncoding | undefined): PartEncoder {
 
 /** Lines as they are, with CRLF. */
 const plain: PartEncoder = {
-  take: ({ bytes, endsLine }) => (endsLine ? Buffer.concat([bytes, CRLF]) : Buffer.from(bytes)),
+  take: ({ bytes, endsLine }) => (endsLine ? Buffer.concat([bytes, lineEnd]) : Buffer.from(bytes)),
   end: () => nothing,
 };
 
@@ -146,7 +146,7 @@ class Base64 implements PartEncoder {
 
   take({ bytes, endsLine }: Piece): Buffer {
     // The line end before a boundary belongs to the boundary (RFC 2046 5.1.1), so each waits for what follows.
-    const data = Buffer.concat([this.#left, ...(this.#owesEnd ? [CRLF] : []), bytes]);
+    const data = Buffer.concat([this.#left, ...(this.#owesEnd ? [lineEnd] : []), bytes]);
     this.#owesEnd = endsLine;
     const whole = data.length - (data.length % lineBytes);
     this.#left = Buffer.from(data.subarray(whole));
