@@ -73,6 +73,30 @@ module.exports = {
       to: { path: '^local/emulators/' },
     },
     {
+      name: 'intake-imports',
+      comment: 'the intake runs without the functions: of shared/ it may use only what is pure',
+      severity: 'error',
+      from: { path: '^intake/' },
+      to: {
+        path: '^(functions|shared|tests|local)/',
+        pathNot:
+          '^shared/(mail/|contract/|classify/|config/problems\\.ts$|telemetry/log(Line)?\\.ts$|clock\\.ts$)',
+      },
+    },
+    {
+      name: 'nobody-imports-the-intake',
+      severity: 'error',
+      from: { path: '^(functions|shared)/' },
+      to: { path: '^intake/' },
+    },
+    {
+      name: 'one-door-smtp-server',
+      comment: 'smtp-server: imported by intake/smtp/smtpListener.ts alone',
+      severity: 'error',
+      from: { path: '^intake/', pathNot: '^intake/smtp/smtpListener\\.ts$' },
+      to: { path: 'node_modules/smtp-server/' },
+    },
+    {
       name: 'mail-is-pure',
       severity: 'error',
       from: { path: '^shared/mail/' },
@@ -82,7 +106,12 @@ module.exports = {
       name: 'names-are-lower-camel',
       severity: 'error',
       from: {},
-      to: { path: ['^(functions|shared)/.*/[A-Z][^/]*\\.ts$', '^(functions|shared)/.*[-_][^/]*\\.ts$'] },
+      to: {
+        path: [
+          '^(functions|shared|intake)/.*/[A-Z][^/]*\\.ts$',
+          '^(functions|shared|intake)/.*[-_][^/]*\\.ts$',
+        ],
+      },
     },
     {
       name: 'shared-files-are-neutral',

@@ -30,7 +30,16 @@ const dialect = [
 
 export default tseslint.config(
   {
-    ignores: ['dist', 'node_modules', '.local', 'coverage', '*.config.js', '*.cjs', 'tests/**/planted/**'],
+    ignores: [
+      'dist',
+      'dist-intake',
+      'node_modules',
+      '.local',
+      'coverage',
+      '*.config.js',
+      '*.cjs',
+      'tests/**/planted/**',
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,

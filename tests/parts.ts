@@ -36,6 +36,16 @@ export const parts: readonly Part[] = [
     remedy: debian('chromium'),
   },
   {
+    name: 'Mail clients',
+    folder: 'tests/intake/clients',
+    present: () =>
+      ['curl', 'swaks', 'python3', 'javac', 'keytool'].every(onPath) &&
+      existsSync('/usr/share/java/javax.mail.jar') &&
+      // Without it swaks has no TLS.
+      existsSync('/usr/share/doc/libnet-ssleay-perl'),
+    remedy: debian('curl swaks libnet-ssleay-perl python3 default-jdk-headless libmail-java'),
+  },
+  {
     name: 'Bicep CLI',
     folder: 'tests/infra',
     present: () => findBicep() !== undefined,

@@ -1,3 +1,6 @@
+//   node local/build/buildPackage.ts [FOLDER]           the function package (dist/)
+//   node local/build/buildPackage.ts intake [FOLDER]    the SMTP intake (dist-intake/)
+//
 // Stages the package: host.json, a package.json whose `main` is exact, and the bundle; nothing else, so that
 // `func azure functionapp publish NAME --no-build` ships what was tested. Prints its size and how long it takes
 // to load in a worker.
@@ -8,6 +11,7 @@
 import { execFile } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   globSync,
   mkdirSync,
   readFileSync,
@@ -126,8 +130,41 @@ const slimmer: Plugin = {
   },
 };
 
+/**
+ * Builds the SMTP intake into `folder`, which is emptied first: one script that runs on Node alone, and what packages
+ * it. CommonJS, so that it runs wherever it lies, without a package.json beside it.
+ */
+export async function buildIntake(folder: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
+  await build({
+    entryPoints: [join(root, 'intake/main.ts')],
+    outfile: join(folder, 'intake.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    minify: true,
+    legalComments: 'none',
+    define: { intakeVersion: JSON.stringify(version) },
+    logLevel: 'warning',
+  });
+  cpSync(join(root, 'intake/packaging'), folder, { recursive: true });
+}
+
 if (import.meta.main) {
   const { positionals } = parseArgs({ allowPositionals: true });
+  if (positionals[0] === 'intake') {
+    const folder = resolve(positionals[1] ?? join(root, 'dist-intake'));
+    await buildIntake(folder);
+    console.log(
+      `${join(folder, 'intake.js')}, ${kilobytes(statSync(join(folder, 'intake.js')).size).trim()}`,
+    );
+    process.exit();
+  }
   const folder = resolve(positionals[0] ?? join(root, 'dist'));
   await buildPackage(folder);
   let totalBytes = 0;

@@ -1,5 +1,6 @@
 // npm run bench -- outbound: throughput and cost of the outbound side, on the local stack.
 // npm run bench -- inbound: time to fetch a full mailbox from real Dovecot, compared with plain imapflow.
+// npm run bench -- intake: throughput, reply times and memory of the SMTP intake.
 //
 //   --only NAME    one part of outbound: sustained, calls or forecast
 //   --quick        small sizes, to check that the bench works; its figures are not significant
@@ -11,6 +12,8 @@ import { join } from 'node:path';
 import { countCalls } from '../bench/calls.ts';
 import { forecastAccuracy } from '../bench/forecastAccuracy.ts';
 import { benchInbound } from '../bench/inbound.ts';
+import { benchIntake } from '../bench/intake.ts';
+import { intakeReport } from '../bench/intakeReport.ts';
 import { inboundReport } from '../bench/inboundReport.ts';
 import { reportOf, type Parts } from '../bench/report.ts';
 import type { Part } from '../bench/rig.ts';
@@ -28,10 +31,11 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 const [side] = positionals;
-if (side !== 'outbound' && side !== 'inbound') {
+if (side !== 'outbound' && side !== 'inbound' && side !== 'intake') {
   console.error(
     'Usage: npm run bench -- outbound [--only sustained|calls|forecast] [--quick] [--json]\n' +
-      '       npm run bench -- inbound [--quick] [--json]',
+      '       npm run bench -- inbound [--quick] [--json]\n' +
+      '       npm run bench -- intake [--quick] [--json]',
   );
   process.exit(2);
 }
@@ -48,6 +52,16 @@ const partOf = (name: string): Part => ({
 
 // exit() stops the emulators and, by closing its standard input, every host; a signal alone would not.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+if (side === 'intake') {
+  const size = flags.quick
+    ? { messages: 300, largeBytes: 5_000_000 }
+    : { messages: 4_000, largeBytes: 35_000_000 };
+  const report = intakeReport(await benchIntake(partOf(side).log, size));
+  if (!flags.json) console.log(`\n${table(['what', 'how', 'figure', 'goal', ''], report.rows)}`);
+  console.log(JSON.stringify(report.json));
+  process.exit(report.ok ? 0 : 1);
+}
 
 if (side === 'inbound') {
   const size = flags.quick ? { messages: 500, rounds: 1 } : { messages: 10_000, rounds: 3 };

@@ -41,11 +41,12 @@ beforeAll(() => {
   );
   write('shared/limits/half.ts', `export const half = (n: number): number => n / 2;\n`);
   write('local/other.ts', `export const other = 1;\n`);
+  write('intake/main.ts', `export const intake = 1;\n`);
 });
 
 // Only the finding that is planted counts: this small tree does not use the project's packages.
 const knip = `{
-  "entry": ["functions/clean.ts", "local/other.ts"],
+  "entry": ["functions/clean.ts", "local/other.ts", "intake/main.ts"],
   "project": ["**/*.ts"],
   "exclude": ["dependencies", "unlisted", "binaries", "unresolved"]
 }
@@ -328,6 +329,27 @@ const planted: readonly Planted[] = [
     beside: { 'local/emulators/y.ts': half },
     text: imports('../emulators/y.ts'),
     says: /host-is-independent/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'the intake using what is not pure',
+    path: 'intake/x.ts',
+    text: imports('../shared/limits/half.ts'),
+    says: /intake-imports/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'shared code using the intake',
+    path: 'shared/limits/x.ts',
+    text: `import { intake } from '../../intake/main.ts';\n\nexport const x = intake;\n`,
+    says: /nobody-imports-the-intake/,
+  },
+  {
+    gate: 'boundaries',
+    what: 'a second importer of the SMTP server',
+    path: 'intake/x.ts',
+    text: `import { SMTPServer } from 'smtp-server';\n\nexport const x = SMTPServer;\n`,
+    says: /one-door-smtp-server/,
   },
   {
     gate: 'boundaries',

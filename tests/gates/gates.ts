@@ -12,7 +12,7 @@ export const gates: readonly Gate[] = [
   { name: 'types', command: ['tsc', '-p', '.'] },
   {
     name: 'boundaries',
-    command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'functions', 'shared', 'local'],
+    command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'functions', 'shared', 'intake', 'local'],
   },
   { name: 'dead code', command: ['knip', '--no-progress'] },
 ];
