@@ -165,9 +165,10 @@ function reported(
   const command = commandIn(`${detail.slice(0, 4_000)}\n${one.diagnostic}`);
   const fieldOnly = one.diagnostic === '' && one.status !== '';
   const text = saysLittle(said) ? `${said} ${detail.slice(0, 4_000)}` : said;
+  const address = one.final !== '' ? one.final : (own?.address ?? one.original);
   return {
-    address: one.final !== '' ? one.final : (own?.address ?? one.original),
-    ...(one.original !== '' && !same(one.original, one.final) ? { original: one.original } : {}),
+    address,
+    ...(one.original !== '' && !same(one.original, address) ? { original: one.original } : {}),
     ...codes,
     ...hardIf(verdict({ text, ...codes, command, fieldOnly }), action),
     action,

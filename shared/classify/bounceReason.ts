@@ -116,6 +116,7 @@ const aboutSomethingElse = new RegExp(
     /\brate\b|rate-|\blimit|quota|throttl|too (?:many|much|fast|often|quickly)|exceed|per (?:hour|day|minute)|frequen/,
     /polic(?:y|ies)\b|reputation|\bblocked\b|block ?list|black ?list|\bspam|\bvirus|suspicious|unsolicited|banned|relay(?:ing)? (?:denied|not)/,
     /\bfull\b|storage|too (?:big|large)|gr[ae]y ?list|(?:try|again|retry) (?:it )?(?:again )?later|temporar|try again in/,
+    /\b(?:dmarc|dkim|spf)\b|\b(?:your|sending|client) (?:host|ip|domain|network|account)\b|\bheaders? (?:is |was |are )?(?:not|invalid|missing|malformed)|attachments? (?:type|not|block|refus|reject)|sender (?:verif|address|domain|policy|rejected)/,
     // German, French, Spanish, Italian, Portuguese, Polish, Dutch.
     /zu (?:viele|schnell|häufig)|überschritten|gesperrt|richtlinie|\bvoll\b|vorübergehend|trop (?:de|souvent)|dépass|bloqu[ée]|politique|pleine|temporaire/,
     /demasiad|excedid|l[ií]mite|pol[ií]tica|llen[oa]\b|bloquead|troppi|superat|muit[oa]s|przekroczon|zbyt (?:wiele|dużo)|zablokowan|pełna|te veel|overschred|geblokkeerd/,

@@ -223,6 +223,10 @@ describe('dead or alive', () => {
     ],
     // Both words: what else it says decides.
     ...[
+      '550 5.1.1 DMARC check failed, user unknown',
+      '550 5.1.1 Your host name was not found',
+      '550 5.1.1 header not valid, address rejected',
+      '550 5.1.1 attachment type not allowed for this recipient: invalid',
       '550 5.1.1 User unknown; your rate limit is exceeded',
       '550 5.1.1 no such user: policy violation by sender',
     ],
