@@ -67,7 +67,7 @@ function problemsOf(text: string): readonly string[] {
       ? { addresses: list.people.map(({ address }) => address), hasGroup: list.hasGroup }
       : { addresses: [], hasGroup: false };
   };
-  return [...bare, ...rawProblems(raw.value, 'desk@example.com', readAddresses)];
+  return [...bare, ...rawProblems(raw.value, ['desk@example.com'], readAddresses)];
 }
 
 const head = 'From: desk@example.com\r\nTo: citizen@example.org\r\nSubject: INC-1\r\n';

@@ -246,9 +246,8 @@ export class TestBridge {
     if (content.includes('\n') && /[^\r]\n/.test(content.toString('latin1')))
       return 'The message has a bare LF.';
     const senders = [mailbox, ...served.aliases];
-    const found = senders.map((sender) => rawProblems(raw.value, sender, readAddresses));
-    const best = found.find((problems) => problems.length === 0) ?? found[0] ?? [];
-    return best.length === 0 ? undefined : `The message ${best.join('; ')}.`;
+    const problems = rawProblems(raw.value, senders, readAddresses);
+    return problems.length === 0 ? undefined : `The message ${problems.join('; ')}.`;
   }
 
   #mailboxes(): {
