@@ -10,9 +10,14 @@ import { accountKey } from './mail/accountKey.ts';
 import { examine } from './ops/doctor.ts';
 import type { Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
+import { answerHealth } from './ops/health.ts';
+import { readReadiness } from './ops/readiness.ts';
+import type { MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
+import { readState } from './outbound/store/accountTransaction.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
 import { logLine } from './telemetry/logLine.ts';
+import { version } from './version.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
 
 export { queueNames } from './storage/names.ts';
@@ -40,6 +45,8 @@ export interface Bridge {
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** Whether each mailbox can send and receive, from what is stored. Throws StorageTrouble. */
+  readiness(invocation: Invocation): Promise<readonly MailboxReadiness[]>;
   /** The same examination, for the command line. */
   examine(address: string, invocation: Invocation): Promise<Diagnosis>;
 }
@@ -54,6 +61,8 @@ export interface IncomingRequest {
 
 /** The app role of the administrator's pages, as the template declares it. */
 const administratorRole = 'MailBridge.Administrator';
+/** The app role of those who may see but not act. */
+const viewerRole = 'MailBridge.Viewer';
 
 let assembled: Bridge | undefined;
 
@@ -61,6 +70,16 @@ let assembled: Bridge | undefined;
 export function bridge(): Promise<Bridge> {
   return new Promise((resolve) => {
     resolve((assembled ??= openBridge(settingsOf(readSettings(platformEnvironment())))));
+  });
+}
+
+/** Answers on its own: whether the app runs must not depend on whether its settings can be used. */
+export function health(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer> {
+  return answerHealth(webRequest(request), {
+    version,
+    roles: [viewerRole, administratorRole],
+    authenticationOn: isAuthenticationOn(),
+    readiness: async () => (await bridge()).readiness(invocation),
   });
 }
 
@@ -132,6 +151,16 @@ export function openBridge(settings: Settings): Bridge {
       invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
     runDoctor: (request, invocation) =>
       invocations.run(invocation, () => runDoctor(invocation.invocationId)(webRequest(request))),
+    readiness: (invocation) =>
+      invocations.run(invocation, () =>
+        readReadiness({
+          mailboxes: settings.mailboxes,
+          holds: async (account) => (await readState(account, dependencies)).holds,
+          cursors: async () =>
+            new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor])),
+          grant: (name) => signIn.grants.state(name),
+        }),
+      ),
     examine: (address, invocation) =>
       invocations.run(invocation, () => examineAs(invocation.invocationId, address)),
   };
