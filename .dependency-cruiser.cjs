@@ -29,13 +29,20 @@ module.exports = {
       name: 'functions-call-the-bridge',
       severity: 'error',
       from: { path: '^functions/' },
-      to: { path: SHARED, pathNot: '^shared/bridge\\.ts$' },
+      to: { path: SHARED, pathNot: '^shared/loadBridge\\.ts$' },
     },
     {
       name: 'only-functions-call-the-bridge',
       severity: 'error',
-      from: { path: SHARED },
-      to: { path: '^shared/bridge\\.ts$' },
+      from: { path: SHARED, pathNot: '^shared/loadBridge\\.ts$' },
+      to: { path: '^shared/(bridge|loadBridge)\\.ts$' },
+    },
+    {
+      name: 'the-bridge-is-loaded-when-called',
+      comment: 'a static import would make the host wait for the whole program before it starts any function',
+      severity: 'error',
+      from: { path: '^shared/loadBridge\\.ts$' },
+      to: { path: '^shared/bridge\\.ts$', dependencyTypesNot: ['dynamic-import', 'type-only'] },
     },
     {
       name: 'only-the-bridge-assembles',

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { health } from '../shared/bridge.ts';
+import { health } from '../shared/loadBridge.ts';
 
 app.http('health', {
   methods: ['GET'],

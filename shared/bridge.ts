@@ -10,17 +10,14 @@ import { accountKey } from './mail/accountKey.ts';
 import { examine } from './ops/doctor.ts';
 import type { Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
-import { answerHealth } from './ops/health.ts';
 import { readReadiness } from './ops/readiness.ts';
 import type { MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
 import { logLine } from './telemetry/logLine.ts';
-import { version } from './version.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
-
-export { queueNames } from './storage/names.ts';
+import { administratorRole } from './web/roles.ts';
 
 /** What the bridge uses of the library's invocation context: log lines written here carry the invocation's id. */
 export interface Invocation {
@@ -59,27 +56,12 @@ export interface IncomingRequest {
   formData(): Promise<{ get(name: string): unknown }>;
 }
 
-/** The app role of the administrator's pages, as the template declares it. */
-const administratorRole = 'MailBridge.Administrator';
-/** The app role of those who may see but not act. */
-const viewerRole = 'MailBridge.Viewer';
-
 let assembled: Bridge | undefined;
 
 /** The program of this worker. A failed assembly is retried by the next call: a setting may have been corrected. */
 export function bridge(): Promise<Bridge> {
   return new Promise((resolve) => {
     resolve((assembled ??= openBridge(settingsOf(readSettings(platformEnvironment())))));
-  });
-}
-
-/** Answers on its own: whether the app runs must not depend on whether its settings can be used. */
-export function health(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer> {
-  return answerHealth(webRequest(request), {
-    version,
-    roles: [viewerRole, administratorRole],
-    authenticationOn: isAuthenticationOn(),
-    readiness: async () => (await bridge()).readiness(invocation),
   });
 }
 
