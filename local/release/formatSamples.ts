@@ -47,7 +47,12 @@ export const state: AccountState = {
   ],
   suspendedMailboxes: ['desk@example.com'],
   claimToReplyMs: 1_500,
-  consecutiveRefusals: 1,
+  refusals: [{ id: 'INC-2', mailbox: 'desk@example.com', alike: hash, recipient: hash, isOfMailbox: true }],
+  tallies: [
+    { acceptedCount: 3, releasedCount: 1 },
+    { mailbox: 'desk@example.com', acceptedCount: 2, releasedCount: 0 },
+  ],
+  reportedHolds: [{ mailbox: 'desk@example.com', scope: 'mailbox', since: at, reason: 'quota' }],
   writtenBy: 'write-1',
 };
 

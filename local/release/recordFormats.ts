@@ -60,8 +60,7 @@ const deploymentSettings = {
   KEY_VAULT_URL: 'https://vault.vault.azure.net',
   OAUTH_AUTHORIZE_ENDPOINT:
     'https://login.microsoftonline.com/5f2f2a1e-7c0a-4c58-9b7e-2f6d1c3b9a10/oauth2/v2.0/authorize',
-  OAUTH_SCOPES:
-    'https://outlook.office365.com/IMAP.AccessAsUser.All,https://outlook.office365.com/SMTP.Send',
+  OAUTH_SCOPES: 'https://outlook.office365.com/IMAP.AccessAsUser.All,https://outlook.office365.com/SMTP.Send',
   OAUTH_CLIENT_ID: '0c9a54f7-3b1d-4f7e-8a86-6a3f2f7d4e21',
   PUBLIC_URL: 'https://bridge.azurewebsites.net',
 };
