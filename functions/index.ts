@@ -3,6 +3,7 @@ import './acceptMail.ts';
 import './connectCallback.ts';
 import './connectMailbox.ts';
 import './fetchMail.ts';
+import './health.ts';
 import './pruneOutbox.ts';
 import './refreshTokens.ts';
 import './runDoctor.ts';

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { bridge } from '../shared/bridge.ts';
+import { bridge } from '../shared/loadBridge.ts';
 
 app.http('runDoctor', {
   methods: ['POST'],

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { bridge, queueNames } from '../shared/bridge.ts';
+import { bridge, queueNames } from '../shared/loadBridge.ts';
 
 app.storageQueue('settlePoison', {
   queueName: queueNames.outboundMailPoison,

@@ -43,15 +43,33 @@ function installed() {
 function install() {
   console.error('Installing the packages of package-lock.json (npm ci) …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status, error } = spawnSync(npm, ['ci', '--include=dev', '--include=optional'], {
-    cwd: root,
-    stdio: ['ignore', process.stderr, process.stderr],
-    shell: process.platform === 'win32',
-  });
+  // Packages that want a newer Node than the one that npm runs under are no trouble: they run under the one that is
+  // installed with them. npm has no switch for that warning alone, so its output is read and every other line shown.
+  const { status, stderr, error } = spawnSync(
+    npm,
+    ['ci', '--include=dev', '--include=optional', '--prefer-offline', '--no-audit', '--no-fund'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      shell: process.platform === 'win32',
+    },
+  );
+  const shown = withoutEngineWarnings(stderr ?? '');
+  if (shown !== '') process.stderr.write(shown);
   if (error !== undefined || status !== 0) {
     console.error(`npm ci failed${error === undefined ? ` with status ${status}` : `: ${error.message}`}.`);
     process.exit(status ?? 1);
   }
+}
+
+/** npm's messages without those that begin with EBADENGINE; a message's further lines begin alike. */
+function withoutEngineWarnings(text) {
+  return text
+    .split('\n')
+    .filter((line) => !/^npm warn EBADENGINE/i.test(line))
+    .join('\n');
 }
 
 /** The Node of the platform package: the same major as the Function App's. */

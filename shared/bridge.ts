@@ -10,12 +10,14 @@ import { accountKey } from './mail/accountKey.ts';
 import { examine } from './ops/doctor.ts';
 import type { Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
+import { readReadiness } from './ops/readiness.ts';
+import type { MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
+import { readState } from './outbound/store/accountTransaction.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
 import { logLine } from './telemetry/logLine.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
-
-export { queueNames } from './storage/names.ts';
+import { administratorRole } from './web/roles.ts';
 
 /** What the bridge uses of the library's invocation context: log lines written here carry the invocation's id. */
 export interface Invocation {
@@ -40,6 +42,8 @@ export interface Bridge {
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** Whether each mailbox can send and receive, from what is stored. Throws StorageTrouble. */
+  readiness(invocation: Invocation): Promise<readonly MailboxReadiness[]>;
   /** The same examination, for the command line. */
   examine(address: string, invocation: Invocation): Promise<Diagnosis>;
 }
@@ -51,9 +55,6 @@ export interface IncomingRequest {
   readonly headers: { get(name: string): string | null };
   formData(): Promise<{ get(name: string): unknown }>;
 }
-
-/** The app role of the administrator's pages, as the template declares it. */
-const administratorRole = 'MailBridge.Administrator';
 
 let assembled: Bridge | undefined;
 
@@ -132,6 +133,16 @@ export function openBridge(settings: Settings): Bridge {
       invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
     runDoctor: (request, invocation) =>
       invocations.run(invocation, () => runDoctor(invocation.invocationId)(webRequest(request))),
+    readiness: (invocation) =>
+      invocations.run(invocation, () =>
+        readReadiness({
+          mailboxes: settings.mailboxes,
+          holds: async (account) => (await readState(account, dependencies)).holds,
+          cursors: async () =>
+            new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor])),
+          grant: (name) => signIn.grants.state(name),
+        }),
+      ),
     examine: (address, invocation) =>
       invocations.run(invocation, () => examineAs(invocation.invocationId, address)),
   };

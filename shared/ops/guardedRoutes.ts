@@ -1,8 +1,9 @@
 import type { GuardedRoute } from './outside.ts';
 
 /**
- * Every route that needs a key or a role; the doctor requests them from outside with neither. The callback from
- * Entra is not among them: there the browser's cookie and the state decide. A test compares this with functions/.
+ * Every route that needs a key or a role; the doctor requests them from outside with neither. Not among them: the
+ * callback from Entra, where the browser's cookie and the state decide, and health, which tells anybody its version and
+ * no more. A test compares this with functions/.
  */
 export const guardedRoutes: readonly GuardedRoute[] = [
   { method: 'GET', path: '/api/oauth/connect' },

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { buildPackage, maxPackageBytes } from '../../local/build/buildPackage.ts';
+import {
+  buildPackage,
+  maxPackageBytes,
+  maxPackageFiles,
+  maxStaticBytes,
+  staticBytes,
+} from '../../local/build/buildPackage.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 
@@ -70,6 +76,28 @@ describe('the package', () => {
       (await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size),
     );
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(maxPackageBytes);
+  });
+
+  test('has few files', async () => {
+    expect((await readdir(folder)).length).toBeLessThanOrEqual(maxPackageFiles);
+  });
+
+  test('makes the host wait for little: main and what it imports statically', async () => {
+    expect(await staticBytes(folder, 'main.mjs')).toBeLessThanOrEqual(maxStaticBytes);
+  });
+
+  test('what is imported on demand counts only if it is imported statically too', async () => {
+    const planted = await mkdtemp(join(tmpdir(), 'package-'));
+    await writeFile(join(planted, 'main.mjs'), `import{a}from"./a.mjs";const b=()=>import("./b.mjs");`);
+    await writeFile(join(planted, 'a.mjs'), `import"./c.mjs";export{d}from"./d.mjs";`);
+    await writeFile(join(planted, 'b.mjs'), 'x'.repeat(900));
+    await writeFile(join(planted, 'c.mjs'), 'x'.repeat(100));
+    await writeFile(join(planted, 'd.mjs'), 'x'.repeat(10));
+    const written = await Promise.all(['main.mjs', 'a.mjs'].map((file) => stat(join(planted, file))));
+    expect(await staticBytes(planted, 'main.mjs')).toBe(
+      110 + written.reduce((sum, { size }) => sum + size, 0),
+    );
+    await rm(planted, { recursive: true });
   });
 
   test('names no folder of the machine that built it', async () => {

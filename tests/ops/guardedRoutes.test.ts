@@ -4,8 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guardedRoutes } from '../../shared/ops/guardedRoutes.ts';
 
-/** The cookie and the state decide there: tests/oauth/consent.test.ts. */
-const open: ReadonlySet<string> = new Set(['GET /api/oauth/callback']);
+/**
+ * Open on purpose. The callback: the cookie and the state decide there (tests/oauth/consent.test.ts). Health: alive and
+ * version for anybody, the rest by role (tests/ops/health.test.ts).
+ */
+const open: ReadonlySet<string> = new Set(['GET /api/oauth/callback', 'GET /api/health']);
 
 /** `METHOD /api/route` of every HTTP trigger; a parameter is shown as `x`. */
 function registeredRoutes(): readonly string[] {
@@ -20,7 +23,7 @@ function registeredRoutes(): readonly string[] {
   });
 }
 
-test('every route but the way back from Entra is among those that the doctor tries from outside', () => {
+test('every route but the callback and health is among those that the doctor tries from outside', () => {
   const known = new Set(guardedRoutes.map(({ method, path }) => `${method} ${path}`));
   const routes = registeredRoutes();
   expect(routes).toEqual(expect.arrayContaining([...open]));

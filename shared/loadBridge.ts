@@ -1,0 +1,30 @@
+// What the trigger files import. The program behind it is loaded at the first call: the host waits for `main` with all that
+// it imports before it starts any function, so this file imports next to nothing. It also answers what must be answered
+// even if the program cannot be loaded or its settings cannot be used.
+import type { Bridge, Invocation, IncomingRequest } from './bridge.ts';
+import { isAuthenticationOn } from './config/platform.ts';
+import { answerHealth } from './ops/health.ts';
+import { version } from './version.ts';
+import type { WebAnswer } from './web/http.ts';
+import { administratorRole, viewerRole } from './web/roles.ts';
+
+export { queueNames } from './storage/names.ts';
+
+/** The program of this worker, loaded and assembled once. Rejects if the settings can't be used. */
+export async function bridge(): Promise<Bridge> {
+  const program = await import('./bridge.ts');
+  return program.bridge();
+}
+
+/** Whether the app runs; for viewers, whether each mailbox is ready. Never rejects. */
+export function health(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer> {
+  return answerHealth(
+    { header: (name) => request.headers.get(name) },
+    {
+      version,
+      roles: [viewerRole, administratorRole],
+      authenticationOn: isAuthenticationOn(),
+      readiness: async () => (await bridge()).readiness(invocation),
+    },
+  );
+}
