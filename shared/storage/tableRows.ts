@@ -12,6 +12,7 @@ import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { odata } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
+import { withDeleteEtags } from './conditionalDeletes.ts';
 import { asTrouble, codeOf, statusOf, errorDetail } from './trouble.ts';
 
 /** Entity group transaction limits (Azure Tables, "Performing entity group transactions"). */
@@ -77,13 +78,11 @@ export class TableRows implements Rows {
 
   async commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer> {
     checkOperations(partition, operations);
-    const [first] = operations;
-    if (first?.kind === 'delete' && first.etag !== undefined) {
-      return this.#remove(partition, first.key, first.etag);
-    }
     const actions = operations.map((operation) => actionOf(partition, operation));
+    const deleteEtags = operations.flatMap((operation) => (operation.kind === 'delete' ? [operation.etag] : []));
+    const abortSignal = withDeleteEtags(callSignal(), deleteEtags);
     try {
-      const answer = await this.#table.submitTransaction(actions, { abortSignal: callSignal() });
+      const answer = await this.#table.submitTransaction(actions, { abortSignal });
       const etags: Record<string, string> = {};
       for (const [index, { etag }] of answer.subResponses.entries()) {
         const operation = operations[index];
@@ -92,16 +91,6 @@ export class TableRows implements Rows {
         }
       }
       return { kind: 'ok', etags };
-    } catch (error) {
-      return refusalOf(error);
-    }
-  }
-
-  /** A conditional delete goes by itself: within a transaction the SDK drops a delete's ETag. */
-  async #remove(partition: string, key: string, etag: string): Promise<CommitAnswer> {
-    try {
-      await this.#table.deleteEntity(partition, key, { etag, abortSignal: callSignal() });
-      return { kind: 'ok', etags: {} };
     } catch (error) {
       return refusalOf(error);
     }
@@ -187,9 +176,6 @@ function checkOperations(partition: string, operations: readonly Operation[]): v
   for (const operation of operations) {
     const { key } = operation;
     checkKey(key);
-    if (operation.kind === 'delete' && operation.etag !== undefined && operations.length > 1) {
-      throw new Error('a conditional delete is the only operation of its transaction');
-    }
     if (keys.has(key)) throw new Error('a transaction names the same key twice');
     keys.add(key);
   }

@@ -114,6 +114,30 @@ export const outboundEvents = {
     'The content of a message could not be composed.',
     { account: 'string', id: 'string', detail: 'string' },
   ),
+  messageQuarantined: defineEvent(
+    'outbound.messageQuarantined',
+    'error',
+    'The row of a message can’t be read: it is set aside for a person, and the account goes on.',
+    { account: 'string', id: 'string', detail: 'string' },
+  ),
+  accountUnreadable: defineEvent(
+    'outbound.accountUnreadable',
+    'error',
+    'The state row of an account can’t be read: nothing is sent for it until the version that wrote it runs.',
+    { account: 'string', detail: 'string' },
+  ),
+  eventByReference: defineEvent(
+    'outbound.eventByReference',
+    'warn',
+    'A status event could not be put on the queue as it was; it went with its content in a blob.',
+    { account: 'string', event: 'string', detail: 'string' },
+  ),
+  eventQuarantined: defineEvent(
+    'outbound.eventQuarantined',
+    'error',
+    'A status event can’t be published at all: it is kept in a blob, and the events after it are published.',
+    { account: 'string', event: 'string', blob: 'string', detail: 'string' },
+  ),
   storageFailed: defineEvent('outbound.storageFailed', 'warn', 'The storage account did not answer.', {
     account: 'string',
     operation: 'string',
@@ -148,10 +172,17 @@ export const outboundEvents = {
     account: 'string',
     rowCount: 'number',
   }),
-  blobsPruned: defineEvent('outbound.blobsPruned', 'info', 'Blobs that no message names were deleted.', {
+  blobsPruned: defineEvent('outbound.blobsPruned', 'info', 'Blobs that no message names were deleted; none if not `complete`: rows could not be read.', {
     blobCount: 'number',
     keptCount: 'number',
+    complete: 'boolean',
   }),
+  pruneFailed: defineEvent(
+    'outbound.pruneFailed',
+    'error',
+    'Retention could not read all rows of an account; its other rows are pruned, and no blobs until it can.',
+    { account: 'string', detail: 'string' },
+  ),
   bounced: defineEvent(
     'outbound.bounced',
     'warn',
