@@ -18,8 +18,8 @@ import { probeAfterSignIn } from './operator/signedIn.ts';
 import { acquireSmtpSlot } from './sending/doctorSlot.ts';
 import type { SmtpSlot } from './sending/doctorSlot.ts';
 import { listAccounts, sweep } from './upkeep/sweep.ts';
-import { listForPerson, listRecent, readAccount, readSubmission } from './operator/watch.ts';
-import type { AccountView, Listed } from './operator/watch.ts';
+import { listForPerson, listRecent, listUnreadable, readAccount, readSubmission } from './operator/watch.ts';
+import type { AccountView, Listed, UnreadableMessage } from './operator/watch.ts';
 
 export type AccountForecast = Forecast & { readonly account: string; readonly more: boolean };
 
@@ -69,6 +69,8 @@ export interface Outbound {
     which: 'failed' | 'doubtful' | 'inDoubt',
     limit: number,
   ): Promise<readonly Message[]>;
+  /** Messages whose rows can't be read: `replay` puts one back once it can be, `remove` deletes it. */
+  unreadable(account: string, limit: number): Promise<readonly UnreadableMessage[]>;
 }
 
 /** Throws a RangeError if the numbers and limits would need rows larger than a row can be. */
@@ -103,5 +105,6 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     message: (account, id) => readSubmission(account, id, dependencies),
     recent: (account, limit) => listRecent(account, limit, dependencies),
     forPerson: (account, which, limit) => listForPerson(account, which, limit, dependencies),
+    unreadable: (account, limit) => listUnreadable(account, limit, dependencies),
   };
 }

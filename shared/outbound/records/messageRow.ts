@@ -113,6 +113,7 @@ const recipients = z.array(
     code: z.number().exactOptional(),
     enhanced: z.string().exactOptional(),
     detail: z.string().exactOptional(),
+    maybeSent: z.literal(true).exactOptional(),
   }),
 );
 

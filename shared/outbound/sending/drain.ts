@@ -20,7 +20,7 @@ import { DueQueue } from './dueQueue.ts';
 import { acquireLease, extendLease, releaseLease } from './lease.ts';
 import { LeaseSession } from './leaseSession.ts';
 import { LeaseTasks } from './leaseTasks.ts';
-import type { EndReason } from './stepResult.ts';
+import type { EndReason, Finish } from './stepResult.ts';
 
 export interface DrainReport {
   /** `busy`: another is at work. */
@@ -46,7 +46,7 @@ export async function drain(
     const tasks = new LeaseTasks(session);
     const { signal } = session;
     const loop = new DrainLoop(tasks, { account, owner, endsAt, signal }, dependencies);
-    const { reason, refusedUntil } = await loop.run();
+    const { reason, refusedUntil } = await runOrRelease(loop, session);
     settledCount += tasks.settledCount;
     if (reason !== 'leaseLost') await release(refusedUntil, session);
     log(outboundEvents.drainEnded({ account, owner, reason, settledCount }));
@@ -58,6 +58,17 @@ export async function drain(
   await queues.wake(account);
   log(outboundEvents.wakeUpSent({ account, reason: 'time over' }));
   return { ended: 'timeOver', settledCount };
+}
+
+/** After an unexpected error the next drain need not wait for the lease to expire. */
+async function runOrRelease(loop: DrainLoop, session: LeaseSession): Promise<Finish> {
+  try {
+    return await loop.run();
+  } catch (error) {
+    // What could not be settled stays listed as active; if the lease can't be released, it expires.
+    await releaseLease(new Map(), session).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function release(refusedUntil: ReadonlyMap<Lane, number>, session: LeaseSession): Promise<void> {

@@ -9,7 +9,13 @@ import { present } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Operation, Row } from '../ports.ts';
-import { allServerIdsRange, everyRow, messageRange, rejectedPartition } from '../records/keys.ts';
+import {
+  allServerIdsRange,
+  everyRow,
+  messageRange,
+  rejectedPartition,
+  unpublishableRange,
+} from '../records/keys.ts';
 import type { Range } from '../records/keys.ts';
 import { decodeRetention, retentionColumns } from '../records/messageRow.ts';
 import { scan } from '../store/scan.ts';
@@ -48,6 +54,7 @@ export async function prune(dependencies: Dependencies): Promise<PruneReport> {
   for (const account of await listAccounts(dependencies)) {
     const count = await pruneRows(account, messageRange, ofMessage, needed, dependencies);
     await pruneRows(account, allServerIdsRange, ofNote, needed, dependencies);
+    await pruneRows(account, unpublishableRange, ofUnpublished, needed, dependencies);
     dependencies.log(outboundEvents.pruned({ account, rowCount: count }));
     rowCount += count;
   }
@@ -68,6 +75,10 @@ const ofNote: Retention = ({ fields: { at } }) => ({
   blobs: [],
   ...(typeof at === 'number' ? { finishedAt: at } : {}),
 });
+const ofUnpublished: Retention = (row) => {
+  const { contentBlob } = row.fields;
+  return { ...ofNote(row), blobs: typeof contentBlob === 'string' ? [contentBlob] : [] };
+};
 const ofRejection: Retention = (row) => ({ ...ofNote(row), blobs: [row.key] });
 
 /** Deletes what is old, and notes which blobs the rest needs. Never throws for what the rows hold, nor StorageTrouble. */

@@ -3,7 +3,6 @@
 // a lookup that is due, a due message in a lane that may be sent from, a hold whose probe is due, suspended messages
 // whose hold has ended, and accounts that the settings no longer name, whose messages are then held with that reason.
 import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
-import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -21,6 +20,7 @@ import {
   parseDueKey,
 } from '../records/keys.ts';
 import type { Range } from '../records/keys.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
 import { mailboxToResume } from '../sending/suspended.ts';
 import { readState } from '../store/accountTransaction.ts';
 import {
@@ -37,14 +37,15 @@ const mostAccounts = 10_000;
 /** Counting a deep backlog each minute would cost as many calls as sending from it. */
 const recountMs = 5 * 60_000;
 
-/** Wakes accounts as needed; one that can't be read does not keep the others waiting. */
+/** Wakes accounts as needed; one that can't be read does not keep the others waiting, whatever is wrong with it. */
 export async function sweep(dependencies: Dependencies): Promise<void> {
   for (const summary of await summaries(dependencies)) {
     try {
       await sweepAccount(summary, dependencies);
     } catch (error) {
-      if (!(error instanceof StorageTrouble)) throw error;
-      dependencies.log(outboundEvents.sweepFailed({ account: summary.key, detail: error.message }));
+      const detail = error instanceof Error ? error.message : 'unknown trouble';
+      const failed = error instanceof UnreadableRow ? 'accountUnreadable' : 'sweepFailed';
+      dependencies.log(outboundEvents[failed]({ account: summary.key, detail }));
     }
   }
 }
