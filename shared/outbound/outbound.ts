@@ -13,7 +13,7 @@ import { operate, pauseSending, resumeSending } from './operator/operate.ts';
 import type { OperateAnswer } from './operator/operate.ts';
 import { prune } from './upkeep/prune.ts';
 import type { PruneReport } from './upkeep/prune.ts';
-import { settlePoison } from './accept/settlePoison.ts';
+import { returned } from './accept/returned.ts';
 import { probeAfterSignIn } from './operator/signedIn.ts';
 import { acquireSmtpSlot } from './sending/doctorSlot.ts';
 import type { SmtpSlot } from './sending/doctorSlot.ts';
@@ -37,7 +37,8 @@ export interface Outbound {
   /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
   drain(account: string, owner: string): Promise<DrainReport>;
   sweep(): Promise<void>;
-  settlePoison(payload: unknown): Promise<void>;
+  /** The text of a submission that came back from the poison queue: deliver it again, or it was rejected. */
+  returned(text: string): Promise<'again' | 'rejected'>;
   prune(): Promise<PruneReport>;
 
   cancel(which: Which): Promise<OperateAnswer>;
@@ -82,7 +83,7 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     accept: (payload) => accept(payload, known, dependencies),
     drain: (account, owner) => drain(account, owner, dependencies),
     sweep: () => sweep(dependencies),
-    settlePoison: (payload) => settlePoison(payload, known, dependencies),
+    returned: (text) => returned(text, dependencies),
     prune: () => prune(dependencies),
     cancel: (which) => operate('cancel', which, dependencies),
     replay: (which) => operate('replay', which, dependencies),

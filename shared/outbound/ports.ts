@@ -84,8 +84,6 @@ export interface Queues {
   publish(text: string): Promise<void>;
   /** `outbound-wake`: somebody look at this account. */
   wake(accountKey: string): Promise<void>;
-  /** `outbound-mail` again, hidden for `delayMs`: only settlePoison uses it. */
-  resubmit(text: string, delayMs: number): Promise<void>;
 }
 
 // ---- SMTP ------------------------------------------------------------------------------------------------

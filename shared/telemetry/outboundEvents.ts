@@ -14,11 +14,11 @@ export const outboundEvents = {
     'A submission was rejected; `fields` names the ones that are wrong.',
     { id: 'string?', fields: 'string' },
   ),
-  requeued: defineEvent(
-    'outbound.requeued',
-    'warn',
-    'A submission could not be accepted because of a fault of the bridge or the store; it went back to its queue.',
-    { detail: 'string', delayMs: 'number' },
+  poisonQueue: defineEvent(
+    'outbound.poisonQueue',
+    'info',
+    'Each minute for each poison queue of the host: messages that went back to `queue`, were rejected, and are left.',
+    { queue: 'string', movedCount: 'number', rejectedCount: 'number', leftCount: 'number' },
   ),
   leaseAcquired: defineEvent('outbound.leaseAcquired', 'debug', 'A drain acquired the lease of an account.', {
     account: 'string',
@@ -172,11 +172,16 @@ export const outboundEvents = {
     account: 'string',
     rowCount: 'number',
   }),
-  blobsPruned: defineEvent('outbound.blobsPruned', 'info', 'Blobs that no message names were deleted; none if not `complete`: rows could not be read.', {
-    blobCount: 'number',
-    keptCount: 'number',
-    complete: 'boolean',
-  }),
+  blobsPruned: defineEvent(
+    'outbound.blobsPruned',
+    'info',
+    'Blobs that no message names were deleted; none if not `complete`: rows could not be read.',
+    {
+      blobCount: 'number',
+      keptCount: 'number',
+      complete: 'boolean',
+    },
+  ),
   pruneFailed: defineEvent(
     'outbound.pruneFailed',
     'error',

@@ -88,7 +88,6 @@ describe('the bundle registers', () => {
   test.each([
     ['acceptMail', 'outbound-mail'],
     ['sendMail', 'outbound-wake'],
-    ['settlePoison', 'outbound-mail-poison'],
   ])('%s on the queue %s', (name, queueName) => {
     expect(triggerOf(name)).toEqual({
       type: 'queueTrigger',

@@ -16,7 +16,7 @@ export interface CallFault {
 }
 
 export interface Call {
-  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'publish' | 'wake' | 'resubmit';
+  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'publish' | 'wake';
   readonly partition: string;
   readonly operations: readonly Operation[];
 }

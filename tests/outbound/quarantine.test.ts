@@ -283,7 +283,6 @@ describe('events', () => {
           text.includes('"subject":"a"')
             ? Promise.reject(new StorageTrouble('HTTP 400'))
             : queues.publish(text),
-        resubmit: () => Promise.resolve(),
       },
     });
     for (const id of ['a', 'b', 'c']) await world.submit(picky, id);

@@ -35,7 +35,6 @@ export const scenarioNumbers = {
   longestDeferralMs: 1_000,
   probeAtLeastMs: 1_500,
   longestProbeMs: 1_500,
-  poisonDelayMs: 2_000,
 } as const;
 
 export type RigOptions = Omit<StackOptions, 'clock'> & {

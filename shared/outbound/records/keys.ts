@@ -16,9 +16,11 @@ export interface Range {
 
 /** The account's state: its lock, lease, limits and holds. */
 export const stateKey = 'account';
-/** The partition with one row per account, and the one with what was refused. */
+/** The partition with one row per account, and the one with what was rejected. */
 export const accountsPartition = 'accounts';
 export const rejectedPartition = 'rejected';
+/** Submissions that came back from the poison queue, by the hash of their text: how often. */
+export const returnedPartition = 'returned';
 
 const digits = (value: number, count: number): string =>
   String(Math.max(0, Math.ceil(value))).padStart(count, '0');

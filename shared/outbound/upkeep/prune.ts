@@ -14,6 +14,7 @@ import {
   everyRow,
   messageRange,
   rejectedPartition,
+  returnedPartition,
   unpublishableRange,
 } from '../records/keys.ts';
 import type { Range } from '../records/keys.ts';
@@ -59,6 +60,7 @@ export async function prune(dependencies: Dependencies): Promise<PruneReport> {
     rowCount += count;
   }
   rowCount += await pruneRows(rejectedPartition, everyRow, ofRejection, needed, dependencies);
+  rowCount += await pruneRows(returnedPartition, everyRow, ofNote, needed, dependencies);
   const { names, complete } = needed;
   const blobCount = complete && names.size <= mostNames ? await pruneBlobs(names, dependencies) : 0;
   dependencies.log(outboundEvents.blobsPruned({ blobCount, keptCount: names.size, complete }));
