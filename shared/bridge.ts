@@ -38,6 +38,8 @@ export interface Invocation {
 export interface Bridge {
   acceptMail(payload: unknown, invocation: Invocation): Promise<void>;
   sendMail(payload: unknown, invocation: Invocation): Promise<void>;
+  /** What the host's appTerminate hook calls. */
+  stop(): Promise<void>;
   /** The text of a submission that came back from the poison queue. */
   returned(text: string, invocation: Invocation): Promise<'again' | 'rejected'>;
   sweepOutbound(invocation: Invocation): Promise<void>;
@@ -74,6 +76,11 @@ export function bridge(): Promise<Bridge> {
 function settingsOf(answer: SettingsAnswer): Settings {
   if (answer.kind === 'ok') return answer.settings;
   throw new Error(`The settings have problems (docs/settings.md):\n${describeProblems(answer)}`);
+}
+
+/** The worker is about to end. Resolves within 4 s, never throws. */
+export async function stopBridge(): Promise<void> {
+  await assembled?.stop();
 }
 
 let poisonStore: StoreClients | undefined;
@@ -159,6 +166,7 @@ export function openBridge(settings: Settings): Bridge {
         const account = parseWakeUp(payload);
         if (account !== undefined) await outbound.drain(account, invocation.invocationId);
       }),
+    stop: () => outbound.stop(),
     returned: (text, invocation) => invocations.run(invocation, () => outbound.returned(text)),
     sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),

@@ -6,6 +6,7 @@ import type { AcceptAnswer, KnownAccounts } from './accept/acceptMail.ts';
 import type { Dependencies } from './dependencies.ts';
 import { drain } from './sending/drain.ts';
 import type { DrainReport } from './sending/drain.ts';
+import { StopRequest } from './sending/stopRequest.ts';
 import { forecastAccount } from './operator/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
@@ -36,6 +37,11 @@ export interface Outbound {
   accept(payload: unknown): Promise<AcceptAnswer>;
   /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
   drain(account: string, owner: string): Promise<DrainReport>;
+  /**
+   * The process is about to end: drains claim nothing more, settle what has its reply, close their connections, release
+   * their leases and send wake-ups. Resolves within 4 s, never throws.
+   */
+  stop(): Promise<void>;
   sweep(): Promise<void>;
   /** The text of a submission that came back from the poison queue: deliver it again, or it was rejected. */
   returned(text: string): Promise<'again' | 'rejected'>;
@@ -79,9 +85,11 @@ export function createOutbound(dependencies: Dependencies): Outbound {
   const problems = checkNumbers(dependencies.numbers, dependencies.accounts);
   if (problems.length > 0) throw new RangeError(problems.map(({ detail }) => detail).join(' '));
   const known: KnownAccounts = new Set();
+  const stopRequest = new StopRequest(dependencies.clock);
   return {
     accept: (payload) => accept(payload, known, dependencies),
-    drain: (account, owner) => drain(account, owner, dependencies),
+    drain: (account, owner) => drain(account, owner, dependencies, stopRequest),
+    stop: () => stopRequest.request(),
     sweep: () => sweep(dependencies),
     returned: (text) => returned(text, dependencies),
     prune: () => prune(dependencies),

@@ -138,6 +138,12 @@ export const outboundEvents = {
     'A status event can’t be published at all: it is kept in a blob, and the events after it are published.',
     { account: 'string', event: 'string', blob: 'string', detail: 'string' },
   ),
+  connectionsOrphaned: defineEvent(
+    'outbound.connectionsOrphaned',
+    'error',
+    'Each minute while it lasts: hosts died without closing their connections, and the server may count all that the account may have; nothing is sent before `until` (UTC ms).',
+    { account: 'string', until: 'number' },
+  ),
   storageFailed: defineEvent('outbound.storageFailed', 'warn', 'The storage account did not answer.', {
     account: 'string',
     operation: 'string',
@@ -162,6 +168,7 @@ export const outboundEvents = {
       waitingCount: 'number',
       hasMore: 'boolean',
       holdCount: 'number',
+      orphanedCount: 'number',
       slotCount: 'number',
       messagesPerMinute: 'number',
       recipientsToday: 'number',

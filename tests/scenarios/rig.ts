@@ -50,6 +50,7 @@ export interface Rig {
   startHost(options?: {
     readonly settings?: Readonly<Record<string, string>>;
     readonly timersOff?: boolean;
+    readonly graceMs?: number;
   }): Promise<HostProcess>;
   /** Operator actions on messages: the outbound module over the same store. */
   readonly outbound: Outbound;

@@ -158,6 +158,10 @@ export class LeaseTasks implements DrainTasks {
     return this.#pool.closeIdle();
   }
 
+  cutDialogs(): void {
+    this.#attempts.cutDialogs();
+  }
+
   closeAll(): Promise<void> {
     return this.#pool.closeAll();
   }

@@ -6,6 +6,7 @@ import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { blockedUntil, orphanedConnections } from '../policy/connections.ts';
 import { accountHold, dueForProbe } from '../policy/holds.ts';
 import { unreportedHolds } from '../policy/holdReports.ts';
 import type { Row } from '../ports.ts';
@@ -119,16 +120,30 @@ async function recordBacklog(
   const { waiting } = backlog;
   const limits = rateLimitsOf(account, dependencies);
   const earliest = dependencies.time.earliest();
+  reportOrphans(account, state, dependencies);
   dependencies.log(
     outboundEvents.backlog({
       account,
       waitingCount: waiting.count,
       hasMore: waiting.more,
       holdCount: state.holds.length,
+      orphanedCount: orphanedConnections(state, earliest, dependencies.numbers).reduce(
+        (sum, { connections }) => sum + connections,
+        0,
+      ),
       slotCount: slotsInUse(state, earliest),
       messagesPerMinute: limits.messagesPerMinute,
       recipientsToday: recipientsInDay(state, limits, earliest),
       recipientsPerDay: limits.recipientsPerDay,
     }),
   );
+}
+
+/** Hosts that died in a row, within minutes: each sweep says so while nothing can be sent for it. */
+function reportOrphans(account: string, state: AccountState, dependencies: Dependencies): void {
+  const { time, numbers, log } = dependencies;
+  const setting = accountOf(account, dependencies)?.limits.connections;
+  if (setting === undefined) return;
+  const until = blockedUntil(state, setting, time.earliest(), numbers);
+  if (until !== undefined) log(outboundEvents.connectionsOrphaned({ account, until }));
 }
