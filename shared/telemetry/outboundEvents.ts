@@ -1,4 +1,5 @@
-// The events of outgoing mail. Ids are the caller's own; addresses and content never appear.
+// The events of outgoing mail. Ids are the caller's own. Addresses of recipients, names of fields that a caller made up
+// and content never appear; a mailbox's own address may.
 import { defineEvent } from './event.ts';
 
 export const outboundEvents = {
@@ -11,7 +12,7 @@ export const outboundEvents = {
   rejected: defineEvent(
     'outbound.rejected',
     'warn',
-    'A submission was rejected; `fields` names the ones that are wrong.',
+    'A submission was rejected; `fields` names the ones that are wrong, `(unknown)` those that no submission has.',
     { id: 'string?', fields: 'string' },
   ),
   poisonQueue: defineEvent(
@@ -76,7 +77,7 @@ export const outboundEvents = {
   holdPlaced: defineEvent(
     'outbound.holdPlaced',
     'error',
-    'A mailbox or an account was put on hold; `detail` is the failure policy’s own or the server’s, bounded.',
+    'A mailbox or an account was put on hold; `detail` is the failure policy’s own or the server’s, bounded and without recipients’ addresses.',
     { account: 'string', scope: 'string', reason: 'string', detail: 'string' },
   ),
   holdsReleased: defineEvent(

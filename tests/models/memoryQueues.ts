@@ -18,7 +18,7 @@ export class MemoryQueues implements Queues {
     this.#wire = wire;
   }
 
-  publish(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     check(text);
     return this.#wire.ask({ kind: 'publish', partition: '', operations: [] }, () => {
       this.#queue.events.push(text);

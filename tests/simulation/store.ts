@@ -127,7 +127,7 @@ export class SimulatedQueues implements Queues {
     this.#wire = wire;
   }
 
-  publish(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     check(text);
     return this.#wire.ask('publish', () => {
       this.#sinks.published(text);

@@ -14,6 +14,7 @@ import { canonicalJson } from '../../contract/canonicalJson.ts';
 import type { MessageEvent } from '../../contract/statusEvent.ts';
 import { parseSubmission } from '../../contract/submission.ts';
 import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
+import { fieldDescriptions } from '../../contract/submissionSchema.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountSendingFor } from '../accounts.ts';
@@ -200,6 +201,15 @@ function needsWake(state: AccountState, { lane, mailbox }: Message, earliest: Ea
   return earliest >= state.backoffUntil[lane] && !isHeld(state, mailbox, earliest);
 }
 
+/** The top-level fields that are wrong. What a caller made up is not quoted. */
+const fieldsOf = (problems: readonly SubmissionProblem[]): string =>
+  [...new Set(problems.map(({ field }) => knownField(field)))].join(' ');
+
+function knownField(field: string): string {
+  const [name = ''] = field.split(/[.[]/);
+  return name === '' || Object.hasOwn(fieldDescriptions, name) ? name : '(unknown)';
+}
+
 async function rejected(
   payload: unknown,
   rejection: Rejection,
@@ -210,7 +220,7 @@ async function rejected(
   dependencies.log(
     outboundEvents.rejected({
       ...present({ id }),
-      fields: problems.map(({ field }) => field).join(' '),
+      fields: fieldsOf(problems),
     }),
   );
   return { kind: 'rejected', ...present({ id }), problems };

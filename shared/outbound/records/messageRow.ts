@@ -292,6 +292,10 @@ function withoutEmpty<Name extends string>(
   return Object.fromEntries(present) as Partial<Record<Name, string>>;
 }
 
-/** About how much a field weighs in a transaction. */
+/** About how much a field weighs in a transaction: as stored or as sent (JSON, base64), whichever is more. */
 export const fieldBytes = (field: Field): number =>
-  typeof field === 'string' ? 2 * field.length : field instanceof Uint8Array ? field.length : 8;
+  typeof field === 'string'
+    ? Math.max(2 * field.length, Buffer.byteLength(JSON.stringify(field)))
+    : field instanceof Uint8Array
+      ? Math.ceil(field.length / 3) * 4
+      : 24;
