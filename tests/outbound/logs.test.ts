@@ -32,7 +32,7 @@ test('a hold’s line quotes the server without recipients’ addresses, and kee
     },
   });
   await world.submit(host, 'a');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const lines = world.log.map(logLine);
   expect(lines.filter((line) => line.includes('outbound.holdPlaced'))).toHaveLength(1);
   expect(lines.join('\n')).not.toMatch(/virtanen|esimerkki|a@example\.org/i);

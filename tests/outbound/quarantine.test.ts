@@ -32,7 +32,7 @@ describe.each(damages)('a message %s', (_, damage) => {
     const host = world.host();
     for (const id of ['a', 'b', 'c']) await world.submit(host, id);
     write(world, [damage]);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 2);
     expect(world.history('a')).toEqual(['accepted', 'sent']);
     expect(world.history('c')).toEqual(['accepted', 'sent']);
@@ -54,12 +54,12 @@ test('a message of another version is put back once it can be read, and sent', a
   const host = world.host();
   await world.submit(host, 'b');
   write(world, [merge('b', { version: 2 })]);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   const which = { account: world.account, id: 'b', by };
   expect(await world.run(host.outbound.replay(which))).toMatchObject({ kind: 'refused' });
   write(world, [merge('b', { version: 1 })]);
   expect(await world.run(host.outbound.replay(which))).toEqual({ kind: 'done' });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('b')).toEqual(['accepted', 'held', 'sent']);
   expect(world.sequences('b')).toEqual([1, 2, 3]);
 });
@@ -69,11 +69,11 @@ test('a message that can’t be read is removed, and its end reported', async ()
   const host = world.host();
   await world.submit(host, 'b');
   write(world, [merge('b', { version: 2 })]);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(await world.run(host.outbound.remove({ account: world.account, id: 'b', by }))).toEqual({
     kind: 'done',
   });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('b')).toEqual(['accepted', 'held', 'failed']);
   expect(world.table.all(world.account).map(({ key }) => key)).toEqual(['account']);
 });
@@ -123,7 +123,7 @@ test('a message in doubt that can’t be read: the other one is looked up', asyn
   const host = world.host();
   world.server.dialogPlan = () => ({ cut: 'afterDotAccepted', copyAfterMs: 1_000 });
   for (const id of ['a', 'b']) await world.submit(host, id);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   write(world, [merge('a', { version: 2 })]);
   await world.minutes(host, 20);
   expect(world.history('b')).toEqual(['accepted', 'inDoubt', 'sent']);
@@ -152,7 +152,7 @@ test('the blob with the recipients is gone: a dead letter, as for the content; t
   const gone = [...world.blobs.stored.keys()];
   await world.submit(host, 'b');
   for (const name of gone) world.blobs.stored.delete(name);
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   await world.minutes(host, 2);
   expect(world.history('a')).toEqual(['accepted', 'failed']);
   expect(world.about('a').at(-1)?.data).toMatchObject({ reason: 'contentGone' });
@@ -165,7 +165,7 @@ test('content that is no JSON: deferred, then a dead letter; the next one is sen
   await world.submit(host, 'a');
   write(world, [merge('a', { content: Buffer.from('{"submission":') })]);
   await world.submit(host, 'b');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   expect(world.history('a')).toEqual(['accepted', 'deferred']);
   expect(world.history('b')).toEqual(['accepted', 'sent']);
 });
@@ -174,7 +174,7 @@ test('an unreadable account row does not end the sweep for the accounts after it
   const world = new World([mailbox('a@example.com'), mailbox('desk@example.com')]);
   const host = world.host();
   await world.submit(host, 'first', { mailbox: 'a@example.com' });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   write(world, [{ kind: 'merge', key: 'account', fields: { version: 2 } }], 'a@example.com');
   await world.submit(host, 'second', { mailbox: 'a@example.com' });
   await world.submit(host, 'third');
@@ -220,7 +220,7 @@ describe('events', () => {
         },
       },
     ]);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 1);
     expect(world.history('a')).toEqual(['accepted', 'sent']);
     expect(world.history('b')).toEqual(['accepted', 'sent']);
@@ -237,7 +237,7 @@ describe('events', () => {
     await world.submit(host, 'a');
     await world.submit(host, 'b');
     write(world, [{ kind: 'merge', key: 'event|a|000001', fields: { text: 'ä' } }]);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.minutes(host, 2);
     expect(world.history('a')).toEqual(['sent']);
     expect(world.history('b')).toEqual(['accepted', 'sent']);
@@ -262,7 +262,7 @@ describe('events', () => {
     });
     for (let index = 0; index < 5; index += 1) await world.submit(host, `m${String(index)}`);
     world.queue.wakeUps.splice(1);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.server.arrivals).toHaveLength(5);
     expect(publishes(host)).toBeLessThan(16);
     expect(world.queue.wakeUps).toEqual([]);
@@ -286,7 +286,7 @@ describe('events', () => {
       },
     });
     for (const id of ['a', 'b', 'c']) await world.submit(picky, id);
-    await world.answerRings(picky);
+    await world.answerWakeUps(picky);
     await world.minutes(picky, 2);
     expect(world.history('a')).toEqual([]);
     expect(world.history('b')).toEqual(['accepted', 'sent']);
@@ -297,7 +297,7 @@ describe('events', () => {
     const world = new World();
     const host = world.host();
     for (const id of ['a', 'b']) await world.submit(host, id);
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     await world.run(
       host.dependencies.rows.read(world.account, 'account').then(() =>
         import('../../shared/outbound/operator/bounced.ts').then(({ publishBounce }) =>
@@ -322,7 +322,7 @@ describe('events', () => {
       ),
     );
     await world.submit(host, 'c');
-    await world.answerRings(host);
+    await world.answerWakeUps(host);
     expect(world.history('a')).toEqual(['accepted', 'sent', 'bounced']);
     expect(world.history('c')).toEqual(['accepted', 'sent']);
     for (const text of world.queue.events) expect(text.length).toBeLessThan(65_536);

@@ -33,7 +33,7 @@ test('with 40 waiting: attempts with a reply are settled, nothing is left behind
   expect(sentCount).toBeLessThan(30);
   const next = world.host();
   const startedAt = world.clock.now;
-  await world.answerRings(next);
+  await world.answerWakeUps(next);
   await world.minutes(next, 2);
   expect(world.server.arrivals).toHaveLength(40);
   expect((world.server.arrivals[sentCount]?.at ?? 0) - startedAt).toBeLessThan(5_000);

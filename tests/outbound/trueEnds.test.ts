@@ -46,7 +46,7 @@ async function submitTwo(
   change: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   await world.submit(host, 'a', { to: ['one@example.org', 'two@example.org'], ...change });
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
 }
 
 describe('partly sent', () => {
@@ -180,7 +180,7 @@ test('nothing was sent: expired and cancelled as before', async () => {
   world.server.dialogPlan = () => ({ refuse: { phase: 'dot', reply: tempfail } });
   await submitTwo(world, host, { expiresAt: new Date(world.clock.now + 10 * minuteMs).toISOString() });
   await world.submit(host, 'b');
-  await world.answerRings(host);
+  await world.answerWakeUps(host);
   await world.run(host.outbound.cancel({ account: world.account, id: 'b', by }));
   await world.minutes(host, 15);
   expect(endOf(world, 'a').type).toBe('mail.expired');
