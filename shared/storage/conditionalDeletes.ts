@@ -18,9 +18,12 @@ export function withDeleteEtags(signal: AbortSignal, etags: DeleteEtags): AbortS
 
 export const conditionalDeletes: Policy = {
   name: 'conditionalDeletes',
-  sendRequest(request, next) {
+  async sendRequest(request, next) {
     const etags = request.abortSignal === undefined ? undefined : etagsOf.get(request.abortSignal);
-    if (etags !== undefined) request.body = withConditions(String(request.body), etags);
+    if (etags !== undefined) {
+      if (typeof request.body !== 'string') throw new Error('a transaction is sent as text');
+      request.body = withConditions(request.body, etags);
+    }
     return next(request);
   },
 };

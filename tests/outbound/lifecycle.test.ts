@@ -291,7 +291,7 @@ describe('acceptance', () => {
       type: expect.stringContaining('mail.rejected'),
       data: { submissionId: 'a', mailbox: 'desk@example.com' },
     });
-    const sha256 = String((event?.data['content'] as { sha256: string }).sha256);
+    const { sha256 } = event?.data['content'] as { sha256: string };
     expect(Buffer.from(world.blobs.stored.get(sha256)?.bytes ?? '').toString()).toBe(text);
   });
 });

@@ -198,7 +198,7 @@ test('a claim whose answer and read-backs are all lost for 100 s, while another 
       (operation) =>
         operation.key === 'account' &&
         operation.kind !== 'delete' &&
-        /"slot"/.test(String(operation.fields['activeAttempts'])),
+        String(operation.fields['activeAttempts']).includes('"slot"'),
     );
     if (kind === 'commit' && claims) claimedAt ??= world.clock.now;
     if (claimedAt === undefined || world.clock.now > claimedAt + 100_000) return times;

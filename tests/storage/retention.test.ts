@@ -5,7 +5,12 @@ import { systemClock } from '../../shared/clock.ts';
 import { StorageTime } from '../../shared/limits/storageTime.ts';
 import type { Dependencies } from '../../shared/outbound/dependencies.ts';
 import type { Operation } from '../../shared/outbound/ports.ts';
-import { accountsPartition, messageKey, rejectedPartition, serverIdKey } from '../../shared/outbound/records/keys.ts';
+import {
+  accountsPartition,
+  messageKey,
+  rejectedPartition,
+  serverIdKey,
+} from '../../shared/outbound/records/keys.ts';
 import { encodeMessage } from '../../shared/outbound/records/messageRow.ts';
 import type { Message } from '../../shared/outbound/records/message.ts';
 import { prune } from '../../shared/outbound/upkeep/prune.ts';
@@ -45,7 +50,12 @@ beforeAll(async () => {
 });
 afterAll(() => emulator.stop());
 
-function message(id: string, state: Message['state'], ageDays: number, change: Partial<Message> = {}): Message {
+function message(
+  id: string,
+  state: Message['state'],
+  ageDays: number,
+  change: Partial<Message> = {},
+): Message {
   const at = Date.now() - ageDays * dayMs;
   return {
     id,
@@ -131,7 +141,11 @@ test('10,000 old rows of three accounts are deleted; new, unfinished and dead on
     insertMessage(message('waiting', 'waiting', 40, { content: names.content }), names.recipients),
     insertMessage(message('held', 'held', 40, { blobs: [names.attachment] })),
     insertMessage(message('failed', 'failed', 400)),
-    { kind: 'insert', key: serverIdKey('<x@prod.outlook.com>', 'old0'), fields: { at: Date.now() - 40 * dayMs } },
+    {
+      kind: 'insert',
+      key: serverIdKey('<x@prod.outlook.com>', 'old0'),
+      fields: { at: Date.now() - 40 * dayMs },
+    },
   ]);
   await write(
     rejectedPartition,

@@ -258,7 +258,12 @@ describe('commit', () => {
     const more: readonly Operation[] = [insert('new', { text }), ...deletes];
     expect(await rows.commit(p, more)).toEqual({ kind: 'refused', reason: 'changed', index: 3 });
     expect(await keysOf(p)).toHaveLength(5);
-    expect(await rows.commit(p, more.filter(({ key }) => key !== 'b'))).toMatchObject({ kind: 'ok' });
+    expect(
+      await rows.commit(
+        p,
+        more.filter(({ key }) => key !== 'b'),
+      ),
+    ).toMatchObject({ kind: 'ok' });
     expect(await keysOf(p)).toEqual(['b', 'new']);
     expect((await rows.read(p, 'new'))?.fields).toEqual({ text });
   });

@@ -41,8 +41,8 @@ export async function forecastAccount(
   );
   const setting = accountOf(account, dependencies)?.limits.connections ?? 1;
   const orphans = orphanedConnections(state, earliest, numbers);
-  const isHeld = state.lease !== undefined && state.lease.until > earliest;
-  const connections = isHeld ? state.lease?.connections : undefined;
+  const { lease } = state;
+  const connections = lease !== undefined && lease.until > earliest ? lease.connections : undefined;
   const answer = forecast(state, rateLimitsOf(account, dependencies), earliest, waiting, {
     claimToReplyMs: state.claimToReplyMs ?? usualClaimToReplyMs,
     betweenMs: usualBetweenMs,

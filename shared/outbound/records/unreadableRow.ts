@@ -1,13 +1,9 @@
 // A row that this version can't read: written by another version, or damaged. It concerns one message (or one account):
 // whoever meets it sets that message aside and goes on with the others. The row itself is left as it is.
 
+/** Its message names the row's fault and nothing of its content. */
 export class UnreadableRow extends Error {
   override readonly name = 'UnreadableRow';
-
-  /** `message` names the row's fault and nothing of its content. */
-  constructor(message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
-  }
 }
 
 /** Decodes a row; whatever is thrown meanwhile becomes UnreadableRow, and says the version if that is the reason. */
