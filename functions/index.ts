@@ -1,5 +1,6 @@
 // The package's `main`: importing a trigger file registers it, and does nothing else.
 import './acceptMail.ts';
+import './appTerminate.ts';
 import './connectCallback.ts';
 import './connectMailbox.ts';
 import './fetchMail.ts';

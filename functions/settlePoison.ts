@@ -1,8 +1,8 @@
 import { app } from '@azure/functions';
-import { bridge, queueNames } from '../shared/loadBridge.ts';
+import { settlePoison } from '../shared/loadBridge.ts';
 
-app.storageQueue('settlePoison', {
-  queueName: queueNames.outboundMailPoison,
-  connection: 'MailStore',
-  handler: async (payload, context) => (await bridge()).settlePoison(payload, context),
+// Every minute, and not by a setting: it has to run when no setting can be read.
+app.timer('settlePoison', {
+  schedule: '15 * * * * *',
+  handler: async (_timer, context) => settlePoison(context),
 });

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock } from './clock.ts';
 import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
-import { describeProblems, readSettings } from './config/readSettings.ts';
+import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import { accountKey } from './mail/accountKey.ts';
 import { examine } from './ops/doctor.ts';
@@ -14,8 +14,14 @@ import { readReadiness } from './ops/readiness.ts';
 import type { MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
+import { storeCredential } from './oauth/azureCredentials.ts';
+import { makeStoreClients } from './storage/clients.ts';
+import type { StoreClients } from './storage/clients.ts';
+import { queueNames } from './storage/names.ts';
+import { emptyPoisonQueues } from './storage/poisonQueues.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
 import { logLine } from './telemetry/logLine.ts';
+import { outboundEvents } from './telemetry/outboundEvents.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
 import { administratorRole } from './web/roles.ts';
 
@@ -34,7 +40,10 @@ export interface Invocation {
 export interface Bridge {
   acceptMail(payload: unknown, invocation: Invocation): Promise<void>;
   sendMail(payload: unknown, invocation: Invocation): Promise<void>;
-  settlePoison(payload: unknown, invocation: Invocation): Promise<void>;
+  /** What the host's appTerminate hook calls. */
+  stop(): Promise<void>;
+  /** The text of a submission that came back from the poison queue. */
+  returned(text: string, invocation: Invocation): Promise<'again' | 'rejected'>;
   sweepOutbound(invocation: Invocation): Promise<void>;
   pruneOutbox(invocation: Invocation): Promise<void>;
   fetchMail(invocation: Invocation): Promise<void>;
@@ -68,6 +77,42 @@ export function bridge(): Promise<Bridge> {
 function settingsOf(answer: SettingsAnswer): Settings {
   if (answer.kind === 'ok') return answer.settings;
   throw new Error(`The settings have problems (docs/settings.md):\n${describeProblems(answer)}`);
+}
+
+/** The worker is about to end. Resolves within 4 s, never throws. */
+export async function stopBridge(): Promise<void> {
+  await assembled?.stop();
+}
+
+let poisonStore: StoreClients | undefined;
+
+/**
+ * Empties the host's poison queues, with the store's address alone: it works while every other setting is unusable. What
+ * comes back although the settings are in order is counted by the program. Throws if the address can't be read either.
+ */
+export async function settlePoison(invocation: Invocation): Promise<void> {
+  poisonStore ??= openPoisonStore();
+  const reports = await emptyPoisonQueues(poisonStore.queues, async (queue, text) => {
+    if (queue !== queueNames.outboundMail) return 'moveBack';
+    try {
+      return (await (await bridge()).returned(text, invocation)) === 'rejected' ? 'settled' : 'moveBack';
+    } catch {
+      return 'moveBack'; // The settings or the store: acceptMail reports which, at its next try.
+    }
+  });
+  for (const { settledCount, ...report } of reports)
+    invocation.info(logLine(outboundEvents.poisonQueue({ ...report, rejectedCount: settledCount })));
+}
+
+function openPoisonStore(): StoreClients {
+  const answer = readStoreAddress(platformEnvironment());
+  if (answer.kind === 'ok')
+    return makeStoreClients(answer.store, {
+      clock: systemClock,
+      clockSampler: { observe: () => undefined },
+      ...storeCredential(answer.store),
+    });
+  throw new Error(`The store's address has problems (docs/settings.md):\n${describeProblems(answer)}`);
 }
 
 /** The program on these settings; for the functions `bridge()` keeps one. No I/O. */
@@ -122,7 +167,8 @@ export function openBridge(settings: Settings): Bridge {
         const account = parseWakeUp(payload);
         if (account !== undefined) await outbound.drain(account, invocation.invocationId);
       }),
-    settlePoison: (payload, invocation) => run(invocation, () => outbound.settlePoison(payload)),
+    stop: () => outbound.stop(),
+    returned: (text, invocation) => invocations.run(invocation, () => outbound.returned(text)),
     sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
     fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),

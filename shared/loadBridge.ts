@@ -10,10 +10,29 @@ import { administratorRole, viewerRole } from './web/roles.ts';
 
 export { queueNames } from './storage/names.ts';
 
+/** What is used of the program's module. */
+interface Program {
+  bridge(): Promise<Bridge>;
+  settlePoison(invocation: Invocation): Promise<void>;
+  stopBridge(): Promise<void>;
+}
+
+let loading: Promise<Program> | undefined;
+const load = (): Promise<Program> => (loading ??= import('./bridge.ts'));
+
 /** The program of this worker, loaded and assembled once. Rejects if the settings can't be used. */
 export async function bridge(): Promise<Bridge> {
-  const program = await import('./bridge.ts');
-  return program.bridge();
+  return (await load()).bridge();
+}
+
+/** Empties the poison queues; needs no setting but the store's address. */
+export async function settlePoison(invocation: Invocation): Promise<void> {
+  await (await load()).settlePoison(invocation);
+}
+
+/** What the host's appTerminate hook calls. A worker that never ran a function has nothing to stop. */
+export async function stopBridge(): Promise<void> {
+  if (loading !== undefined) await (await loading).stopBridge();
 }
 
 /** Whether the app runs; for viewers, whether each mailbox is ready. Never rejects. */

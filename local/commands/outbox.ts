@@ -3,6 +3,7 @@
 //   npm run outbox                               each account: queued and held messages, with the reasons of the holds
 //   npm run outbox -- list ACCOUNT               its newest messages
 //   npm run outbox -- failed|doubtful ACCOUNT    dead letters; messages in doubt that wait for a decision
+//   npm run outbox -- unreadable ACCOUNT         messages set aside because their rows can't be read
 //   npm run outbox -- replay|cancel|mark-sent|remove ACCOUNT ID
 //   npm run outbox -- pause|resume ACCOUNT [MAILBOX]
 //
@@ -39,6 +40,8 @@ async function run(outbound: Outbound): Promise<boolean> {
     case 'failed':
     case 'doubtful':
       return showMessages(await outbound.forPerson(named(account, 'account'), action, listedCount));
+    case 'unreadable':
+      return showUnreadable(await outbound.unreadable(named(account, 'account'), listedCount));
     case 'replay':
     case 'cancel':
     case 'remove':
@@ -54,7 +57,7 @@ async function run(outbound: Outbound): Promise<boolean> {
     }
     default:
       throw new Error(
-        `There is no action ${action}; the actions are list, failed, doubtful, replay, cancel, mark-sent, remove, pause and resume.`,
+        `There is no action ${action}; the actions are list, failed, doubtful, unreadable, replay, cancel, mark-sent, remove, pause and resume.`,
       );
   }
 }
@@ -67,13 +70,14 @@ async function showAccounts(outbound: Outbound): Promise<boolean> {
     `${more ? 'more than ' : ''}${String(count)}`;
   console.log(
     table(
-      ['account', 'waiting', 'in doubt', 'to decide', 'dead letters', 'on hold'],
+      ['account', 'waiting', 'in doubt', 'to decide', 'dead letters', 'unreadable', 'on hold'],
       accounts.map(({ key, backlog, state }) => [
         key,
         counted(backlog.waiting),
         counted(backlog.inDoubt),
         counted(backlog.doubtful),
         counted(backlog.failed),
+        counted(backlog.unreadable),
         state.holds
           .map(({ mailbox, reason, detail, remedy }) => `${mailbox ?? 'all'}: ${reason}. ${detail} ${remedy}`)
           .join(' | '),
@@ -113,6 +117,18 @@ function showMessages(messages: readonly Shown[]): boolean {
     table(
       ['id', 'mailbox', 'state', 'attempts', 'changed', 'detail'],
       shown.map((one) => Object.values(one)),
+    ),
+  );
+  if (flags.json) console.log(JSON.stringify({ messages: shown }));
+  return true;
+}
+
+function showUnreadable(messages: Awaited<ReturnType<Outbound['unreadable']>>): boolean {
+  const shown = messages.map(({ at, ...one }) => ({ ...one, since: new Date(at).toISOString() }));
+  console.log(
+    table(
+      ['id', 'mailbox', 'detail', 'since'],
+      shown.map(({ id, mailbox, detail, since }) => [id, mailbox, detail, since]),
     ),
   );
   if (flags.json) console.log(JSON.stringify({ messages: shown }));

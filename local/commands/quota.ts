@@ -22,6 +22,7 @@ try {
         'next may start',
         'clears',
         'next recipients free',
+        'no connection before',
       ],
       forecasts.map((one) => [
         one.account,
@@ -33,6 +34,7 @@ try {
         one.nextFree === undefined
           ? ''
           : `${String(one.nextFree.recipientCount)} at ${timeOf(one.nextFree.at)}`,
+        one.blockedUntil === undefined ? '' : timeOf(one.blockedUntil),
       ]),
     ),
   );

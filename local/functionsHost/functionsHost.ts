@@ -227,6 +227,9 @@ function portOf(server: Server): number {
   return address.port;
 }
 
+/** What the real host allows the worker for its appTerminate hooks before it kills it. */
+const terminateMs = 5_000;
+
 async function stopAll(
   parts: { server: Server; worker: WorkerChannel; listeners: readonly Listener[]; clock: Clock },
   graceMs: number,
@@ -239,6 +242,6 @@ async function stopAll(
   });
   await clock.sleep(graceMs, done.signal);
   if (done.signal.aborted) await ended;
-  await worker.terminate(graceMs);
+  await worker.terminate(terminateMs);
   server.closeAllConnections();
 }

@@ -6,8 +6,8 @@
 // deletes. A failure shows the message again after `visibilityTimeout`, until it has had `maxDequeueCount`
 // tries; then it is copied to `<queue>-poison` and deleted, in that order: a crash between leaves two, never
 // none. The copy is a new message with the default life of seven days.
-// A queue whose own name ends in `-poison` has no poison queue: a failed message just stays hidden until its
-// time is over, and after the last try it is never handed out again.
+// A queue whose own name ends in `-poison` has no poison queue: after each failure a message stays hidden until its
+// time is over (ten minutes), and is run again then, without a bound, until it expires.
 import {
   RestError,
   type DequeuedMessageItem,
@@ -118,7 +118,8 @@ export class QueueListener {
     const { numbers, run } = this.#options;
     const { messageId, dequeueCount } = message;
     const data = decodeMessage(message.messageText, numbers.messageEncoding);
-    if (dequeueCount > numbers.maxDequeueCount || data === undefined) {
+    const isUsedUp = this.#poison !== undefined && dequeueCount > numbers.maxDequeueCount;
+    if (isUsedUp || data === undefined) {
       await this.#moveToPoison(message, message.popReceipt);
       return;
     }

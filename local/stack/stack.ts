@@ -74,6 +74,8 @@ export interface HostStart {
   readonly settings?: Readonly<Record<string, string>>;
   readonly timersOff?: boolean;
   readonly onLine?: (line: HostProcessLine) => void;
+  /** How long a stopping host waits for what runs; a real one: ten seconds. */
+  readonly graceMs?: number;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -200,7 +202,7 @@ async function assemble(
     vault,
     exchange,
     settings,
-    startHost: ({ appFolder, port, settings: own, timersOff, onLine }) =>
+    startHost: ({ appFolder, port, settings: own, timersOff, onLine, graceMs }) =>
       startHostProcess({
         appFolder,
         settings: { ...settings, ...own },
@@ -208,6 +210,7 @@ async function assemble(
         timersFile: join(folder, 'timers.json'),
         ...(options.hideMs === undefined ? {} : { hideMs: options.hideMs }),
         ...(timersOff === undefined ? {} : { timersOff }),
+        ...(graceMs === undefined ? {} : { graceMs }),
         ...(onLine === undefined ? {} : { onLine }),
       }),
     close,

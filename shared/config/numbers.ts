@@ -42,7 +42,6 @@ export const adjustableNumbers = {
   longestProbeMs: [10, 48 * hourMs],
   contentInRowBytes: [1_000, 65_536],
   blobAgeMs: [1_000, 3_650 * 24 * hourMs],
-  poisonDelayMs: [0, 7 * 24 * hourMs - 1_000],
 } as const satisfies Partial<Readonly<Record<keyof OutboundNumbers, Bounds>>>;
 
 /** The same for fetching. */

@@ -8,12 +8,25 @@ import { findMisspelt } from './misspelt.ts';
 import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { httpsAddress, oneOf, Problems, textOf, wholeNumber, type Environment } from './problems.ts';
 import { parseSchedule } from './ncrontab.ts';
-import type { ServerAddress, Settings, SettingsAnswer, VaultSettings } from './settings.ts';
+import type { ServerAddress, Settings, SettingsAnswer, StoreAddress, VaultSettings } from './settings.ts';
 import { readSignIn } from './signIn.ts';
 import { readStore } from './store.ts';
 
 const hourMs = 3_600_000;
 const megabyte = 1_048_576;
+
+/** Reads the store's address alone, for what has to work whatever the other settings are. Never throws. */
+export function readStoreAddress(
+  environment: Environment,
+):
+  | { readonly kind: 'ok'; readonly store: StoreAddress }
+  | { readonly kind: 'problems'; readonly problems: Problems['found'] } {
+  const problems = new Problems();
+  const store = readStore(environment, problems);
+  return store === undefined || problems.found.length > 0
+    ? { kind: 'problems', problems: problems.found }
+    : { kind: 'ok', store };
+}
 
 /** Reads every setting that docs/settings.md lists. Never throws; problems hold no secret. */
 export function readSettings(environment: Environment): SettingsAnswer {
@@ -99,7 +112,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
 }
 
 /** The problems as a person reads them, one a line. */
-export function describeProblems(answer: SettingsAnswer & { readonly kind: 'problems' }): string {
+export function describeProblems(answer: { readonly problems: Problems['found'] }): string {
   return answer.problems.map(({ detail }) => detail).join('\n');
 }
 

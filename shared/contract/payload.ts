@@ -10,6 +10,10 @@ import type { SubmissionProblem } from './submissionProblem.ts';
 export const payloadBytes = 6 * 1024 * 1024;
 /** Objects and arrays within each other. The contract itself needs four; correlation data may use the rest. */
 export const payloadDepth = 16;
+/** In `correlation`: the submission itself is the outermost object. */
+export const correlationDepth = payloadDepth - 1;
+/** What is deeper than the contract allows but not than this is parsed, so that the field is named. */
+const parsedDepth = 1_000;
 /** Values in all: a thousand recipients with names are three thousand. */
 export const payloadValues = 20_000;
 
@@ -55,7 +59,8 @@ function isJsonLike(text: string): boolean {
 function readJson(text: string): PayloadAnswer {
   const bytes = Buffer.byteLength(text);
   if (bytes > payloadBytes) return tooLarge(bytes);
-  if (isTooDeep(text)) return tooDeep();
+  // A parser may recurse: what is far too deep is not parsed.
+  if (isDeeper(text, parsedDepth)) return tooDeep('');
   try {
     const value: unknown = JSON.parse(text);
     const twice = repeatedName(text);
@@ -76,8 +81,8 @@ function readJson(text: string): PayloadAnswer {
   }
 }
 
-/** Brackets outside strings, counted without parsing: a parser may recurse, this does not. */
-function isTooDeep(text: string): boolean {
+/** Brackets outside strings, counted without parsing. */
+function isDeeper(text: string, depthMost: number): boolean {
   let depth = 0;
   let quoted = false;
   for (let index = 0; index < text.length; index += 1) {
@@ -88,7 +93,7 @@ function isTooDeep(text: string): boolean {
     } else if (character === '"') quoted = true;
     else if (character === '{' || character === '[') {
       depth += 1;
-      if (depth > payloadDepth) return true;
+      if (depth > depthMost) return true;
     } else if (character === '}' || character === ']') depth -= 1;
   }
   return false;
@@ -119,7 +124,7 @@ function readValue(value: unknown): PayloadAnswer {
 }
 
 /** Depth, number and size of values, and forbidden names, without recursion. */
-function walk(root: Readonly<Record<string, unknown>>): PayloadAnswer | undefined {
+function walk(root: Readonly<Record<string, unknown>>): Refused | undefined {
   const open: { readonly value: unknown; readonly path: string; readonly depth: number }[] = [
     { value: root, path: '', depth: 1 },
   ];
@@ -133,7 +138,7 @@ function walk(root: Readonly<Record<string, unknown>>): PayloadAnswer | undefine
     }
     if (characters > payloadBytes) return tooLarge(characters);
     if (!isObject(next.value)) continue;
-    if (next.depth > payloadDepth) return tooDeep();
+    if (next.depth > payloadDepth) return tooDeep(next.path);
     const names = Object.keys(next.value);
     if (values + open.length + names.length > payloadValues) {
       return refused('', `has more than ${payloadValues} values; send fewer recipients, headers or details`);
@@ -169,18 +174,25 @@ function decodeBase64(text: string): Uint8Array | undefined {
     : undefined;
 }
 
-function tooLarge(bytes: number): PayloadAnswer {
+function tooLarge(bytes: number): Refused {
   return refused(
     '',
     `has ${bytes} bytes; at most ${payloadBytes} are read: put attachments into a blob and refer to it`,
   );
 }
 
-function tooDeep(): PayloadAnswer {
-  return refused('', `has objects or lists more than ${payloadDepth} deep; flatten it`);
+function tooDeep(path: string): Refused {
+  const [field = ''] = path.split(/[.[]/);
+  const most =
+    field === 'correlation'
+      ? `at most ${correlationDepth} are allowed in it`
+      : `at most ${payloadDepth} are allowed`;
+  return refused(field, `has objects or lists too deep within each other; ${most}: flatten it`);
 }
 
-function refused(field: string, detail: string): PayloadAnswer {
+type Refused = Extract<PayloadAnswer, { readonly kind: 'refused' }>;
+
+function refused(field: string, detail: string): Refused {
   return {
     kind: 'refused',
     problem: { field, detail: `${field === '' ? 'The submission' : field} ${detail}.` },

@@ -4,7 +4,7 @@
 // and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
 // what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
-import { present } from '../mail/omit.ts';
+import { omit, present } from '../mail/omit.ts';
 import { z } from 'zod';
 import { asciiJson } from '../mail/text.ts';
 import type {
@@ -44,7 +44,9 @@ const whole = z
     blob: z.string().describe('container/name in the storage account of the bridge'),
     sizeBytes: z.int(),
   })
-  .describe('where the whole event is if it is too long for a queue message; recipients are only there');
+  .describe(
+    'where the whole event is if it is too long for a queue message; recipients, and all problems but the first ones, are only there',
+  );
 
 const explained = {
   reason: z.string().optional().describe('a word that a program can switch on'),
@@ -83,7 +85,11 @@ export const eventData = {
   'mail.accepted': z
     .strictObject(common)
     .describe('The submission is stored and will be sent, or its end reported.'),
-  'mail.sent': z.strictObject(common).describe('The server took responsibility for the message.'),
+  'mail.sent': z
+    .strictObject(common)
+    .describe(
+      'The server took responsibility for the message, for at least one recipient; recipients says for whom not.',
+    ),
   'mail.deferred': z
     .strictObject({ ...common, retryAt })
     .describe('Refused for now, for all recipients or some; it is tried again.'),
@@ -92,8 +98,10 @@ export const eventData = {
     .strictObject({ ...common, retryAt: instant.optional().describe('when Sent Items are looked at') })
     .describe('The message was handed over and no reply came; it may have been sent.'),
   'mail.failed': z.strictObject(common).describe('Will not be tried again unless a person says so.'),
-  'mail.expired': z.strictObject(common).describe('Not sent by its expiresAt.'),
-  'mail.cancelled': z.strictObject(common).describe('Taken back before it was sent.'),
+  'mail.expired': z
+    .strictObject(common)
+    .describe('Not sent to any recipient by its expiresAt; never told of a message that may have been sent.'),
+  'mail.cancelled': z.strictObject(common).describe('Taken back before it was sent to any recipient.'),
   'mail.bounced': z
     .strictObject({
       ...common,
@@ -181,6 +189,44 @@ export function toCloudEvent(event: StatusEvent, whole?: WholeEvent): string {
   });
 }
 
+const referable = z.object({
+  specversion: z.literal('1.0'),
+  id: z.string().max(300),
+  source: z.string().max(1_500),
+  type: z.string().max(100),
+  subject: z.string().max(200).optional(),
+  time: z.string().max(40),
+  datacontenttype: z.literal('application/json'),
+  dataschema: z.string().max(200),
+  data: z.object({
+    submissionId: z.string().max(200).optional(),
+    sequence: z.int().optional(),
+    mailbox: z.string().max(320).optional(),
+    retryAt: z.string().max(40).optional(),
+    reason: z.string().max(100).optional(),
+    bounce: z
+      .object({ noticeId: z.string().max(300), verified: z.boolean() })
+      .transform((bounce) => ({ ...bounce, recipients: [] }))
+      .optional(),
+    problems: z
+      .array(z.unknown())
+      .transform(() => [])
+      .optional(),
+  }),
+});
+
+/** The same event as `text`, with all that is long left to the blob `whole`; undefined if `text` is no such event. */
+export function cloudEventByReference(text: string, whole: WholeEvent): string | undefined {
+  let written: unknown;
+  try {
+    written = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const event = referable.safeParse(written).data;
+  return event === undefined ? undefined : asciiJson({ ...event, data: { ...event.data, whole } });
+}
+
 /** No submission's id holds a slash, and those of holds have two, so the three forms can't meet. */
 function eventId(event: StatusEvent): string {
   switch (event.type) {
@@ -195,6 +241,9 @@ function eventId(event: StatusEvent): string {
   }
 }
 
+/** Of a rejection that is too long for a queue message. */
+const problemsBesideWhole = 5;
+
 type DataOf<Type extends StatusEventType> = z.infer<(typeof eventData)[Type]>;
 
 /** Members that are undefined leave no trace in JSON. */
@@ -203,7 +252,8 @@ function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType>
     case 'mail.rejected': {
       const { submissionId, mailbox, correlation, rejection, problems } = event;
       const about = { submissionId, mailbox, correlation, content: rejection };
-      return { ...about, problems: [...problems], whole } satisfies DataOf<typeof event.type>;
+      const first = whole === undefined ? [...problems] : problems.slice(0, problemsBesideWhole);
+      return { ...about, problems: first, whole } satisfies DataOf<typeof event.type>;
     }
     case 'mailbox.held':
     case 'mailbox.released': {
@@ -219,7 +269,7 @@ function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType>
       return { ...commonOf(event, whole), retryAt } satisfies DataOf<typeof event.type>;
     }
     case 'mail.bounced': {
-      const bounce = { ...event.bounce, recipients: [...event.bounce.recipients] };
+      const bounce = { ...event.bounce, recipients: whole === undefined ? [...event.bounce.recipients] : [] };
       return { ...commonOf(event, whole), bounce } satisfies DataOf<typeof event.type>;
     }
     case 'mail.accepted':
@@ -253,7 +303,7 @@ function commonOf(event: MessageEvent, whole: WholeEvent | undefined): DataOf<'m
 }
 
 const recipientOf = ({ state, enhanced, ...same }: RecipientOutcome): z.infer<typeof recipient> => ({
-  ...same,
+  ...omit(same, 'maybeSent'),
   outcome: state,
   enhancedStatus: enhanced,
 });

@@ -16,6 +16,8 @@ export interface RecipientOutcome {
   readonly code?: number;
   readonly enhanced?: string;
   readonly detail?: string;
+  /** An earlier attempt ended in doubt and may have reached it; not told while it is tried again, but never forgotten. */
+  readonly maybeSent?: true;
 }
 
 /** What a bounce says of one recipient. */

@@ -57,7 +57,8 @@ export const fieldDescriptions = {
   priority: '"high", "normal" or "bulk"',
   sendAt: 'a date and time with its offset, such as "2026-11-25T09:00:00Z"',
   expiresAt: 'a date and time with its offset, such as "2026-11-26T09:00:00Z"',
-  correlation: 'any JSON of at most 4,096 characters; it comes back in every event',
+  correlation:
+    'any JSON of at most 4,096 characters and 15 levels of objects and lists; it comes back in every event',
 } as const;
 
 /** A string that `trouble` finds nothing against; its words become the problem's. */

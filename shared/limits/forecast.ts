@@ -14,6 +14,8 @@ export interface Pace {
   /** How far apart the two bounds of time are: slots are written with the latest and judged with the earliest. */
   readonly boundsApartMs: number;
   readonly connectionCount: number;
+  /** No connection may be opened before (UTC ms): orphaned ones fill what the server accepts. */
+  readonly blockedUntil?: number;
 }
 
 export interface Forecast {
@@ -26,6 +28,8 @@ export interface Forecast {
   readonly messagesPerMinute: number;
   readonly recipientsToday: number;
   readonly recipientsPerDay: number;
+  /** Until when orphaned connections of hosts that died keep the account from connecting (UTC ms). */
+  readonly blockedUntil?: number;
   /** The next return of recipients to the day's allowance. */
   readonly nextFree?: { readonly recipientCount: number; readonly at: number };
 }
@@ -44,6 +48,7 @@ export function forecast(
   return {
     waitingCount: waiting.length,
     ...played,
+    ...present({ blockedUntil: pace.blockedUntil }),
     slotsInUse: slotsInUse(usage, earliest),
     messagesPerMinute: limits.messagesPerMinute,
     recipientsToday: today,
@@ -65,7 +70,9 @@ function play(
   let now: Earliest = earliest;
   let nextAt: number | undefined;
   let clearsAt: number = earliest;
-  const connections = new Array<number>(Math.max(1, pace.connectionCount)).fill(earliest);
+  const connections = new Array<number>(Math.max(1, pace.connectionCount)).fill(
+    Math.max(earliest, pace.blockedUntil ?? earliest),
+  );
   for (const recipients of waiting) {
     const connection = connections.indexOf(Math.min(...connections));
     now = asEarliest(Math.max(now, connections[connection] ?? now));

@@ -38,3 +38,13 @@ export function unicodeEscape(unit: string): string {
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(/[^\x20-\x7e]/g, unicodeEscape);
 }
+
+/** What looks like an address, whatever its alphabet. */
+const addressLike = /(?:"[^"]{0,200}"|[^\s<>"'(),;:\[\]]+)@[^\s<>"'(),;:\[\]]+/g;
+
+/** A server's words without the addresses that they quote, but for those in `allowed` (any case). */
+export const withoutAddresses = (text: string, allowed: readonly string[]): string =>
+  text.replace(addressLike, (address) => {
+    const plain = address.replace(/[.!?]+$/, '').toLowerCase();
+    return allowed.some((one) => one.toLowerCase() === plain) ? address : '(address)';
+  });

@@ -75,7 +75,6 @@ export interface OutboundNumbers {
   readonly retentionMs: number;
   readonly blobAgeMs: number;
   readonly backlogCountMost: number;
-  readonly poisonDelayMs: number;
   /** Tries of one transaction against a store that refuses or does not answer, and the pause before the second. */
   readonly transactionTriesCount: number;
   readonly transactionPauseMs: number;
@@ -134,7 +133,6 @@ export const defaultNumbers: OutboundNumbers = {
   retentionMs: 30 * dayMs,
   blobAgeMs: 3 * dayMs,
   backlogCountMost: 20_000,
-  poisonDelayMs: 5 * minuteMs,
   transactionTriesCount: 8,
   transactionPauseMs: 100,
 };

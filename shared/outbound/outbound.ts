@@ -6,6 +6,7 @@ import type { AcceptAnswer, KnownAccounts } from './accept/acceptMail.ts';
 import type { Dependencies } from './dependencies.ts';
 import { drain } from './sending/drain.ts';
 import type { DrainReport } from './sending/drain.ts';
+import { StopRequest } from './sending/stopRequest.ts';
 import { forecastAccount } from './operator/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
@@ -13,13 +14,13 @@ import { operate, pauseSending, resumeSending } from './operator/operate.ts';
 import type { OperateAnswer } from './operator/operate.ts';
 import { prune } from './upkeep/prune.ts';
 import type { PruneReport } from './upkeep/prune.ts';
-import { settlePoison } from './accept/settlePoison.ts';
+import { returned } from './accept/returned.ts';
 import { probeAfterSignIn } from './operator/signedIn.ts';
 import { acquireSmtpSlot } from './sending/doctorSlot.ts';
 import type { SmtpSlot } from './sending/doctorSlot.ts';
 import { listAccounts, sweep } from './upkeep/sweep.ts';
-import { listForPerson, listRecent, readAccount, readSubmission } from './operator/watch.ts';
-import type { AccountView, Listed } from './operator/watch.ts';
+import { listForPerson, listRecent, listUnreadable, readAccount, readSubmission } from './operator/watch.ts';
+import type { AccountView, Listed, UnreadableMessage } from './operator/watch.ts';
 
 export type AccountForecast = Forecast & { readonly account: string; readonly more: boolean };
 
@@ -36,8 +37,14 @@ export interface Outbound {
   accept(payload: unknown): Promise<AcceptAnswer>;
   /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
   drain(account: string, owner: string): Promise<DrainReport>;
+  /**
+   * The process is about to end: drains claim nothing more, settle what has its reply, close their connections, release
+   * their leases and send wake-ups. Resolves within 4 s, never throws.
+   */
+  stop(): Promise<void>;
   sweep(): Promise<void>;
-  settlePoison(payload: unknown): Promise<void>;
+  /** The text of a submission that came back from the poison queue: deliver it again, or it was rejected. */
+  returned(text: string): Promise<'again' | 'rejected'>;
   prune(): Promise<PruneReport>;
 
   cancel(which: Which): Promise<OperateAnswer>;
@@ -69,6 +76,8 @@ export interface Outbound {
     which: 'failed' | 'doubtful' | 'inDoubt',
     limit: number,
   ): Promise<readonly Message[]>;
+  /** Messages whose rows can't be read: `replay` puts one back once it can be, `remove` deletes it. */
+  unreadable(account: string, limit: number): Promise<readonly UnreadableMessage[]>;
 }
 
 /** Throws a RangeError if the numbers and limits would need rows larger than a row can be. */
@@ -76,11 +85,13 @@ export function createOutbound(dependencies: Dependencies): Outbound {
   const problems = checkNumbers(dependencies.numbers, dependencies.accounts);
   if (problems.length > 0) throw new RangeError(problems.map(({ detail }) => detail).join(' '));
   const known: KnownAccounts = new Set();
+  const stopRequest = new StopRequest(dependencies.clock);
   return {
     accept: (payload) => accept(payload, known, dependencies),
-    drain: (account, owner) => drain(account, owner, dependencies),
+    drain: (account, owner) => drain(account, owner, dependencies, stopRequest),
+    stop: () => stopRequest.request(),
     sweep: () => sweep(dependencies),
-    settlePoison: (payload) => settlePoison(payload, known, dependencies),
+    returned: (text) => returned(text, dependencies),
     prune: () => prune(dependencies),
     cancel: (which) => operate('cancel', which, dependencies),
     replay: (which) => operate('replay', which, dependencies),
@@ -103,5 +114,6 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     message: (account, id) => readSubmission(account, id, dependencies),
     recent: (account, limit) => listRecent(account, limit, dependencies),
     forPerson: (account, which, limit) => listForPerson(account, which, limit, dependencies),
+    unreadable: (account, limit) => listUnreadable(account, limit, dependencies),
   };
 }

@@ -22,7 +22,7 @@ export type Operation =
   /** Merge keeps fields not named. With `etag` it is refused unless the row still has it. */
   | { readonly kind: 'merge'; readonly key: string; readonly fields: Fields; readonly etag?: string }
   | { readonly kind: 'replace'; readonly key: string; readonly fields: Fields; readonly etag?: string }
-  /** With `etag` only where it is the only operation: within a transaction the table SDK drops it. */
+  /** With `etag` it is refused unless the row still has it. */
   | { readonly kind: 'delete'; readonly key: string; readonly etag?: string };
 
 /**
@@ -84,8 +84,6 @@ export interface Queues {
   publish(text: string): Promise<void>;
   /** `outbound-wake`: somebody look at this account. */
   wake(accountKey: string): Promise<void>;
-  /** `outbound-mail` again, hidden for `delayMs`: only settlePoison uses it. */
-  resubmit(text: string, delayMs: number): Promise<void>;
 }
 
 // ---- SMTP ------------------------------------------------------------------------------------------------

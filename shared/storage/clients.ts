@@ -11,6 +11,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import type { Clock } from '../clock.ts';
 import type { StoreAddress } from '../config/settings.ts';
 import type { ClockSampler } from '../storageErrors.ts';
+import { conditionalDeletes } from './conditionalDeletes.ts';
 import { containerNames, queueNames, tableNames } from './names.ts';
 
 /** The part of an Azure credential that storage needs (`TokenCredential` of @azure/core-auth fits). */
@@ -99,7 +100,7 @@ export async function ensureStore(clients: StoreClients): Promise<void> {
 function tablePipeline(options: StoreOptions): TableServiceClientOptions {
   return {
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 },
-    additionalPolicies: [sampleClock(options)],
+    additionalPolicies: [sampleClock(options), { position: 'perCall', policy: conditionalDeletes }],
   };
 }
 

@@ -7,17 +7,11 @@ import { asTrouble } from './trouble.ts';
 
 /** Put Message: 64 KiB as sent. */
 const messageMostBytes = 65_536;
-/** Put Message: a message may be hidden for at most 7 days. */
-const hiddenMostMs = 7 * 86_400_000;
-
 /** Throws RangeError for a text that is too long or not printable ASCII, StorageTrouble if the queue does not answer. */
 export async function putMessage(
   queue: QueueClient,
   text: string,
-  {
-    limitBytes = messageMostBytes,
-    hiddenMs = 0,
-  }: { readonly limitBytes?: number; readonly hiddenMs?: number } = {},
+  { limitBytes = messageMostBytes }: { readonly limitBytes?: number } = {},
 ): Promise<void> {
   if (text.length > limitBytes || !/^[\x20-\x7e]*$/.test(text)) {
     throw new RangeError(`a message on ${queue.name} is printable ASCII of at most ${limitBytes / 1024} KiB`);
@@ -25,7 +19,6 @@ export async function putMessage(
   try {
     await queue.sendMessage(text, {
       messageTimeToLive: -1,
-      visibilityTimeout: Math.ceil(Math.min(Math.max(0, hiddenMs), hiddenMostMs) / 1_000),
       abortSignal: callSignal(),
     });
   } catch (error) {

@@ -7,12 +7,10 @@ import { putMessage } from './queueMessage.ts';
 export class StorageQueues implements Queues {
   readonly #status: QueueClient;
   readonly #wake: QueueClient;
-  readonly #mail: QueueClient;
 
   constructor(queues: QueueServiceClient) {
     this.#status = queues.getQueueClient(queueNames.mailStatus);
     this.#wake = queues.getQueueClient(queueNames.outboundWake);
-    this.#mail = queues.getQueueClient(queueNames.outboundMail);
   }
 
   async publish(text: string): Promise<void> {
@@ -21,10 +19,6 @@ export class StorageQueues implements Queues {
 
   async wake(accountKey: string): Promise<void> {
     await putMessage(this.#wake, JSON.stringify({ account: accountKey }));
-  }
-
-  async resubmit(text: string, delayMs: number): Promise<void> {
-    await putMessage(this.#mail, text, { hiddenMs: delayMs });
   }
 }
 

@@ -12,18 +12,12 @@ import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { odata } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
+import { withDeleteEtags } from './conditionalDeletes.ts';
+import { checkKey, checkOperations, checkQuery } from './tableLimits.ts';
 import { asTrouble, codeOf, statusOf, errorDetail } from './trouble.ts';
 
-/** Entity group transaction limits (Azure Tables, "Performing entity group transactions"). */
-const operationsPerTransaction = 100;
-const rowsPerQuery = 1_000;
 /** A page may come back empty with a continuation token; more than this means that the query never ends. */
 const pagesPerQuery = 200;
-/** 1 KiB in UTF-16. */
-const keyCharacters = 512;
-/** 64 KiB in UTF-16, and in bytes. */
-const stringCharacters = 32_768;
-const binaryBytes = 65_536;
 
 export class TableRows implements Rows {
   readonly #table: TableClient;
@@ -49,10 +43,7 @@ export class TableRows implements Rows {
     select?: readonly string[],
   ): Promise<readonly Row[]> {
     const { from, to, limit } = range;
-    checkKey(partition);
-    if (!Number.isInteger(limit) || limit < 1 || limit > rowsPerQuery) {
-      throw new Error(`a query asks for 1 to ${rowsPerQuery} rows, not ${limit}`);
-    }
+    checkQuery(partition, limit);
     const queryOptions = {
       filter: odata`PartitionKey eq ${partition} and RowKey ge ${from} and RowKey lt ${to}`,
       ...(select === undefined ? {} : { select: ['PartitionKey', 'RowKey', ...select] }),
@@ -77,13 +68,13 @@ export class TableRows implements Rows {
 
   async commit(partition: string, operations: readonly Operation[]): Promise<CommitAnswer> {
     checkOperations(partition, operations);
-    const [first] = operations;
-    if (first?.kind === 'delete' && first.etag !== undefined) {
-      return this.#remove(partition, first.key, first.etag);
-    }
     const actions = operations.map((operation) => actionOf(partition, operation));
+    const deleteEtags = operations.flatMap((operation) =>
+      operation.kind === 'delete' ? [operation.etag] : [],
+    );
+    const abortSignal = withDeleteEtags(callSignal(), deleteEtags);
     try {
-      const answer = await this.#table.submitTransaction(actions, { abortSignal: callSignal() });
+      const answer = await this.#table.submitTransaction(actions, { abortSignal });
       const etags: Record<string, string> = {};
       for (const [index, { etag }] of answer.subResponses.entries()) {
         const operation = operations[index];
@@ -92,16 +83,6 @@ export class TableRows implements Rows {
         }
       }
       return { kind: 'ok', etags };
-    } catch (error) {
-      return refusalOf(error);
-    }
-  }
-
-  /** A conditional delete goes by itself: within a transaction the SDK drops a delete's ETag. */
-  async #remove(partition: string, key: string, etag: string): Promise<CommitAnswer> {
-    try {
-      await this.#table.deleteEntity(partition, key, { etag, abortSignal: callSignal() });
-      return { kind: 'ok', etags: {} };
     } catch (error) {
       return refusalOf(error);
     }
@@ -149,7 +130,6 @@ function actionOf(partition: string, operation: Operation): TransactionAction {
 function propertiesOf(fields: Fields): Record<string, unknown> {
   const properties: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    checkField(name, value);
     properties[name] = typeof value === 'number' ? { type: 'Double', value } : value;
   }
   return properties;
@@ -174,46 +154,4 @@ function fieldOf(name: string, value: unknown): Field {
   if (value instanceof Uint8Array) return value;
   if (typeof value === 'bigint') return Number(value);
   throw new Error(`the property ${name} of a row has an unexpected type`);
-}
-
-function checkOperations(partition: string, operations: readonly Operation[]): void {
-  checkKey(partition);
-  if (operations.length < 1 || operations.length > operationsPerTransaction) {
-    throw new Error(
-      `a transaction has 1 to ${operationsPerTransaction} operations, not ${operations.length}`,
-    );
-  }
-  const keys = new Set<string>();
-  for (const operation of operations) {
-    const { key } = operation;
-    checkKey(key);
-    if (operation.kind === 'delete' && operation.etag !== undefined && operations.length > 1) {
-      throw new Error('a conditional delete is the only operation of its transaction');
-    }
-    if (keys.has(key)) throw new Error('a transaction names the same key twice');
-    keys.add(key);
-  }
-}
-
-/** Azure Tables: no / \ # ?, no control characters (C0, C1), at most 1 KiB. */
-function checkKey(key: string): void {
-  if (key.length > keyCharacters || /[/\\#?\u0000-\u001f\u007f-\u009f]/.test(key)) {
-    throw new Error('a table key has a forbidden character or is too long');
-  }
-}
-
-function checkField(name: string, value: Field): void {
-  if (
-    !/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name) ||
-    /^(?:partitionKey|rowKey|timestamp|etag)$/i.test(name)
-  ) {
-    throw new Error(`a property can't be named ${JSON.stringify(name.slice(0, 40))}`);
-  }
-  const fits =
-    typeof value === 'number'
-      ? Number.isFinite(value)
-      : typeof value === 'string'
-        ? value.length <= stringCharacters
-        : typeof value === 'boolean' || value.byteLength <= binaryBytes;
-  if (!fits) throw new Error(`the property ${name} holds more than a table property can`);
 }

@@ -1,4 +1,5 @@
-// The events of outgoing mail. Ids are the caller's own; addresses and content never appear.
+// The events of outgoing mail. Ids are the caller's own. Addresses of recipients, names of fields that a caller made up
+// and content never appear; a mailbox's own address may.
 import { defineEvent } from './event.ts';
 
 export const outboundEvents = {
@@ -11,14 +12,14 @@ export const outboundEvents = {
   rejected: defineEvent(
     'outbound.rejected',
     'warn',
-    'A submission was rejected; `fields` names the ones that are wrong.',
+    'A submission was rejected; `fields` names the ones that are wrong, `(unknown)` those that no submission has.',
     { id: 'string?', fields: 'string' },
   ),
-  requeued: defineEvent(
-    'outbound.requeued',
-    'warn',
-    'A submission could not be accepted because of a fault of the bridge or the store; it went back to its queue.',
-    { detail: 'string', delayMs: 'number' },
+  poisonQueue: defineEvent(
+    'outbound.poisonQueue',
+    'info',
+    'Each minute for each poison queue of the host: messages that went back to `queue`, were rejected, and are left.',
+    { queue: 'string', movedCount: 'number', rejectedCount: 'number', leftCount: 'number' },
   ),
   leaseAcquired: defineEvent('outbound.leaseAcquired', 'debug', 'A drain acquired the lease of an account.', {
     account: 'string',
@@ -76,7 +77,7 @@ export const outboundEvents = {
   holdPlaced: defineEvent(
     'outbound.holdPlaced',
     'error',
-    'A mailbox or an account was put on hold; `detail` is the failure policy’s own or the server’s, bounded.',
+    'A mailbox or an account was put on hold; `detail` is the failure policy’s own or the server’s, bounded and without recipients’ addresses.',
     { account: 'string', scope: 'string', reason: 'string', detail: 'string' },
   ),
   holdsReleased: defineEvent(
@@ -114,6 +115,36 @@ export const outboundEvents = {
     'The content of a message could not be composed.',
     { account: 'string', id: 'string', detail: 'string' },
   ),
+  messageQuarantined: defineEvent(
+    'outbound.messageQuarantined',
+    'error',
+    'The row of a message can’t be read: it is set aside for a person, and the account goes on.',
+    { account: 'string', id: 'string', detail: 'string' },
+  ),
+  accountUnreadable: defineEvent(
+    'outbound.accountUnreadable',
+    'error',
+    'The state row of an account can’t be read: nothing is sent for it until the version that wrote it runs.',
+    { account: 'string', detail: 'string' },
+  ),
+  eventByReference: defineEvent(
+    'outbound.eventByReference',
+    'warn',
+    'A status event could not be put on the queue as it was; it went with its content in a blob.',
+    { account: 'string', event: 'string', detail: 'string' },
+  ),
+  eventQuarantined: defineEvent(
+    'outbound.eventQuarantined',
+    'error',
+    'A status event can’t be published at all: it is kept in a blob, and the events after it are published.',
+    { account: 'string', event: 'string', blob: 'string', detail: 'string' },
+  ),
+  connectionsOrphaned: defineEvent(
+    'outbound.connectionsOrphaned',
+    'error',
+    'Each minute while it lasts: hosts died without closing their connections, and the server may count all that the account may have; nothing is sent before `until` (UTC ms).',
+    { account: 'string', until: 'number' },
+  ),
   storageFailed: defineEvent('outbound.storageFailed', 'warn', 'The storage account did not answer.', {
     account: 'string',
     operation: 'string',
@@ -138,6 +169,7 @@ export const outboundEvents = {
       waitingCount: 'number',
       hasMore: 'boolean',
       holdCount: 'number',
+      orphanedCount: 'number',
       slotCount: 'number',
       messagesPerMinute: 'number',
       recipientsToday: 'number',
@@ -148,10 +180,22 @@ export const outboundEvents = {
     account: 'string',
     rowCount: 'number',
   }),
-  blobsPruned: defineEvent('outbound.blobsPruned', 'info', 'Blobs that no message names were deleted.', {
-    blobCount: 'number',
-    keptCount: 'number',
-  }),
+  blobsPruned: defineEvent(
+    'outbound.blobsPruned',
+    'info',
+    'Blobs that no message names were deleted; none if not `complete`: rows could not be read.',
+    {
+      blobCount: 'number',
+      keptCount: 'number',
+      complete: 'boolean',
+    },
+  ),
+  pruneFailed: defineEvent(
+    'outbound.pruneFailed',
+    'error',
+    'Retention could not read all rows of an account; its other rows are pruned, and no blobs until it can.',
+    { account: 'string', detail: 'string' },
+  ),
   bounced: defineEvent(
     'outbound.bounced',
     'warn',

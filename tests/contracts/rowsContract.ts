@@ -104,7 +104,7 @@ export function rowsContract(make: () => RowsUnderTest): void {
     expect((await read(p, 'account'))?.fields).toEqual({ n: 2 });
   });
 
-  test('a delete names no ETag in the answer; a conditional one, by itself, removes only what it has seen', async () => {
+  test('a delete names no ETag in the answer; a conditional one removes only what it has seen', async () => {
     const p = partition();
     const stale = etagOf(await commit(p, [insert('a'), insert('b')]), 'a');
     expect(await commit(p, [{ kind: 'delete', key: 'b' }])).toEqual({ kind: 'ok', etags: {} });

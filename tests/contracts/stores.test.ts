@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { BlobContents } from '../../shared/storage/blobContents.ts';
-import { containerNames, tableNames } from '../../shared/storage/names.ts';
+import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import { StorageQueues } from '../../shared/storage/storageQueues.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
 import { MemoryBlobs, MemoryContents } from '../models/memoryContents.ts';
+import { MemoryQueue, MemoryQueues } from '../models/memoryQueues.ts';
 import { MemoryRows, MemoryTable, Wire } from '../models/memoryRows.ts';
 import { VirtualClock } from '../models/virtualClock.ts';
 import { startEmulator, type Emulator } from '../storage/emulator.ts';
 import { contentsContract } from './contentsContract.ts';
+import { queuesContract } from './queuesContract.ts';
 import { rowsContract } from './rowsContract.ts';
+import type { RowsUnderTest } from './rowsContract.ts';
+import { rowsLimits } from './rowsLimits.ts';
 
 const real = <Answer>(work: Promise<Answer>): Promise<Answer> => work;
 
@@ -19,7 +24,24 @@ describe('the storage emulator', () => {
   afterAll(() => emulator.stop());
 
   describe('rows', () => {
-    rowsContract(() => ({ rows: new TableRows(emulator.clients.table(tableNames.outbox)), run: real }));
+    const make = (): RowsUnderTest => ({
+      rows: new TableRows(emulator.clients.table(tableNames.outbox)),
+      run: real,
+    });
+    rowsContract(make);
+    rowsLimits(make);
+  });
+
+  describe('queues', () => {
+    queuesContract(() => ({
+      queues: new StorageQueues(emulator.clients.queues),
+      run: real,
+      published: async () => {
+        const status = emulator.clients.queues.getQueueClient(queueNames.mailStatus);
+        const { receivedMessageItems } = await status.receiveMessages({ numberOfMessages: 32 });
+        return receivedMessageItems.map(({ messageText }) => messageText);
+      },
+    }));
   });
 
   describe('contents', () => {
@@ -47,7 +69,18 @@ describe('the memory models', () => {
 
   describe('rows', () => {
     const table = new MemoryTable();
-    rowsContract(() => ({ rows: new MemoryRows(table, wire), run }));
+    const make = (): RowsUnderTest => ({ rows: new MemoryRows(table, wire), run });
+    rowsContract(make);
+    rowsLimits(make);
+  });
+
+  describe('queues', () => {
+    const queue = new MemoryQueue();
+    queuesContract(() => ({
+      queues: new MemoryQueues(queue, wire),
+      run,
+      published: () => Promise.resolve(queue.events),
+    }));
   });
 
   describe('contents', () => {

@@ -109,14 +109,17 @@ describe('the package', () => {
 describe('the bundle registers', () => {
   test('every trigger file, under its own name', async () => {
     const files = (await readdir(join(root, 'functions'))).map((file) => file.replace(/\.ts$/, ''));
-    const names = files.filter((name) => name !== 'index');
+    const names = files.filter((name) => name !== 'index' && name !== 'appTerminate');
     expect(listed.functions.map(({ name }) => name).sort()).toEqual(names.sort());
+  });
+
+  test('the hook that ends its drains when the host stops', () => {
+    expect(listed.hooks).toContain('appTerminate');
   });
 
   test.each([
     ['acceptMail', 'outbound-mail'],
     ['sendMail', 'outbound-wake'],
-    ['settlePoison', 'outbound-mail-poison'],
   ])('%s on the queue %s', (name, queueName) => {
     expect(triggerOf(name)).toEqual({
       type: 'queueTrigger',

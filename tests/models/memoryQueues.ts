@@ -7,7 +7,6 @@ const mostBytes = 65_536;
 export class MemoryQueue {
   readonly events: string[] = [];
   readonly wakeUps: string[] = [];
-  readonly resubmitted: { readonly text: string; readonly delayMs: number }[] = [];
 }
 
 export class MemoryQueues implements Queues {
@@ -19,7 +18,7 @@ export class MemoryQueues implements Queues {
     this.#wire = wire;
   }
 
-  publish(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     check(text);
     return this.#wire.ask({ kind: 'publish', partition: '', operations: [] }, () => {
       this.#queue.events.push(text);
@@ -29,13 +28,6 @@ export class MemoryQueues implements Queues {
   wake(accountKey: string): Promise<void> {
     return this.#wire.ask({ kind: 'wake', partition: accountKey, operations: [] }, () => {
       this.#queue.wakeUps.push(accountKey);
-    });
-  }
-
-  resubmit(text: string, delayMs: number): Promise<void> {
-    check(text);
-    return this.#wire.ask({ kind: 'resubmit', partition: '', operations: [] }, () => {
-      this.#queue.resubmitted.push({ text, delayMs });
     });
   }
 }

@@ -1,10 +1,11 @@
-// A working table in memory: partitions, ETags, atomic transactions of at most 100 operations on different rows and
-// 4 MiB, rows of at most 1 MiB and properties of at most 64 KiB. A fault plan applies to
-// every call, and may refuse it, lose its answer, or end the host.
+// A working table in memory: partitions, ETags, atomic transactions. It refuses what the real adapter refuses, by the
+// same checks; tests/contracts runs one suite against both. A fault plan applies to every call, and
+// may refuse it, lose its answer, or end the host.
 import { StorageTrouble } from '../../shared/storageErrors.ts';
-import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../../shared/outbound/ports.ts';
+import type { CommitAnswer, Fields, Operation, Row, Rows } from '../../shared/outbound/ports.ts';
 import type { ClockSampler } from '../../shared/storageErrors.ts';
 import type { Clock } from '../../shared/clock.ts';
+import { checkKey, checkOperations, checkQuery, storedFieldBytes } from '../../shared/storage/tableLimits.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
 /** What happens to one call: its latency on the way there and back, and whether it arrives or is answered. */
@@ -16,7 +17,7 @@ export interface CallFault {
 }
 
 export interface Call {
-  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'publish' | 'wake' | 'resubmit';
+  readonly kind: 'read' | 'query' | 'commit' | 'put' | 'get' | 'publish' | 'wake';
   readonly partition: string;
   readonly operations: readonly Operation[];
 }
@@ -35,10 +36,7 @@ interface Partition {
   readonly rows: Map<string, Stored>;
 }
 
-const mostOperations = 100;
-const mostBytes = 4 * 1_048_576;
 const rowBytes = 1_048_576;
-const propertyBytes = 65_536;
 
 /** What all hosts share. */
 export class MemoryTable {
@@ -46,11 +44,18 @@ export class MemoryTable {
   #version = 0;
 
   read(partition: string, key: string): Row | undefined {
+    checkKey(partition);
+    checkKey(key);
     const stored = this.#partitions.get(partition)?.rows.get(key);
     return stored === undefined ? undefined : { key, ...stored };
   }
 
-  query(partition: string, { from, to, limit }: { from: string; to: string; limit: number }): readonly Row[] {
+  query(partition: string, range: { from: string; to: string; limit: number }): readonly Row[] {
+    checkQuery(partition, range.limit);
+    return this.#rows(partition, range);
+  }
+
+  #rows(partition: string, { from, to, limit }: { from: string; to: string; limit: number }): readonly Row[] {
     const stored = this.#partitions.get(partition);
     if (stored === undefined) return [];
     const rows: Row[] = [];
@@ -65,13 +70,9 @@ export class MemoryTable {
 
   /** All or nothing; the first operation that can't be done names the reason. */
   commit(partition: string, operations: readonly Operation[]): CommitAnswer {
-    if (operations.length === 0 || operations.length > mostOperations)
-      throw new RangeError(`${operations.length} operations`);
-    if (new Set(operations.map(({ key }) => key)).size < operations.length)
-      throw new RangeError('a row twice');
+    checkOperations(partition, operations);
     const stored = this.#partitions.get(partition) ?? { keys: [], rows: new Map<string, Stored>() };
     const written = new Map<string, Stored | undefined>();
-    let bytes = 0;
     for (const [index, operation] of operations.entries()) {
       const row = stored.rows.get(operation.key);
       const reason = refusal(operation, row);
@@ -80,12 +81,10 @@ export class MemoryTable {
       else {
         const kept = operation.kind === 'merge' ? row?.fields : undefined;
         const fields = { ...kept, ...operation.fields };
-        bytes += sizeOf(operation.fields);
         if (sizeOf(fields) > rowBytes) throw new RangeError(`row ${operation.key} has more than 1 MiB`);
         written.set(operation.key, { etag: `W/"${(this.#version += 1)}"`, fields });
       }
     }
-    if (bytes > mostBytes) throw new RangeError('a transaction of more than 4 MiB');
     this.#partitions.set(partition, stored);
     const etags: Record<string, string> = {};
     for (const [key, row] of written) {
@@ -101,7 +100,7 @@ export class MemoryTable {
 
   /** All rows of a partition, for a test to look at. */
   all(partition: string): readonly Row[] {
-    return this.query(partition, { from: '', to: '\u{10ffff}', limit: Number.MAX_SAFE_INTEGER });
+    return this.#rows(partition, { from: '', to: '\u{10ffff}', limit: Number.MAX_SAFE_INTEGER });
   }
 
   /** A hand from outside: a row is gone. */
@@ -135,18 +134,8 @@ function refusal(
   return operation.etag === undefined || operation.etag === stored.etag ? undefined : 'changed';
 }
 
-function sizeOf(fields: Fields): number {
-  let sum = 0;
-  for (const [name, field] of Object.entries(fields)) {
-    const bytes = fieldSize(field);
-    if (bytes > propertyBytes) throw new RangeError(`property ${name} has ${bytes} bytes`);
-    sum += bytes + 2 * name.length;
-  }
-  return sum;
-}
-
-const fieldSize = (field: Field): number =>
-  typeof field === 'string' ? 2 * field.length : field instanceof Uint8Array ? field.length : 8;
+const sizeOf = (fields: Fields): number =>
+  Object.entries(fields).reduce((sum, [name, field]) => sum + 2 * name.length + storedFieldBytes(field), 0);
 
 /** One host's way to the table: with latency, faults, and the Date of every answer. */
 export class MemoryRows implements Rows {

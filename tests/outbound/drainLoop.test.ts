@@ -83,6 +83,10 @@ class ArrangedTasks implements DrainTasks {
     return Promise.resolve();
   }
 
+  cutDialogs(): void {
+    this.dialogCount = 0;
+  }
+
   closeAll(): Promise<void> {
     this.isClosed = true;
     return Promise.resolve();
@@ -106,7 +110,8 @@ function rig(): Rig {
   const log: LogEvent[] = [];
   const modes: DrainMode[] = [];
   const at = new Map<number, () => void>();
-  const options = { account: 'desk', owner: 'one', endsAt: drainBudgetMs, signal: new Signal(clock) };
+  const stop = { isRequested: false, isUrgent: false };
+  const options = { account: 'desk', owner: 'one', endsAt: drainBudgetMs, signal: new Signal(clock), stop };
   const dependencies = { clock, numbers: defaultNumbers, log: (event: LogEvent) => log.push(event) };
   const loop = new DrainLoop(tasks, options, dependencies);
   clock.onWait = () => {

@@ -26,13 +26,13 @@ test('a drain that pauses for longer than its lease logs that it lost it', async
   expect(lost.map(({ fields }) => fields['owner'])).toEqual(['first']);
 });
 
-test('a row that can’t be read fails the drain, but cuts no dialog', async () => {
+test('a row that can’t be read neither fails the drain nor cuts a dialog', async () => {
   const world = new World();
   const host = world.host();
   world.server.dialogPlan = ({ bridgeId }) => (bridgeId.startsWith('slow') ? { latencyMs: 60_000 } : {});
   for (const id of ['slow', 'b']) await world.submit(host, id);
   world.table.commit(world.account, [{ kind: 'merge', key: messageKey('b'), fields: { version: 99 } }]);
-  await expect(world.run(host.outbound.drain(world.account, 'one'))).rejects.toThrow();
+  await world.run(host.outbound.drain(world.account, 'one'));
   expect(world.server.arrivals.map(({ bridgeId }) => bridgeId.split('.')[0])).toEqual(['slow']);
   expect(world.history('slow')).not.toContain('inDoubt');
   expect(await world.state(host, 'slow')).toBe('sent');

@@ -1,6 +1,7 @@
 // Every state and every move between states, through the assembled outbound side on models of its doors.
 import { publishBounce } from '../../shared/outbound/operator/bounced.ts';
 import { describe, expect, test } from '@jest/globals';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 import { mailbox, World } from '../models/world.ts';
 
 const tempfail = { code: 451, enhanced: '4.7.0', text: 'Temporary server error. Please try again later' };
@@ -248,20 +249,51 @@ describe('acceptance', () => {
     expect(world.about('gone').at(-1)?.data['reason']).toBe('contentGone');
   });
 
-  test('poison: accepted again; while the store is down it goes back to its queue, five minutes later', async () => {
+  test.each([
+    ['16 deep', 16],
+    ['100,000 deep, parsed by the host', 100_000],
+  ])('a correlation %s is rejected under its id', async (_, depth) => {
     const world = new World();
     const host = world.host();
-    await world.run(host.outbound.settlePoison(JSON.stringify(world.submission('a'))));
-    await world.answerWakeUps(host);
-    expect(world.history('a')).toEqual(['accepted', 'sent']);
-    host.wire.faultPlan = (call) => ({
-      thereMs: 1,
-      backMs: 1,
-      ...(call.kind === 'resubmit' ? {} : ({ trouble: 'refused' } as const)),
+    let correlation: unknown = 1;
+    for (let level = 0; level < depth; level += 1)
+      correlation = level % 2 === 0 ? [correlation] : { a: correlation };
+    const answer = await world.run(host.outbound.accept(world.submission('deep', { correlation })));
+    expect(answer).toMatchObject({ kind: 'rejected', id: 'deep', problems: [{ field: 'correlation' }] });
+    expect(world.events[0]?.data).toMatchObject({ submissionId: 'deep', mailbox: 'desk@example.com' });
+    const [stored] = world.blobs.stored.values();
+    expect(stored?.bytes.length).toBeGreaterThan(depth);
+  });
+
+  test('a correlation 15 deep is accepted', async () => {
+    const world = new World();
+    const host = world.host();
+    let correlation: unknown = 1;
+    for (let level = 0; level < 15; level += 1) correlation = [correlation];
+    await world.submit(host, 'deep', { correlation });
+  });
+
+  test('poison: delivered again twice; the third time in a day it is kept, rejected and reported', async () => {
+    const world = new World();
+    const host = world.host();
+    const text = JSON.stringify(world.submission('a', { text: 'ä'.repeat(25_000) }));
+    host.wire.faultPlan = () => ({ thereMs: 1, backMs: 1, trouble: 'refused' });
+    for (let time = 0; time < 5; time += 1)
+      await expect(world.run(host.outbound.returned(text))).rejects.toThrow(StorageTrouble);
+    host.wire.faultPlan = () => ({ thereMs: 1, backMs: 1 });
+    expect(await world.run(host.outbound.returned(text))).toBe('again');
+    expect(await world.run(host.outbound.returned(text))).toBe('again');
+    await world.pass(25 * 3_600_000);
+    expect(await world.run(host.outbound.returned(text))).toBe('again');
+    expect(await world.run(host.outbound.returned(text))).toBe('again');
+    expect(await world.run(host.outbound.returned(text))).toBe('rejected');
+    const [event] = world.events;
+    expect(event).toMatchObject({
+      type: expect.stringContaining('mail.rejected'),
+      data: { submissionId: 'a', mailbox: 'desk@example.com' },
     });
-    await world.run(host.outbound.settlePoison(world.submission('b')));
-    expect(world.queue.resubmitted.map(({ delayMs }) => delayMs)).toEqual([300_000]);
-    expect(JSON.parse(world.queue.resubmitted[0]?.text ?? '')).toMatchObject({ id: 'b' });
+    const { sha256 } = event?.data['content'] as { sha256: string };
+    expect(Buffer.from(world.blobs.stored.get(sha256)?.bytes ?? '').toString()).toBe(text);
   });
 });
 

@@ -35,7 +35,6 @@ export const scenarioNumbers = {
   longestDeferralMs: 1_000,
   probeAtLeastMs: 1_500,
   longestProbeMs: 1_500,
-  poisonDelayMs: 2_000,
 } as const;
 
 export type RigOptions = Omit<StackOptions, 'clock'> & {
@@ -51,6 +50,7 @@ export interface Rig {
   startHost(options?: {
     readonly settings?: Readonly<Record<string, string>>;
     readonly timersOff?: boolean;
+    readonly graceMs?: number;
   }): Promise<HostProcess>;
   /** Operator actions on messages: the outbound module over the same store. */
   readonly outbound: Outbound;

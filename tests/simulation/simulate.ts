@@ -84,9 +84,6 @@ export class Simulation {
     woken: (account) => {
       this.#wake.put(account);
     },
-    resubmitted: (text, delayMs) => {
-      this.#mail.put(text, delayMs);
-    },
   };
   #machineCount = 0;
   readonly #calls = { work: 0, sweep: 0 };
@@ -121,7 +118,13 @@ export class Simulation {
     this.#poison = new Trigger(this.scheduler, {
       ...common,
       name: 'poison',
-      handle: (machine, text) => this.#guarded(by(machine).outbound.settlePoison(text)),
+      // The timer that moves what lies there back; it counts if the store lets it.
+      handle: async (machine, text) => {
+        const answer = await by(machine)
+          .outbound.returned(text)
+          .catch(() => 'again' as const);
+        if (answer === 'again') this.#mail.put(text, minuteMs);
+      },
     });
     this.#mail = new Trigger(this.scheduler, {
       ...common,
@@ -388,7 +391,7 @@ export class Simulation {
       numbers.firstLookupMs +
       numbers.lookupRetryMs +
       numbers.secondLookupMs;
-    const queueMs = 10 * minuteMs + numbers.poisonDelayMs;
+    const queueMs = 11 * minuteMs;
     const backlogMs = this.accounts.map(({ key, limits }) => {
       const mine = this.#submitted.filter(({ account }) => account === key);
       const recipients = mine.reduce((sum, { contents }) => sum + (contents[0]?.recipients.length ?? 0), 0);

@@ -9,7 +9,6 @@ import type { Wire } from './wire.ts';
 export interface QueueSinks {
   published(text: string): void;
   woken(account: string): void;
-  resubmitted(text: string, delayMs: number): void;
 }
 
 type Range = Parameters<Rows['query']>[1];
@@ -128,7 +127,7 @@ export class SimulatedQueues implements Queues {
     this.#wire = wire;
   }
 
-  publish(text: string): Promise<void> {
+  async publish(text: string): Promise<void> {
     check(text);
     return this.#wire.ask('publish', () => {
       this.#sinks.published(text);
@@ -138,13 +137,6 @@ export class SimulatedQueues implements Queues {
   wake(account: string): Promise<void> {
     return this.#wire.ask(`ring ${account}`, () => {
       this.#sinks.woken(account);
-    });
-  }
-
-  resubmit(text: string, delayMs: number): Promise<void> {
-    check(text);
-    return this.#wire.ask('resubmit', () => {
-      this.#sinks.resubmitted(text, delayMs);
     });
   }
 }

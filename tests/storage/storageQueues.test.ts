@@ -43,15 +43,6 @@ test.each([null, 1, 'desk@example.com', [], {}, { account: 1 }, { account: '' }]
   },
 );
 
-test('what is put back waits its time, and is there for good', async () => {
-  await queues.resubmit('now', 0);
-  await queues.resubmit('later', 300_000);
-  await queues.resubmit('much later', 400 * 86_400_000);
-  expect((await receive(queueNames.outboundMail)).map(({ messageText }) => messageText)).toEqual(['now']);
-  const properties = await emulator.clients.queues.getQueueClient(queueNames.outboundMail).getProperties();
-  expect(properties.approximateMessagesCount).toBe(3);
-});
-
 test('64 KiB go, one more or a character outside printable ASCII does not', async () => {
   await queues.publish('x'.repeat(65_536));
   for (const text of ['x'.repeat(65_537), 'ä', 'a\u0001b', 'a\nb', '\u007f']) {

@@ -234,11 +234,38 @@ describe('commit', () => {
     const stale = made.kind === 'ok' ? (made.etags['state'] ?? '') : '';
     await rows.commit(p, [{ kind: 'merge', key: 'state', fields: { n: 2 } }]);
     const remove = (etag: string) => rows.commit(p, [{ kind: 'delete', key: 'state', etag }]);
-    expect(await remove(stale)).toEqual({ kind: 'refused', reason: 'changed' });
+    expect(await remove(stale)).toEqual({ kind: 'refused', reason: 'changed', index: 0 });
     const etag = (await rows.read(p, 'state'))?.etag ?? '';
     const both = await Promise.all([remove(etag), remove(etag)]);
     expect(both.map(({ kind }) => kind).sort()).toEqual(['ok', 'refused']);
-    expect(await remove(etag)).toEqual({ kind: 'refused', reason: 'missing' });
+    expect(await remove(etag)).toEqual({ kind: 'refused', reason: 'missing', index: 0 });
+  });
+
+  test('conditional and unconditional deletes in one transaction: each condition counts, its place is named', async () => {
+    const p = partition();
+    const keys = ["it's", 'a', 'b', 'c', 'd'];
+    const text = 'x\r\nDELETE http://x HTTP/1.1\r\nif-match: *\r\n';
+    const made = await rows.commit(
+      p,
+      keys.map((key) => insert(key, { text })),
+    );
+    const etags = made.kind === 'ok' ? made.etags : {};
+    await rows.commit(p, [{ kind: 'merge', key: 'b', fields: { text: 'y' } }]);
+    const deletes = keys.map((key): Operation => {
+      const etag = etags[key];
+      return { kind: 'delete', key, ...(key === 'c' || etag === undefined ? {} : { etag }) };
+    });
+    const more: readonly Operation[] = [insert('new', { text }), ...deletes];
+    expect(await rows.commit(p, more)).toEqual({ kind: 'refused', reason: 'changed', index: 3 });
+    expect(await keysOf(p)).toHaveLength(5);
+    expect(
+      await rows.commit(
+        p,
+        more.filter(({ key }) => key !== 'b'),
+      ),
+    ).toMatchObject({ kind: 'ok' });
+    expect(await keysOf(p)).toEqual(['b', 'new']);
+    expect((await rows.read(p, 'new'))?.fields).toEqual({ text });
   });
 
   test('of writers that race with one ETag, one wins', async () => {
@@ -264,7 +291,6 @@ describe('commit', () => {
       ['no operation', []],
       ['too many', many],
       ['twice', [insert('a'), { kind: 'delete', key: 'a' }]],
-      ['condition', [insert('b'), { kind: 'delete', key: 'a', etag: 'W/x' }]],
       ['slash', [insert('a/b')]],
       ['backslash', [insert('a\\b')]],
       ['hash', [insert('a#b')]],

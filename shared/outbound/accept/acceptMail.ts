@@ -14,6 +14,7 @@ import { canonicalJson } from '../../contract/canonicalJson.ts';
 import type { MessageEvent } from '../../contract/statusEvent.ts';
 import { parseSubmission } from '../../contract/submission.ts';
 import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
+import { fieldDescriptions } from '../../contract/submissionSchema.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountSendingFor } from '../accounts.ts';
@@ -23,7 +24,8 @@ import type { AccountState } from '../records/accountState.ts';
 import { accountsPartition, laneOf, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { makeMessageId } from '../records/messageIds.ts';
-import { readMessage, readState } from '../store/accountTransaction.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
+import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
 import { encodeContent } from '../store/content.ts';
 import { sha256, writeAccepted } from '../store/writes.ts';
 import { adoptBlobs } from './adoptBlobs.ts';
@@ -86,7 +88,7 @@ async function store(
   const adopted = await adoptBlobs(submission, dependencies);
   if (adopted.kind === 'rejected') {
     // Its blobs may be deleted once it was accepted; a repeat that comes later must not be called a fault.
-    const first = await readMessage(account, submission.id, dependencies);
+    const first = await readIfReadable(account, submission.id, dependencies);
     if (first?.submissionHash === submissionHash) return { kind: 'stored', message: first, repeated: true };
     return adopted;
   }
@@ -95,7 +97,9 @@ async function store(
   const operations = await writeAccepted(message, acceptedEvent(message, adopted.remarks), dependencies);
   const answer = await dependencies.rows.commit(account, operations);
   if (answer.kind === 'ok') return { kind: 'stored', message, repeated: false };
-  const first = await readMessage(account, submission.id, dependencies);
+  const first = await readMessage(account, submission.id, dependencies).catch(noneIfUnreadable);
+  if (first === undefined && answer.kind === 'refused' && answer.reason === 'exists')
+    return { kind: 'rejected', problems: [unreadableFirst] };
   if (first === undefined) throw new StorageTrouble('an acceptance was neither written nor refused');
   if (first.hash === message.hash) {
     return { kind: 'stored', message: first, repeated: first.messageId !== message.messageId };
@@ -107,6 +111,12 @@ const otherContent: SubmissionProblem = {
   field: 'id',
   detail:
     'id was used before for another content. The first submission lives on unchanged and its events go on; this one is not sent. Use a new id for a new message.',
+};
+
+const unreadableFirst: SubmissionProblem = {
+  field: 'id',
+  detail:
+    'id was used before, and the row of that message can’t be read; an administrator sees it with npm run outbox -- unreadable. Use a new id for a new message.',
 };
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
@@ -175,14 +185,29 @@ async function registerAccount(account: string, known: KnownAccounts, { rows }: 
 }
 
 async function wakeIfNeeded(account: string, message: Message, dependencies: Dependencies): Promise<void> {
-  const state = await readState(account, dependencies);
-  if (needsWake(state, message, dependencies.time.earliest())) await dependencies.queues.wake(account);
+  // The message is accepted whether or not anyone can be woken for it: the sweep reports a state that can't be read.
+  const state = await readState(account, dependencies).catch(noneIfUnreadable);
+  if (state !== undefined && needsWake(state, message, dependencies.time.earliest()))
+    await dependencies.queues.wake(account);
+}
+
+function noneIfUnreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableRow)) throw error;
 }
 
 /** No worker is there to find it, and it may be sent now. */
 function needsWake(state: AccountState, { lane, mailbox }: Message, earliest: Earliest): boolean {
   if (state.lease !== undefined && earliest < state.lease.until) return false;
   return earliest >= state.backoffUntil[lane] && !isHeld(state, mailbox, earliest);
+}
+
+/** The top-level fields that are wrong. What a caller made up is not quoted. */
+const fieldsOf = (problems: readonly SubmissionProblem[]): string =>
+  [...new Set(problems.map(({ field }) => knownField(field)))].join(' ');
+
+function knownField(field: string): string {
+  const [name = ''] = field.split(/[.[]/);
+  return name === '' || Object.hasOwn(fieldDescriptions, name) ? name : '(unknown)';
 }
 
 async function rejected(
@@ -195,7 +220,7 @@ async function rejected(
   dependencies.log(
     outboundEvents.rejected({
       ...present({ id }),
-      fields: problems.map(({ field }) => field).join(' '),
+      fields: fieldsOf(problems),
     }),
   );
   return { kind: 'rejected', ...present({ id }), problems };

@@ -2,6 +2,7 @@
 // event mail.rejected is put on the queue, all before the queue message that brought it may end. A crash
 // anywhere in between repeats it all under the same names; the event's name comes from the bytes.
 import { present } from '../../mail/omit.ts';
+import { kindOf } from '../../mail/quote.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -63,6 +64,6 @@ export function payloadBytes(payload: unknown): Uint8Array {
   try {
     return Buffer.from(canonicalJson(payload));
   } catch {
-    return Buffer.from(String(payload)); // not JSON at all: undefined, or something no queue can hold
+    return Buffer.from(kindOf(payload)); // not JSON at all: undefined, or something no queue can hold
   }
 }

@@ -19,7 +19,7 @@ import {
   parseMessageId,
 } from '../records/messageIds.ts';
 import type { NamedSubmission } from '../records/messageIds.ts';
-import { AccountTransactions, readMessage } from '../store/accountTransaction.ts';
+import { AccountTransactions, readIfReadable } from '../store/accountTransaction.ts';
 import { writeTransition } from '../store/writes.ts';
 
 const hourMs = 3_600_000;
@@ -85,7 +85,7 @@ async function readSent(
   dependencies: Dependencies,
   matches: (message: Message) => boolean,
 ): Promise<SentMessage | undefined> {
-  const message = await readMessage(account, id, dependencies);
+  const message = await readIfReadable(account, id, dependencies);
   if (message === undefined || !matches(message)) return undefined;
   return {
     submissionId: id,
@@ -126,7 +126,7 @@ export async function publishBounce(note: BounceNote, dependencies: Dependencies
   const { time, numbers } = dependencies;
   const transactions = new AccountTransactions(account, dependencies);
   const isNew = await transactions.transact<boolean>(async (state) => {
-    const message = await transactions.readMessage(id);
+    const message = await readIfReadable(account, id, dependencies);
     if (message?.mailbox !== note.mailbox || message.bounces.includes(noticeId)) return { result: false };
     const judgement = note.verified && note.pauses !== undefined ? pauses[note.pauses] : undefined;
     return {

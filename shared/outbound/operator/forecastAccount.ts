@@ -2,7 +2,9 @@
 import { forecast } from '../../limits/forecast.ts';
 import type { Forecast } from '../../limits/forecast.ts';
 import { accountOf, rateLimitsOf } from '../accounts.ts';
+import { present } from '../../mail/omit.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { blockedUntil, connectionCount, orphanedConnections } from '../policy/connections.ts';
 import { allDueRange } from '../records/keys.ts';
 import { decodeDueRow } from '../records/messageRow.ts';
 import { readState } from '../store/accountTransaction.ts';
@@ -37,14 +39,16 @@ export async function forecastAccount(
     },
     dependencies,
   );
-  const connectionCount =
-    state.lease?.connections ??
-    Math.min(numbers.workingConnectionCount, accountOf(account, dependencies)?.limits.connections ?? 1);
+  const setting = accountOf(account, dependencies)?.limits.connections ?? 1;
+  const orphans = orphanedConnections(state, earliest, numbers);
+  const { lease } = state;
+  const connections = lease !== undefined && lease.until > earliest ? lease.connections : undefined;
   const answer = forecast(state, rateLimitsOf(account, dependencies), earliest, waiting, {
     claimToReplyMs: state.claimToReplyMs ?? usualClaimToReplyMs,
     betweenMs: usualBetweenMs,
     boundsApartMs: Math.max(0, time.latest() - earliest),
-    connectionCount,
+    connectionCount: connections ?? connectionCount(setting, orphans, numbers),
+    ...present({ blockedUntil: blockedUntil(state, setting, earliest, numbers) }),
   });
   return { ...answer, more: !complete };
 }

@@ -10,7 +10,12 @@ import * as transitions from '../policy/transitions.ts';
 import type { Transition } from '../policy/transitions.ts';
 import type { AccountState } from '../records/accountState.ts';
 import type { Message, State } from '../records/message.ts';
-import { AccountTransactions } from '../store/accountTransaction.ts';
+import type { Operation } from '../ports.ts';
+import { idAtEnd, messageKey, suspendedRange } from '../records/keys.ts';
+import { indexRow } from '../records/messageRow.ts';
+import { eventOf } from '../sending/quarantine.ts';
+import { AccountTransactions, readIfReadable } from '../store/accountTransaction.ts';
+import { scan } from '../store/scan.ts';
 import { writeTransition } from '../store/writes.ts';
 
 export type OperateAnswer =
@@ -19,6 +24,8 @@ export type OperateAnswer =
   | { readonly kind: 'unknown' }
   /** It is being sent at this moment, or its state does not allow it. */
   | { readonly kind: 'refused'; readonly detail: string };
+
+const mostListed = 10_000;
 
 type Action = 'cancel' | 'replay' | 'markSent' | 'remove';
 
@@ -47,7 +54,18 @@ export async function operate(
   const transactions = new AccountTransactions(account, dependencies);
   let applied: Message | undefined;
   const answer = await transactions.transact<OperateAnswer>(async (state) => {
-    const message = await transactions.readMessage(id);
+    const message = await readIfReadable(account, id, dependencies);
+    const listing = await unreadableListing(account, id, dependencies);
+    if (listing !== undefined && (action === 'replay' || action === 'remove')) {
+      const operations = await (action === 'replay' ? putBack : removeUnreadable)(
+        listing,
+        message,
+        dependencies,
+      );
+      if (operations === undefined)
+        return { result: { kind: 'refused', detail: 'Its row still can’t be read by this version.' } };
+      return { state: withoutBackoff(state), operations, result: { kind: 'done' } };
+    }
     // Our own write, its answer lost and others' on top: the message is as we would have left it.
     if (applied !== undefined && message?.sequence === applied.sequence && message.state === applied.state)
       return { result: { kind: 'done' } };
@@ -59,6 +77,14 @@ export async function operate(
       return {
         result: { kind: 'refused', detail: `It is ${message.state}; this is not possible any more.` },
       };
+    if (action === 'cancel' && transitions.mayBeSent(message))
+      return {
+        result: {
+          kind: 'refused',
+          detail:
+            'It may have been sent already, so it can’t be cancelled. Ask a recipient whether it came; then mark it as sent, send it again, or remove it.',
+        },
+      };
     const transition = apply(message, dependencies.time.earliest(), by);
     applied = transition.after ?? message;
     return {
@@ -69,6 +95,67 @@ export async function operate(
   });
   if (answer.kind === 'done') await finish(action, account, dependencies, id);
   return answer;
+}
+
+interface Listing {
+  readonly account: string;
+  readonly id: string;
+  readonly key: string;
+  readonly mailbox: string;
+}
+
+/** The row that keeps a message in the quarantine; undefined if it is not there. */
+async function unreadableListing(
+  account: string,
+  id: string,
+  dependencies: Dependencies,
+): Promise<Listing | undefined> {
+  let found: Listing | undefined;
+  await scan(
+    account,
+    suspendedRange('unreadable'),
+    { select: ['mailbox'], mostCount: mostListed },
+    (page) => {
+      const row = page.find(({ key }) => idAtEnd(key) === id);
+      const mailbox = row?.fields['mailbox'];
+      if (row !== undefined)
+        found = { account, id, key: row.key, mailbox: typeof mailbox === 'string' ? mailbox : '' };
+    },
+    dependencies,
+  );
+  return found;
+}
+
+/** Lists it where its row says. Undefined if that can't be read. */
+function putBack({ key }: Listing, message: Message | undefined): Promise<readonly Operation[] | undefined> {
+  if (message === undefined) return Promise.resolve(undefined);
+  const index = indexRow(message);
+  return Promise.resolve([
+    { kind: 'delete', key },
+    ...(index === undefined ? [] : [{ kind: 'insert', ...index } as const]),
+  ]);
+}
+
+async function removeUnreadable(
+  { account, id, key, mailbox }: Listing,
+  _message: Message | undefined,
+  dependencies: Dependencies,
+): Promise<readonly Operation[]> {
+  const row = await dependencies.rows.read(account, messageKey(id));
+  if (row === undefined) return [{ kind: 'delete', key }];
+  const at = dependencies.time.earliest();
+  const detail = 'Deleted by an administrator: its row could not be read. Whether it was sent is not known.';
+  const reported = await eventOf(
+    'mail.failed',
+    row.fields,
+    { id, at, mailbox, detail, reason: 'removed' },
+    dependencies,
+  );
+  return [
+    { kind: 'delete', key },
+    { kind: 'delete', key: messageKey(id) },
+    ...reported.filter(({ kind }) => kind === 'insert'),
+  ];
 }
 
 /** Stops a mailbox, or the whole account, until a person resumes it. Throws StorageTrouble. */

@@ -5,7 +5,7 @@ import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/
 import type { Message, State } from '../records/message.ts';
 import { decodeSummary, summaryColumns } from '../records/messageRow.ts';
 import type { MessageSummary } from '../records/messageRow.ts';
-import { readMessage, readState } from '../store/accountTransaction.ts';
+import { readIfReadable, readState } from '../store/accountTransaction.ts';
 import { countBacklog } from '../store/backlog.ts';
 import type { Backlog } from '../store/backlog.ts';
 import { scan } from '../store/scan.ts';
@@ -13,6 +13,14 @@ import { scan } from '../store/scan.ts';
 /** A message as a list shows it. */
 export interface Listed extends Omit<MessageSummary, 'state'> {
   readonly state: State | 'sending';
+}
+
+/** A message in the quarantine, as a list shows it. */
+export interface UnreadableMessage {
+  readonly id: string;
+  readonly mailbox: string;
+  readonly at: number;
+  readonly detail: string;
 }
 
 export interface AccountView {
@@ -67,7 +75,7 @@ export async function listForPerson(
   const rows = await dependencies.rows.query(account, { ...range, limit: most }, ['attempt']);
   const messages: Message[] = [];
   for (const { key } of rows) {
-    const message = await readMessage(account, idAtEnd(key), dependencies);
+    const message = await readIfReadable(account, idAtEnd(key), dependencies);
     if (message !== undefined) messages.push(message);
   }
   return messages;
@@ -79,8 +87,24 @@ export async function readSubmission(
   id: string,
   dependencies: Dependencies,
 ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined> {
-  const message = await readMessage(account, id, dependencies);
+  const message = await readIfReadable(account, id, dependencies);
   if (message === undefined) return undefined;
   const { activeAttempts } = await readState(account, dependencies);
   return { message, sending: activeAttempts.some((active) => active.id === id) };
+}
+
+/** Messages whose rows can't be read, and that were set aside for it. */
+export async function listUnreadable(
+  account: string,
+  limit: number,
+  { rows }: Dependencies,
+): Promise<readonly UnreadableMessage[]> {
+  const range = suspendedRange('unreadable');
+  const listed = await rows.query(account, { ...range, limit: Math.min(limit, 1_000) });
+  return listed.map(({ key, fields: { mailbox, detail, at } }) => ({
+    id: idAtEnd(key),
+    mailbox: typeof mailbox === 'string' ? mailbox : '',
+    detail: typeof detail === 'string' ? detail : '',
+    at: typeof at === 'number' ? at : 0,
+  }));
 }

@@ -242,23 +242,23 @@ function settleRecipients(
     switch (own?.do) {
       case 'retry':
       case 'unexplained':
-        return outcome(recipient.address, 'deferred', attempt, own);
+        return outcome(recipient, 'deferred', attempt, own);
       case 'deadLetter':
-        return outcome(recipient.address, 'failed', attempt, own);
+        return outcome(recipient, 'failed', attempt, own);
       case 'hold':
       case 'configuration':
-        return outcome(recipient.address, recipient.state, attempt, own);
+        return outcome(recipient, recipient.state, attempt, own);
       case 'accepted':
       case undefined:
         // Of a dialog that nobody saw end, the refusals were noted.
         if (state === 'inDoubt' && recipient.attempt === attempt) return recipient;
-        return state === 'pending' ? recipient : outcome(recipient.address, state, attempt, why);
+        return state === 'pending' ? recipient : outcome(recipient, state, attempt, why);
     }
   });
 }
 
 function outcome(
-  address: string,
+  { address, maybeSent }: RecipientOutcome,
   state: RecipientOutcome['state'],
   attempt: number,
   why: Verdict,
@@ -270,6 +270,7 @@ function outcome(
     ...(why.code === 0 ? {} : { code: why.code }),
     ...present({ enhanced: why.enhanced }),
     detail: why.detail.slice(0, 2 * detailCharacters),
+    ...(state === 'sent' ? {} : present({ maybeSent })),
   };
 }
 

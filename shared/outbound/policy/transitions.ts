@@ -9,6 +9,7 @@ import type {
 } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
 import { omit, present } from '../../mail/omit.ts';
+import { boundedText } from '../../mail/text.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { Hold } from '../records/accountState.ts';
 import { addHistory } from '../records/message.ts';
@@ -32,6 +33,9 @@ export interface Transition {
 /** Bounces of one message that are remembered by their notice, and recipients that one of them names. */
 const bouncesMost = 50;
 const bouncedMost = 100;
+/** RFC 5321 4.5.3.1.3, less the angle brackets; and a word that a program can switch on. */
+const addressCharacters = 254;
+const wordCharacters = 40;
 
 /** When it happens: storage's time, by the earliest bound. */
 type At = Earliest;
@@ -94,6 +98,25 @@ const restate = (
   message.recipients.map((recipient) =>
     from.includes(recipient.state) ? { ...recipient, state } : recipient,
   );
+
+/** Those in doubt are tried again: what became of the attempt in doubt is still not known. */
+const retryDoubtful = (message: Message): readonly RecipientOutcome[] =>
+  message.recipients.map((recipient) =>
+    recipient.state === 'inDoubt' ? { ...recipient, state: 'pending', maybeSent: true } : recipient,
+  );
+
+/** At the end: whoever an earlier attempt may have reached is in doubt, not failed. */
+const withDoubts = (recipients: readonly RecipientOutcome[]): readonly RecipientOutcome[] =>
+  recipients.map((recipient) =>
+    recipient.state === 'failed' && recipient.maybeSent === true
+      ? { ...recipient, state: 'inDoubt' }
+      : recipient,
+  );
+
+/** The server has it for some of the recipients; or may have it. */
+const isPartlySent = ({ recipients }: Progress): boolean => recipients.some(({ state }) => state === 'sent');
+export const mayBeSent = ({ recipients }: Progress): boolean =>
+  recipients.some(({ state, maybeSent }) => state === 'inDoubt' || (maybeSent === true && state !== 'sent'));
 
 // ---- the end of an attempt -------------------------------------------------------------------------------
 
@@ -263,9 +286,10 @@ function finish(before: Message, ended: Message, at: At, detail: string, more: S
   const refused = ended.recipients.length - sent;
   const said =
     refused === 0 ? detail : `${refused} of ${ended.recipients.length} recipients refused. ${detail}`;
+  const recipients = withDoubts(ended.recipients);
   return withEvent(
     before,
-    setState(ended, at, { state: 'sent', indexEntry: notListed, detail: said }),
+    setState(ended, at, { state: 'sent', indexEntry: notListed, detail: said }, { recipients }),
     { type: 'mail.sent' },
     more,
   );
@@ -279,12 +303,54 @@ function fail(
   more: Said = {},
 ): Transition {
   const indexEntry: IndexEntry = { kind: 'suspended', group: 'failed', at };
+  const recipients = withDoubts(ended.recipients);
+  const detail = mayBeSent({ ...ended, recipients }) ? `${why.detail} ${earlierAttempt}` : why.detail;
   return withEvent(
     before,
-    setState(ended, at, { state: 'failed', indexEntry, ...why }),
+    setState(ended, at, { state: 'failed', indexEntry, ...why, detail }, { recipients }),
     { type: 'mail.failed' },
     more,
   );
+}
+
+const earlierAttempt = 'An earlier attempt, whose reply never came, may have reached some of its recipients.';
+const doubtRemedy = 'Ask a recipient whether it came; then mark it as sent, or send it again.';
+
+/**
+ * The end of a message for which nothing more is tried, though some recipients are left. It says what is known: sent to
+ * some is sent, and what may have been sent waits for a person.
+ */
+function endUnsent(
+  before: Message,
+  at: At,
+  end: {
+    readonly state: 'expired' | 'cancelled';
+    readonly type: 'mail.expired' | 'mail.cancelled';
+    readonly detail: string;
+  },
+): Transition {
+  const { state, type, detail } = end;
+  const left = { ...before, recipients: restate(before, ['pending', 'deferred'], 'failed') };
+  const recipients = withDoubts(left.recipients);
+  if (isPartlySent(before)) {
+    const unsent = recipients.filter((one) => one.state !== 'sent').length;
+    const said = `${unsent} of ${recipients.length} recipients were not sent to. ${detail}`;
+    const sent = { state: 'sent', indexEntry: notListed, reason: state, detail: said } as const;
+    return withEvent(before, setState(left, at, sent, { recipients }), { type: 'mail.sent' });
+  }
+  if (mayBeSent({ ...left, recipients })) {
+    const indexEntry: IndexEntry = { kind: 'suspended', group: 'inDoubt', at };
+    const said = `${detail} ${earlierAttempt}`;
+    const held = {
+      state: 'held',
+      indexEntry,
+      reason: 'notFound',
+      detail: said,
+      remedy: doubtRemedy,
+    } as const;
+    return withEvent(before, setState(left, at, held, { recipients }), { type: 'mail.held' });
+  }
+  return withEvent(before, setState(before, at, { state, indexEntry: notListed, detail }), { type });
 }
 
 // ---- doubts ----------------------------------------------------------------------------------------------
@@ -353,6 +419,11 @@ export function foundInSentItems(
     recipients: restate(before, ['inDoubt'], 'sent'),
     ...present({ serverMessageId: copyMessageId }),
   };
+  // Its recipients' blob may be gone: then nothing more is known of them than that it was sent.
+  if (known.recipients.length === 0)
+    return withEvent(before, setState(known, at, { state: 'sent', indexEntry: notListed, detail }), {
+      type: 'mail.sent',
+    });
   if (!known.recipients.some(isOpen)) return finish(before, known, at, detail);
   const indexEntry = due(at + numbers.firstDeferralMs, before);
   return withEvent(before, setState(known, at, { state: 'waiting', indexEntry, detail }), {
@@ -370,7 +441,7 @@ export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers
   }
   const detail = 'No copy was found in Sent Items in two looks; that does not prove that it was not sent.';
   if (numbers.inDoubtPolicy === 'resend') {
-    const again = { ...before, recipients: restate(before, ['inDoubt'], 'pending') };
+    const again = { ...before, recipients: retryDoubtful(before) };
     const after = setState(again, at, {
       state: 'waiting',
       indexEntry: due(at, before),
@@ -379,11 +450,10 @@ export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers
     });
     return withEvent(before, after, { type: 'mail.deferred', retryAt: at });
   }
-  const remedy = 'Ask a recipient whether it came; then mark it as sent, or send it again.';
   const indexEntry: IndexEntry = { kind: 'suspended', group: 'inDoubt', at };
   return withEvent(
     before,
-    setState(before, at, { state: 'held', indexEntry, reason: 'notFound', detail, remedy }),
+    setState(before, at, { state: 'held', indexEntry, reason: 'notFound', detail, remedy: doubtRemedy }),
     { type: 'mail.held' },
   );
 }
@@ -397,15 +467,11 @@ export function postponeLookup(before: Message, lookupAt: number): Transition {
 // ---- at the head of its lane -----------------------------------------------------------------------------
 
 export const expire = (before: Message, at: At): Transition =>
-  withEvent(
-    before,
-    setState(before, at, {
-      state: 'expired',
-      indexEntry: notListed,
-      detail: 'It was not sent by its expiresAt.',
-    }),
-    { type: 'mail.expired' },
-  );
+  endUnsent(before, at, {
+    state: 'expired',
+    type: 'mail.expired',
+    detail: 'It was not sent by its expiresAt.',
+  });
 
 export const failUnsent = (
   before: Message,
@@ -452,15 +518,12 @@ export function resumeMessage(before: Message, at: At): Transition {
 // ---- by a person -----------------------------------------------------------------------------------------
 
 export const cancel = (before: Message, at: At, by: string): Transition =>
-  withEvent(
-    before,
-    setState(before, at, { state: 'cancelled', indexEntry: notListed, detail: `Cancelled by ${by}.` }),
-    { type: 'mail.cancelled' },
-  );
+  endUnsent(before, at, { state: 'cancelled', type: 'mail.cancelled', detail: `Cancelled by ${by}.` });
 
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
 export function replay(before: Message, at: At, by: string): Transition {
-  const again = { ...before, recipients: restate(before, ['failed', 'inDoubt', 'deferred'], 'pending') };
+  const doubtful = { ...before, recipients: retryDoubtful(before) };
+  const again = { ...doubtful, recipients: restate(doubtful, ['failed', 'deferred'], 'pending') };
   const after = setState(
     omit(again, 'expiresAt', 'suspicion'),
     at,
@@ -514,12 +577,12 @@ export function recordBounce(
       recipients: recipients
         .slice(0, bouncedMost)
         .map(({ address, status, replyCode, hard, reason, action }) => ({
-          address,
-          status,
-          replyCode,
+          address: boundedText(address, addressCharacters),
+          status: /^[245]\.\d{1,3}\.\d{1,3}$/.test(status) ? status : '',
+          replyCode: /^[2-5]\d{2}$/.test(replyCode) ? replyCode : '',
           hard,
-          reason,
-          action,
+          reason: boundedText(reason, wordCharacters),
+          action: boundedText(action, wordCharacters),
         })),
     },
   });
@@ -541,7 +604,7 @@ function bouncedOutcome({ address, attempt }: RecipientOutcome, bounced: Bounced
 }
 
 /**
- * The row is deleted; what was never finished is published as cancelled. Of a message that was sent the idempotency record
+ * The row is deleted. What was never finished is published as what it is: cancelled, sent to some, or not known. Of a message that was sent the idempotency record
  * stays for its retention: the same submission again must not be sent again.
  */
 export function remove(before: Message, at: At, by: string): Transition {
@@ -555,7 +618,10 @@ export function remove(before: Message, at: At, by: string): Transition {
     return { before, after: setState(before, at, deleted, { recipients: [] }), dropsContent: true };
   }
   if (before.state !== 'held' && before.state !== 'inDoubt') return { before };
-  const { event } = cancel(before, at, by);
+  const { event } =
+    mayBeSent(before) && !isPartlySent(before)
+      ? fail(before, before, at, { detail: `Deleted by ${by}.`, reason: 'removed' })
+      : cancel(before, at, by);
   return event === undefined ? { before } : { before, event };
 }
 

@@ -8,6 +8,7 @@ import { getText, putText } from './chunks.ts';
 import type { HoldReason } from '../../contract/holdReason.ts';
 import type { Lane } from './keys.ts';
 import type { Fields } from '../ports.ts';
+import { decodeRow } from './unreadableRow.ts';
 
 /** Exclusive and time-limited right to work on the account. It avoids contention; safety does not rest on it. */
 export interface Lease {
@@ -211,9 +212,11 @@ export function encodeState(state: AccountState): Fields {
   return Object.assign({ version, writtenBy: state.writtenBy }, ...fields) as Fields;
 }
 
-/** Throws for a row of another version: leave it alone. */
-export function decodeState(fields: Fields): AccountState {
-  if (fields['version'] !== version) throw new Error(`account row of version ${String(fields['version'])}`);
+/** Throws UnreadableRow: leave it alone. */
+export const decodeState = (fields: Fields): AccountState =>
+  decodeRow(fields['version'], version, () => decode(fields));
+
+function decode(fields: Fields): AccountState {
   const part = (name: keyof Stored): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const names = Object.keys(stored.shape) as (keyof Stored)[];
   const { lease, backoffUntil, claimToReplyMs, refusals, tallies, reportedHolds, ...rest } = stored.parse(

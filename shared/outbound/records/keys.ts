@@ -16,9 +16,11 @@ export interface Range {
 
 /** The account's state: its lock, lease, limits and holds. */
 export const stateKey = 'account';
-/** The partition with one row per account, and the one with what was refused. */
+/** The partition with one row per account, and the one with what was rejected. */
 export const accountsPartition = 'accounts';
 export const rejectedPartition = 'rejected';
+/** Submissions that came back from the poison queue, by the hash of their text: how often. */
+export const returnedPartition = 'returned';
 
 const digits = (value: number, count: number): string =>
   String(Math.max(0, Math.ceil(value))).padStart(count, '0');
@@ -31,6 +33,9 @@ export const dueKey = (lane: Lane, at: number, id: string): string => `due|${lan
 export const inDoubtKey = (lookupAt: number, id: string): string => `indoubt|${time(lookupAt)}|${id}`;
 export const eventKey = (id: string, sequence: number): string => `event|${id}|${digits(sequence, 6)}`;
 
+/** An event that can't be put on the queue, in a blob of the content store. */
+export const unpublishableKey = (ofEvent: string): string => `unpublished|${ofEvent.slice('event|'.length)}`;
+
 /** Leads from the id that the server gave in its 250 back to the submission: it may be the only one a reply names. */
 export const serverIdKey = (serverMessageId: string, id: string): string =>
   `${serverIdPrefix(serverMessageId)}|${id}`;
@@ -39,8 +44,11 @@ export const allServerIdsRange = under('serverid');
 const serverIdPrefix = (serverMessageId: string): string =>
   `serverid|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
 
-/** Messages suspended until a person decides (`failed`, `inDoubt`) or until their mailbox's hold ends. */
-export type SuspensionGroup = 'failed' | 'inDoubt' | { readonly mailbox: string };
+/**
+ * Messages suspended until a person decides (`failed`, `inDoubt`; `unreadable`: their row can't be read) or until their
+ * mailbox's hold ends.
+ */
+export type SuspensionGroup = 'failed' | 'inDoubt' | 'unreadable' | { readonly mailbox: string };
 const groupName = (group: SuspensionGroup): string =>
   typeof group === 'string'
     ? group.toLowerCase()
@@ -52,6 +60,7 @@ export const suspendedKey = (group: SuspensionGroup, at: number, id: string): st
 export const everyRow: Range = { from: '!', to: '~' };
 export const messageRange = under('msg');
 export const eventRange = under('event');
+export const unpublishableRange = under('unpublished');
 export const allDueRange = under('due');
 export const suspendedRange = (group: SuspensionGroup): Range => under(`suspended|${groupName(group)}`);
 /** Due at `at` or before. */
@@ -74,6 +83,9 @@ export function parseDueKey(
   if (lane === undefined || at === undefined || id === undefined) return undefined;
   return { lane: lane === '0' ? 0 : lane === '1' ? 1 : 2, at: Number(at), id };
 }
+
+/** The submission of an event row's key: what comes before its sequence. */
+export const submissionOfEvent = (key: string): string => key.slice(0, key.lastIndexOf('|'));
 
 /** The id at the end of the key of a message or of a row that lists one. */
 export const idAtEnd = (key: string): string => key.slice(key.lastIndexOf('|') + 1);

@@ -25,7 +25,11 @@ export type IndexEntry =
       /** When the attempt was claimed: no copy in Sent Items can be older. */
       readonly claimedAt: number;
     }
-  | { readonly kind: 'suspended'; readonly group: SuspensionGroup; readonly at: number }
+  | {
+      readonly kind: 'suspended';
+      readonly group: Exclude<SuspensionGroup, 'unreadable'>;
+      readonly at: number;
+    }
   | { readonly kind: 'none' };
 
 /** One line of its history, for people. */

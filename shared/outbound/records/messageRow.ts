@@ -1,5 +1,5 @@
 // How a message is written into its rows and read back: every column name of a message is in this file. A row of
-// another version is not read: decoding throws, and nothing of it is touched.
+// another version is not read: decoding throws UnreadableRow, and the message is set aside (sending/quarantine.ts).
 import { z } from 'zod';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import { omit } from '../../mail/omit.ts';
@@ -9,6 +9,7 @@ import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey } fr
 import type { Lane } from './keys.ts';
 import { remaining } from './message.ts';
 import type { Message, Progress } from './message.ts';
+import { decodeRow } from './unreadableRow.ts';
 
 const version = 1;
 
@@ -119,6 +120,7 @@ const recipients = z.array(
     code: z.number().exactOptional(),
     enhanced: z.string().exactOptional(),
     detail: z.string().exactOptional(),
+    maybeSent: z.literal(true).exactOptional(),
   }),
 );
 
@@ -184,15 +186,19 @@ const columns = z.object({
   suspicion: z.string().default('null'),
 });
 
-/** Where a row's recipients are: in it, or in a blob of the content store. */
+/** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */
 export function recipientsIn(fields: Fields): { readonly text: string } | { readonly blob: string } {
   const blob = fields['recipientsBlob'];
   if (typeof blob === 'string' && blob !== '') return { blob };
-  return { text: getText(fields, 'recipients') ?? '[]' };
+  const text = decodeRow(version, version, () => getText(fields, 'recipients'));
+  return { text: text ?? '' };
 }
 
-/** The message of a row; `recipientsText` is what `recipientsIn` led to. Throws for a row of another version. */
-export function decodeMessage({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message {
+/** The message of a row; `recipientsText` is what `recipientsIn` led to. Throws UnreadableRow. */
+export const decodeMessage = (row: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message =>
+  decodeRow(row.fields['version'], version, () => decode(row, recipientsText));
+
+function decode({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message {
   const { content, contentBlob, expiresAt, ...row } = omit(
     columns.parse(fields),
     'version',
@@ -256,31 +262,33 @@ export const chargeColumns: readonly string[] = Object.keys(charge.shape);
 export const decodeCharge = (fields: Fields): z.infer<typeof charge> =>
   charge.safeParse(fields).data ?? { attempt: 0, charged: 0, chargedAt: 0 };
 
-/** Of a row that may be of any version: what can't be read is kept, and so are the blobs that can be. */
-const retained = z.object({
-  state: z.string().catch(''),
-  changedAt: z.number().catch(Number.POSITIVE_INFINITY),
-  contentBlob: z.string().catch(''),
-  recipientsBlob: z.string().catch(''),
+const retained = columns.pick({ version: true, state: true, changedAt: true, recipientsBlob: true }).extend({
+  contentBlob: z.string().default(''),
 });
 export const retentionColumns: readonly string[] = [...Object.keys(retained.shape), ...chunkColumns('blobs')];
 
-/** Whether the message is finished and since when; and the names of the blobs that it needs. */
-export function decodeRetention(fields: Fields): {
-  readonly isFinished: boolean;
-  readonly changedAt: number;
-  readonly blobs: readonly string[];
-} {
-  const { state, changedAt, contentBlob, recipientsBlob } = retained.parse(fields);
-  const blobs = z
-    .array(z.string())
-    .catch([])
-    .parse(JSON.parse(getText(fields, 'blobs') ?? '[]'));
-  return {
-    isFinished: state === 'sent' || state === 'expired' || state === 'cancelled',
-    changedAt,
-    blobs: [contentBlob, recipientsBlob, ...blobs].filter((name) => name !== ''),
-  };
+/**
+ * Whether the message is finished and since when; and the names of the blobs that it needs. Undefined for a row of
+ * another version or a damaged one: what it needs is not known.
+ */
+export function decodeRetention(
+  fields: Fields,
+):
+  | { readonly isFinished: boolean; readonly changedAt: number; readonly blobs: readonly string[] }
+  | undefined {
+  const row = retained.safeParse(fields);
+  if (!row.success) return undefined;
+  const { state, changedAt, contentBlob, recipientsBlob } = row.data;
+  try {
+    const blobs = z.array(z.string()).parse(JSON.parse(getText(fields, 'blobs') ?? 'null'));
+    return {
+      isFinished: state === 'sent' || state === 'expired' || state === 'cancelled',
+      changedAt,
+      blobs: [contentBlob, recipientsBlob, ...blobs].filter((name) => name !== ''),
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** A merge writes absent text as ''. */
@@ -291,6 +299,10 @@ function withoutEmpty<Name extends string>(
   return Object.fromEntries(present) as Partial<Record<Name, string>>;
 }
 
-/** About how much a field weighs in a transaction. */
+/** About how much a field weighs in a transaction: as stored or as sent (JSON, base64), whichever is more. */
 export const fieldBytes = (field: Field): number =>
-  typeof field === 'string' ? 2 * field.length : field instanceof Uint8Array ? field.length : 8;
+  typeof field === 'string'
+    ? Math.max(2 * field.length, Buffer.byteLength(JSON.stringify(field)))
+    : field instanceof Uint8Array
+      ? Math.ceil(field.length / 3) * 4
+      : 24;

@@ -3,10 +3,12 @@
 // until deadline + grace.
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { abandonAttempt } from '../policy/transitions.ts';
-import type { Transition } from '../policy/transitions.ts';
+import type { Operation } from '../ports.ts';
 import type { AccountState, ActiveAttempt } from '../records/accountState.ts';
-import { writeTransition } from '../store/writes.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
+import { weigh, writeTransition } from '../store/writes.ts';
 import type { LeaseSession } from './leaseSession.ts';
+import { reportUnreadable, setAside } from './quarantine.ts';
 
 /** Attempts put in doubt by one transaction. */
 const mostAtOnce = 20;
@@ -25,20 +27,34 @@ export async function markAbandonedInDoubt(
   const abandoned = await session.ifOwner<readonly ActiveAttempt[]>([], async (state) => {
     const overdue = abandonedIn(state);
     if (overdue.length === 0) return { result: [] };
-    const transitions: Transition[] = [];
+    const done: ActiveAttempt[] = [];
+    const operations: Operation[] = [];
     for (const active of overdue) {
-      const message = await session.transactions.readMessage(active.id);
-      if (message?.state === 'waiting')
-        transitions.push(abandonAttempt(message, active, time.earliest(), numbers));
+      const more = await markOne(active, session);
+      if (done.length > 0 && weigh([...operations, ...more]) > numbers.transactionBytes) break;
+      done.push(active);
+      operations.push(...more);
     }
-    const written = await Promise.all(
-      transitions.map((transition) => writeTransition(transition, session.dependencies)),
-    );
-    const activeAttempts = state.activeAttempts.filter((active) => !overdue.includes(active));
-    return { state: { ...state, activeAttempts }, operations: written.flat(), result: overdue };
+    const activeAttempts = state.activeAttempts.filter((active) => !done.includes(active));
+    return { state: { ...state, activeAttempts }, operations, result: done };
   });
   session.publisher.expectMore();
   for (const { id, attempt } of abandoned)
     log(outboundEvents.attemptAbandoned({ account: session.key, id, attempt }));
   return abandoned.length > 0;
+}
+
+async function markOne(active: ActiveAttempt, session: LeaseSession): Promise<readonly Operation[]> {
+  const { time, numbers } = session.dependencies;
+  try {
+    const message = await session.transactions.readMessage(active.id);
+    if (message?.state !== 'waiting') return [];
+    const transition = abandonAttempt(message, active, time.earliest(), numbers);
+    return await writeTransition(transition, session.dependencies);
+  } catch (error) {
+    if (!(error instanceof UnreadableRow)) throw error;
+    const detail = `${error.message} Attempt ${active.attempt} was abandoned: it may have been sent.`;
+    reportUnreadable(active.id, detail, session);
+    return setAside(active.key, detail, session);
+  }
 }

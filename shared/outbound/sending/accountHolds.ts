@@ -2,6 +2,7 @@
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { dueForProbe, placeHold, recordProbe } from '../policy/holds.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
+import { withoutAddresses } from '../../mail/text.ts';
 import type { Hold } from '../records/accountState.ts';
 import type { LeaseSession } from './leaseSession.ts';
 
@@ -31,7 +32,8 @@ export function reportHolds(
     holds.some(({ mailbox }) => mailbox === hold.mailbox);
   for (const hold of state.holds.filter((one) => !isIn(before, one))) {
     const scope = hold.mailbox === undefined ? 'account' : 'mailbox';
-    log(outboundEvents.holdPlaced({ account, scope, reason: hold.reason, detail: hold.detail }));
+    const detail = withoutAddresses(hold.detail, [account, hold.mailbox ?? account]);
+    log(outboundEvents.holdPlaced({ account, scope, reason: hold.reason, detail }));
   }
   const holdCount = before.filter((one) => !isIn(state.holds, one)).length;
   if (holdCount > 0) log(outboundEvents.holdsReleased({ account, holdCount }));

@@ -3,10 +3,12 @@
 // lost is recognised by the claim's tag. The charge of a former attempt that was refused is moved in the same write. The due row stays: if this process dies, nothing needs to be put back.
 import { plus } from '../../limits/storageTime.ts';
 import { acquire, canAcquire } from '../../limits/limiter.ts';
+import { StorageTrouble } from '../../storageErrors.ts';
 import { usageForClaim } from '../policy/charge.ts';
 import { dueForProbe, isHeld, recordProbe } from '../policy/holds.ts';
 import type { AccountState, ActiveAttempt, Hold } from '../records/accountState.ts';
 import { remaining } from '../records/message.ts';
+import type { UnitOfWork } from '../store/accountTransaction.ts';
 import type { LeaseSession } from './leaseSession.ts';
 import type { ReadyMessage } from './prepare.ts';
 
@@ -18,16 +20,19 @@ export type ClaimResult =
   /** The account's state has changed since the message was prepared. */
   | { readonly kind: 'stale' }
   /** The lease is lost or about to expire, or too many attempts of dead processes are active. */
-  | { readonly kind: 'notNow' };
+  | { readonly kind: 'notNow' }
+  /** The store gave no answer: it may be claimed, and nothing of it is sent. It has to be settled as not started. */
+  | { readonly kind: 'unconfirmed'; readonly active: ActiveAttempt; readonly trouble: StorageTrouble };
 
-/** Throws StorageTrouble; the claim may have happened then, and is found in the account's state by its owner. */
-export function claim(prepared: ReadyMessage, session: LeaseSession): Promise<ClaimResult> {
+/** Throws StorageTrouble if nothing was given to the store. */
+export async function claim(prepared: ReadyMessage, session: LeaseSession): Promise<ClaimResult> {
   const { time, numbers, random } = session.dependencies;
   const { message, entry } = prepared;
   const tag = random.id();
   const recipientCount = remaining(message).length;
   let probed: readonly Hold[] = [];
-  return session.transact<ClaimResult>((state) => {
+  let wanted: ActiveAttempt | undefined;
+  const work: UnitOfWork<ClaimResult> = (state) => {
     const claimed = state.activeAttempts.find((active) => active.tag === tag);
     if (claimed !== undefined) return { result: { kind: 'claimed', active: claimed, probed } };
     const objection = objectionTo(prepared, state, session);
@@ -45,6 +50,7 @@ export function claim(prepared: ReadyMessage, session: LeaseSession): Promise<Cl
       deadline,
       slot,
     };
+    wanted = active;
     probed = dueForProbe(state, time.earliest(), message.mailbox);
     return {
       state: {
@@ -55,7 +61,13 @@ export function claim(prepared: ReadyMessage, session: LeaseSession): Promise<Cl
       operations: [],
       result: { kind: 'claimed', active, probed },
     };
-  });
+  };
+  try {
+    return await session.transact(work);
+  } catch (trouble) {
+    if (!(trouble instanceof StorageTrouble) || wanted === undefined) throw trouble;
+    return { kind: 'unconfirmed', active: wanted, trouble };
+  }
 }
 
 /** The checks made before are advisory; these, in the conditional write, alone guarantee safety. */

@@ -169,6 +169,9 @@ export class Dispatcher {
         return progress;
       case 'notNow':
         return poll(dependencies.numbers);
+      case 'unconfirmed':
+        this.#attempts.adopt(claimed.active);
+        throw claimed.trouble;
       case 'claimed': {
         const { active, probed } = claimed;
         dependencies.log(outboundEvents.claimed({ account, id: message.id, attempt: active.attempt }));
@@ -183,7 +186,7 @@ export class Dispatcher {
   async #suspend(entry: DueEntry, hold: Parameters<typeof suspend>[2]): Promise<StepResult> {
     const { transactions } = this.#session;
     const { generation } = transactions;
-    const message = await transactions.readMessage(entry.id);
+    const message = await this.#session.readListed(entry.key);
     if (message === undefined) return this.#remove(entry);
     return this.#withdraw(entry, { message, generation }, (fresh, at) => suspend(fresh, at, hold));
   }

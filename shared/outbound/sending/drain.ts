@@ -20,7 +20,9 @@ import { DueQueue } from './dueQueue.ts';
 import { acquireLease, extendLease, releaseLease } from './lease.ts';
 import { LeaseSession } from './leaseSession.ts';
 import { LeaseTasks } from './leaseTasks.ts';
-import type { EndReason } from './stepResult.ts';
+import type { Signal } from './signal.ts';
+import type { EndReason, Finish } from './stepResult.ts';
+import type { StopRequest } from './stopRequest.ts';
 
 export interface DrainReport {
   /** `busy`: another is at work. */
@@ -32,32 +34,64 @@ export interface DrainReport {
 const mostLeases = 50;
 
 /** Works on an account until there is nothing to do now. Throws StorageTrouble if the store fails for long. */
-export async function drain(
+export function drain(
   account: string,
   owner: string,
   dependencies: Dependencies,
+  stop: StopRequest,
+): Promise<DrainReport> {
+  let signal: Signal | undefined;
+  const notify = (): void => {
+    signal?.notify();
+  };
+  const useSignal = (next: Signal): void => {
+    signal = next;
+  };
+  return stop.during(notify, () => drainUntilDone(account, owner, dependencies, { stop, useSignal }));
+}
+
+async function drainUntilDone(
+  account: string,
+  owner: string,
+  dependencies: Dependencies,
+  { stop, useSignal }: { readonly stop: StopRequest; readonly useSignal: (signal: Signal) => void },
 ): Promise<DrainReport> {
   const { clock, numbers, queues, log } = dependencies;
   const endsAt = clock.monotonic() + numbers.drainBudgetMs;
   let settledCount = 0;
   for (let count = 0; count < mostLeases; count += 1) {
+    if (stop.isRequested) break;
     const session = new LeaseSession(account, owner, dependencies);
     if (!(await acquireLease(session))) return { ended: 'busy', settledCount };
     const tasks = new LeaseTasks(session);
     const { signal } = session;
-    const loop = new DrainLoop(tasks, { account, owner, endsAt, signal }, dependencies);
-    const { reason, refusedUntil } = await loop.run();
+    useSignal(signal);
+    const loop = new DrainLoop(tasks, { account, owner, endsAt, signal, stop }, dependencies);
+    const { reason, refusedUntil } = await runOrRelease(loop, session);
     settledCount += tasks.settledCount;
     if (reason !== 'leaseLost') await release(refusedUntil, session);
     log(outboundEvents.drainEnded({ account, owner, reason, settledCount }));
     if (reason === 'leaseLost' || reason === 'hold') return { ended: reason, settledCount };
+    if (reason === 'stopped') break;
     const isUnpublished = reason === 'timeOver' && session.publisher.hasPending;
     if (!isUnpublished && !(await isMoreDue(session))) return { ended: reason, settledCount };
     if (clock.monotonic() >= endsAt) break;
   }
   await queues.wake(account);
-  log(outboundEvents.wakeUpSent({ account, reason: 'time over' }));
-  return { ended: 'timeOver', settledCount };
+  const ended = stop.isRequested ? 'stopped' : 'timeOver';
+  log(outboundEvents.wakeUpSent({ account, reason: ended === 'stopped' ? 'the process ends' : 'time over' }));
+  return { ended, settledCount };
+}
+
+/** After an unexpected error the next drain need not wait for the lease to expire. */
+async function runOrRelease(loop: DrainLoop, session: LeaseSession): Promise<Finish> {
+  try {
+    return await loop.run();
+  } catch (error) {
+    // What could not be settled stays listed as active; if the lease can't be released, it expires.
+    await releaseLease(new Map(), session).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function release(refusedUntil: ReadonlyMap<Lane, number>, session: LeaseSession): Promise<void> {

@@ -4,8 +4,9 @@
 //
 //   working     The lease is held and there is time: due messages are claimed and sent.
 //   finishing   Nothing can be claimed now: no message is due, the rate limits refuse every lane for long, the account
-//               is on hold, or the time is over. What is in flight, connecting, looked up or being published ends
-//               first. Back to working if a message can be claimed meanwhile.
+//               is on hold, the time is over, or the process is about to end. What is in flight, connecting, looked
+//               up or being published ends first (if the process ends: only what is in flight, and dialogs without a
+//               reply are cut after a while). Back to working if a message can be claimed meanwhile.
 //   expiring    The store is slow and the lease about to expire: nothing is claimed, idle connections are closed. Back
 //               to working or finishing once a transaction has extended it.
 //   leaseLost   The lease is another's, or may be. Attempts in flight end and are settled; nothing else is written.
@@ -18,6 +19,7 @@ import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Signal } from './signal.ts';
+import type { StopRequest } from './stopRequest.ts';
 import { finish, poll, progress } from './stepResult.ts';
 import type { Finish, StepResult } from './stepResult.ts';
 
@@ -54,6 +56,8 @@ export interface DrainTasks {
   /** Claims and starts one attempt, or says why none can be. */
   dispatch(): Promise<StepResult>;
   closeIdle(): Promise<void>;
+  /** Cuts the dialogs in flight; each ends with what is known of it. Never throws. */
+  cutDialogs(): void;
   /** Cuts connections that are busy. Never throws. */
   closeAll(): Promise<void>;
 }
@@ -65,6 +69,7 @@ export interface DrainLoopOptions {
   /** Monotonic instant from which on nothing is claimed. */
   readonly endsAt: number;
   readonly signal: Signal;
+  readonly stop: Pick<StopRequest, 'isRequested' | 'isUrgent'>;
 }
 
 type LoopDependencies = Pick<Dependencies, 'clock' | 'numbers' | 'log'>;
@@ -133,6 +138,7 @@ export class DrainLoop {
     if (await tasks.record()) return progress;
     tasks.noticeChanges();
     if (!tasks.holdsLease) return this.#withoutLease();
+    if (this.#options.stop.isRequested) return this.#stop();
     if (await tasks.housekeeping()) return progress;
     tasks.startLookup();
     const isTimeOver = clock.monotonic() >= this.#options.endsAt;
@@ -161,9 +167,19 @@ export class DrainLoop {
     return result;
   }
 
+  /** The process is about to end: what was published and not deleted yet is published again, under the same id. */
+  #stop(): StepResult {
+    this.#enter('finishing');
+    this.#tasks.publisher.close();
+    if (this.#tasks.inFlightCount === 0) return finish('stopped');
+    if (this.#options.stop.isUrgent) this.#tasks.cutDialogs();
+    return poll(this.#dependencies.numbers);
+  }
+
   #withoutLease(): StepResult {
     this.#enter('leaseLost');
     const { inFlightCount, connecting } = this.#tasks;
+    if (this.#options.stop.isUrgent) this.#tasks.cutDialogs();
     if (inFlightCount === 0 && !connecting) return finish('leaseLost');
     void this.#tasks.closeIdle();
     return poll(this.#dependencies.numbers);

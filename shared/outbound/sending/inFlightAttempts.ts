@@ -143,6 +143,11 @@ export class InFlightAttempts {
     }
   }
 
+  /** Cuts every dialog. The connection knows best how it ended, and says so. */
+  cutDialogs(): void {
+    for (const { connection } of this.#connections.values()) connection.destroy();
+  }
+
   #end(attempt: InFlightAttempt, result: AttemptResult): void {
     if (attempt.result !== undefined) return;
     attempt.result = result;

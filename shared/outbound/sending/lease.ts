@@ -1,10 +1,10 @@
 // Acquiring, extending and releasing the exclusive right to work on an account. A lease that was never released
-// leaves orphaned connections: the server may still count them until it must have dropped them.
-import { asLatest, plus } from '../../limits/storageTime.ts';
+// leaves orphaned connections (policy/connections.ts).
+import { plus } from '../../limits/storageTime.ts';
 import { omit } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
-import type { OutboundNumbers } from '../numbers.ts';
-import type { AccountState, Lease, OrphanedConnections } from '../records/accountState.ts';
+import { connectionCount, orphanedConnections } from '../policy/connections.ts';
+import type { Lease } from '../records/accountState.ts';
 import type { Lane } from '../records/keys.ts';
 import type { LeaseSession } from './leaseSession.ts';
 
@@ -16,46 +16,21 @@ export async function acquireLease(session: LeaseSession): Promise<boolean> {
     if (session.owns(state)) return { result: true };
     const earliest = time.earliest();
     if (state.lease !== undefined && earliest < state.lease.until) return { result: false };
-    const orphanedConnections = [...state.orphanedConnections, ...orphansOf(state, numbers)].filter(
-      ({ goneBy }) => goneBy > earliest,
-    );
+    const orphans = orphanedConnections(state, earliest, numbers);
     const lease: Lease = {
       owner: session.owner,
       tag: session.tag,
       until: plus(time.latest(), numbers.leaseMs),
-      connections: connectionCount(session, orphanedConnections),
+      connections: connectionCount(session.account?.limits.connections ?? 0, orphans, numbers),
     };
-    return { state: { ...state, orphanedConnections, lease }, operations: [], result: true };
+    return { state: { ...state, orphanedConnections: orphans, lease }, operations: [], result: true };
   });
   if (acquired) {
-    const connectionCount = session.state.lease?.connections ?? 0;
-    log(outboundEvents.leaseAcquired({ account: session.key, owner: session.owner, connectionCount }));
+    const { key: account, owner } = session;
+    const count = session.state.lease?.connections ?? 0;
+    log(outboundEvents.leaseAcquired({ account, owner, connectionCount: count }));
   }
   return acquired;
-}
-
-/** What a lease left behind: its connections may last until its last attempt's deadline, and at the server longer. */
-function orphansOf(state: AccountState, numbers: OutboundNumbers): readonly OrphanedConnections[] {
-  if (state.lease === undefined) return [];
-  const { tag, until, connections } = state.lease;
-  const deadlines = state.activeAttempts.filter(({ owner }) => owner === tag).map(({ deadline }) => deadline);
-  const goneBy = asLatest(Math.max(until, ...deadlines) + numbers.serverIdleMs + numbers.serverSlowMs);
-  return [{ connections, goneBy }];
-}
-
-/** What Exchange Online accepts of one account; at the fourth it refuses MAIL (432 4.3.2). */
-const serverConnectionCount = 3;
-
-/**
- * At least one, even beyond a lower setting: with none, an account would be blocked for minutes after every crash.
- * But none if the orphaned connections of several owners fill what the server accepts.
- */
-function connectionCount(session: LeaseSession, orphans: readonly OrphanedConnections[]): number {
-  const setting = session.account?.limits.connections ?? 0;
-  const { workingConnectionCount } = session.dependencies.numbers;
-  const orphanedCount = orphans.reduce((sum, { connections }) => sum + connections, 0);
-  const wanted = Math.max(1, Math.min(workingConnectionCount, setting - orphanedCount));
-  return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - orphanedCount));
 }
 
 /** Extends the lease by a transaction that does nothing else. Throws StorageTrouble. */

@@ -10,7 +10,10 @@ import type { Dependencies } from '../dependencies.ts';
 import type { Transition } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
+import { idAtEnd } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
+import { indexRow } from '../records/messageRow.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
 import { AccountTransactions } from '../store/accountTransaction.ts';
 import type { Retry, UnitOfWork } from '../store/accountTransaction.ts';
 import { weigh, writeTransition } from '../store/writes.ts';
@@ -34,6 +37,8 @@ export class LeaseSession {
   readonly transactions: AccountTransactions;
   readonly signal: Signal;
   readonly publisher: Publisher;
+  /** Messages whose row can't be read, by the row that lists them, with what is wrong: quarantine.ts sets them aside. */
+  readonly unreadable = new Map<string, string>();
   readonly dependencies: Dependencies;
 
   constructor(key: string, owner: string, dependencies: Dependencies) {
@@ -90,7 +95,18 @@ export class LeaseSession {
     );
   }
 
-  /** The message as its row is now: read again if another may have changed it since. */
+  /** The message that a row lists; undefined if there is none, or its row can't be read. Throws StorageTrouble. */
+  async readListed(key: string): Promise<Message | undefined> {
+    try {
+      return await this.transactions.readMessage(idAtEnd(key));
+    } catch (error) {
+      if (!(error instanceof UnreadableRow)) throw error;
+      this.unreadable.set(key, error.message);
+      return undefined;
+    }
+  }
+
+  /** The message as its row is now: read again if another may have changed it since. Throws UnreadableRow. */
   async current(read: ReadMessage, retry: Retry): Promise<Message | undefined> {
     const isOld = retry.rowsMayHaveChanged || read.generation !== this.transactions.generation;
     return isOld ? this.transactions.readMessage(read.message.id) : read.message;
@@ -106,7 +122,7 @@ export class LeaseSession {
       const decided: Transition[] = [];
       const operations: Operation[] = [];
       for (const read of messages.slice(0, numbers.settleMostCount)) {
-        const message = await this.current(read, retry);
+        const message = await this.#currentOrSetAside(read, retry);
         const transition = message === undefined ? undefined : decide(message, state);
         if (transition === undefined) continue;
         const more = await writeTransition(transition, this.dependencies);
@@ -119,6 +135,17 @@ export class LeaseSession {
     });
     for (const transition of applied) this.#report(transition);
     return applied;
+  }
+
+  async #currentOrSetAside(read: ReadMessage, retry: Retry): Promise<Message | undefined> {
+    try {
+      return await this.current(read, retry);
+    } catch (error) {
+      if (!(error instanceof UnreadableRow)) throw error;
+      const key = indexRow(read.message)?.key;
+      if (key !== undefined) this.unreadable.set(key, error.message);
+      return undefined;
+    }
   }
 
   #report({ before, after, event }: Transition): void {

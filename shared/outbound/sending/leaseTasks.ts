@@ -11,6 +11,7 @@ import { extendLease } from './lease.ts';
 import type { LeaseSession } from './leaseSession.ts';
 import { Probes } from './probe.ts';
 import type { Publisher } from './publisher.ts';
+import { quarantineUnreadable } from './quarantine.ts';
 import { recordRefusals } from './recordRefusals.ts';
 import { applyLookups, lookUpInDoubt } from './sentItemsLookup.ts';
 import type { LookupResult } from './sentItemsLookup.ts';
@@ -107,6 +108,10 @@ export class LeaseTasks implements DrainTasks {
   async housekeeping(): Promise<boolean> {
     if (await this.#connectFailures.handle()) return true;
     if (await reportHoldsToCallers(this.#session)) return true;
+    if (await quarantineUnreadable(this.#session)) {
+      this.#dispatcher.invalidate();
+      return true;
+    }
     if (await markAbandonedInDoubt((tag) => this.#attempts.has(tag), this.#session)) return true;
     if (await this.#applyLookups()) return true;
     if ((await resumeSuspended(this.#session)) || (await this.#probes.resumeMessage())) {
@@ -151,6 +156,10 @@ export class LeaseTasks implements DrainTasks {
 
   closeIdle(): Promise<void> {
     return this.#pool.closeIdle();
+  }
+
+  cutDialogs(): void {
+    this.#attempts.cutDialogs();
   }
 
   closeAll(): Promise<void> {

@@ -39,18 +39,18 @@ export async function prepare(entry: DueEntry, session: LeaseSession): Promise<P
   const tagKey = await dependencies.tagKey().catch(() => undefined);
   if (tagKey === undefined) return { kind: 'noTagKey' };
   const { generation } = transactions;
-  const message = await transactions.readMessage(entry.id);
+  const message = await session.readListed(entry.key);
   if (message?.state !== 'waiting' || indexRow(message)?.key !== entry.key) return { kind: 'gone' };
-  const content = await readContent(message, session);
-  if (content === undefined) return { kind: 'unsendable', message, generation, withdrawal: contentGone };
   try {
+    const content = remaining(message).length === 0 ? undefined : await readContent(message, session);
+    if (content === undefined) return { kind: 'unsendable', message, generation, withdrawal: contentGone };
     const { submission, blobs } = content;
     const bytes = await dependencies.composer.compose(submission, blobs, stampOf(message, tagKey, session));
     const envelope = { from: submission.from.address, to: remaining(message) };
     return { kind: 'ready', entry, message, generation, envelope, bytes };
   } catch (error) {
     if (error instanceof StorageTrouble) throw error;
-    // An internal fault must not block the lane: the message is deferred, and fails once its deferrals add up.
+    // Content that is damaged, or an internal fault, must not block the lane: the message is deferred, and fails once its deferrals add up.
     const detail = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : 'unknown';
     dependencies.log(outboundEvents.composeFailed({ account: session.key, id: message.id, detail }));
     return { kind: 'unsendable', message, generation, withdrawal: notComposed(session) };
@@ -60,7 +60,7 @@ export async function prepare(entry: DueEntry, session: LeaseSession): Promise<P
 const contentGone: Withdrawal = (message, at) =>
   failUnsent(message, at, {
     reason: 'contentGone',
-    detail: 'Its content is not in the content store any more.',
+    detail: 'Its content or its recipients are not in the content store any more.',
     remedy: 'Submit it again under a new id.',
   });
 

@@ -7,6 +7,7 @@
 import { refusedAtRcpt } from '../policy/attemptResult.ts';
 import type { SendResult } from '../ports.ts';
 import type { Message } from '../records/message.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
 import { writeTransition } from '../store/writes.ts';
 import type { InFlightAttempt } from './inFlightAttempts.ts';
 import type { LeaseSession } from './leaseSession.ts';
@@ -43,9 +44,14 @@ function record(
   return session.transact<Message | undefined>(async (state, retry) => {
     const isActive = state.activeAttempts.some(({ tag }) => tag === active.tag);
     if (!isActive || dependencies.time.latest() >= active.deadline) return { result: undefined };
-    const before = message && (await session.current({ message, generation }, retry));
+    // If its row can't be read any more the dialog ends before the content; the settlement sets the message aside.
+    const before = message && (await session.current({ message, generation }, retry).catch(noneIfUnreadable));
     if (before === undefined) return { result: undefined };
     const after = { ...before, recipients: refusedAtRcpt(before, active.attempt, recipients) };
     return { state, operations: await writeTransition({ before, after }, dependencies), result: after };
   });
+}
+
+function noneIfUnreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableRow)) throw error;
 }

@@ -6,7 +6,7 @@ import { deadline } from '../../deadline.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { foundInSentItems, notInSentItems, postponeLookup } from '../policy/transitions.ts';
 import type { SoughtCopy } from '../ports.ts';
-import { idAtEnd, inDoubtRange } from '../records/keys.ts';
+import { inDoubtRange } from '../records/keys.ts';
 import { indexRow } from '../records/messageRow.ts';
 import type { Message } from '../records/message.ts';
 import type { LeaseSession, ReadMessage } from './leaseSession.ts';
@@ -43,13 +43,14 @@ export async function lookUpInDoubt(session: LeaseSession): Promise<readonly Loo
   }
 }
 
-async function readDue({ key, transactions, dependencies }: LeaseSession): Promise<readonly ReadMessage[]> {
+async function readDue(session: LeaseSession): Promise<readonly ReadMessage[]> {
+  const { key, transactions, dependencies } = session;
   const { generation } = transactions;
   const range = inDoubtRange(dependencies.time.earliest());
   const rows = await dependencies.rows.query(key, { ...range, limit: mostAtOnce });
   const due: ReadMessage[] = [];
   for (const row of rows) {
-    const message = await transactions.readMessage(idAtEnd(row.key));
+    const message = await session.readListed(row.key);
     if (message?.indexEntry.kind === 'inDoubt') due.push({ message, generation });
   }
   return due;

@@ -5,6 +5,7 @@
 // owner who found it past its deadline and put it in doubt. In the latter case our own result is better than the
 // doubt: a 250 makes it sent, another reply what it would have been in time; without a reply the doubt stays.
 import { releaseEarly } from '../../limits/limiter.ts';
+import { present } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import { judgeAttempt } from '../policy/attemptResult.ts';
@@ -13,15 +14,18 @@ import { endHolds, placeHold } from '../policy/holds.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
 import { countRefusal, standingOf } from '../policy/refusals.ts';
 import { reopen, settleAttempt } from '../policy/transitions.ts';
-import type { SettleContext, Transition } from '../policy/transitions.ts';
+import type { SettleContext } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
 import type { Message } from '../records/message.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
+import { readIfReadable } from '../store/accountTransaction.ts';
 import type { Retry } from '../store/accountTransaction.ts';
 import { sha256, weigh, writeTransition } from '../store/writes.ts';
 import { reportHolds } from './accountHolds.ts';
 import type { InFlightAttempt } from './inFlightAttempts.ts';
 import type { LeaseSession } from './leaseSession.ts';
+import { reportUnreadable, setAside } from './quarantine.ts';
 
 export interface SettledAttempt {
   readonly attempt: InFlightAttempt;
@@ -47,14 +51,14 @@ export async function settle(
     const operations: Operation[] = [];
     for (const attempt of attempts.slice(0, numbers.settleMostCount)) {
       const one = await settleOne(attempt, { state, connectionsLeft, retry }, session);
-      const more = one === undefined ? [] : await writeTransition(one.transition, session.dependencies);
+      const more = one?.operations ?? [];
       if (done.length > 0 && weigh([...operations, ...more]) > numbers.transactionBytes) break;
       state = one?.state ?? state;
-      if (one?.outcome.reconnect === true) connectionsLeft -= 1;
+      if (one?.outcome?.reconnect === true) connectionsLeft -= 1;
       operations.push(...more);
-      done.push({ attempt, ...(one === undefined ? {} : { outcome: one.outcome }) });
+      done.push({ attempt, ...present({ outcome: one?.outcome }) });
     }
-    return operations.length === 0 ? { result: done } : { state, operations, result: done };
+    return state === current ? { result: done } : { state, operations, result: done };
   });
   if (settled.length > 0) session.publisher.expectMore();
   reportHolds(holdsBefore, session);
@@ -78,8 +82,9 @@ function reportSettled({ attempt, outcome }: SettledAttempt, session: LeaseSessi
 }
 
 interface Settlement {
-  readonly transition: Transition;
-  readonly outcome: AttemptOutcome;
+  readonly operations: readonly Operation[];
+  /** Absent if the message was set aside. */
+  readonly outcome?: AttemptOutcome;
   readonly state: AccountState;
 }
 
@@ -97,10 +102,16 @@ async function settleOne(
   session: LeaseSession,
 ): Promise<Settlement | undefined> {
   const { result, endedAt } = attempt;
-  const { id, attempt: number } = attempt.active;
-  const active = state.activeAttempts.find((other) => other.id === id && other.attempt === number);
+  const { attempt: number } = attempt.active;
+  const active = state.activeAttempts.find(({ tag }) => tag === attempt.active.tag);
   if (active === undefined) return correctDoubt(attempt, state, session);
-  const message = await currentMessage(attempt, retry, session);
+  let message: Message | undefined;
+  try {
+    message = await currentMessage(attempt, retry, session);
+  } catch (error) {
+    if (error instanceof UnreadableRow) return settleUnreadable(attempt, error, state, session);
+    throw error;
+  }
   if (message === undefined || result === undefined) return undefined;
   const outcome = judgeAttempt(message, number, result);
   const ended: AccountState = {
@@ -111,7 +122,29 @@ async function settleOne(
   };
   const after = holdsAfter(ended, { message, outcome, probed: attempt.probed, connectionsLeft }, session);
   const transition = settleAttempt(message, outcome, contextOf(attempt, message, after, session));
-  return { transition, outcome, state: after };
+  return { operations: await writeTransition(transition, session.dependencies), outcome, state: after };
+}
+
+/** Its row can't be read any more: it is set aside, with what the attempt came to. */
+async function settleUnreadable(
+  { active, message, result, endedAt }: InFlightAttempt,
+  { message: fault }: UnreadableRow,
+  state: AccountState,
+  session: LeaseSession,
+): Promise<Settlement> {
+  const outcome =
+    message === undefined || result === undefined ? undefined : judgeAttempt(message, active.attempt, result);
+  const end = outcome === undefined ? '' : ` Attempt ${active.attempt} ended: ${outcome.verdict}.`;
+  const detail = `${fault}${end}`;
+  reportUnreadable(active.id, detail, session);
+  return {
+    operations: await setAside(active.key, detail, session),
+    state: {
+      ...state,
+      activeAttempts: state.activeAttempts.filter(({ tag }) => tag !== active.tag),
+      ...(outcome?.certain === true ? releaseEarly(state, session.limits, active.slot, endedAt) : {}),
+    },
+  };
 }
 
 /** Of an adopted attempt only the claim is known. */
@@ -132,7 +165,7 @@ async function correctDoubt(
 ): Promise<Settlement | undefined> {
   const { result, active } = attempt;
   if (result?.kind !== 'accepted' && result?.kind !== 'failed') return undefined;
-  const message = await session.transactions.readMessage(active.id);
+  const message = await readIfReadable(session.key, active.id, session.dependencies);
   if (message?.attempt !== active.attempt) return undefined;
   if (state.activeAttempts.some(({ id }) => id === active.id)) return undefined;
   if (!isInDoubt(message) && !(isResending(message) && result.kind === 'accepted')) return undefined;
@@ -140,7 +173,8 @@ async function correctDoubt(
   const outcome = judgeAttempt(reopened, active.attempt, result);
   if (outcome.verdict === 'inDoubt') return undefined;
   const transition = settleAttempt(reopened, outcome, contextOf(attempt, message, state, session));
-  return { transition: { ...transition, before: message }, outcome, state };
+  const operations = await writeTransition({ ...transition, before: message }, session.dependencies);
+  return { operations, outcome, state: { ...state } };
 }
 
 const isInDoubt = ({ indexEntry }: Message): boolean =>

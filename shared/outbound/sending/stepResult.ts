@@ -11,6 +11,8 @@ export type EndReason =
   | 'hold'
   /** The drain's time is over. */
   | 'timeOver'
+  /** The process is about to end. */
+  | 'stopped'
   /** The lease is another's, or may be. */
   | 'leaseLost';
 

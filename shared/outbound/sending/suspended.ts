@@ -2,7 +2,7 @@
 // of the hold resumes them in batches, and a probe of the hold resumes one.
 import { resumeMessage } from '../policy/transitions.ts';
 import type { AccountState } from '../records/accountState.ts';
-import { idAtEnd, suspendedRange } from '../records/keys.ts';
+import { suspendedRange } from '../records/keys.ts';
 import type { LeaseSession, ReadMessage } from './leaseSession.ts';
 
 /** A mailbox that has suspended messages and no hold any more. */
@@ -36,7 +36,7 @@ async function resume(mailbox: string, limit: number, session: LeaseSession): Pr
   const rows = await dependencies.rows.query(session.key, { ...suspendedRange({ mailbox }), limit });
   const messages: ReadMessage[] = [];
   for (const { key } of rows) {
-    const message = await transactions.readMessage(idAtEnd(key));
+    const message = await session.readListed(key);
     if (message !== undefined) messages.push({ message, generation });
   }
   const resumed = await session.applyTransitions(messages, (message) =>
@@ -46,5 +46,6 @@ async function resume(mailbox: string, limit: number, session: LeaseSession): Pr
       ? resumeMessage(message, dependencies.time.earliest())
       : undefined,
   );
-  return resumed.length > 0;
+  // Those that can't be read are set aside first, and then the next batch is resumed.
+  return resumed.length > 0 || session.unreadable.size > 0;
 }

@@ -14,6 +14,7 @@ import type { AccountState } from '../records/accountState.ts';
 import { messageKey, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { decodeMessage, recipientsIn } from '../records/messageRow.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
 import { rebuildAccountState } from './rebuildAccountState.ts';
 
 export interface Change<Result> {
@@ -84,7 +85,7 @@ export class AccountTransactions {
     return this.#state;
   }
 
-  /** The message as its row has it; undefined if there is none. Throws StorageTrouble. */
+  /** The message as its row has it; undefined if there is none. Throws StorageTrouble and UnreadableRow. */
   readMessage(id: string): Promise<Message | undefined> {
     return readMessage(this.account, id, this.#dependencies);
   }
@@ -187,7 +188,10 @@ export async function readState(
   return row === undefined ? emptyState : decodeState(row.fields);
 }
 
-/** The message of a row, its recipients fetched if they are in a blob. Throws StorageTrouble. */
+/**
+ * The message of a row, its recipients fetched if they are in a blob; if that blob is gone it has none. Throws
+ * StorageTrouble and UnreadableRow.
+ */
 export async function readMessage(
   account: string,
   id: string,
@@ -198,7 +202,19 @@ export async function readMessage(
   const recipients = recipientsIn(row.fields);
   if ('text' in recipients) return decodeMessage(row, recipients.text);
   const bytes = await contents.get(recipients.blob);
-  if (bytes === undefined)
-    throw new StorageTrouble('the recipients of a message are not in the content store');
-  return decodeMessage(row, Buffer.from(bytes).toString());
+  return decodeMessage(row, bytes === undefined ? '[]' : Buffer.from(bytes).toString());
+}
+
+/** The same, for a reader to whom a row that can't be read is none. Throws StorageTrouble. */
+export async function readIfReadable(
+  account: string,
+  id: string,
+  dependencies: Pick<Dependencies, 'rows' | 'contents'>,
+): Promise<Message | undefined> {
+  try {
+    return await readMessage(account, id, dependencies);
+  } catch (error) {
+    if (error instanceof UnreadableRow) return undefined;
+    throw error;
+  }
 }

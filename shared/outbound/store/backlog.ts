@@ -22,6 +22,8 @@ export interface Backlog {
   /** Held for a person after two lookups. */
   readonly doubtful: Count;
   readonly failed: Count;
+  /** Set aside: their rows can't be read. */
+  readonly unreadable: Count;
 }
 
 export interface CountedBacklog extends Backlog {
@@ -37,9 +39,17 @@ export const backlogColumns = [
   'inDoubtCount',
   'doubtfulCount',
   'failedCount',
+  'unreadableCount',
 ] as const;
 
-export function encodeBacklog({ at, waiting, inDoubt, doubtful, failed }: CountedBacklog): Fields {
+export function encodeBacklog({
+  at,
+  waiting,
+  inDoubt,
+  doubtful,
+  failed,
+  unreadable,
+}: CountedBacklog): Fields {
   return {
     countedAt: at,
     waitingCount: waiting.count,
@@ -47,6 +57,7 @@ export function encodeBacklog({ at, waiting, inDoubt, doubtful, failed }: Counte
     inDoubtCount: inDoubt.count,
     doubtfulCount: doubtful.count,
     failedCount: failed.count,
+    unreadableCount: unreadable.count,
   };
 }
 
@@ -64,6 +75,7 @@ export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
     inDoubt: count('inDoubtCount', false),
     doubtful: count('doubtfulCount', false),
     failed: count('failedCount', false),
+    unreadable: count('unreadableCount', false),
   };
 }
 
@@ -75,6 +87,7 @@ export async function countBacklog(account: string, dependencies: Dependencies):
     inDoubt: await countIn(inDoubtRange()),
     doubtful: await countIn(suspendedRange('inDoubt')),
     failed: await countIn(suspendedRange('failed')),
+    unreadable: await countIn(suspendedRange('unreadable')),
   };
 }
 

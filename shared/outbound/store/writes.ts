@@ -83,7 +83,8 @@ async function storeRecipients(message: Message, { contents, numbers }: BlobStor
   return name;
 }
 
-async function writeEvent(event: MessageEvent, blobs: BlobStore): Promise<Operation> {
+/** The row of an event that is to be published. */
+export async function writeEvent(event: MessageEvent, blobs: BlobStore): Promise<Operation> {
   const { submissionId, sequence } = event;
   const fields = putText('text', await eventText(event, blobs));
   return { kind: 'insert', key: eventKey(submissionId, sequence), fields };
@@ -97,7 +98,7 @@ export async function writeHoldEvent(event: HoldEvent, blobs: BlobStore): Promis
   return { kind: 'insert', key: eventKey(name, type === 'mailbox.held' ? 1 : 2), fields };
 }
 
-/** The event as it goes on the queue; one that is too long leaves its recipients to a blob. */
+/** The event as it goes on the queue, at most `eventInRowBytes`; what is too long for that is only in a blob. */
 export async function eventText(event: StatusEvent, { contents, numbers }: BlobStore): Promise<string> {
   const text = toCloudEvent(event);
   if (text.length <= numbers.eventInRowBytes) return text;
@@ -105,7 +106,10 @@ export async function eventText(event: StatusEvent, { contents, numbers }: BlobS
   const name = sha256(bytes);
   await contents.put(name, bytes);
   const whole = { blob: contents.reference(name), sizeBytes: bytes.length };
-  return toCloudEvent(event, whole);
+  const shortened = toCloudEvent(event, whole);
+  // Of a message's event the rest is bounded; a rejection quotes what a caller wrote.
+  if (shortened.length <= numbers.eventInRowBytes || event.type !== 'mail.rejected') return shortened;
+  return toCloudEvent({ ...event, problems: [] }, whole);
 }
 
 /** What the operations weigh, about: a transaction has an upper bound. */

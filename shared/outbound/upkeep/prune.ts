@@ -1,14 +1,22 @@
 // Retention, daily. Rows of finished messages are deleted once they are older than the retention period; dead letters
 // are kept until a person acts. Then the blobs: those that no row of any account names any more and that were not put
 // again for some days. Rows are deleted by their own ETag, so that a replay at the same moment either wins or finds
-// the row gone.
+// the row gone. While any row can't be read, or an account not be pruned, nobody knows which blobs are needed: the rows
+// of the other accounts are still pruned, the blobs are left.
 //
 // Idempotency lasts as long as the row: an id that comes again after the retention period is a new message.
 import { present } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Operation, Row } from '../ports.ts';
-import { allServerIdsRange, everyRow, messageRange, rejectedPartition } from '../records/keys.ts';
+import {
+  allServerIdsRange,
+  everyRow,
+  messageRange,
+  rejectedPartition,
+  returnedPartition,
+  unpublishableRange,
+} from '../records/keys.ts';
 import type { Range } from '../records/keys.ts';
 import { decodeRetention, retentionColumns } from '../records/messageRow.ts';
 import { scan } from '../store/scan.ts';
@@ -20,71 +28,107 @@ const mostOperations = 100;
 /** Names kept in memory at most; with more, blobs are left for another time. */
 const mostNames = 1_000_000;
 
+/** What is known of the blobs that are still needed. */
+interface NeededBlobs {
+  readonly names: Set<string>;
+  /** False if some rows could not be read. */
+  complete: boolean;
+}
+
 export interface PruneReport {
   readonly rowCount: number;
   readonly blobCount: number;
 }
 
-/** What is to become of a row: since when nothing more happens to it, if so; and the blobs that it needs. */
-type Retention = (row: Row) => { readonly finishedAt?: number; readonly blobs: readonly string[] };
+/**
+ * What is to become of a row: since when nothing more happens to it, if so; and the blobs that it needs. Undefined if
+ * it can't be read.
+ */
+type Retention = (
+  row: Row,
+) => { readonly finishedAt?: number; readonly blobs: readonly string[] } | undefined;
 
-/** Throws StorageTrouble; the next day goes on. */
+/** Prunes every account, whatever becomes of another. Throws StorageTrouble if the accounts can't be listed. */
 export async function prune(dependencies: Dependencies): Promise<PruneReport> {
-  const needed = new Set<string>();
+  const needed: NeededBlobs = { names: new Set(), complete: true };
   let rowCount = 0;
   for (const account of await listAccounts(dependencies)) {
     const count = await pruneRows(account, messageRange, ofMessage, needed, dependencies);
     await pruneRows(account, allServerIdsRange, ofNote, needed, dependencies);
+    await pruneRows(account, unpublishableRange, ofUnpublished, needed, dependencies);
     dependencies.log(outboundEvents.pruned({ account, rowCount: count }));
     rowCount += count;
   }
   rowCount += await pruneRows(rejectedPartition, everyRow, ofRejection, needed, dependencies);
-  const blobCount = needed.size > mostNames ? 0 : await pruneBlobs(needed, dependencies);
-  dependencies.log(outboundEvents.blobsPruned({ blobCount, keptCount: needed.size }));
+  rowCount += await pruneRows(returnedPartition, everyRow, ofNote, needed, dependencies);
+  const { names, complete } = needed;
+  const blobCount = complete && names.size <= mostNames ? await pruneBlobs(names, dependencies) : 0;
+  dependencies.log(outboundEvents.blobsPruned({ blobCount, keptCount: names.size, complete }));
   return { rowCount, blobCount };
 }
 
 const ofMessage: Retention = ({ fields }) => {
-  const { isFinished, changedAt, blobs } = decodeRetention(fields);
+  const read = decodeRetention(fields);
+  if (read === undefined) return undefined;
+  const { isFinished, changedAt, blobs } = read;
   return { blobs, ...(isFinished ? { finishedAt: changedAt } : {}) };
 };
 const ofNote: Retention = ({ fields: { at } }) => ({
   blobs: [],
   ...(typeof at === 'number' ? { finishedAt: at } : {}),
 });
+const ofUnpublished: Retention = (row) => {
+  const { contentBlob } = row.fields;
+  return { ...ofNote(row), blobs: typeof contentBlob === 'string' ? [contentBlob] : [] };
+};
 const ofRejection: Retention = (row) => ({ ...ofNote(row), blobs: [row.key] });
 
-/** Deletes what is old, and notes which blobs the rest needs. */
+/** Deletes what is old, and notes which blobs the rest needs. Never throws for what the rows hold, nor StorageTrouble. */
 async function pruneRows(
   partition: string,
   range: Range,
   retention: Retention,
-  needed: Set<string>,
+  needed: NeededBlobs,
   dependencies: Dependencies,
 ): Promise<number> {
-  const { time, numbers } = dependencies;
+  const { time, numbers, log } = dependencies;
   let count = 0;
-  const complete = await scan(
-    partition,
-    range,
-    { select: [...retentionColumns, 'at'], pageCount, mostCount: pageCount * mostPages },
-    async (page) => {
-      const rows = page.map((row) => ({ row, ...retention(row) }));
-      const isOld = ({ finishedAt }: (typeof rows)[number]): boolean =>
-        finishedAt !== undefined && finishedAt + numbers.retentionMs < time.earliest();
-      const old = rows.filter(isOld).map(({ row }) => row);
-      const gone = await deleteRows(partition, old, dependencies);
-      count += gone.size;
-      for (const { row, blobs } of rows) if (!gone.has(row.key)) for (const name of blobs) needed.add(name);
-    },
-    dependencies,
-  );
-  if (!complete)
-    throw new RangeError('more rows than can be read: nothing is known about what the rest needs');
+  let unreadableCount = 0;
+  const visit = async (page: readonly Row[]): Promise<void> => {
+    const rows = page.map((row) => ({ row, read: retention(row) }));
+    unreadableCount += rows.filter(({ read }) => read === undefined).length;
+    const isOld = ({ read }: (typeof rows)[number]): boolean =>
+      read?.finishedAt !== undefined && read.finishedAt + numbers.retentionMs < time.earliest();
+    const old = rows.filter(isOld).map(({ row }) => row);
+    const gone = await deleteRows(partition, old, dependencies);
+    count += gone.size;
+    for (const { row, read } of rows)
+      if (!gone.has(row.key)) for (const name of read?.blobs ?? []) needed.names.add(name);
+  };
+  const options = {
+    select: [...retentionColumns, 'at'],
+    pageCount,
+    mostCount: pageCount * mostPages,
+  };
+  try {
+    if (!(await scan(partition, range, options, visit, dependencies))) needed.complete = false;
+  } catch (error) {
+    needed.complete = false;
+    const detail = error instanceof Error ? error.message : 'unknown trouble';
+    log(outboundEvents.pruneFailed({ account: partition, detail }));
+  }
+  if (unreadableCount > 0) {
+    needed.complete = false;
+    const detail = `${unreadableCount} rows are of another version or damaged; no blob is deleted until they are gone.`;
+    log(outboundEvents.pruneFailed({ account: partition, detail }));
+  }
   return count;
 }
 
-/** Which of them are certainly gone. One that changed meanwhile keeps its whole batch for tomorrow. */
+/**
+ * Which of them are certainly gone. A row that changed since it was read is left out and the rest of its batch tried
+ * again; if the store gives no answer, the batch is left for tomorrow.
+ */
 async function deleteRows(
   partition: string,
   old: readonly Row[],
@@ -92,10 +136,17 @@ async function deleteRows(
 ): Promise<ReadonlySet<string>> {
   const gone = new Set<string>();
   for (let start = 0; start < old.length; start += mostOperations) {
-    const batch = old.slice(start, start + mostOperations);
-    const operations = batch.map(({ key, etag }): Operation => ({ kind: 'delete', key, etag }));
-    const answer = await rows.commit(partition, operations);
-    if (answer.kind === 'ok') for (const { key } of batch) gone.add(key);
+    let batch = old.slice(start, start + mostOperations);
+    while (batch.length > 0) {
+      const operations = batch.map(({ key, etag }): Operation => ({ kind: 'delete', key, etag }));
+      const answer = await rows.commit(partition, operations);
+      if (answer.kind === 'ok') for (const { key } of batch) gone.add(key);
+      if (answer.kind !== 'refused' || answer.index === undefined) break;
+      const refused = batch[answer.index];
+      if (refused === undefined) break;
+      if (answer.reason === 'missing') gone.add(refused.key);
+      batch = batch.filter((row) => row !== refused);
+    }
   }
   return gone;
 }

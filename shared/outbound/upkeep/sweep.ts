@@ -3,10 +3,10 @@
 // a lookup that is due, a due message in a lane that may be sent from, a hold whose probe is due, suspended messages
 // whose hold has ended, and accounts that the settings no longer name, whose messages are then held with that reason.
 import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
-import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { blockedUntil, orphanedConnections } from '../policy/connections.ts';
 import { accountHold, dueForProbe } from '../policy/holds.ts';
 import { unreportedHolds } from '../policy/holdReports.ts';
 import type { Row } from '../ports.ts';
@@ -21,6 +21,7 @@ import {
   parseDueKey,
 } from '../records/keys.ts';
 import type { Range } from '../records/keys.ts';
+import { UnreadableRow } from '../records/unreadableRow.ts';
 import { mailboxToResume } from '../sending/suspended.ts';
 import { readState } from '../store/accountTransaction.ts';
 import {
@@ -37,14 +38,15 @@ const mostAccounts = 10_000;
 /** Counting a deep backlog each minute would cost as many calls as sending from it. */
 const recountMs = 5 * 60_000;
 
-/** Wakes accounts as needed; one that can't be read does not keep the others waiting. */
+/** Wakes accounts as needed; one that can't be read does not keep the others waiting, whatever is wrong with it. */
 export async function sweep(dependencies: Dependencies): Promise<void> {
   for (const summary of await summaries(dependencies)) {
     try {
       await sweepAccount(summary, dependencies);
     } catch (error) {
-      if (!(error instanceof StorageTrouble)) throw error;
-      dependencies.log(outboundEvents.sweepFailed({ account: summary.key, detail: error.message }));
+      const detail = error instanceof Error ? error.message : 'unknown trouble';
+      const failed = error instanceof UnreadableRow ? 'accountUnreadable' : 'sweepFailed';
+      dependencies.log(outboundEvents[failed]({ account: summary.key, detail }));
     }
   }
 }
@@ -118,16 +120,30 @@ async function recordBacklog(
   const { waiting } = backlog;
   const limits = rateLimitsOf(account, dependencies);
   const earliest = dependencies.time.earliest();
+  reportOrphans(account, state, dependencies);
   dependencies.log(
     outboundEvents.backlog({
       account,
       waitingCount: waiting.count,
       hasMore: waiting.more,
       holdCount: state.holds.length,
+      orphanedCount: orphanedConnections(state, earliest, dependencies.numbers).reduce(
+        (sum, { connections }) => sum + connections,
+        0,
+      ),
       slotCount: slotsInUse(state, earliest),
       messagesPerMinute: limits.messagesPerMinute,
       recipientsToday: recipientsInDay(state, limits, earliest),
       recipientsPerDay: limits.recipientsPerDay,
     }),
   );
+}
+
+/** Hosts that died in a row, within minutes: each sweep says so while nothing can be sent for it. */
+function reportOrphans(account: string, state: AccountState, dependencies: Dependencies): void {
+  const { time, numbers, log } = dependencies;
+  const setting = accountOf(account, dependencies)?.limits.connections;
+  if (setting === undefined) return;
+  const until = blockedUntil(state, setting, time.earliest(), numbers);
+  if (until !== undefined) log(outboundEvents.connectionsOrphaned({ account, until }));
 }
