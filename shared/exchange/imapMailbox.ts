@@ -23,6 +23,7 @@ import {
 } from '../inbound/ports.ts';
 import type { TimeLeft } from '../deadline.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
+import { field, mailText, readHeaders } from '../mail/headers.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
 import { boundedText } from '../mail/text.ts';
 import { imapTextCharacters, judgeImap } from './imapTrouble.ts';
@@ -64,6 +65,8 @@ const headBytes = 256 * 1024;
 const streamChunkBytes = 256 * 1024;
 /** 256 MB, more than Exchange Online takes (150 MB). */
 const chunkCountLimit = 1_024;
+/** By how much an estimate of a small message's size may be off. */
+const sizeMarginBytes = 1_024;
 const connectMs = 20_000;
 const greetingMs = 16_000;
 /** The library waits at most half of this for a throttled command before it fails. */
@@ -331,8 +334,7 @@ class Session implements MailboxSession {
     for (const { uid, source, size } of answer.rows) {
       // Rows with only a flag change come in between; the first one with bytes counts.
       if (source === undefined || heads.has(uid)) continue;
-      // A short answer alone is not the end: Exchange's sizes are estimates, and answers were seen that end too early.
-      const whole = size !== undefined && source.length < headBytes && source.length >= size;
+      const whole = source.length < headBytes && looksWhole(source, size);
       heads.set(uid, { uid, bytes: source, whole, ...(size === undefined ? {} : { sizeBytes: size }) });
     }
     const missing = uids.filter((uid) => !heads.has(uid));
@@ -434,6 +436,21 @@ async function search(
   // false: the server refused. An empty list would mean an empty folder.
   if (!Array.isArray(answer.value)) return failed(wire.refused('search'));
   return { kind: 'ok', uids: answer.value };
+}
+
+/**
+ * A short answer alone is not the end: answers were seen that end too early without an error. RFC822.SIZE is an estimate
+ * on Exchange, so bytes that reach half of it and end their outermost multipart are taken for all; of others the rest is
+ * asked for.
+ */
+function looksWhole(bytes: Uint8Array, size: number | undefined): boolean {
+  if (size === undefined) return false;
+  if (bytes.byteLength >= size) return true;
+  if (bytes.byteLength * 2 + sizeMarginBytes < size) return false;
+  const text = mailText(bytes);
+  const named = /boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))/i.exec(field(readHeaders(text), 'content-type'));
+  const boundary = named?.[1] ?? named?.[2];
+  return boundary === undefined || text.includes(`--${boundary}--`);
 }
 
 type FetchQuery = Parameters<ImapFlow['fetchAll']>[1];

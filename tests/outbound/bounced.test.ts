@@ -48,7 +48,12 @@ const desk = 'desk@example.com';
 
 test('our Message-ID, the private header, and the id that Exchange gave lead to the submission', async () => {
   const { world, host } = await sentWorld('PR1.eurprd01.PROD.OUTLOOK.COM');
-  const found = { submissionId: 'INC-1', mailbox: desk, correlation: null };
+  const found = {
+    submissionId: 'INC-1',
+    mailbox: desk,
+    correlation: null,
+    recipients: ['INC-1@example.org'],
+  };
   const lookUp = (by: Parameters<typeof findSubmission>[0]): ReturnType<typeof findSubmission> =>
     world.run(findSubmission(by, host.dependencies));
   expect(await lookUp({ messageIds: ['<x@y.example>', messageIdOf(world)] })).toEqual(found);
