@@ -1,7 +1,6 @@
 // Announcing a stored message: which submission it belongs to, its texts and parts as blobs, a bounce reported to the
 // sending side, and at last the notice. Everything before the notice may be repeated without harm.
 import { hash } from 'node:crypto';
-import { answerable } from '../contract/answerable.ts';
 import {
   noticeLimitBytes,
   noticeOf,
@@ -16,10 +15,10 @@ import { asciiJson } from '../mail/text.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { inParallel } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
+import { messageFields } from './noticeFields.ts';
 import type { MailPart } from './parsedMail.ts';
 import type { ParseAnswer } from './ports.ts';
 import { relate, senderLimit } from './relate.ts';
-import { outlineOf, type Outline } from './unparsedOutline.ts';
 
 /** Parts of one message that are stored at the same time. */
 const partsAtOnce = 4;
@@ -45,11 +44,10 @@ export async function announce(
   const { blobs, sent, log } = dependencies;
   const { mailbox } = context;
   const { sha256, sizeBytes } = stored;
-  const outline: Outline = answer.kind === 'parsed' ? answer.mail : outlineOf(head);
-  const named = answerable(outline);
+  const { fields, remarks } = messageFields(answer, head);
   const verdict = answer.kind === 'parsed' ? answer.classification : undefined;
   const related =
-    verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, outline, sent);
+    verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, fields, sent);
   const data: WholeNotice = {
     version: 1,
     id,
@@ -58,28 +56,14 @@ export async function announce(
     folder: mailbox.folder,
     uid,
     uidValidity,
-    messageId: named.part.messageId,
-    inReplyTo: [...named.part.inReplyTo],
-    references: [...named.part.references],
-    from: [...named.part.from],
-    sender: [...named.part.sender],
-    replyTo: [...named.part.replyTo],
-    to: [...named.part.to],
-    cc: [...named.part.cc],
-    subject: named.part.subject,
-    date: outline.dateMs === undefined ? null : new Date(outline.dateMs).toISOString(),
+    ...fields,
     ...(verdict === undefined
       ? { list: false, loopGuard: { mayAnswer: false, reasons: ['it could not be parsed'] } }
       : verdictFields(verdict)),
     ...(related.relation === undefined ? {} : { relatesTo: related.relation }),
     raw: { blob: blobs.reference(rawBlobName(context, id)), sha256, sizeBytes },
     ...(answer.kind === 'parsed' ? await storeParts(answer, id, context, dependencies) : { parts: [] }),
-    remarks: [
-      ...outline.remarks,
-      ...named.remarks,
-      ...related.remarks,
-      ...(answer.kind === 'parsed' ? [] : [answer.detail]),
-    ],
+    remarks: [...remarks, ...related.remarks],
   };
   if (verdict?.bounce !== undefined && related.relation !== undefined) {
     const { submissionId, mailbox: sender, verified } = related.relation;
