@@ -191,7 +191,7 @@ module.exports = {
       to: { path: '^shared/outbound/[a-z]+/', pathNot: `^shared/outbound/(${[part, ...others].join('|')})/` },
     })),
     soleImporter(['html-to-text'], '^shared/exchange/mimeComposer\\.ts$'),
-    soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer)\\.ts$'),
+    soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer|people)\\.ts$'),
     soleImporter(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),
     soleImporter(['libmime', 'libqp'], '^shared/classify/decodeText\\.ts$'),
     soleImporter(['mailparser'], '^shared/exchange/(mimeParser|mimeParserWorker)\\.ts$'),

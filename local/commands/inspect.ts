@@ -11,9 +11,9 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
-import type { BounceRecipient } from '../../shared/contract/classification.ts';
+import { verdictFields } from '../../shared/contract/notice.ts';
 import type { ParseAnswer, Parser, RawMail } from '../../shared/inbound/ports.ts';
-import { outlineOf } from '../../shared/inbound/unparsedOutline.ts';
+import { messageFields, type MessageFields } from '../../shared/inbound/noticeFields.ts';
 import { parseMutated } from '../../tests/inbound/mutatedMails.ts';
 
 /** Mails at work at the same time; results keep the order of the files. */
@@ -96,27 +96,29 @@ async function runMutated(count: number, seed: number, json: boolean): Promise<n
   return crashes.length === 0 && slow === 0 ? 0 : 1;
 }
 
-/** One line of `--json`. */
-export interface InspectReport {
+/** One line of `--json`: the verdict, and the notice with its texts as they would go out. */
+export interface InspectReport extends Omit<ReturnType<typeof verdictFields>, 'list' | 'loopGuard'> {
   readonly file: string;
   readonly kind: string;
-  readonly bounce?: { readonly severity: string; readonly recipients: readonly BounceRecipient[] };
-  readonly recipients?: readonly BounceRecipient[];
-  readonly feedbackType?: string;
-  readonly list: boolean;
   readonly because: string;
-  readonly from: readonly string[];
-  readonly subject: string;
-  readonly messageId: string;
-  readonly returned: object;
+  readonly list: boolean;
   readonly loopGuard: { readonly mayAnswer: boolean; readonly reasons: readonly string[] };
-  readonly parts: readonly {
-    readonly filename: string;
-    readonly contentType: string;
-    readonly sizeBytes: number;
-  }[];
-  readonly remarks: readonly string[];
+  readonly notice: MessageFields['fields'] & {
+    readonly remarks: readonly string[];
+    readonly parts: readonly {
+      readonly filename: string;
+      readonly contentType: string;
+      readonly disposition: string;
+      readonly contentId: string;
+      readonly sizeBytes: number;
+    }[];
+  };
+  /** At most 100,000 characters each; null where the mail has none. */
+  readonly text: string | null;
+  readonly html: string | null;
 }
+
+const shownCharacters = 100_000;
 
 export type InspectLine =
   | { readonly kind: 'report'; readonly report: InspectReport }
@@ -218,60 +220,62 @@ async function headOf(file: string): Promise<Uint8Array> {
 }
 
 function reportOf(file: string, answer: ParseAnswer, head: Uint8Array): InspectReport {
-  const mail = answer.kind === 'parsed' ? answer.mail : outlineOf(head);
-  const about = {
-    from: mail.from.map(({ address }) => address),
-    subject: mail.subject,
-    messageId: mail.messageId,
-    remarks: answer.kind === 'parsed' ? mail.remarks : [answer.detail],
-  };
+  const { fields, remarks } = messageFields(answer, head);
   if (answer.kind === 'unparsed') {
-    const loopGuard = { mayAnswer: false, reasons: ['it could not be parsed'] };
     return {
       file,
       kind: 'unparsed',
-      list: false,
       because: answer.detail,
-      ...about,
-      returned: {},
-      loopGuard,
-      parts: [],
+      list: false,
+      loopGuard: { mayAnswer: false, reasons: ['it could not be parsed'] },
+      notice: { ...fields, remarks, parts: [] },
+      text: null,
+      html: null,
     };
   }
-  const { kind, bounce, recipients, feedbackType, list, because, returned, loopGuard } =
-    answer.classification;
+  const { mail, classification } = answer;
+  const { kind, because } = classification;
+  const { list, loopGuard, ...about } = verdictFields(classification);
+  const parts = mail.parts.map(({ filename, contentType, disposition, contentId, sizeBytes }) => ({
+    filename,
+    contentType,
+    disposition,
+    contentId,
+    sizeBytes,
+  }));
   return {
     file,
     kind,
-    ...(bounce === undefined ? {} : { bounce }),
-    ...(recipients === undefined ? {} : { recipients }),
-    ...(feedbackType === undefined ? {} : { feedbackType }),
-    list,
     because,
-    ...about,
-    returned,
+    list,
     loopGuard,
-    parts: answer.mail.parts.map(({ filename, contentType, sizeBytes }) => ({
-      filename,
-      contentType,
-      sizeBytes,
-    })),
+    ...about,
+    notice: { ...fields, remarks, parts },
+    text: shown(mail.text),
+    html: shown(mail.html),
   };
 }
 
+/** Cut between characters. */
+function shown(text: string | undefined): string | null {
+  if (text === undefined || text === '') return null;
+  return text.slice(0, shownCharacters).replace(/[\ud800-\udbff]$/, '');
+}
+
 function summary(report: InspectReport): string {
+  const { notice } = report;
   const lines = [
     report.file,
     `  ${report.kind}${report.bounce === undefined ? '' : ` (${report.bounce.severity})`}, by: ${report.because}`,
-    `  from ${report.from.join(', ') || '(no sender)'}: ${report.subject}`,
+    `  from ${notice.from.map(({ address }) => address).join(', ') || '(no sender)'}: ${notice.subject}`,
   ];
-  for (const one of report.bounce?.recipients ?? report.recipients ?? []) {
+  for (const one of (report.bounce ?? report.receipt ?? report.complaint)?.recipients ?? []) {
     const codes = [one.replyCode, one.status].filter((code) => code !== '').join(' ');
     lines.push(
       `  ${one.action} ${one.address || '(no address)'}: ${one.hard ? 'dead address' : 'not the address'}, ${one.reason}${codes === '' ? '' : ` (${codes})`}`,
     );
   }
-  for (const { filename, contentType, sizeBytes } of report.parts) {
+  for (const { filename, contentType, sizeBytes } of notice.parts) {
     lines.push(`  part ${contentType}, ${sizeBytes} bytes${filename === '' ? '' : `: ${filename}`}`);
   }
   if (report.list) lines.push('  a mailing list or bulk mailer distributed it');
@@ -280,7 +284,7 @@ function summary(report: InspectReport): string {
       ? '  may be answered automatically'
       : `  not to be answered automatically: ${report.loopGuard.reasons.join('; ')}`,
   );
-  lines.push(...report.remarks.map((remark) => `  note: ${remark}`));
+  lines.push(...notice.remarks.map((remark) => `  note: ${remark}`));
   return lines.map(printable).join('\n');
 }
 

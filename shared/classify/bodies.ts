@@ -17,6 +17,8 @@ export interface Bodies {
 }
 
 const remarkLimit = 20;
+/** Characters of one text; more than any reader of a ticket takes in. */
+const textLimit = 4 * 1024 * 1024;
 
 /** `root` comes from `readMimeTree`. */
 export function bodiesOf(root: MimePart): Bodies {
@@ -58,14 +60,14 @@ function* piecesOf(part: MimePart, remarks: Set<string>): Iterable<Piece> {
     return;
   }
   if (!isBody(part)) return;
-  const { text, remarks: said } = decodedBody(part);
+  const { text, remarks: said } = decodedBody(part, textLimit);
   for (const one of said) remarks.add(one);
   if (text.trim() === '') return;
   yield { kind: part.contentType === 'text/html' ? 'html' : 'text', text };
 }
 
 /** Text that is shown, and the body of a multipart that has no parts. */
-function isBody(part: MimePart): boolean {
+export function isBody(part: MimePart): boolean {
   const { value, parameters } = structuredField(field(part, 'content-disposition'));
   if (value === 'attachment' || parameters.has('filename') || part.parameters.has('name')) return false;
   return /^(?:text\/(?:plain|html|enriched|richtext)|multipart\/.+)$/.test(part.contentType);

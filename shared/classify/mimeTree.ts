@@ -38,16 +38,25 @@ export function decodedText(part: MimePart): string {
   return decodedBody(part).text;
 }
 
-/** The same, with what was guessed or lost. */
-export function decodedBody(part: MimePart): { readonly text: string; readonly remarks: readonly string[] } {
+/** The same, with what was guessed or lost; at most `limit` characters. */
+export function decodedBody(
+  part: MimePart,
+  limit = decodedLimit,
+): { readonly text: string; readonly remarks: readonly string[] } {
+  // Quoted-printable writes at most three characters for an octet.
   const { bytes, remark } = decodeTransfer(
-    part.body.slice(0, decodedLimit * 2),
+    part.body.slice(0, limit * 3),
     field(part, 'content-transfer-encoding'),
   );
   const declared = part.parameters.get('charset') ?? '';
   const decoded = decodeBytes(bytes, { declared, html: part.contentType === 'text/html' });
-  const text = decoded.text.slice(0, decodedLimit).replaceAll('\r\n', '\n').replaceAll('\r', '\n');
-  return { text, remarks: [remark, decoded.remark].filter((one) => one !== undefined) };
+  const whole = decoded.text.replaceAll('\r\n', '\n').replaceAll('\r', '\n');
+  const cut =
+    whole.length > limit || part.body.length > limit * 3
+      ? `A text was cut to ${limit} characters; the raw message has all of it.`
+      : undefined;
+  const text = whole.slice(0, limit).replace(/[\ud800-\udbff]$/, '');
+  return { text, remarks: [remark, decoded.remark, cut].filter((one) => one !== undefined) };
 }
 
 function readPart(text: string, count: { nodes: number }, depth: number, missingType: string): MimePart {

@@ -15,6 +15,13 @@ const blob = z.strictObject({
   sha256: hash,
 });
 
+const content = z
+  .union([
+    z.strictObject({ content: z.string(), sizeBytes: count, sha256: hash }).describe('the text itself'),
+    blob.describe('too long for the notice: the blob holds the text'),
+  ])
+  .describe('in UTF-8; sizeBytes and sha256 are of that, wherever the text is');
+
 const address = z.strictObject({ name: z.string(), address: z.string() });
 
 const recipient = z.strictObject({
@@ -70,6 +77,13 @@ const whole = z.strictObject({
   cc: z.array(address),
   subject: z.string(),
   date: z.iso.datetime().nullable().describe('the Date field, null where it cannot be read'),
+  receivedAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('when it arrived in the mailbox (INTERNALDATE), null where the server did not say'),
+  flags: z
+    .array(z.string())
+    .describe('IMAP flags when it was fetched: \\Seen and \\Answered tell that somebody has dealt with it'),
   list: z.boolean().describe('a mailing list distributed it'),
   bounce: z
     .strictObject({ severity: z.enum(['hard', 'soft', 'delayed']), recipients: z.array(recipient) })
@@ -81,10 +95,10 @@ const whole = z.strictObject({
     .strictObject({ mayAnswer: z.boolean(), reasons: z.array(z.string()) })
     .describe('may a machine answer this message (RFC 3834), and why not'),
   raw: blob,
-  text: blob.optional(),
-  html: blob.optional(),
+  text: content.optional(),
+  html: content.optional(),
   parts: z.array(part),
-  remarks: z.array(z.string()),
+  remarks: z.array(z.string()).describe('what was ambiguous, guessed, cut, lost or left out'),
 });
 
 const byReference = z
@@ -112,6 +126,7 @@ export const noticeSchema = z.strictObject({
 export type Notice = z.infer<typeof noticeSchema>;
 export type WholeNotice = z.infer<typeof whole>;
 export type NoticeBlob = z.infer<typeof blob>;
+export type NoticeContent = z.infer<typeof content>;
 export type NoticePart = z.infer<typeof part>;
 export type Relation = z.infer<typeof relation>;
 

@@ -22,8 +22,9 @@ import {
   type MailboxSession,
 } from '../inbound/ports.ts';
 import type { TimeLeft } from '../deadline.ts';
-import type { AccessTokens } from '../mail/accessToken.ts';
+import { structuredField } from '../classify/decodeText.ts';
 import { field, mailText, readHeaders } from '../mail/headers.ts';
+import type { AccessTokens } from '../mail/accessToken.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
 import { boundedText } from '../mail/text.ts';
 import { imapTextCharacters, judgeImap } from './imapTrouble.ts';
@@ -65,8 +66,8 @@ const headBytes = 256 * 1024;
 const streamChunkBytes = 256 * 1024;
 /** 256 MB, more than Exchange Online takes (150 MB). */
 const chunkCountLimit = 1_024;
-/** By how much an estimate of a small message's size may be off. */
-const sizeMarginBytes = 1_024;
+const flagCountLimit = 20;
+const flagCharacters = 60;
 const connectMs = 20_000;
 const greetingMs = 16_000;
 /** The library waits at most half of this for a throttled command before it fails. */
@@ -328,14 +329,23 @@ class Session implements MailboxSession {
     const answer = await fetchRows(this.#wire, uids, {
       source: { start: 0, maxLength: headBytes },
       size: true,
+      internalDate: true,
+      flags: true,
     });
     if (answer.kind === 'failed') return answer;
     const heads = new Map<number, FetchedHead>();
-    for (const { uid, source, size } of answer.rows) {
+    for (const { uid, source, size, internalDate, flags = [] } of answer.rows) {
       // Rows with only a flag change come in between; the first one with bytes counts.
       if (source === undefined || heads.has(uid)) continue;
-      const whole = source.length < headBytes && looksWhole(source, size);
-      heads.set(uid, { uid, bytes: source, whole, ...(size === undefined ? {} : { sizeBytes: size }) });
+      const receivedAt = instantOf(internalDate);
+      heads.set(uid, {
+        uid,
+        bytes: source,
+        whole: source.length < headBytes && looksWhole(source, size),
+        ...(size === undefined ? {} : { sizeBytes: size }),
+        ...(receivedAt === undefined ? {} : { receivedAt }),
+        flags: [...flags].slice(0, flagCountLimit).map((flag) => boundedText(flag, flagCharacters)),
+      });
     }
     const missing = uids.filter((uid) => !heads.has(uid));
     if (missing.length === 0) return { kind: 'ok', heads: [...heads.values()], gone: [] };
@@ -427,6 +437,34 @@ class Session implements MailboxSession {
   }
 }
 
+/**
+ * Whether a short answer can be the whole message without asking for what follows it: answers were seen that end too
+ * early. Exchange's RFC822.SIZE is an estimate, some percent too large; a multipart ends with its closing boundary.
+ */
+function looksWhole(bytes: Uint8Array, size: number | undefined): boolean {
+  if (size === undefined || size <= 0 || bytes.length < size * 0.9 - estimateMarginBytes) return false;
+  const block = readHeaders(mailText(bytes));
+  const { value, parameters } = structuredField(field(block, 'content-type'));
+  const boundary = parameters.get('boundary') ?? '';
+  return !value.startsWith('multipart/') || boundary === '' || endsWith(bytes, `--${boundary}--`);
+}
+
+/** What a small message's estimate may be off by. */
+const estimateMarginBytes = 512;
+/** A footer may follow the end of a multipart. */
+const epilogueBytes = 8 * 1024;
+
+function endsWith(bytes: Uint8Array, end: string): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .subarray(-epilogueBytes - end.length)
+    .includes(end, 0, 'latin1');
+}
+
+function instantOf(internalDate: Date | string | undefined): number | undefined {
+  const instant = internalDate === undefined ? Number.NaN : new Date(internalDate).getTime();
+  return Number.isFinite(instant) && instant >= 0 ? instant : undefined;
+}
+
 async function search(
   wire: Wire,
   query: { readonly uid: string } | { readonly since: Date },
@@ -436,21 +474,6 @@ async function search(
   // false: the server refused. An empty list would mean an empty folder.
   if (!Array.isArray(answer.value)) return failed(wire.refused('search'));
   return { kind: 'ok', uids: answer.value };
-}
-
-/**
- * A short answer alone is not the end: answers were seen that end too early without an error. RFC822.SIZE is an estimate
- * on Exchange, so bytes that reach half of it and end their outermost multipart are taken for all; of others the rest is
- * asked for.
- */
-function looksWhole(bytes: Uint8Array, size: number | undefined): boolean {
-  if (size === undefined) return false;
-  if (bytes.byteLength >= size) return true;
-  if (bytes.byteLength * 2 + sizeMarginBytes < size) return false;
-  const text = mailText(bytes);
-  const named = /boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))/i.exec(field(readHeaders(text), 'content-type'));
-  const boundary = named?.[1] ?? named?.[2];
-  return boundary === undefined || text.includes(`--${boundary}--`);
 }
 
 type FetchQuery = Parameters<ImapFlow['fetchAll']>[1];

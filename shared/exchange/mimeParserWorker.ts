@@ -1,25 +1,33 @@
 // The thread behind mimeParser.ts: parses one message at a time, as a stream. Small parts are returned in memory, larger
 // ones as files in the run's folder.
-import { MailParser, type AttachmentStream, type Headers, type MessageText } from 'mailparser';
-import { createHash } from 'node:crypto';
+import { MailParser, type AttachmentStream, type MessageText } from 'mailparser';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
+import { bodiesOf, isBody } from '../classify/bodies.ts';
 import { classifyMail } from '../classify/classifyMail.ts';
+import { bodyCharsetOf, contentRemarks } from '../classify/contentRemarks.ts';
+import { decodedField, decodeTransfer, structuredField } from '../classify/decodeText.ts';
 import { fingerprintOf } from '../mail/fingerprint.ts';
 import { field, fieldsNamed, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
+import { boundedText } from '../mail/text.ts';
 import { dateOf } from '../classify/mailDate.ts';
-import type { MailAddress, MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
+import { readMimeTree, type MimePart } from '../classify/mimeTree.ts';
+import type { MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
 import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
 import type { ParseJob } from './mimeParser.ts';
+import { peopleIn } from './people.ts';
 
 /** Classification looks at this much of a message: a bounce puts its report before the returned message. */
 const headBytes = 2 * 1024 * 1024;
 const smallPartBytes = 64 * 1024;
 /** Parts kept in memory, all together. */
 const inMemoryBytes = 4 * 1024 * 1024;
-const addressCountLimit = 1_000;
+const subjectCharacters = 2_000;
+/** A file name, and a Content-ID. */
+const nameCharacters = 500;
 
 parentPort?.on('message', (job: ParseJob) => {
   void parseJob(job).then((answer) => parentPort?.postMessage(answer));
@@ -31,7 +39,7 @@ async function parseJob(job: ParseJob): Promise<ParseAnswer> {
     const text = mailText(head);
     const block = readHeaders(text);
     const classification = classifyMail(text);
-    const mail = await readMail(job, block, head);
+    const mail = await readMail(job, { block, head, root: readMimeTree(text) });
     return { kind: 'parsed', mail, classification };
   } catch (error) {
     const detail = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
@@ -39,7 +47,79 @@ async function parseJob(job: ParseJob): Promise<ParseAnswer> {
   }
 }
 
-async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Promise<ParsedMail> {
+interface Beginning {
+  readonly head: Uint8Array;
+  readonly block: HeaderBlock;
+  /** Of the head. */
+  readonly root: MimePart;
+}
+
+/**
+ * The texts are those of the lenient tree, which loses nothing of a damaged multipart; the parts are streamed. Of a message
+ * longer than the head the library's text is taken where it found more.
+ */
+async function readMail(job: ParseJob, beginning: Beginning): Promise<ParsedMail> {
+  const { block, head, root } = beginning;
+  const { body: streamed, parts: found } = await streamParts(job, head);
+  const bodies = bodiesOf(root);
+  const isLong = head.byteLength < sizeOf(job.raw);
+  const { text, html } = isLong && lengthOf(streamed) > lengthOf(bodies) * 1.1 ? streamed : bodies;
+  const repaired = isLong ? found : withPartsOf(root, found);
+  const parts = named(root, repaired);
+  const bodyCharset = bodyCharsetOf(root);
+  const subject = decodedField(field(block, 'subject'), bodyCharset);
+  const people = {
+    from: peopleIn(block, 'from', bodyCharset),
+    sender: peopleIn(block, 'sender', bodyCharset),
+    replyTo: peopleIn(block, 'reply-to', bodyCharset),
+    to: peopleIn(block, 'to', bodyCharset),
+    cc: peopleIn(block, 'cc', bodyCharset),
+  };
+  const nothing =
+    [text ?? '', html ?? ''].every((one) => one.trim() === '') && parts.length === 0 && hasBody(root);
+  const mail = {
+    ...threadOf(block),
+    from: people.from.people,
+    sender: people.sender.people,
+    replyTo: people.replyTo.people,
+    to: people.to.people,
+    cc: people.cc.people,
+    subject: boundedText(subject, subjectCharacters),
+    dateMs: dateOf(field(block, 'date')),
+    text,
+    html,
+    parts,
+    remarks: [
+      ...remarks(block),
+      ...(subject.length > subjectCharacters
+        ? [`The subject was cut to ${subjectCharacters} characters.`]
+        : []),
+      ...Object.values(people).flatMap((one) => one.remarks),
+      ...bodies.remarks,
+      ...contentRemarks(root),
+      ...(nothing ? ['The body has content that could not be shown as text; the raw message has it.'] : []),
+    ],
+  };
+  return { ...mail, contentFingerprint: contentFingerprint(mail) };
+}
+
+const sizeOf = (raw: RawMail): number => (raw.kind === 'bytes' ? raw.bytes.byteLength : raw.sizeBytes);
+
+const lengthOf = ({ text = '', html = '' }: Pick<Partial<MessageText>, 'text' | 'html'>): number =>
+  text.length + html.length;
+
+/** Anything that a reader would see. */
+function hasBody(part: MimePart): boolean {
+  return part.parts.length === 0 ? /[^\s-]/.test(part.body.slice(0, 64 * 1024)) : part.parts.some(hasBody);
+}
+
+async function streamParts(
+  job: ParseJob,
+  head: Uint8Array,
+): Promise<{
+  readonly body: Pick<Partial<MessageText>, 'text' | 'html'>;
+  readonly parts: readonly MailPart[];
+}> {
   const parser = new MailParser({
     skipHtmlToText: true,
     skipTextToHtml: true,
@@ -49,13 +129,9 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
     ignoreEmbedded: true,
     checksumAlgo: false,
   });
-  let headers: Headers = new Map();
-  let body: MessageText | undefined;
+  let body: Pick<Partial<MessageText>, 'text' | 'html'> = {};
   const parts: MailPart[] = [];
   const memory = { remainingBytes: inMemoryBytes };
-  parser.on('headers', (found: Headers) => {
-    headers = found;
-  });
   const { raw, memoryBytes } = job;
   const bareCr = head.includes(0x0d) && !head.includes(0x0a);
   if (raw.kind === 'bytes' && raw.bytes.byteLength <= chunkBytes) {
@@ -74,27 +150,69 @@ async function readMail(job: ParseJob, block: HeaderBlock, head: Uint8Array): Pr
       item.release?.();
     }
   }
-  const mail = {
-    ...threadOf(block),
-    from: addresses(headers, 'from'),
-    sender: addresses(headers, 'sender'),
-    replyTo: addresses(headers, 'reply-to'),
-    to: addresses(headers, 'to'),
-    cc: addresses(headers, 'cc'),
-    subject: subjectOf(headers),
-    dateMs: dateOf(field(block, 'date')),
-    text: body?.text,
-    html: body?.html,
-    parts,
-    remarks: remarks(block),
+  return { body, parts };
+}
+
+/** The parts of a multipart that only the lenient tree could read. */
+function withPartsOf(root: MimePart, streamed: readonly MailPart[]): readonly MailPart[] {
+  if (root.repairs.length === 0) return streamed;
+  const found = filesOf(root);
+  return found.length > streamed.length ? found.map(partOf) : streamed;
+}
+
+/** What is neither text to show nor a container, in order. */
+function filesOf(part: MimePart): readonly MimePart[] {
+  if (part.contentType.startsWith('message/')) return [part];
+  if (part.parts.length > 0) return part.parts.flatMap(filesOf);
+  return isBody(part) ? [] : [part];
+}
+
+function partOf(part: MimePart): MailPart {
+  const { bytes } = decodeTransfer(part.body, field(part, 'content-transfer-encoding'));
+  const disposition = structuredField(field(part, 'content-disposition'));
+  const name = disposition.parameters.get('filename') ?? part.parameters.get('name') ?? '';
+  return {
+    filename: boundedText(decodedField(name), nameCharacters),
+    contentType: part.contentType,
+    disposition: disposition.value === 'inline' ? 'inline' : 'attachment',
+    contentId: boundedText(field(part, 'content-id').replace(/^<|>$/g, ''), nameCharacters),
+    sizeBytes: bytes.byteLength,
+    sha256: hash('sha256', bytes),
+    role: roleOf(part.contentType),
+    content: { kind: 'bytes', bytes: new Uint8Array(bytes) },
   };
-  return { ...mail, contentFingerprint: contentFingerprint(mail) };
+}
+
+/** A part without a name gets one from its Content-Location, or from the subject of the message that it holds. */
+function named(root: MimePart, parts: readonly MailPart[]): readonly MailPart[] {
+  if (parts.every(({ filename }) => filename !== '')) return parts;
+  const files = filesOf(root);
+  if (files.length !== parts.length) return parts;
+  return parts.map((part, at) => {
+    const file = files[at];
+    if (part.filename !== '' || file?.contentType !== part.contentType) return part;
+    return { ...part, filename: boundedText(nameOf(file), nameCharacters) };
+  });
+}
+
+function nameOf(file: MimePart): string {
+  const location =
+    field(file, 'content-location')
+      .split(/[?#]/)[0]
+      ?.split(/[/\\:]/)
+      .at(-1) ?? '';
+  if (location !== '') return decodedField(location);
+  const [inner] = file.parts;
+  const subject =
+    inner === undefined ? '' : decodedField(field(inner, 'subject')).replace(/[\\/:*?"<>|]+/g, ' ');
+  return subject.trim() === '' ? '' : `${subject.trim().slice(0, nameCharacters - 4)}.eml`;
 }
 
 /** The same after a server has rebuilt the MIME structure. */
 function contentFingerprint(mail: Omit<ParsedMail, 'contentFingerprint'>): string {
   const people = [mail.from, mail.to, mail.cc].map((list) => list.map(({ address }) => address).join(','));
-  const said = [mail.text, mail.html].map((body) => (body ?? '').replace(/\s+/g, ' ').trim());
+  // Two alerts may share the text "This message needs an HTML reader.".
+  const said = [mail.text, mail.html].map((one) => (one ?? '').replace(/\s+/g, ' ').trim());
   const attached = mail.parts.map(({ sha256 }) => sha256).sort();
   return fingerprintOf([...people, mail.subject, ...said, ...attached]).slice(0, 32);
 }
@@ -105,12 +223,12 @@ async function readAttachment(
   memory: { remainingBytes: number },
 ): Promise<MailPart> {
   const { content, sizeBytes, sha256 } = await drained(item.content, path, memory);
-  const contentType = item.contentType.toLowerCase();
+  const contentType = boundedText(item.contentType.toLowerCase(), 200);
   return {
-    filename: (item.filename ?? '').slice(0, 500),
+    filename: boundedText(item.filename ?? '', nameCharacters),
     contentType,
     disposition: item.contentDisposition === 'inline' || item.related === true ? 'inline' : 'attachment',
-    contentId: (item.cid ?? '').slice(0, 500),
+    contentId: boundedText(item.cid ?? '', nameCharacters),
     sizeBytes,
     sha256,
     role: roleOf(contentType),
@@ -131,14 +249,14 @@ async function drained(
   path: string,
   memory: { remainingBytes: number },
 ): Promise<{ content: PartContent; sizeBytes: number; sha256: string }> {
-  const hash = createHash('sha256');
+  const running = createHash('sha256');
   const kept: Uint8Array[] = [];
   let sizeBytes = 0;
   let file: Awaited<ReturnType<typeof open>> | undefined;
   try {
     for await (const chunk of stream) {
       if (!(chunk instanceof Uint8Array)) continue;
-      hash.update(chunk);
+      running.update(chunk);
       sizeBytes += chunk.byteLength;
       if (file === undefined && (sizeBytes > smallPartBytes || sizeBytes > memory.remainingBytes)) {
         file = await open(path, 'wx');
@@ -150,7 +268,7 @@ async function drained(
   } finally {
     await file?.close();
   }
-  const sha256 = hash.digest('hex');
+  const sha256 = running.digest('hex');
   if (file !== undefined) return { content: { kind: 'file', path, sizeBytes, sha256 }, sizeBytes, sha256 };
   memory.remainingBytes -= sizeBytes;
   return { content: { kind: 'bytes', bytes: new Uint8Array(Buffer.concat(kept)) }, sizeBytes, sha256 };
@@ -217,25 +335,6 @@ async function headOf(raw: RawMail): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
-}
-
-function addresses(headers: Headers, name: string): readonly MailAddress[] {
-  const found: MailAddress[] = [];
-  for (const value of [headers.get(name)].flat()) {
-    if (typeof value !== 'object' || !('value' in value) || !Array.isArray(value.value)) continue;
-    for (const one of value.value.flatMap((entry) => entry.group ?? [entry])) {
-      if (found.length >= addressCountLimit) return found;
-      if (one.address !== undefined && one.address !== '') {
-        found.push({ name: one.name.slice(0, 500), address: one.address.slice(0, 320) });
-      }
-    }
-  }
-  return found;
-}
-
-function subjectOf(headers: Headers): string {
-  const subject = headers.get('subject');
-  return typeof subject === 'string' ? subject.slice(0, 2_000) : '';
 }
 
 /** Fields that may occur once and occur more often: readers disagree about such a message. */

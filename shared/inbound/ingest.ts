@@ -55,7 +55,7 @@ export interface RunContext {
 
 /** The message being ingested, with what is known of it so far. */
 interface Arrival {
-  readonly uid: number;
+  readonly fetched: FetchedHead;
   readonly mail: SpooledMail;
   readonly identity: Identity;
   /** Paths of this message's temporary files begin with it. */
@@ -83,7 +83,7 @@ export async function ingest(
     let answer: Promise<ParseAnswer> | undefined;
     const parse = (): Promise<ParseAnswer> =>
       (answer ??= dependencies.parser.parse(mail.raw, `${prefix}part-`));
-    const arrival = { uid: head.uid, mail, identity, prefix, parse, turn };
+    const arrival = { fetched: head, mail, identity, prefix, parse, turn };
     return await run.mutex.run(identity.baseId, () => ingestUnderId(arrival, run, dependencies));
   } finally {
     done();
@@ -110,8 +110,9 @@ async function ingestUnderId(
     const stored = await storeRaw(arrival, id, run, dependencies);
     if (stored === 'another') continue;
     const answer = await arrival.parse();
-    const { uid, mail, turn } = arrival;
-    const identified = { id, uid, uidValidity: session.uidValidity, head: mail.head, stored, answer };
+    const { fetched, mail, turn } = arrival;
+    const { uidValidity } = session;
+    const identified = { id, fetched, uidValidity, head: mail.head, stored, answer };
     // Another worker may have inserted another message under this id meanwhile: then this one takes the next id.
     if (
       known === undefined &&
@@ -140,7 +141,7 @@ async function ingestAs(
 ): Promise<Ingested> {
   const { context, session } = run;
   const { ledger, blobs, log } = dependencies;
-  const { uid, mail, identity, turn } = arrival;
+  const { fetched, mail, identity, turn } = arrival;
   const known = await ledger.find(context.key, id);
   if (known?.state === 'announced' || run.announcedIds.has(id)) {
     log(inboundEvents.duplicateFound({ mailbox: context.hash, id }));
@@ -148,7 +149,8 @@ async function ingestAs(
   }
   await blobs.create(rawBlobName(context, id), mail.raw, 'message/rfc822');
   const answer = await arrival.parse();
-  const identified = { id, uid, uidValidity: session.uidValidity, head: mail.head, stored: mail, answer };
+  const { uidValidity } = session;
+  const identified = { id, fetched, uidValidity, head: mail.head, stored: mail, answer };
   if (known === undefined) await ledger.insert(context.key, entryOf(identified, identity, context));
   await announce(identified, turn, context, dependencies);
   run.announcedIds.add(id);
@@ -160,19 +162,20 @@ async function ingestAs(
  * parts. It is known by its UID, since nothing else of it is certain.
  */
 export async function ingestGivenUp(
-  { uid, bytes }: FetchedHead,
+  head: FetchedHead,
   run: RunContext,
   dependencies: InboundDependencies,
 ): Promise<Ingested> {
   const { turn, done } = run.gate.enter();
   const prefix = run.spool.prefix();
   try {
-    const mail = await run.spool.take({ uid, bytes, whole: true }, (one) => run.session.stream(one), prefix);
+    const mail = await run.spool.take({ ...head, whole: true }, (one) => run.session.stream(one), prefix);
+    const { uid } = head;
     const { key } = run.context;
     const baseId = fingerprintOf([key, 'uid', String(run.session.uidValidity), String(uid)]).slice(0, 32);
     const identity = { baseId, headerFingerprint: '' };
     const parse = (): Promise<ParseAnswer> => Promise.resolve({ kind: 'unparsed', detail: givenUpDetail });
-    const arrival = { uid, mail, identity, prefix, parse, turn };
+    const arrival = { fetched: head, mail, identity, prefix, parse, turn };
     return await run.mutex.run(baseId, () => ingestAs(baseId, arrival, run, dependencies));
   } finally {
     done();
@@ -236,7 +239,7 @@ async function storeRaw(
 }
 
 function entryOf(
-  { id, uid, uidValidity, stored, answer }: IdentifiedMail,
+  { id, fetched, uidValidity, stored, answer }: IdentifiedMail,
   { headerFingerprint }: Identity,
   { mailbox }: MailboxContext,
 ): MessageEntry {
@@ -250,7 +253,7 @@ function entryOf(
     kind: answer.kind === 'parsed' ? answer.classification.kind : 'unparsed',
     folder: mailbox.folder,
     uidValidity,
-    uid,
+    uid: fetched.uid,
   };
 }
 

@@ -42,6 +42,10 @@ export interface FetchedHead {
   readonly whole: boolean;
   /** RFC822.SIZE, which Exchange estimates; undefined if the server did not give it. */
   readonly sizeBytes?: number;
+  /** INTERNALDATE (UTC ms); undefined if the server did not give it. */
+  readonly receivedAt?: number;
+  /** At most 20 of them. */
+  readonly flags?: readonly string[];
 }
 
 /** One selected folder on one connection. Calls are made one after another. */

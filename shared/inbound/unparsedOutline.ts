@@ -2,6 +2,7 @@
 import { dateOf } from '../classify/mailDate.ts';
 import { decodedField } from '../classify/mimeTree.ts';
 import { field, mailText, readHeaders, threadOf, type HeaderBlock } from '../mail/headers.ts';
+import { boundedText } from '../mail/text.ts';
 import type { MailAddress, ParsedMail } from './parsedMail.ts';
 
 export type Outline = Omit<ParsedMail, 'text' | 'html' | 'parts' | 'contentFingerprint'>;
@@ -15,7 +16,7 @@ export function outlineOf(head: Uint8Array): Outline {
     replyTo: addressesIn(block, 'reply-to'),
     to: addressesIn(block, 'to'),
     cc: addressesIn(block, 'cc'),
-    subject: decodedField(field(block, 'subject')).slice(0, 2_000),
+    subject: boundedText(decodedField(field(block, 'subject')), 2_000),
     dateMs: dateOf(field(block, 'date')),
     remarks: [],
   };

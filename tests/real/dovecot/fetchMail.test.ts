@@ -84,6 +84,7 @@ function essence(rig: Rig): readonly object[] {
     mailbox: '',
     uid: 0,
     uidValidity: 0,
+    receivedAt: null,
     raw: { ...one.raw, blob: '' },
     text: one.text?.sha256,
     html: one.html?.sha256,
