@@ -25,7 +25,7 @@ export class SmtpDialog {
   static async open(port: number): Promise<SmtpDialog> {
     const socket = connect(port, '127.0.0.1');
     const dialog = new SmtpDialog(socket);
-    await dialog.reply();
+    if ((await dialog.reply()) === '') throw new Error('There was no greeting');
     return dialog;
   }
 
