@@ -252,19 +252,9 @@ function mixed(bytes: Buffer): string {
 
 /** Octets of the valid UTF-8 character there, 0 for none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
-  const first = bytes[at] ?? 0;
-  if (first < 0x80) return 1;
-  const length =
-    first >= 0xc2 && first <= 0xdf
-      ? 2
-      : first >= 0xe0 && first <= 0xef
-        ? 3
-        : first >= 0xf0 && first <= 0xf4
-          ? 4
-          : 0;
-  return length > 0 && validUtf8(bytes.subarray(at, at + length)) !== undefined && at + length <= bytes.length
-    ? length
-    : 0;
+  // Most are ASCII, and asking the decoder about each would be slow.
+  if ((bytes[at] ?? 0) < 0x80) return 1;
+  return [2, 3, 4].find((length) => validUtf8(bytes.subarray(at, at + length)) !== undefined) ?? 0;
 }
 
 /** HTML 13.2.3.2 looks at the first 1,024 octets; Word puts more before it. Quoted-printable is undone already. */
