@@ -186,24 +186,14 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'dayChargedAtClaim',
     what: 'the day is charged at the time of the claim, not of the latest possible arrival',
     edits: [
-      limits(
-        'limiter',
-        'Math.ceil(latestAt / dayBucketMs)',
-        'Math.ceil((latestAt - 840_000) / dayBucketMs)',
-      ),
+      limits('limiter', 'Math.ceil(latestAt / dayBucketMs)', 'Math.ceil((latestAt - 840_000) / dayBucketMs)'),
     ],
     caughtBy: violation('limit', 'shortDay', 300, 1, 2),
   },
   {
     name: 'dayBucketRoundedDown',
     what: 'a bucket of the day ends before its contents',
-    edits: [
-      limits(
-        'limiter',
-        'Math.ceil(latestAt / dayBucketMs)',
-        'Math.floor(latestAt / dayBucketMs)',
-      ),
-    ],
+    edits: [limits('limiter', 'Math.ceil(latestAt / dayBucketMs)', 'Math.floor(latestAt / dayBucketMs)')],
     caughtBy: test('limits/limiter'),
   },
   {

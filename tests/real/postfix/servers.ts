@@ -67,7 +67,8 @@ export class Inbox {
     const { session } = answer;
     const read = async (uid: number): Promise<Buffer> => {
       const pieces = [];
-      for await (const piece of session.stream({ uid, bytes: new Uint8Array(), whole: false })) pieces.push(piece);
+      for await (const piece of session.stream({ uid, bytes: new Uint8Array(), whole: false }))
+        pieces.push(piece);
       return Buffer.concat(pieces);
     };
     for (let tries = 0; tries < arrivalTries; tries += 1) {
