@@ -229,16 +229,14 @@ export function cloudEventByReference(text: string, whole: WholeEvent): string |
 
 /** No submission's id holds a slash, and those of holds have two, so the three forms can't meet. */
 function eventId(event: StatusEvent): string {
-  switch (event.type) {
-    case 'mail.rejected':
-      return `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`;
-    case 'mailbox.held':
-    case 'mailbox.released':
-      // Unique together with the source, which names the mailbox.
-      return `${event.scope}/${event.since}/${event.type.slice('mailbox.'.length)}`;
-    default:
-      return `${event.submissionId}/${event.sequence}`;
+  if (event.type === 'mail.rejected') {
+    return `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`;
   }
+  if (event.type === 'mailbox.held' || event.type === 'mailbox.released') {
+    // Unique together with the source, which names the mailbox.
+    return `${event.scope}/${event.since}/${event.type.slice('mailbox.'.length)}`;
+  }
+  return `${event.submissionId}/${event.sequence}`;
 }
 
 /** Of a rejection that is too long for a queue message. */
