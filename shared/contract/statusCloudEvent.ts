@@ -232,7 +232,7 @@ function eventId(event: StatusEvent): string {
   if (event.type === 'mail.rejected') {
     return `${event.submissionId ?? ''}/rejected/${event.rejection.sha256}`;
   }
-  if (event.type === 'mailbox.held' || event.type === 'mailbox.released') {
+  if ('scope' in event) {
     // Unique together with the source, which names the mailbox.
     return `${event.scope}/${event.since}/${event.type.slice('mailbox.'.length)}`;
   }
