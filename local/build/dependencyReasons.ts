@@ -6,6 +6,7 @@ export const reasons: Readonly<Record<string, string>> = {
   '@azure/keyvault-secrets': 'refresh tokens and the key of the private header, in Key Vault',
   '@azure/storage-blob': 'contents and raw messages',
   '@azure/storage-queue': 'submissions, wake-ups, events, notices',
+  'html-to-text': 'the text alternative of a message that is HTML alone',
   imapflow: 'IMAP with XOAUTH2',
   libmime: 'decoding of headers and charsets; mailparser’s own',
   libqp: 'quoted-printable; libmime’s own',
