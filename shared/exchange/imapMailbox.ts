@@ -344,7 +344,11 @@ class Session implements MailboxSession {
         whole: source.length < headBytes && looksWhole(source, size),
         ...(size === undefined ? {} : { sizeBytes: size }),
         ...(receivedAt === undefined ? {} : { receivedAt }),
-        flags: [...flags].slice(0, flagCountLimit).map((flag) => boundedText(flag, flagCharacters)),
+        // \Recent is about the session, not the message (RFC 3501 2.3.2).
+        flags: [...flags]
+          .filter((flag) => flag !== '\\Recent')
+          .slice(0, flagCountLimit)
+          .map((flag) => boundedText(flag, flagCharacters)),
       });
     }
     const missing = uids.filter((uid) => !heads.has(uid));

@@ -142,8 +142,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/ingest',
-        "if (known?.state === 'announced' || run.announcedIds.has(id)) {",
-        'if (run.announcedIds.has(id)) {',
+        "    if (known?.state === 'announced' || run.announcedIds.has(id)) {",
+        '    if (run.announcedIds.has(id)) {',
       ),
     ],
     caughtBy: passes('delivered again'),

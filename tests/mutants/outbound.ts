@@ -218,7 +218,7 @@ export const outboundMutants: readonly Mutant[] = [
     what: 'orphaned connections are not counted',
     edits: [
       outbound(
-        'sending/lease',
+        'policy/connections',
         'if (state.lease === undefined) return [];',
         'if (state !== undefined) return [];',
       ),
@@ -230,7 +230,7 @@ export const outboundMutants: readonly Mutant[] = [
     what: 'a new owner always has a connection, however many are orphaned',
     edits: [
       outbound(
-        'sending/lease',
+        'policy/connections',
         'return Math.max(0, Math.min(wanted, Math.max(setting, serverConnectionCount) - orphanedCount));',
         'return wanted;',
       ),
@@ -240,7 +240,7 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'noneAfterACrash',
     what: 'a new owner has no connection while others are orphaned',
-    edits: [outbound('sending/lease', 'const wanted = Math.max(1, ', 'const wanted = Math.max(0, ')],
+    edits: [outbound('policy/connections', 'const wanted = Math.max(1, ', 'const wanted = Math.max(0, ')],
     caughtBy: figure('startSeconds', 240, 'oneConnection', 200),
   },
   {
@@ -449,7 +449,7 @@ export const outboundMutants: readonly Mutant[] = [
       const answer = await rows.commit(this.account, [`,
       ),
     ],
-    caughtBy: violation('order', 'deadly', 400, 1, 2, 3),
+    caughtBy: violation('order', 'lostAnswers', 400, 1, 2, 3),
   },
   {
     name: 'deletedBeforePublished',
@@ -457,8 +457,8 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       outbound(
         'sending/publisher',
-        'await this.#dependencies.queues.publish(',
-        'this.#published.add(row.key);\n      await this.#dependencies.queues.publish(',
+        'await this.#putOrSetAside(key, fields);',
+        'this.#published.add(key);\n      await this.#putOrSetAside(key, fields);',
       ),
     ],
     caughtBy: violation('order', 'lostAnswers', 300),

@@ -45,8 +45,12 @@ export async function sweep(dependencies: Dependencies): Promise<void> {
       await sweepAccount(summary, dependencies);
     } catch (error) {
       const detail = error instanceof Error ? error.message : 'unknown trouble';
-      const failed = error instanceof UnreadableRow ? 'accountUnreadable' : 'sweepFailed';
-      dependencies.log(outboundEvents[failed]({ account: summary.key, detail }));
+      const about = { account: summary.key, detail };
+      dependencies.log(
+        error instanceof UnreadableRow
+          ? outboundEvents.accountUnreadable(about)
+          : outboundEvents.sweepFailed(about),
+      );
     }
   }
 }
