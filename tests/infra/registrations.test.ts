@@ -53,7 +53,7 @@ describe('what the bundle registers', () => {
         .map(({ name }) => name.split('/').at(-1)),
     );
     const bound = ofType('queueTrigger').map(([, binding]) => detail(binding, 'queueName'));
-    expect(bound.length).toBeGreaterThanOrEqual(3);
+    expect(bound.length).toBeGreaterThanOrEqual(2);
     for (const queue of bound) {
       expect([queue, made.has(queue)]).toEqual([queue, true]);
       if (!queue.endsWith('-poison')) expect([queue, made.has(`${queue}-poison`)]).toEqual([queue, true]);
@@ -71,7 +71,13 @@ describe('what the bundle registers', () => {
     const timers = ofType('timerTrigger');
     expect(timers.length).toBeGreaterThanOrEqual(4);
     for (const [name, binding] of timers) {
-      const setting = /^%(\w+)%$/.exec(detail(binding, 'schedule'))?.[1] ?? `${name} has no setting`;
+      const written = detail(binding, 'schedule');
+      // It must run while no setting can be read.
+      if (name === 'settlePoison') {
+        expect(parseSchedule(written).kind).toBe('ok');
+        continue;
+      }
+      const setting = /^%(\w+)%$/.exec(written)?.[1] ?? `${name} has no setting`;
       const schedule = settings.get(setting);
       expect([setting, schedule]).toEqual([setting, expect.any(String)]);
       expect(parseSchedule(schedule ?? '').kind).toBe('ok');

@@ -104,7 +104,7 @@ test('a schedule that is not set, or of five fields, leaves its function out wit
   const running = await start(true);
   expect(running.inError).toEqual({
     unset: "'%NOT_SET%' does not resolve to a value.",
-    fiveFields: expect.stringContaining('has 5 fields; a schedule has six') as unknown,
+    fiveFields: expect.stringContaining('has five fields, and NCRONTAB has six') as unknown,
   });
   await expect(running.run('unset')).rejects.toThrow('404');
 });
