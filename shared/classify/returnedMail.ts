@@ -3,6 +3,7 @@ import { field, readHeaders, type HeaderBlock } from '../mail/headers.ts';
 import { decodedText, walk, type MimePart } from './mimeTree.ts';
 import { returnedOfText } from './bounceText.ts';
 import type { Returned } from '../contract/classification.ts';
+import { bridgeIdMostCharacters } from '../contract/sentMessage.ts';
 
 /** The header block of the returned message, undefined where nothing was returned. */
 export function returnedHeaders(root: MimePart): HeaderBlock | undefined {
@@ -36,8 +37,10 @@ export function returnedOf(block: HeaderBlock | undefined): Returned {
   const bridgeTag = field(block, 'x-mail-bridge-tag');
   return {
     ...(messageId === undefined ? {} : { messageId }),
-    // Bounded, because it becomes a key: `<submission id>.<attempt>`.
-    ...(/^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,159}$/.test(bridgeId) ? { bridgeId } : {}),
+    // Bounded, because a part of it becomes a key.
+    ...(bridgeId.length <= bridgeIdMostCharacters && /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(bridgeId)
+      ? { bridgeId }
+      : {}),
     ...(/^[A-Za-z0-9_=+/-]{16,200}$/.test(bridgeTag) ? { bridgeTag } : {}),
   };
 }

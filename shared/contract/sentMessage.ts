@@ -2,6 +2,9 @@
 // here because the inbound and the outbound module must agree and never import each other.
 import type { BouncedRecipient } from './statusEvent.ts';
 
+/** Of the longest X-Mail-Bridge-Id, SUBMISSION.ATTEMPT.ACCOUNT: an id, nine digits and a digest (outbound/records/messageIds.ts). */
+export const bridgeIdMostCharacters = 128 + 1 + 9 + 1 + 12;
+
 /** The submission that an incoming message belongs to. */
 export interface SentMessage {
   readonly submissionId: string;

@@ -8,6 +8,7 @@ import { readReport } from '../../shared/classify/bounceFields.ts';
 import { noticeOfText, returnedOfText } from '../../shared/classify/bounceText.ts';
 import { noticeText, withoutTags } from '../../shared/classify/noticeText.ts';
 import { continuesOwnThread } from '../../shared/classify/ownThread.ts';
+import { bridgeIdMostCharacters } from '../../shared/contract/sentMessage.ts';
 import { returnedOf } from '../../shared/classify/returnedMail.ts';
 import { readMimeTree } from '../../shared/classify/mimeTree.ts';
 import { mailText, readHeaders } from '../../shared/mail/headers.ts';
@@ -387,8 +388,11 @@ test.each([
     { bridgeId: 'T-1.2', bridgeTag: 'aaaabbbbccccdddd' },
   ],
   ['X-Mail-Bridge-Id: .T\nX-Mail-Bridge-Tag: short', {}],
-  [`X-Mail-Bridge-Id: ${'a'.repeat(141)}`, { bridgeId: 'a'.repeat(141) }],
-  [`X-Mail-Bridge-Id: ${'a'.repeat(142)}`, {}],
+  [
+    `X-Mail-Bridge-Id: ${'a'.repeat(bridgeIdMostCharacters)}`,
+    { bridgeId: 'a'.repeat(bridgeIdMostCharacters) },
+  ],
+  [`X-Mail-Bridge-Id: ${'a'.repeat(bridgeIdMostCharacters + 1)}`, {}],
   [`X-Mail-Bridge-Tag: ${'a'.repeat(201)}`, {}],
   ['X-Mail-Bridge-Id: T 1\nX-Mail-Bridge-Tag: aaaabbbbccccdddd!', {}],
 ])('a returned header: %s', (head, expected) => {

@@ -9,6 +9,7 @@ import {
   parseBridgeId,
   parseMessageId,
 } from '../../shared/outbound/records/messageIds.ts';
+import { bridgeIdMostCharacters } from '../../shared/contract/sentMessage.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import { mailbox, World } from '../models/world.ts';
 
@@ -45,6 +46,13 @@ const messageIdOf = (world: World): string => {
 };
 
 const desk = 'desk@example.com';
+
+test('the longest private id is as long as a returned one may be, and is parsed', () => {
+  const id = 'i'.repeat(128);
+  const longest = bridgeIdOf(desk, id, 999_999_999);
+  expect(longest).toHaveLength(bridgeIdMostCharacters);
+  expect(parseBridgeId(longest)).toEqual({ account: accountDigest(desk), id });
+});
 
 test('our Message-ID, the private header, and the id that Exchange gave lead to the submission', async () => {
   const { world, host } = await sentWorld('PR1.eurprd01.PROD.OUTLOOK.COM');
