@@ -16,7 +16,7 @@ import type { Clock } from '../clock.ts';
 import {
   ImapStreamTrouble,
   type FetchedHead,
-  type Imap,
+  type ImapResult,
   type ImapTrouble,
   type Mailboxes,
   type MailboxSession,
@@ -40,15 +40,15 @@ export interface ImapOptions {
 
 /** A connection that is logged in; a folder is selected with `select`. */
 export interface ImapConnection {
-  folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>>;
-  select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>>;
+  folders(): Promise<ImapResult<{ readonly folders: readonly ImapFolder[] }>>;
+  select(path: string, readOnly: boolean): Promise<ImapResult<{ readonly session: MailboxSession }>>;
   /** Ascending UIDs of the selected folder, received at or after the day of `since` (the server knows days only). */
-  searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>>;
+  searchSince(sinceMs: number): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
   /** Named header fields of the selected folder's messages, as raw blocks. */
   headerFields(
     uids: readonly number[],
     names: readonly string[],
-  ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>>;
+  ): Promise<ImapResult<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>>;
   close(): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export type ImapLogin = (
   mailbox: Mailbox,
   user: string,
   time: TimeLeft,
-) => Promise<Imap<{ readonly connection: ImapConnection }>>;
+) => Promise<ImapResult<{ readonly connection: ImapConnection }>>;
 
 export function createImapLogin(options: ImapOptions): ImapLogin {
   /** Users whose last session ended because the access token expired: the next login asks for a new one. */
@@ -100,9 +100,9 @@ export function createImapLogin(options: ImapOptions): ImapLogin {
       const wire = new Wire(options, user, answer.token, time, () => stale.add(user));
       const trouble = await wire.connect();
       if (trouble === undefined) return { kind: 'ok', connection: new Connection(wire) };
-      if (trouble.kind !== 'refused' || renew) return failed(trouble);
+      if (trouble.kind !== 'signInRefused' || renew) return failed(trouble);
     }
-    return failed({ kind: 'refused', detail: 'The server refuses the sign-in.' });
+    return failed({ kind: 'signInRefused', detail: 'The server refuses the sign-in.' });
   };
 }
 
@@ -176,7 +176,7 @@ class Wire {
   }
 
   /** Runs one command before the deadline. An exception becomes trouble. */
-  async call<T>(command: () => Promise<T>): Promise<Imap<{ readonly value: T }>> {
+  async call<T>(command: () => Promise<T>): Promise<ImapResult<{ readonly value: T }>> {
     this.#refusal = undefined;
     const remainingMs = this.#time.remainingMs();
     if (remainingMs <= 0) return failed(outOfTime);
@@ -205,7 +205,7 @@ class Wire {
       this.#refusal ?? {
         kind: 'unavailable',
         detail: `The server did not carry out the command (${what}).`,
-        refusal: true,
+        commandRefused: true,
       }
     );
   }
@@ -253,7 +253,7 @@ class Connection implements ImapConnection {
     this.#wire = wire;
   }
 
-  async folders(): Promise<Imap<{ readonly folders: readonly ImapFolder[] }>> {
+  async folders(): Promise<ImapResult<{ readonly folders: readonly ImapFolder[] }>> {
     const answer = await this.#wire.call(() => this.#wire.client.list());
     if (answer.kind === 'failed') return answer;
     const folders = answer.value.slice(0, 5_000).map(({ path, name, specialUse, specialUseSource }) => ({
@@ -265,7 +265,7 @@ class Connection implements ImapConnection {
     return { kind: 'ok', folders };
   }
 
-  async select(path: string, readOnly: boolean): Promise<Imap<{ readonly session: MailboxSession }>> {
+  async select(path: string, readOnly: boolean): Promise<ImapResult<{ readonly session: MailboxSession }>> {
     const answer = await this.#wire.call(() => this.#wire.client.mailboxOpen(path, { readOnly }));
     if (answer.kind === 'ok') {
       return {
@@ -273,18 +273,18 @@ class Connection implements ImapConnection {
         session: new Session(this.#wire, Number(answer.value.uidValidity), answer.value.uidNext),
       };
     }
-    if (answer.trouble.refusal !== true) return answer;
+    if (answer.trouble.commandRefused !== true) return answer;
     return failed({ kind: 'folderMissing', detail: `The folder cannot be opened: ${answer.trouble.detail}` });
   }
 
-  async searchSince(sinceMs: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  async searchSince(sinceMs: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
     return search(this.#wire, { since: new Date(sinceMs) });
   }
 
   async headerFields(
     uids: readonly number[],
     names: readonly string[],
-  ): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
+  ): Promise<ImapResult<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
     return headerBlocks(this.#wire, uids, [...names]);
   }
 
@@ -304,14 +304,14 @@ class Session implements MailboxSession {
     this.uidNext = Number.isSafeInteger(uidNext) ? uidNext : 0;
   }
 
-  async listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  async listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
     const answer = await search(this.#wire, { uid: `${uid + 1}:*` });
     if (answer.kind === 'failed') return answer;
     // `n:*` names the last message even when n is above it (RFC 3501 6.4.8).
     return { kind: 'ok', uids: answer.uids.filter((one) => one > uid) };
   }
 
-  async stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  async stillThere(uids: readonly number[]): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
     const there: number[] = [];
     // Exchange refuses lines of some 40,000 characters with "Command Error. 10"; 500 UIDs stay below a tenth.
     for (let at = 0; at < uids.length; at += 500) {
@@ -325,7 +325,7 @@ class Session implements MailboxSession {
 
   async readHeads(
     uids: readonly number[],
-  ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
+  ): Promise<ImapResult<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
     const answer = await fetchRows(this.#wire, uids, {
       source: { start: 0, maxLength: headBytes },
       size: true,
@@ -361,7 +361,7 @@ class Session implements MailboxSession {
 
   async readHeaders(
     uids: readonly number[],
-  ): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
+  ): Promise<ImapResult<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
     const answer = await headerBlocks(this.#wire, uids, true);
     return answer.kind === 'failed' ? answer : { kind: 'ok', headers: answer.blocks };
   }
@@ -395,7 +395,7 @@ class Session implements MailboxSession {
     throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The message does not end.' });
   }
 
-  async act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>> {
+  async act(uids: readonly number[], action: AfterFetch): Promise<ImapResult<object>> {
     if (action.kind === 'none' || uids.length === 0) return { kind: 'ok' };
     const there = await this.stillThere(uids);
     if (there.kind === 'failed') return there;
@@ -418,10 +418,10 @@ class Session implements MailboxSession {
   }
 
   /** If the folder is missing, it is created and the move is tried once more. */
-  async #move(range: string, folder: string): Promise<Imap<object>> {
+  async #move(range: string, folder: string): Promise<ImapResult<object>> {
     const { client } = this.#wire;
     const first = await this.#done('move', () => client.messageMove(range, folder, { uid: true }));
-    if (first.kind === 'ok' || first.trouble.refusal !== true) return first;
+    if (first.kind === 'ok' || first.trouble.commandRefused !== true) return first;
     const created = await this.#wire.call(() => client.mailboxCreate(folder));
     if (created.kind === 'failed') {
       return failed({
@@ -433,7 +433,7 @@ class Session implements MailboxSession {
   }
 
   /** The library's `false` (or nothing) is a refusal. */
-  async #done(what: string, command: () => Promise<unknown>): Promise<Imap<object>> {
+  async #done(what: string, command: () => Promise<unknown>): Promise<ImapResult<object>> {
     const answer = await this.#wire.call(command);
     if (answer.kind === 'failed') return answer;
     if (answer.value === false || answer.value === undefined) return failed(this.#wire.refused(what));
@@ -472,7 +472,7 @@ function instantOf(internalDate: Date | string | undefined): number | undefined 
 async function search(
   wire: Wire,
   query: { readonly uid: string } | { readonly since: Date },
-): Promise<Imap<{ readonly uids: readonly number[] }>> {
+): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
   const answer = await wire.call(() => wire.client.search(query, { uid: true }));
   if (answer.kind === 'failed') return answer;
   // false: the server refused. An empty list would mean an empty folder.
@@ -491,10 +491,10 @@ async function fetchRows(
   wire: Wire,
   uids: readonly number[],
   query: FetchQuery,
-): Promise<Imap<{ readonly rows: readonly FetchRow[] }>> {
+): Promise<ImapResult<{ readonly rows: readonly FetchRow[] }>> {
   const asked = new Set(uids);
   const rows: FetchRow[] = [];
-  const read = (range: readonly number[]): Promise<Imap<object>> =>
+  const read = (range: readonly number[]): Promise<ImapResult<object>> =>
     wire.call(async () => {
       for await (const row of wire.client.fetch(range.join(','), { uid: true, ...query }, { uid: true })) {
         // Unsolicited rows are about other messages.
@@ -503,12 +503,12 @@ async function fetchRows(
     });
   const together = await read(uids);
   if (together.kind === 'ok') return { kind: 'ok', rows };
-  if (together.trouble.refusal !== true) return together;
+  if (together.trouble.commandRefused !== true) return together;
   const got = new Set(rows.map(({ uid }) => uid));
   for (const uid of uids) {
     if (got.has(uid)) continue;
     const alone = await read([uid]);
-    if (alone.kind === 'failed' && alone.trouble.refusal !== true) return alone;
+    if (alone.kind === 'failed' && alone.trouble.commandRefused !== true) return alone;
   }
   return { kind: 'ok', rows };
 }
@@ -517,7 +517,7 @@ async function headerBlocks(
   wire: Wire,
   uids: readonly number[],
   which: true | string[],
-): Promise<Imap<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
+): Promise<ImapResult<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
   const answer = await fetchRows(wire, uids, { headers: which });
   if (answer.kind === 'failed') return answer;
   const blocks = new Map<number, Uint8Array>();

@@ -50,10 +50,10 @@ export function judgeImap(failure: ImapFailure): ImapTrouble {
     return { kind: 'unavailable', detail: `The mail server is unavailable: ${said}` };
   }
   if (failure.authenticationFailed === true) {
-    return { kind: 'refused', detail: `The server refused the login: ${said}` };
+    return { kind: 'signInRefused', detail: `The server refused the login: ${said}` };
   }
   const refused = failure.responseStatus === 'NO' || failure.responseStatus === 'BAD';
   if (refused)
-    return { kind: 'unavailable', detail: `The server refused the command: ${said}`, refusal: true };
+    return { kind: 'unavailable', detail: `The server refused the command: ${said}`, commandRefused: true };
   return { kind: 'unavailable', detail: `${said} (${failure.code ?? 'no code'})` };
 }

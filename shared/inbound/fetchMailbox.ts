@@ -96,7 +96,7 @@ export async function fetchMailbox(
       }),
     );
   } else if (result.outcome === 'lost') {
-    log(inboundEvents.runSkipped({ mailbox }));
+    log(inboundEvents.leaseLost({ mailbox }));
   }
   return result;
 }
@@ -226,7 +226,7 @@ class FetchRun {
         reason: trouble.kind,
         detail,
         failureCount,
-        pausedForMs: delayMs,
+        retryDelayMs: delayMs,
       }),
     );
     return { ...this.#cursor, failureCount, retryAt: now + delayMs, lastRunAt: now, detail };
@@ -493,7 +493,7 @@ class FetchRun {
     }
     const { detail } = answer.trouble;
     log(inboundEvents.actionFailed({ mailbox: this.#context.hash, action: afterFetch.kind, detail }));
-    const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.refusal === true;
+    const goesOn = answer.trouble.kind === 'folderMissing' || answer.trouble.commandRefused === true;
     if (!goesOn) throw new SessionEnded(answer.trouble);
     this.#actionDetail = detail;
   }

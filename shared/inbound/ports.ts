@@ -16,7 +16,7 @@ export interface ImapTrouble {
     /** "User is authenticated but not connected": five causes, one of them transient (exchange-online notes in docs). */
     | 'notConnected'
     /** AUTHENTICATE failed with a fresh token. */
-    | 'refused'
+    | 'signInRefused'
     /** The access token expired during the session: a new connection with a new token cures that. */
     | 'tokenExpired'
     | 'needsConsent'
@@ -27,10 +27,10 @@ export interface ImapTrouble {
   readonly detail: string;
   readonly retryAfterMs?: number;
   /** The server said no to this one command; the session goes on. */
-  readonly refusal?: true;
+  readonly commandRefused?: true;
 }
 
-export type Imap<T> =
+export type ImapResult<T> =
   ({ readonly kind: 'ok' } & T) | { readonly kind: 'failed'; readonly trouble: ImapTrouble };
 
 /** The beginning of a message. */
@@ -54,25 +54,27 @@ export interface MailboxSession {
   readonly uidValidity: number;
   readonly uidNext: number;
   /** Ascending UIDs above `uid`. A failed answer is never an empty list. */
-  listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>>;
+  listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
   /** Those of `uids` that are still in the folder. */
-  stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>>;
+  stillThere(uids: readonly number[]): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
   /**
    * The beginnings of at most 50 messages. A UID asked for and missing from `heads` is either `gone` (the folder
    * says so when asked again) or was not answered, and is retried.
    */
   readHeads(
     uids: readonly number[],
-  ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>>;
+  ): Promise<ImapResult<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>>;
   /** Header blocks only, for a rescan. */
-  readHeaders(uids: readonly number[]): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>>;
+  readHeaders(
+    uids: readonly number[],
+  ): Promise<ImapResult<{ readonly headers: ReadonlyMap<number, Uint8Array> }>>;
   /**
    * The whole message in chunks, beginning with what `head` has. It ends where the server twice gave nothing (RFC 3501
    * 6.4.5: an offset beyond the end gives the empty string). Throws ImapStreamTrouble if an answer fails or is missing.
    */
   stream(head: FetchedHead): AsyncIterable<Uint8Array>;
   /** Does the after-fetch action on all of them. A UID that has vanished counts as done. */
-  act(uids: readonly number[], action: AfterFetch): Promise<Imap<object>>;
+  act(uids: readonly number[], action: AfterFetch): Promise<ImapResult<object>>;
   /** LOGOUT, then close; never throws. */
   close(): Promise<void>;
 }
@@ -90,7 +92,7 @@ export class ImapStreamTrouble extends Error {
 /** The IMAP side of Exchange Online: one connection per mailbox, cut when the time is up. */
 export interface Mailboxes {
   /** Token, login and SELECT of `mailbox.folder`. */
-  open(mailbox: Mailbox, time: TimeLeft): Promise<Imap<{ readonly session: MailboxSession }>>;
+  open(mailbox: Mailbox, time: TimeLeft): Promise<ImapResult<{ readonly session: MailboxSession }>>;
 }
 
 // ---- parsing ---------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       ];
     case 'notConnected':
       return [...recentConsent(known, evidence), ...notConnectedCauses(known, evidence)];
-    case 'refused':
+    case 'signInRefused':
       return [...recentConsent(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
     case 'tokenExpired':
       return [
@@ -73,9 +73,9 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
 }
 
 /** Failures that no setting can correct, unless the server was never reached. */
-function transientCause({ detail, refusal }: ImapTrouble): Cause {
+function transientCause({ detail, commandRefused }: ImapTrouble): Cause {
   const evidence = detail;
-  if (refusal === true) {
+  if (commandRefused === true) {
     return {
       cause: 'The mail server refuses a command of the bridge.',
       remedy:

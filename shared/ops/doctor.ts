@@ -7,7 +7,7 @@
 // shows what the other's refusal means. SMTP is used only under the account's lease, connection and slot, like any
 // message.
 import type { Clock } from '../clock.ts';
-import type { Imap, ImapTrouble, Mailboxes } from '../inbound/ports.ts';
+import type { ImapResult, ImapTrouble, Mailboxes } from '../inbound/ports.ts';
 import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import { sameAddress } from '../mail/address.ts';
@@ -190,7 +190,7 @@ async function tryImap(
   note: Note,
 ): Promise<'ok' | ImapTrouble> {
   const since = dependencies.clock.monotonic();
-  const opened: Imap<{ readonly session: { close(): Promise<void> } }> = await dependencies.imap.open(
+  const opened: ImapResult<{ readonly session: { close(): Promise<void> } }> = await dependencies.imap.open(
     mailbox,
     deadline(dependencies.clock, imapMs),
   );

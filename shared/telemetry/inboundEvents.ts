@@ -21,19 +21,22 @@ export const inboundEvents = {
   runFailed: defineEvent(
     'inbound.runFailed',
     'warn',
-    'A mailbox could not be fetched; it is retried after `pausedForMs`.',
+    'A mailbox could not be fetched; it is retried after `retryDelayMs`.',
     {
       mailbox: 'string',
       reason: 'string',
       detail: 'string',
       failureCount: 'number',
-      pausedForMs: 'number',
+      retryDelayMs: 'number',
     },
   ),
-  runSkipped: defineEvent(
-    'inbound.runSkipped',
-    'info',
-    'Another worker holds the lease of the mailbox, or has taken it over.',
+  runSkipped: defineEvent('inbound.runSkipped', 'info', 'Another run holds the lease of the mailbox.', {
+    mailbox: 'string',
+  }),
+  leaseLost: defineEvent(
+    'inbound.leaseLost',
+    'warn',
+    'Another run took over the lease of the mailbox. This run writes nothing more.',
     { mailbox: 'string' },
   ),
   announced: defineEvent('inbound.announced', 'info', 'A message was stored and its notice published.', {

@@ -476,6 +476,8 @@ describe('trouble', () => {
     expect(await rig.inbound.fetchAll(run)).toMatchObject([{ outcome: 'lost' }]);
     expect(inbox(exchange)).toEqual([1]);
     expect([...rig.ledger.entries.values()].map(({ state }) => state)).toEqual(['stored']);
+    expect(rig.events.map(({ name }) => name)).toContain('inbound.leaseLost');
+    expect(rig.events.map(({ name }) => name)).not.toContain('inbound.runSkipped');
   });
 });
 

@@ -141,7 +141,7 @@ describe('what an IMAP failure means', () => {
       { responseText: 'User is authenticated but not connected.', authenticationFailed: true },
       'notConnected',
     ],
-    ['refused', { responseText: 'AUTHENTICATE failed.', authenticationFailed: true }, 'refused'],
+    ['refused', { responseText: 'AUTHENTICATE failed.', authenticationFailed: true }, 'signInRefused'],
     [
       'the server is down at login',
       { responseText: 'Internal error', authenticationFailed: true, serverResponseCode: 'UNAVAILABLE' },

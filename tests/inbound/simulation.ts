@@ -14,7 +14,7 @@ import { field, mailText, readHeaders } from '../../shared/mail/headers.ts';
 import { classifyMail } from '../../shared/classify/classifyMail.ts';
 import type {
   FetchedHead,
-  Imap,
+  ImapResult,
   ImapTrouble,
   Mailboxes,
   MailboxSession,
@@ -186,7 +186,7 @@ class Host {
     };
   }
 
-  async #command<T extends object>(_name: string, apply: () => T): Promise<Imap<T>> {
+  async #command<T extends object>(_name: string, apply: () => T): Promise<ImapResult<T>> {
     const world = this.#world;
     await Promise.resolve();
     this.#die();
@@ -204,7 +204,7 @@ function troubleOf(world: World): ImapTrouble {
   return { kind, detail: kind };
 }
 
-type Command = <T extends object>(name: string, apply: () => T) => Promise<Imap<T>>;
+type Command = <T extends object>(name: string, apply: () => T) => Promise<ImapResult<T>>;
 
 class ModelSession implements MailboxSession {
   readonly uidValidity: number;
@@ -225,14 +225,14 @@ class ModelSession implements MailboxSession {
     return this.#world.inbox;
   }
 
-  #ask<T extends object>(name: string, apply: () => T): Promise<Imap<T>> {
+  #ask<T extends object>(name: string, apply: () => T): Promise<ImapResult<T>> {
     return this.#command(name, apply).catch((error: unknown) => {
       if (error instanceof Gone) return { kind: 'failed', trouble: { kind: 'unavailable', detail: 'BYE' } };
       throw error;
     });
   }
 
-  listAbove(uid: number): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
     return this.#ask('list', () => ({
       uids: this.#messages()
         .map((one) => one.uid)
@@ -240,7 +240,7 @@ class ModelSession implements MailboxSession {
     }));
   }
 
-  stillThere(uids: readonly number[]): Promise<Imap<{ readonly uids: readonly number[] }>> {
+  stillThere(uids: readonly number[]): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
     return this.#ask('there', () => ({
       uids: this.#messages()
         .map((one) => one.uid)
@@ -250,7 +250,7 @@ class ModelSession implements MailboxSession {
 
   readHeads(
     uids: readonly number[],
-  ): Promise<Imap<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
+  ): Promise<ImapResult<{ readonly heads: readonly FetchedHead[]; readonly gone: readonly number[] }>> {
     return this.#ask('read', () => {
       const there = this.#messages().filter((one) => uids.includes(one.uid));
       // Now and then a message is not answered for; now and then MIME is put together in another way.
@@ -265,7 +265,9 @@ class ModelSession implements MailboxSession {
     });
   }
 
-  readHeaders(uids: readonly number[]): Promise<Imap<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
+  readHeaders(
+    uids: readonly number[],
+  ): Promise<ImapResult<{ readonly headers: ReadonlyMap<number, Uint8Array> }>> {
     return this.#ask('headers', () => ({
       headers: new Map(
         this.#messages()
@@ -280,7 +282,7 @@ class ModelSession implements MailboxSession {
     throw new Error('no long messages here');
   }
 
-  act(uids: readonly number[]): Promise<Imap<object>> {
+  act(uids: readonly number[]): Promise<ImapResult<object>> {
     return this.#ask('act', () => {
       // A MOVE that is cut half way has moved the first ones.
       const some = this.#world.chance(this.#world.unrest.imapTrouble) ? uids.slice(0, 1) : uids;
