@@ -145,7 +145,7 @@ export function openBridge(settings: Settings): Bridge {
       imap: assembly.mailboxes,
       sentItems: dependencies.sentItems,
       relay: dependencies.relay,
-      smtpTurn: ({ key }) => outbound.smtpTurn(key, owner),
+      acquireSmtpSlot: ({ key }) => outbound.acquireSmtpSlot(key, owner),
       ...(settings.publicUrl === undefined
         ? {}
         : { outside: { base: settings.publicUrl, routes: guardedRoutes } }),

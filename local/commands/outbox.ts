@@ -2,7 +2,7 @@
 //
 //   npm run outbox                               each account: queued and held messages, with the reasons of the holds
 //   npm run outbox -- list ACCOUNT               its newest messages
-//   npm run outbox -- failed|doubtful ACCOUNT    dead letters; messages in doubt that wait for a decision
+//   npm run outbox -- failed|unresolved ACCOUNT  dead letters; messages in doubt that wait for a decision
 //   npm run outbox -- unreadable ACCOUNT         messages set aside because their rows can't be read
 //   npm run outbox -- replay|cancel|mark-sent|remove ACCOUNT ID
 //   npm run outbox -- pause|resume ACCOUNT [MAILBOX]
@@ -38,7 +38,7 @@ async function run(outbound: Outbound): Promise<boolean> {
     case 'list':
       return showMessages(await outbound.recent(named(account, 'account'), listedCount));
     case 'failed':
-    case 'doubtful':
+    case 'unresolved':
       return showMessages(await outbound.forPerson(named(account, 'account'), action, listedCount));
     case 'unreadable':
       return showUnreadable(await outbound.unreadable(named(account, 'account'), listedCount));
@@ -57,7 +57,7 @@ async function run(outbound: Outbound): Promise<boolean> {
     }
     default:
       throw new Error(
-        `There is no action ${action}; the actions are list, failed, doubtful, unreadable, replay, cancel, mark-sent, remove, pause and resume.`,
+        `There is no action ${action}; the actions are list, failed, unresolved, unreadable, replay, cancel, mark-sent, remove, pause and resume.`,
       );
   }
 }
@@ -75,7 +75,7 @@ async function showAccounts(outbound: Outbound): Promise<boolean> {
         key,
         counted(backlog.waiting),
         counted(backlog.inDoubt),
-        counted(backlog.doubtful),
+        counted(backlog.unresolved),
         counted(backlog.failed),
         counted(backlog.unreadable),
         state.holds

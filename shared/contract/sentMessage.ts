@@ -1,4 +1,4 @@
-// What the sending side knows of a message that something incoming refers to, and what it is told about a bounce. Declared
+// What the outbound side knows of a message that incoming mail refers to, and what it receives about a bounce. Declared
 // here because the inbound and the outbound module must agree and never import each other.
 import type { BouncedRecipient } from './statusEvent.ts';
 

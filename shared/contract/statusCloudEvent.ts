@@ -100,7 +100,9 @@ export const eventData = {
   'mail.failed': z.strictObject(common).describe('Will not be tried again unless a person says so.'),
   'mail.expired': z
     .strictObject(common)
-    .describe('Not sent to any recipient by its expiresAt; never told of a message that may have been sent.'),
+    .describe(
+      'Not sent to any recipient by its expiresAt; never published for a message that may have been sent.',
+    ),
   'mail.cancelled': z.strictObject(common).describe('Taken back before it was sent to any recipient.'),
   'mail.bounced': z
     .strictObject({

@@ -16,7 +16,7 @@ export interface RecipientOutcome {
   readonly code?: number;
   readonly enhanced?: string;
   readonly detail?: string;
-  /** An earlier attempt ended in doubt and may have reached it; not told while it is tried again, but never forgotten. */
+  /** An earlier attempt ended in doubt and may have reached it; not published while it is tried again, but kept. */
   readonly maybeSent?: true;
 }
 

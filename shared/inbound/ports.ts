@@ -17,7 +17,7 @@ export interface ImapTrouble {
     | 'notConnected'
     /** AUTHENTICATE failed with a fresh token. */
     | 'signInRefused'
-    /** The access token expired during the session: a new connection with a new token cures that. */
+    /** The access token expired during the session: a new connection with a new token helps. */
     | 'tokenExpired'
     | 'needsConsent'
     | 'configuration'

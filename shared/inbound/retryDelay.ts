@@ -1,4 +1,4 @@
-// When a failing mailbox is tried again, and what the administrator is told about it.
+// When a failing mailbox is tried again, and the detail that the administrator reads.
 import type { Cursor, ImapTrouble } from './ports.ts';
 import type { InboundNumbers } from './dependencies.ts';
 

@@ -52,7 +52,7 @@ export interface Diagnosis {
 }
 
 /** The right to one SMTP dialog: the account's lease, one of its connections and a slot of its minute. */
-export type SmtpTurn =
+export type SmtpSlot =
   | { readonly kind: 'granted'; readonly budget: TimeLeft; release(): Promise<void> }
   | { readonly kind: 'busy'; readonly detail: string };
 
@@ -68,7 +68,7 @@ export interface DoctorDependencies {
   readonly imap: Mailboxes;
   readonly sentItems: SentItems;
   readonly relay: Relay;
-  readonly smtpTurn: (account: Account) => Promise<SmtpTurn>;
+  readonly acquireSmtpSlot: (account: Account) => Promise<SmtpSlot>;
   /** The deployed app and its routes that need a key or a role; absent if nothing is deployed. */
   readonly outside?: { readonly base: string; readonly routes: readonly GuardedRoute[] };
   readonly clock: Clock;
@@ -241,7 +241,7 @@ async function trySmtp(
   const account = accountOf(mailbox, dependencies);
   if (account === undefined) return undefined;
   let since = dependencies.clock.monotonic();
-  const turn = await dependencies.smtpTurn(account).catch(storeCause);
+  const turn = await dependencies.acquireSmtpSlot(account).catch(storeCause);
   if (!('kind' in turn) || turn.kind === 'busy') {
     note('smtpLogin', since, undefined);
     return 'kind' in turn ? busyCause(turn.detail) : turn;

@@ -16,8 +16,8 @@ import { prune } from './upkeep/prune.ts';
 import type { PruneReport } from './upkeep/prune.ts';
 import { returned } from './accept/returned.ts';
 import { probeAfterSignIn } from './operator/signedIn.ts';
-import { acquireSmtpSlot } from './sending/doctorSlot.ts';
-import type { SmtpSlot } from './sending/doctorSlot.ts';
+import { acquireSmtpSlot } from './sending/smtpSlot.ts';
+import type { SmtpSlot } from './sending/smtpSlot.ts';
 import { listAccounts, sweep } from './upkeep/sweep.ts';
 import { listForPerson, listRecent, listUnreadable, readAccount, readSubmission } from './operator/watch.ts';
 import type { AccountView, Listed, UnreadableMessage } from './operator/watch.ts';
@@ -57,8 +57,8 @@ export interface Outbound {
   /** A person has signed the account in: holds for want of a sign-in are probed now. */
   signedIn(account: string): Promise<void>;
 
-  /** A turn at the server for the doctor: lease, connection and slot like a message. */
-  smtpTurn(account: string, owner: string): Promise<SmtpSlot>;
+  /** Access to the server for the doctor: lease, connection and slot, as for a message. */
+  acquireSmtpSlot(account: string, owner: string): Promise<SmtpSlot>;
 
   /** Keys of every account that ever had a message. */
   accounts(): Promise<readonly string[]>;
@@ -73,7 +73,7 @@ export interface Outbound {
   recent(account: string, limit: number): Promise<readonly Listed[]>;
   forPerson(
     account: string,
-    which: 'failed' | 'doubtful' | 'inDoubt',
+    which: 'failed' | 'unresolved' | 'inDoubt',
     limit: number,
   ): Promise<readonly Message[]>;
   /** Messages whose rows can't be read: `replay` puts one back once it can be, `remove` deletes it. */
@@ -100,7 +100,7 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     pause: (which) => pauseSending(which, dependencies),
     resume: (which) => resumeSending(which, dependencies),
     signedIn: (account) => probeAfterSignIn(account, dependencies),
-    smtpTurn: (account, owner) => acquireSmtpSlot(account, owner, dependencies),
+    acquireSmtpSlot: (account, owner) => acquireSmtpSlot(account, owner, dependencies),
     accounts: () => listAccounts(dependencies),
     forecast: (account) => forecastAccount(account, dependencies),
     forecasts: () =>

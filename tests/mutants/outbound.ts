@@ -318,7 +318,7 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       outbound('policy/attemptResult', 'judgeFailure(failure, dotSent)', 'judgeFailure(failure, false)'),
     ],
-    caughtBy: violation('duplicate', 'doubtful', 100),
+    caughtBy: violation('duplicate', 'inDoubt', 100),
   },
   {
     name: 'everyCutIsADoubt',
@@ -408,7 +408,7 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'oneLookup',
     what: 'a message not found at the first lookup counts as not sent',
     edits: [outbound('policy/transitions', 'if (before.indexEntry.lookup === 1)', 'if (false)')],
-    caughtBy: violation('duplicate', 'doubtful', 300),
+    caughtBy: violation('duplicate', 'inDoubt', 300),
   },
   {
     name: 'lookupTooEarly',
@@ -420,7 +420,7 @@ export const outboundMutants: readonly Mutant[] = [
         'lookupAt: at + numbers.firstLookupMs',
       ),
     ],
-    caughtBy: violation('duplicate', 'doubtful', 300),
+    caughtBy: violation('duplicate', 'inDoubt', 300),
   },
   {
     name: 'failedLookupCounts',
@@ -432,7 +432,7 @@ export const outboundMutants: readonly Mutant[] = [
         'return notInSentItems(message, at, numbers);',
       ),
     ],
-    caughtBy: violation('duplicate', 'doubtful', 300, 1, 2),
+    caughtBy: violation('duplicate', 'inDoubt', 300, 1, 2),
   },
   // ---- publishing
   {

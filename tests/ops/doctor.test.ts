@@ -74,7 +74,7 @@ interface Changes {
   readonly settings?: Partial<World['settings']>;
   readonly smtpPort?: number;
   readonly imapPort?: number;
-  readonly turn?: DoctorDependencies['smtpTurn'];
+  readonly turn?: DoctorDependencies['acquireSmtpSlot'];
 }
 
 async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> {
@@ -103,7 +103,7 @@ async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> 
       tokens,
       clock: systemClock,
     }),
-    smtpTurn:
+    acquireSmtpSlot:
       changes.turn ??
       (() =>
         Promise.resolve({

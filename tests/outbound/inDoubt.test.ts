@@ -42,7 +42,7 @@ describe('the lookup in Sent Items', () => {
       const { world, host } = await inDoubt({ cut: 'afterDotLost' });
       await world.minutes(host, 30);
       expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'held']);
-      const [held] = await world.run(host.outbound.forPerson(world.account, 'doubtful', 10));
+      const [held] = await world.run(host.outbound.forPerson(world.account, 'unresolved', 10));
       expect(held).toMatchObject({ id: 'a', state: 'held', reason: 'notFound' });
       await world.run(host.outbound[act]({ account: world.account, id: 'a', by: 'anna' }));
       await world.answerWakeUps(host);

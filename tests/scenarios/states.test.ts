@@ -180,8 +180,8 @@ test.concurrent(
       .events('outbound.sentItemsSearched')
       .filter(({ account }) => account === addressOf('lost'));
     expect(looks.reduce((sum, { wantedCount }) => sum + Number(wantedCount), 0)).toBe(4);
-    const doubtful = await rig.outbound.forPerson(addressOf('lost'), 'doubtful', 10);
-    expect(new Set(doubtful.map(({ id }) => id))).toEqual(new Set(['lost-1', 'lost-2']));
+    const unresolved = await rig.outbound.forPerson(addressOf('lost'), 'unresolved', 10);
+    expect(new Set(unresolved.map(({ id }) => id))).toEqual(new Set(['lost-1', 'lost-2']));
 
     const by = { account: addressOf('lost'), by: 'Aino' };
     expect(await rig.outbound.replay({ ...by, id: 'lost-1' })).toEqual({ kind: 'done' });

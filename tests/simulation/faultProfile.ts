@@ -271,7 +271,7 @@ export const faultProfiles = {
     return { ...calm, calls: { ...calm.calls, lost: 0.05, refused: 0.02 } };
   },
   /** Often no reply to the final dot; the message is accepted late and its copy appears late, but in time; the policy is `resend`. */
-  doubtful: (_seed: number, count: number) => {
+  inDoubt: (_seed: number, count: number) => {
     const calm = calmProfile(count, count * 3_000);
     return {
       ...calm,

@@ -37,7 +37,7 @@ test('a run gives the same hash whether its worlds share a process or not', asyn
 
 describe('no reply to every fourth message, and the policy sends again what has no copy', () => {
   test('if every copy appears, nothing arrives twice, in doubt or not', async () => {
-    const outcome = await simulate(faultProfiles.doubtful(1, 400), 1);
+    const outcome = await simulate(faultProfiles.inDoubt(1, 400), 1);
     expect(outcome.violations).toEqual([]);
     expect(outcome.arrivals).toBe(400);
     expect(outcome.inDoubt).toBeGreaterThan(40);

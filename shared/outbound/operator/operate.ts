@@ -1,4 +1,4 @@
-// What a person, or ESM, may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
+// What a person may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
 // Each is one transaction conditional on the account's state, so it can't cross with an attempt: for a message with an
 // active attempt it is too late. Each ends the backoff of the lanes and wakes the account.
 import { present } from '../../mail/omit.ts';

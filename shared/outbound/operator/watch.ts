@@ -1,4 +1,4 @@
-// What the page and the commands show: read live, every list bounded. All functions throw StorageTrouble.
+// What the commands show of accounts and messages: read live, every list bounded. All functions throw StorageTrouble.
 import type { Dependencies } from '../dependencies.ts';
 import type { AccountState } from '../records/accountState.ts';
 import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/keys.ts';
@@ -65,7 +65,7 @@ export async function listRecent(
 /** Dead letters, or what is in doubt, for a person to decide. */
 export async function listForPerson(
   account: string,
-  which: 'failed' | 'doubtful' | 'inDoubt',
+  which: 'failed' | 'unresolved' | 'inDoubt',
   limit: number,
   dependencies: Dependencies,
 ): Promise<readonly Message[]> {

@@ -1,5 +1,5 @@
-// What an attempt came to, judged from what the dialog said. Pure: the reply table is judgeReply.ts, the
-// consequences for rows are in transitions.ts.
+// The outcome of an attempt, judged from its SMTP dialog. Pure: replies are judged in judgeReply.ts by the table of
+// replyTable.ts, the consequences for rows are in transitions.ts.
 //
 // Recipients are judged one by one: those accepted at RCPT share the message's state, those refused there have
 // their own. A reply about the sender (a quota, a missing right) is never a recipient's or a message's fault.

@@ -4,7 +4,7 @@
 //   4xx unknown, any phase           transient
 //   5xx unknown, before a message    the account's trouble: unreachable, or sign-in
 //   5xx unknown to MAIL              the mailbox's trouble: MAIL names nothing but the sender
-//   5xx unknown to RCPT              that recipient, dead; x.5.x, x.7.x, 500 to 504, 521, 530 and 555: unexplained
+//   5xx unknown to RCPT              that recipient fails; x.5.x, x.7.x, 500 to 504, 521, 530 and 555: unexplained
 //   5xx unknown to DATA or after     unexplained: the message's fault, the sender's or the server's (refusals.ts)
 //   no reply, final dot not sent     transient: the server can't have accepted (RFC 5321 4.1.1.4)
 //   no reply, final dot sent         in doubt (RFC 1047)

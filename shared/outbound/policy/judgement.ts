@@ -1,5 +1,4 @@
-// What a reply means, as a decision. judgeReply.ts holds the table that reaches it; what acts on it
-// (settle, holds) finds here which decisions there are.
+// What a reply means, as a decision: replyTable.ts and judgeReply.ts make it, settle.ts and holds.ts act on it.
 
 import type { HoldReason } from '../../contract/holdReason.ts';
 
@@ -10,7 +9,7 @@ export interface Verdict {
   readonly enhanced?: string;
 }
 
-/** The account or the mailbox pauses; the message is not blamed and goes back to waiting. */
+/** The account or the mailbox is put on hold; the message is requeued without counting as deferred. */
 export interface HoldJudgement extends Verdict {
   /** `configuration` tells the administrator as well. Both end by a probe that succeeds, or by a person. */
   readonly do: 'hold' | 'configuration';

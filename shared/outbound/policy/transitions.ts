@@ -100,7 +100,7 @@ const restate = (
   );
 
 /** Those in doubt are tried again: what became of the attempt in doubt is still not known. */
-const retryDoubtful = (message: Message): readonly RecipientOutcome[] =>
+const retryInDoubt = (message: Message): readonly RecipientOutcome[] =>
   message.recipients.map((recipient) =>
     recipient.state === 'inDoubt' ? { ...recipient, state: 'pending', maybeSent: true } : recipient,
   );
@@ -196,7 +196,7 @@ function chargeOf(
 ): Pick<Message, 'charged' | 'chargedAt' | 'movableCharge'> {
   const count = triedIn(before, attempt);
   const latestAt = plus(deadline, numbers.graceMs);
-  // An attempt that was given up for doubtful is charged already.
+  // An attempt that was put in doubt is charged already.
   const added = attempt > before.attempt ? count - movedCount(before, count) : 0;
   const accepted = end.recipients.filter(
     (recipient, index) => recipient.state === 'sent' && before.recipients[index]?.state !== 'sent',
@@ -215,7 +215,7 @@ const isOpen = ({ state }: RecipientOutcome): boolean => state === 'pending' || 
 const triedIn = ({ recipients }: Message, attempt: number): number =>
   recipients.filter((recipient) => isOpen(recipient) || recipient.attempt === attempt).length;
 
-/** Its due row stays as it is; or it gets one now, where it had been given up for doubtful. */
+/** Its due row stays as it is; or it gets one now, if it had been put in doubt. */
 const asBefore = (before: Message, at: At): IndexEntry =>
   before.indexEntry.kind === 'due' ? before.indexEntry : due(at, before);
 
@@ -383,7 +383,7 @@ function putInDoubt(
   });
 }
 
-/** Nobody settled the attempt by its deadline: its host died or stood still. Whom RCPT refused was noted. */
+/** The attempt was not settled by its deadline: its host died or was suspended. Refusals at RCPT were recorded. */
 export function abandonAttempt(
   before: Message,
   open: { readonly attempt: number; readonly deadline: Latest },
@@ -441,7 +441,7 @@ export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers
   }
   const detail = 'No copy was found in Sent Items in two looks; that does not prove that it was not sent.';
   if (numbers.inDoubtPolicy === 'resend') {
-    const again = { ...before, recipients: retryDoubtful(before) };
+    const again = { ...before, recipients: retryInDoubt(before) };
     const after = setState(again, at, {
       state: 'waiting',
       indexEntry: due(at, before),
@@ -522,8 +522,8 @@ export const cancel = (before: Message, at: At, by: string): Transition =>
 
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
 export function replay(before: Message, at: At, by: string): Transition {
-  const doubtful = { ...before, recipients: retryDoubtful(before) };
-  const again = { ...doubtful, recipients: restate(doubtful, ['failed', 'deferred'], 'pending') };
+  const retried = { ...before, recipients: retryInDoubt(before) };
+  const again = { ...retried, recipients: restate(retried, ['failed', 'deferred'], 'pending') };
   const after = setState(
     omit(again, 'expiresAt', 'suspicion'),
     at,
@@ -534,14 +534,14 @@ export function replay(before: Message, at: At, by: string): Transition {
 }
 
 /**
- * Of a doubtful one, those in doubt have it: whom the server refused is as if its copy had been found. Of any other,
- * those that are left.
+ * Of a message in doubt, the recipients in doubt have it, as if its copy had been found. Of any other, those that are
+ * left.
  */
 export function markSent(before: Message, at: At, by: string): Transition {
-  const isDoubtful = before.recipients.some(({ state }) => state === 'inDoubt');
+  const isInDoubt = before.recipients.some(({ state }) => state === 'inDoubt');
   const known = {
     ...before,
-    recipients: restate(before, isDoubtful ? ['inDoubt'] : ['failed', 'pending', 'deferred'], 'sent'),
+    recipients: restate(before, isInDoubt ? ['inDoubt'] : ['failed', 'pending', 'deferred'], 'sent'),
   };
   const detail = `Marked as sent by ${by}.`;
   if (known.recipients.some(isOpen)) {
@@ -626,10 +626,10 @@ export function remove(before: Message, at: At, by: string): Transition {
 }
 
 /**
- * Before its attempt was given up for doubtful: a reply that arrives after all is judged against this. Its place
- * is where it is listed now, so that the move away from there is complete.
+ * As it was before its attempt was put in doubt: a reply that arrives after all is judged against this. Its index entry
+ * is the present one, so that the transition removes it.
  */
-export const reopen = (doubtful: Message): Message => ({
-  ...doubtful,
-  recipients: restate(doubtful, ['inDoubt'], 'pending'),
+export const reopen = (message: Message): Message => ({
+  ...message,
+  recipients: restate(message, ['inDoubt'], 'pending'),
 });

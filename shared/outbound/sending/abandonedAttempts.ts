@@ -1,5 +1,5 @@
-// Attempts that nobody settled by their deadline: the process died, or stood still for too long. How far their
-// dialogs came is not known, so their messages are put in doubt. Their slots stay as they are: the server may accept
+// Attempts that were not settled by their deadline: the process died or was suspended for too long. How far their
+// dialogs got is not known, so their messages are put in doubt. Their slots stay as they are: the server may accept
 // until deadline + grace.
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { abandonAttempt } from '../policy/transitions.ts';

@@ -20,11 +20,11 @@ export async function holdAccount(
     const placed = { judgement: { ...judgement, scope: 'account' as const }, mailbox: '' };
     return { state: placeHold(probed, placed, latest, numbers), operations: [], result: undefined };
   });
-  reportHolds(before, session);
+  logHoldChanges(before, session);
 }
 
 /** Logs which holds were placed and how many were released since `before`. */
-export function reportHolds(
+export function logHoldChanges(
   before: readonly Hold[],
   { key: account, state, dependencies: { log } }: LeaseSession,
 ): void {

@@ -1,6 +1,7 @@
-// A claim acquires the message, its slot and its recipients' share of the day in one conditional write of one row,
-// before anything is given to the server. A stale owner can neither send nor use up the limits; an answer that was
-// lost is recognised by the claim's tag. The charge of a former attempt that was refused is moved in the same write. The due row stays: if this process dies, nothing needs to be put back.
+// A claim takes the message, acquires a slot and charges the recipients to the day in one conditional write of one row,
+// before anything is given to the server. An owner whose lease has expired can neither send nor use up the limits. If
+// the answer is lost, the claim is recognised by its tag. The charge of a refused attempt is moved in the same write.
+// The due row stays: if this process dies, nothing needs to be restored.
 import { plus } from '../../limits/storageTime.ts';
 import { acquire, canAcquire } from '../../limits/limiter.ts';
 import { StorageTrouble } from '../../storageErrors.ts';

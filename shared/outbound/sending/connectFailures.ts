@@ -55,7 +55,8 @@ export class ConnectFailures {
         reason: 'unreachable',
         detail,
         code,
-        remedy: 'None if it passes. If it lasts, check whether the server and port can be reached from here.',
+        remedy:
+          'Nothing to do if it clears by itself. If it persists, check whether the server and port can be reached from here.',
         firstProbeMs: numbers.probeAtLeastMs,
       },
       this.#session,

@@ -135,9 +135,9 @@ export class InFlightAttempts {
 
   /** Cuts the connections of attempts that are past their deadline. */
   cutOverdue(): void {
-    const graceMs = 1_000; // the connection keeps the deadline too, and knows better how it ended
+    const cutMarginMs = 1_000; // the connection keeps the deadline too, and knows better how it ended
     for (const [attempt, { connection }] of this.#connections) {
-      if (this.#dependencies.time.earliest() < attempt.active.deadline + graceMs) continue;
+      if (this.#dependencies.time.earliest() < attempt.active.deadline + cutMarginMs) continue;
       connection.destroy();
       this.#end(attempt, { kind: 'noAnswer', detail: 'the connection did not answer by the deadline.' });
     }

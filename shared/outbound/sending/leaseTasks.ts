@@ -15,7 +15,7 @@ import { quarantineUnreadable } from './quarantine.ts';
 import { recordRefusals } from './recordRefusals.ts';
 import { applyLookups, lookUpInDoubt } from './sentItemsLookup.ts';
 import type { LookupResult } from './sentItemsLookup.ts';
-import { reportHoldsToCallers } from './reportHolds.ts';
+import { writeHoldEvents } from './holdEvents.ts';
 import { settle } from './settle.ts';
 import type { StepResult } from './stepResult.ts';
 import { resumeSuspended } from './suspended.ts';
@@ -107,7 +107,7 @@ export class LeaseTasks implements DrainTasks {
 
   async housekeeping(): Promise<boolean> {
     if (await this.#connectFailures.handle()) return true;
-    if (await reportHoldsToCallers(this.#session)) return true;
+    if (await writeHoldEvents(this.#session)) return true;
     if (await quarantineUnreadable(this.#session)) {
       this.#dispatcher.invalidate();
       return true;

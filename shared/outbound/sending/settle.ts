@@ -22,7 +22,7 @@ import { UnreadableRow } from '../records/unreadableRow.ts';
 import { readIfReadable } from '../store/accountTransaction.ts';
 import type { Retry } from '../store/accountTransaction.ts';
 import { sha256, weigh, writeTransition } from '../store/writes.ts';
-import { reportHolds } from './accountHolds.ts';
+import { logHoldChanges } from './accountHolds.ts';
 import type { InFlightAttempt } from './inFlightAttempts.ts';
 import type { LeaseSession } from './leaseSession.ts';
 import { reportUnreadable, setAside } from './quarantine.ts';
@@ -61,7 +61,7 @@ export async function settle(
     return state === current ? { result: done } : { state, operations, result: done };
   });
   if (settled.length > 0) session.publisher.expectMore();
-  reportHolds(holdsBefore, session);
+  logHoldChanges(holdsBefore, session);
   for (const one of settled) reportSettled(one, session);
   return settled;
 }
@@ -246,7 +246,7 @@ const tooManyConnections = ({ why }: AttemptOutcome, numbers: OutboundNumbers): 
   detail: `The server counts too many connections of the account, and the bridge has only one open. ${why.detail}`,
   code: why.code,
   remedy:
-    'None if it passes. If it lasts, look for another program or device that sends with this account, and lower "connections" of the mailbox in MAILBOXES by what it needs.',
+    'Nothing to do if it clears by itself. If it persists, look for another program or device that sends with this account, and lower "connections" of the mailbox in MAILBOXES by what it needs.',
   firstProbeMs: numbers.probeAtLeastMs,
 });
 

@@ -8,7 +8,8 @@ import type { AccountState } from '../records/accountState.ts';
 import type { LeaseSession } from './leaseSession.ts';
 
 export interface Slot {
-  readonly slot: number;
+  /** UTC seconds, as the limiter counts it. */
+  readonly endsAtSecond: number;
   /** After it, by the latest bound, nothing more is given to the server. */
   readonly deadline: Latest;
 }
@@ -29,20 +30,20 @@ export function acquireSlot(
     if (canAcquire(state, session.limits, time.earliest(), 0).kind !== 'available')
       return { result: undefined };
     const deadline = plus(time.latest(), dialogMs);
-    const { usage, slot } = acquire(state, session.limits, plus(deadline, numbers.graceMs), 0);
-    return { state: { ...admitted, ...usage }, operations: [], result: { slot, deadline } };
+    const { usage, slot: endsAtSecond } = acquire(state, session.limits, plus(deadline, numbers.graceMs), 0);
+    return { state: { ...admitted, ...usage }, operations: [], result: { endsAtSecond, deadline } };
   });
 }
 
 /** The dialog ended at `endedAt` (latest bound). `conclude` adds what it says about the account. Throws StorageTrouble. */
 export async function releaseSlot(
-  { slot }: Slot,
+  { endsAtSecond }: Slot,
   endedAt: Latest,
   conclude: (state: AccountState) => AccountState,
   session: LeaseSession,
 ): Promise<void> {
   await session.ifOwner<undefined>(undefined, (state) => ({
-    state: conclude({ ...state, ...releaseEarly(state, session.limits, slot, endedAt) }),
+    state: conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
     operations: [],
     result: undefined,
   }));

@@ -19,8 +19,8 @@ export interface Count {
 export interface Backlog {
   readonly waiting: Count;
   readonly inDoubt: Count;
-  /** Held for a person after two lookups. */
-  readonly doubtful: Count;
+  /** In doubt after two lookups: they wait for a person. */
+  readonly unresolved: Count;
   readonly failed: Count;
   /** Set aside: their rows can't be read. */
   readonly unreadable: Count;
@@ -37,7 +37,7 @@ export const backlogColumns = [
   'waitingCount',
   'waitingMore',
   'inDoubtCount',
-  'doubtfulCount',
+  'unresolvedCount',
   'failedCount',
   'unreadableCount',
 ] as const;
@@ -46,7 +46,7 @@ export function encodeBacklog({
   at,
   waiting,
   inDoubt,
-  doubtful,
+  unresolved,
   failed,
   unreadable,
 }: CountedBacklog): Fields {
@@ -55,7 +55,7 @@ export function encodeBacklog({
     waitingCount: waiting.count,
     waitingMore: waiting.more,
     inDoubtCount: inDoubt.count,
-    doubtfulCount: doubtful.count,
+    unresolvedCount: unresolved.count,
     failedCount: failed.count,
     unreadableCount: unreadable.count,
   };
@@ -73,7 +73,7 @@ export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
     at: countedAt,
     waiting: count('waitingCount', waitingMore === true),
     inDoubt: count('inDoubtCount', false),
-    doubtful: count('doubtfulCount', false),
+    unresolved: count('unresolvedCount', false),
     failed: count('failedCount', false),
     unreadable: count('unreadableCount', false),
   };
@@ -85,7 +85,7 @@ export async function countBacklog(account: string, dependencies: Dependencies):
   return {
     waiting: await countIn(allDueRange),
     inDoubt: await countIn(inDoubtRange()),
-    doubtful: await countIn(suspendedRange('inDoubt')),
+    unresolved: await countIn(suspendedRange('inDoubt')),
     failed: await countIn(suspendedRange('failed')),
     unreadable: await countIn(suspendedRange('unreadable')),
   };

@@ -16,7 +16,7 @@ const mostAtOnce = 50;
 const countMost = 5_000;
 
 /** True if there was something to report. Throws StorageTrouble. */
-export async function reportHoldsToCallers(session: LeaseSession): Promise<boolean> {
+export async function writeHoldEvents(session: LeaseSession): Promise<boolean> {
   const mailboxes = session.account?.mailboxes.map(({ address }) => address) ?? [];
   if (unreportedHolds(session.state, mailboxes).length === 0) return false;
   const waiting = await countWaiting(session);
