@@ -1,5 +1,4 @@
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { TimeLeft } from '../deadline.ts';
 import type { RelayFailure } from '../outbound/ports.ts';

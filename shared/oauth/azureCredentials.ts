@@ -6,8 +6,9 @@ import {
   ClientCertificateCredential,
   ClientSecretCredential,
   ManagedIdentityCredential,
+  type ClientSecretCredentialOptions,
+  type TokenCredential,
 } from '@azure/identity';
-import type { ClientSecretCredentialOptions, TokenCredential } from '@azure/identity';
 import type { Clock } from '../clock.ts';
 import type { ApplicationTokens, IssuedToken, TokenFailure } from './ports.ts';
 import { judgeErrorResponse, unreachable } from './errorResponse.ts';

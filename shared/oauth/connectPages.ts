@@ -6,8 +6,7 @@ import type { WebAnswer, WebRequest } from '../web/http.ts';
 import { escapeHtml, pageAnswer, redirect } from '../web/page.ts';
 import { authorize, readPrincipal } from '../web/principal.ts';
 import type { Consent } from './consent.ts';
-import { grantName } from './grants.ts';
-import type { Grants, GrantState } from './grants.ts';
+import { grantName, type Grants, type GrantState } from './grants.ts';
 
 export interface ConnectPagesDependencies {
   readonly consent: Pick<Consent, 'start' | 'finish' | 'endCookie'>;

@@ -27,11 +27,9 @@ import {
 } from './consentBinding.ts';
 import { grantProblem, issuerOf, requestedScopes, type CodeGrant } from './consentChecks.ts';
 import { judgeErrorResponse, unreachable } from './errorResponse.ts';
-import { grantName } from './grants.ts';
-import type { Grants } from './grants.ts';
+import { grantName, type Grants } from './grants.ts';
 import type { SignInFields, SignInRows, TokenFailure } from './ports.ts';
-import { configuration, judgeTokenError } from './tokenEndpoint.ts';
-import type { ClientAuthenticator } from './tokenEndpoint.ts';
+import { configuration, judgeTokenError, type ClientAuthenticator } from './tokenEndpoint.ts';
 
 const lifetimeMs = 600_000;
 const conflictLimit = 3;

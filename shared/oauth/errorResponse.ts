@@ -2,8 +2,7 @@
 // branch on `error` and never on numbers; the exception are numbers that mean "later", because Entra sends some of them
 // as invalid_grant, and a person signing in again would not help.
 import type { TokenFailure } from './ports.ts';
-import { explainTokenError } from './tokenErrors.ts';
-import type { SignInWay } from './tokenErrors.ts';
+import { explainTokenError, type SignInWay } from './tokenErrors.ts';
 
 /** What came back from the token endpoint, as far as it was read. */
 export interface ErrorResponse {

@@ -12,18 +12,14 @@ import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import { sameAddress } from '../mail/address.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
-import { grantName } from '../oauth/grants.ts';
-import type { Grants } from '../oauth/grants.ts';
+import { grantName, type Grants } from '../oauth/grants.ts';
 import { TagKeyError } from '../oauth/tagKey.ts';
 import { deadline, type TimeLeft } from '../deadline.ts';
 import type { Relay, RelayFailure, SentItems } from '../outbound/ports.ts';
 import type { Cause } from './cause.ts';
-import { imapCauses, smtpCauses } from './causes.ts';
-import type { Circumstances } from './causes.ts';
-import { judgeClaims, readClaims } from './claims.ts';
-import type { TokenClaims } from './claims.ts';
-import { examineOutside } from './outside.ts';
-import type { GuardedRoute } from './outside.ts';
+import { imapCauses, smtpCauses, type Circumstances } from './causes.ts';
+import { judgeClaims, readClaims, type TokenClaims } from './claims.ts';
+import { examineOutside, type GuardedRoute } from './outside.ts';
 
 export type StepName =
   | 'settings'

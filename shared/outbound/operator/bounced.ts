@@ -17,8 +17,8 @@ import {
   isExchangeId,
   parseBridgeId,
   parseMessageId,
+  type NamedSubmission,
 } from '../records/messageIds.ts';
-import type { NamedSubmission } from '../records/messageIds.ts';
 import { AccountTransactions, readIfReadable } from '../store/accountTransaction.ts';
 import { writeTransition } from '../store/writes.ts';
 

@@ -3,11 +3,9 @@ import type { Dependencies } from '../dependencies.ts';
 import type { AccountState } from '../records/accountState.ts';
 import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/keys.ts';
 import type { Message, State } from '../records/message.ts';
-import { decodeSummary, summaryColumns } from '../records/messageRow.ts';
-import type { MessageSummary } from '../records/messageRow.ts';
+import { decodeSummary, summaryColumns, type MessageSummary } from '../records/messageRow.ts';
 import { readIfReadable, readState } from '../store/accountTransaction.ts';
-import { countBacklog } from '../store/backlog.ts';
-import type { Backlog } from '../store/backlog.ts';
+import { countBacklog, type Backlog } from '../store/backlog.ts';
 import { scan } from '../store/scan.ts';
 
 /** A message as a list shows it. */

@@ -6,8 +6,7 @@
 import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
 import { isAboutSession, judgeFailure, judgeRecipient } from './judgeReply.ts';
-import { remaining } from '../records/message.ts';
-import type { Message } from '../records/message.ts';
+import { remaining, type Message } from '../records/message.ts';
 import type { Phase, SendResult } from '../ports.ts';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';

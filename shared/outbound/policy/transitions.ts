@@ -1,6 +1,5 @@
 // Every change of a message's state, as pure functions: the message before, the message after, the event that is
 // published. writes.ts turns a transition into the operations of one transaction.
-import type { Earliest, Latest } from '../../limits/storageTime.ts';
 import type {
   BouncedRecipient,
   EventKind,
@@ -12,14 +11,12 @@ import { omit, present } from '../../mail/omit.ts';
 import { boundedText } from '../../mail/text.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { Hold } from '../records/accountState.ts';
-import { addHistory } from '../records/message.ts';
-import type { IndexEntry, Message, Progress, State } from '../records/message.ts';
+import { addHistory, type IndexEntry, type Message, type Progress, type State } from '../records/message.ts';
 import { bucketOf } from '../../limits/limiter.ts';
-import { plus } from '../../limits/storageTime.ts';
+import { plus, type Earliest, type Latest } from '../../limits/storageTime.ts';
 import type { AttemptOutcome } from './attemptResult.ts';
 import { movedCount } from './charge.ts';
-import { isAtFault, suspect } from './refusals.ts';
-import type { Standing } from './refusals.ts';
+import { isAtFault, suspect, type Standing } from './refusals.ts';
 
 export interface Transition {
   readonly before: Message;

@@ -2,8 +2,7 @@
 // transaction, so each is published once for each hold and mailbox, whoever placed or ended the hold.
 import { present } from '../../mail/omit.ts';
 import type { HoldEvent } from '../../contract/statusEvent.ts';
-import { recordReports, unreportedHolds } from '../policy/holdReports.ts';
-import type { HoldReport } from '../policy/holdReports.ts';
+import { recordReports, unreportedHolds, type HoldReport } from '../policy/holdReports.ts';
 import type { Operation } from '../ports.ts';
 import { allDueRange, suspendedRange } from '../records/keys.ts';
 import { scan } from '../store/scan.ts';

@@ -1,8 +1,7 @@
 // The work under one lease of an account: who holds it, and how its owner writes. Every transaction of the owner
 // extends the lease, drops what has expired, and deletes the rows of events that were published.
 import { plus } from '../../limits/storageTime.ts';
-import type { RateLimits } from '../../limits/limiter.ts';
-import { dropExpired } from '../../limits/limiter.ts';
+import { dropExpired, type RateLimits } from '../../limits/limiter.ts';
 import type { Account, Mailbox } from '../../mail/mailbox.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
@@ -14,8 +13,7 @@ import { idAtEnd } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { indexRow } from '../records/messageRow.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
-import { AccountTransactions } from '../store/accountTransaction.ts';
-import type { Retry, UnitOfWork } from '../store/accountTransaction.ts';
+import { AccountTransactions, type Retry, type UnitOfWork } from '../store/accountTransaction.ts';
 import { weigh, writeTransition } from '../store/writes.ts';
 import { Publisher } from './publisher.ts';
 import { Signal } from './signal.ts';

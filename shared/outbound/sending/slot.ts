@@ -1,8 +1,7 @@
 // A slot for a dialog that sends no message: a hold's probe, the doctor's check. It is acquired under the lease
 // before anything is given to the server and released when the dialog has ended, like that of an attempt, so that
 // nothing that speaks SMTP escapes the rate limits.
-import type { Latest } from '../../limits/storageTime.ts';
-import { plus } from '../../limits/storageTime.ts';
+import { plus, type Latest } from '../../limits/storageTime.ts';
 import { acquire, canAcquire, releaseEarly } from '../../limits/limiter.ts';
 import type { AccountState } from '../records/accountState.ts';
 import type { LeaseSession } from './leaseSession.ts';

@@ -9,8 +9,7 @@
 import { StorageTrouble } from '../../storageErrors.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Operation } from '../ports.ts';
-import { decodeState, emptyState, encodeState } from '../records/accountState.ts';
-import type { AccountState } from '../records/accountState.ts';
+import { decodeState, emptyState, encodeState, type AccountState } from '../records/accountState.ts';
 import { messageKey, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { decodeMessage, recipientsIn } from '../records/messageRow.ts';

@@ -6,8 +6,7 @@ import { rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Fields } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
-import { accountsPartition, allDueRange, inDoubtRange, suspendedRange } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
+import { accountsPartition, allDueRange, inDoubtRange, suspendedRange, type Range } from '../records/keys.ts';
 import { scan } from './scan.ts';
 
 /** How many rows a range has; `more` if counting stopped at the bound. */

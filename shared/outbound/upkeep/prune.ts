@@ -16,8 +16,8 @@ import {
   rejectedPartition,
   returnedPartition,
   unpublishableRange,
+  type Range,
 } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
 import { decodeRetention, retentionColumns } from '../records/messageRow.ts';
 import { scan } from '../store/scan.ts';
 import { listAccounts } from './sweep.ts';

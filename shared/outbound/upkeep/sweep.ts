@@ -19,8 +19,8 @@ import {
   inDoubtRange,
   lanes,
   parseDueKey,
+  type Range,
 } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
 import { mailboxToResume } from '../sending/suspended.ts';
 import { readState } from '../store/accountTransaction.ts';
