@@ -1,4 +1,5 @@
 // MAILBOXES: a JSON array of the mailboxes that the bridge serves.
+import { present } from '../mail/omit.ts';
 import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
@@ -135,7 +136,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
   return {
     address,
     ...(aliases.length === 0 ? {} : { aliases }),
-    ...(fromName === undefined ? {} : { fromName }),
+    ...present({ fromName }),
     signIn: readSignIn(written, place),
     imapUser: readUser(written, 'imapUser', address, place) ?? address,
     smtpUser: readUser(written, 'smtpUser', address, place) ?? address,

@@ -1,5 +1,6 @@
 // The app's identity and scopes: ESM's four settings in one paste, or three of our own. Endpoints and scopes are checked
 // for mistakes that would otherwise appear as an AADSTS number when a user signs in.
+import { present } from '../mail/omit.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { quoteBriefly } from '../mail/quote.ts';
 import { readEsmSettings } from './esmSettings.ts';
@@ -198,11 +199,11 @@ function readCredential(environment: Environment, problems: Problems): ClientCre
     if (isGuid(secret))
       problems.add('OAUTH_CLIENT_SECRET', "is the secret's id; copy its value, which is shown once");
     const expiresAt = readEnd(environment, problems);
-    return { kind: 'secret', secret, ...(expiresAt === undefined ? {} : { expiresAt }) };
+    return { kind: 'secret', secret, ...present({ expiresAt }) };
   }
   if (certificate !== undefined) return { kind: 'certificate', pem: readPem(certificate, problems) };
   const clientId = identity ?? textOf(environment, 'MailStore__clientId')?.toLowerCase();
-  return { kind: 'managedIdentity', ...(clientId === undefined ? {} : { clientId }) };
+  return { kind: 'managedIdentity', ...present({ clientId }) };
 }
 
 /** The first moment of the day on which the secret ends: the portal shows no hour. */

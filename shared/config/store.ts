@@ -1,3 +1,4 @@
+import { present } from '../mail/omit.ts';
 import { textOf, httpsAddress, type Environment, type Problems } from './problems.ts';
 import type { StoreAddress } from './settings.ts';
 
@@ -76,7 +77,7 @@ function readIdentity(
     queueServiceUri,
     blobServiceUri,
     tableServiceUri,
-    ...(clientId === undefined ? {} : { clientId }),
+    ...present({ clientId }),
   };
 }
 

@@ -110,7 +110,7 @@ export class MimeComposer implements Composer, RawMessages {
       kind: 'ok',
       recipients,
       ...(remarks.length === 0 ? {} : { remarks }),
-      ...(messageId === undefined ? {} : { messageId }),
+      ...present({ messageId }),
     };
   }
 }
@@ -158,7 +158,7 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
       key: name,
       value: fieldValue(name, oneLine(value)),
     })),
-    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    ...present({ inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
     // Absent and empty text differ: an empty one was asked for and becomes a part.
     ...(text === undefined ? {} : { text: withLf(text) }),

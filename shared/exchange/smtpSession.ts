@@ -1,4 +1,5 @@
 // One SMTP connection, from its greeting to its end; the order of steps is described in smtpRelay.ts.
+import { present } from '../mail/omit.ts';
 import { isAscii } from 'node:buffer';
 import type { Clock } from '../clock.ts';
 import { deadline, type TimeLeft } from '../deadline.ts';
@@ -139,7 +140,7 @@ export class SmtpSession implements RelayConnection {
     const failed = (cause: string): RelayFailure => ({
       phase: 'auth',
       detail: failureDetail('auth', cause),
-      ...(reply === undefined ? {} : { reply }),
+      ...present({ reply }),
     });
     if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
     if (!seen.offered) return failed('the server does not offer XOAUTH2');
@@ -231,7 +232,7 @@ export class SmtpSession implements RelayConnection {
         seen.refused = {
           phase,
           detail: failureDetail(phase, reply === undefined ? noReply : 'it was refused'),
-          ...(reply === undefined ? {} : { reply }),
+          ...present({ reply }),
         };
         break;
       }

@@ -1,6 +1,7 @@
 // The two pages around connecting a mailbox: the list of mailboxes, and how a sign-in ended. The list is for
 // administrators (principal and app role, failing closed); the callback is anonymous, because the person who signs in as
 // the mailbox is rarely the administrator: there the browser's cookie and the state decide.
+import { present } from '../mail/omit.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { WebAnswer, WebRequest } from '../web/http.ts';
 import { escapeHtml, pageAnswer, redirect } from '../web/page.ts';
@@ -80,7 +81,7 @@ export class ConnectPages {
       title,
       content,
       formTarget,
-      ...(headers === undefined ? {} : { headers }),
+      ...present({ headers }),
     });
   }
 

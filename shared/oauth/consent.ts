@@ -7,6 +7,7 @@
 //
 // Entra's answer is accepted only if issuer and tenant are ours and the user who signed in is the one that logs in to
 // SMTP. Until all of that is verified nothing is stored, and an older grant stays as it is.
+import { present } from '../mail/omit.ts';
 import { createHash } from 'node:crypto';
 import * as oidc from 'openid-client';
 import type { Clock, Random } from '../clock.ts';
@@ -239,7 +240,7 @@ function unrelated(detail: string): ConsentEnd {
 }
 
 function refused({ detail, code }: TokenFailure): ConsentEnd {
-  return { kind: 'refused', detail, ...(code === undefined ? {} : { code }) };
+  return { kind: 'refused', detail, ...present({ code }) };
 }
 
 /** Names the mailbox within the state. */

@@ -1,6 +1,7 @@
 // The only place that decides what an error response of the authority (RFC 6749 5.2) means. Microsoft asks clients to
 // branch on `error` and never on numbers; the exception are numbers that mean "later", because Entra sends some of them
 // as invalid_grant, and a person signing in again would not help.
+import { present } from '../mail/omit.ts';
 import type { TokenFailure } from './ports.ts';
 import { explainTokenError, type SignInWay } from './tokenErrors.ts';
 
@@ -45,11 +46,10 @@ export function judgeErrorResponse(
   const details = {
     detail: explainTokenError({
       error: error ?? `HTTP ${status}`,
-      ...(code === undefined ? {} : { code }),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      ...present({ code, correlationId }),
       way,
     }),
-    ...(named === undefined ? {} : { code: named }),
+    ...present({ code: named }),
   };
   const later = error === 'temporarily_unavailable' || error === 'server_error';
   if (status === 429 || status >= 500 || later || (code !== undefined && transientCodes.has(code))) {
@@ -60,7 +60,7 @@ export function judgeErrorResponse(
         code === undefined && !later
           ? `The sign-in service answers ${status === 429 ? 'that it is asked too often' : 'with a fault'} (HTTP ${status}); the bridge tries again.`
           : details.detail,
-      ...(wait === undefined ? {} : { retryAfterMs: wait }),
+      ...present({ retryAfterMs: wait }),
     };
   }
   if (error === undefined) {

@@ -1,5 +1,6 @@
 // The refresh of a delegated grant. Every refresh sends `scope` (Entra answers AADSTS900144 without it) and the app's
 // client authentication: an app with a web redirect URI is a confidential client (AADSTS7000218 without).
+import { present } from '../mail/omit.ts';
 import * as oidc from 'openid-client';
 import type { Clock } from '../clock.ts';
 import type { IssuedToken, TokenFailure, TokenEndpoint } from './ports.ts';
@@ -54,7 +55,7 @@ export function createTokenEndpoint(
           kind: 'token',
           token: answer.access_token,
           expiresInMs: answer.expires_in === undefined ? defaultLifetimeMs : answer.expires_in * 1000,
-          ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
+          ...present({ refreshToken: answer.refresh_token }),
         };
       } catch (error) {
         return await judgeTokenError(error, clock.now());

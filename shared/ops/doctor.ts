@@ -6,6 +6,7 @@
 // A step is skipped if the one that it needs failed. IMAP and SMTP are tried independently, because the result of one
 // shows what the other's refusal means. SMTP is used only under the account's lease, connection and slot, like any
 // message.
+import { present } from '../mail/omit.ts';
 import type { Clock } from '../clock.ts';
 import type { ImapResult, ImapTrouble, Mailboxes } from '../inbound/ports.ts';
 import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
@@ -175,7 +176,7 @@ async function circumstances(
   return {
     mailbox,
     now: clock.now(),
-    ...(claims === undefined ? {} : { claims }),
+    ...present({ claims }),
     ...(state === undefined ? {} : { consentedAt: state.consentedAt }),
   };
 }

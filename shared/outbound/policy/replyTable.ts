@@ -7,6 +7,7 @@
 //
 // Sources: learn.microsoft.com, "Continuous error throttling for SMTP AUTH submissions", "Improvements in the
 // SMTP AUTH client submission protocol", "Non-delivery reports in Exchange Online"; RFC 3463, RFC 5321 4.2.
+import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, Verdict } from './judgement.ts';
 import type { Phase } from '../ports.ts';
 
@@ -35,7 +36,7 @@ export interface ReplyRow {
 const retryRecipient = (minDelayMs?: number): ReplyRow['decision'] => ({
   do: 'retry',
   about: 'recipient',
-  ...(minDelayMs === undefined ? {} : { minDelayMs }),
+  ...present({ minDelayMs }),
 });
 
 const retry = (minDelayMs?: number): ReplyRow['decision'] =>
