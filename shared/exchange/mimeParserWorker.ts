@@ -17,7 +17,7 @@ import { dateOf } from '../classify/mailDate.ts';
 import { readMimeTree, type MimePart } from '../classify/mimeTree.ts';
 import type { MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
 import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
-import type { ParseJob } from './mimeParser.ts';
+import type { ParseJob, ThreadMessage } from './mimeParser.ts';
 import { peopleIn } from './people.ts';
 
 /** Classification looks at this much of a message: a bounce puts its report before the returned message. */
@@ -30,8 +30,15 @@ const subjectCharacters = 2_000;
 const nameCharacters = 500;
 
 parentPort?.on('message', (job: ParseJob) => {
-  void parseJob(job).then((answer) => parentPort?.postMessage(answer));
+  void parseJob(job).then((answer) => {
+    post(answer);
+  });
 });
+post({ kind: 'ready' });
+
+function post(message: ThreadMessage): void {
+  parentPort?.postMessage(message);
+}
 
 async function parseJob(job: ParseJob): Promise<ParseAnswer> {
   try {
