@@ -5,6 +5,7 @@ import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/
 import type { Message, State } from '../records/message.ts';
 import { decodeSummary, summaryColumns, type MessageSummary } from '../records/messageRow.ts';
 import { readIfReadable, readState } from '../store/accountTransaction.ts';
+import { readHead } from '../store/accountHead.ts';
 import { countBacklog, type Backlog } from '../store/backlog.ts';
 import { scan } from '../store/scan.ts';
 
@@ -27,8 +28,8 @@ export interface AccountView {
 }
 
 export async function readAccount(account: string, dependencies: Dependencies): Promise<AccountView> {
-  const state = await readState(account, dependencies);
-  return { state, backlog: await countBacklog(account, dependencies) };
+  const head = await readHead(account, dependencies);
+  return { state: head.state, backlog: await countBacklog(account, dependencies, { head }) };
 }
 
 /** Rows that are read to find the newest messages. */
