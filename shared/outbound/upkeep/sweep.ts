@@ -19,7 +19,6 @@ import {
   inDoubtRange,
   lanes,
   parseDueKey,
-  type Range,
 } from '../records/keys.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
 import { mailboxToResume } from '../sending/suspended.ts';
