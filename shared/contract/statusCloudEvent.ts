@@ -4,6 +4,7 @@
 // and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
 // what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
+import { parseJson } from '../mail/foreign.ts';
 import { omit, present } from '../mail/omit.ts';
 import { z } from 'zod';
 import { asciiJson } from '../mail/text.ts';
@@ -219,13 +220,7 @@ const referable = z.object({
 
 /** The same event as `text`, with all that is long left to the blob `whole`; undefined if `text` is no such event. */
 export function cloudEventByReference(text: string, whole: WholeEvent): string | undefined {
-  let written: unknown;
-  try {
-    written = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const event = referable.safeParse(written).data;
+  const event = referable.safeParse(parseJson(text)).data;
   return event === undefined ? undefined : asciiJson({ ...event, data: { ...event.data, whole } });
 }
 

@@ -7,6 +7,7 @@
 //
 // Attachment names are written twice, by RFC 2231 and by RFC 2047: ESM itself and some older readers understand only the
 // second, as Scandinavian letters show.
+import { bufferOf } from '../mail/foreign.ts';
 import { convert } from 'html-to-text';
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
@@ -307,8 +308,4 @@ function blobOf(blobs: Blobs, reference: string): Uint8Array {
   const bytes = blobs.get(reference);
   if (bytes === undefined) throw new Error('a blob that the submission refers to was not fetched');
   return bytes;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

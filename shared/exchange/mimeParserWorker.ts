@@ -1,5 +1,6 @@
 // The thread behind mimeParser.ts: parses one message at a time, as a stream. Small parts are returned in memory, larger
 // ones as files in the run's folder.
+import { bufferOf } from '../mail/foreign.ts';
 import { MailParser, type AttachmentStream, type MessageText } from 'mailparser';
 import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -305,7 +306,7 @@ async function* normalised(raw: RawMail, bareCr: boolean, memoryBytes: number): 
 
 function withLf(bytes: Uint8Array, bareCr: boolean): Buffer {
   const lines = bareCr ? bytes.map((byte) => (byte === 0x0d ? 0x0a : byte)) : bytes;
-  return Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
+  return bufferOf(lines);
 }
 
 /** Every line costs the parser objects; base64 has 78 bytes in each, and text rarely fewer than ten. */

@@ -1,6 +1,7 @@
 // The only place that decides what an error response of the authority (RFC 6749 5.2) means. Microsoft asks clients to
 // branch on `error` and never on numbers; the exception are numbers that mean "later", because Entra sends some of them
 // as invalid_grant, and a person signing in again would not help.
+import { memberOf, textIn } from '../mail/foreign.ts';
 import { present } from '../mail/omit.ts';
 import type { TokenFailure } from './ports.ts';
 import { explainTokenError, type SignInWay } from './tokenErrors.ts';
@@ -87,19 +88,15 @@ function readError(body: unknown): {
   readonly code?: number;
   readonly correlationId?: string;
 } {
-  if (typeof body !== 'object' || body === null) return {};
-  const fields = body as Readonly<Record<string, unknown>>;
-  const error = fields['error'];
-  if (typeof error !== 'string' || !errorCode.test(error)) return {};
-  const codes: unknown = fields['error_codes'];
-  const first: unknown = Array.isArray(codes) ? codes[0] : undefined;
-  const described = fields['error_description'];
-  const inText = typeof described === 'string' ? /^AADSTS(\d{1,9})\b/.exec(described)?.[1] : undefined;
+  const error = textIn(body, 'error');
+  if (!errorCode.test(error)) return {};
+  const first = memberOf(memberOf(body, 'error_codes'), '0');
+  const inText = /^AADSTS(\d{1,9})\b/.exec(textIn(body, 'error_description'))?.[1];
   const code = typeof first === 'number' && Number.isSafeInteger(first) ? first : Number(inText);
-  const correlationId = fields['correlation_id'];
+  const correlationId = textIn(body, 'correlation_id');
   return {
     error,
     ...(Number.isNaN(code) ? {} : { code }),
-    ...(typeof correlationId === 'string' && guid.test(correlationId) ? { correlationId } : {}),
+    ...(guid.test(correlationId) ? { correlationId } : {}),
   };
 }
