@@ -8,6 +8,7 @@ import { parseReply, type Reply } from '../mail/reply.ts';
 import type {
   Envelope,
   Phase,
+  ProbeResult,
   RelayConnection,
   RelayFailure,
   Sender,
@@ -206,10 +207,7 @@ export class SmtpSession implements RelayConnection {
     return { kind: 'failed', dotSent, recipients, failure };
   }
 
-  async probe(
-    envelope: Envelope,
-    time: TimeLeft,
-  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }> {
+  async probe(envelope: Envelope, time: TimeLeft): Promise<ProbeResult> {
     checkEnvelope(envelope);
     this.#transcript.begin();
     if (time.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'timedOut' }) };
