@@ -25,6 +25,10 @@ export function numberIn(value: unknown, name: string): number {
   return typeof member === 'number' ? member : 0;
 }
 
+/** What an exception says. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : 'unknown trouble';
+
 /** The same memory as a Buffer. */
 export const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -23,7 +23,7 @@ import type { AccountState } from '../records/accountState.ts';
 import { accountsPartition, laneOf, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { makeMessageId } from '../records/messageIds.ts';
-import { UnreadableRow } from '../records/unreadableRow.ts';
+import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
 import { encodeContent } from '../store/content.ts';
 import { sha256, writeAccepted } from '../store/writes.ts';
@@ -186,10 +186,6 @@ async function wakeIfNeeded(account: string, message: Message, dependencies: Dep
   const state = await readState(account, dependencies).catch(noneIfUnreadable);
   if (state !== undefined && needsWake(state, message, dependencies.time.earliest()))
     await dependencies.queues.wake(account);
-}
-
-function noneIfUnreadable(error: unknown): undefined {
-  if (!(error instanceof UnreadableRow)) throw error;
 }
 
 /** No worker is there to find it, and it may be sent now. */

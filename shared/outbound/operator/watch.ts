@@ -1,4 +1,5 @@
 // What the commands show of accounts and messages: read live, every list bounded. All functions throw StorageTrouble.
+import { numberIn, textIn } from '../../mail/foreign.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { AccountState } from '../records/accountState.ts';
 import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/keys.ts';
@@ -100,10 +101,10 @@ export async function listUnreadable(
 ): Promise<readonly UnreadableMessage[]> {
   const range = suspendedRange('unreadable');
   const listed = await rows.query(account, { ...range, limit: Math.min(limit, 1_000) });
-  return listed.map(({ key, fields: { mailbox, detail, at } }) => ({
+  return listed.map(({ key, fields }) => ({
     id: idAtEnd(key),
-    mailbox: typeof mailbox === 'string' ? mailbox : '',
-    detail: typeof detail === 'string' ? detail : '',
-    at: typeof at === 'number' ? at : 0,
+    mailbox: textIn(fields, 'mailbox'),
+    detail: textIn(fields, 'detail'),
+    at: numberIn(fields, 'at'),
   }));
 }

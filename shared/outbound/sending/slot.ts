@@ -30,7 +30,7 @@ export function acquireSlot(
       return { result: undefined };
     const deadline = plus(time.latest(), dialogMs);
     const { usage, slot: endsAtSecond } = acquire(state, session.limits, plus(deadline, numbers.graceMs), 0);
-    return { state: { ...admitted, ...usage }, operations: [], result: { endsAtSecond, deadline } };
+    return { state: { ...admitted, ...usage }, result: { endsAtSecond, deadline } };
   });
 }
 
@@ -41,9 +41,7 @@ export async function releaseSlot(
   conclude: (state: AccountState) => AccountState,
   session: LeaseSession,
 ): Promise<void> {
-  await session.ifOwner<undefined>(undefined, (state) => ({
-    state: conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
-    operations: [],
-    result: undefined,
-  }));
+  await session.update((state) =>
+    conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
+  );
 }

@@ -2,6 +2,7 @@
 // What it finds: a host that died (its lease expired, its attempts are past their deadline), an event not published,
 // a lookup that is due, a due message in a lane that may be sent from, a hold whose probe is due, suspended messages
 // whose hold has ended, and accounts that the settings no longer name, whose messages are then held with that reason.
+import { messageOf } from '../../mail/foreign.ts';
 import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
@@ -42,7 +43,7 @@ export async function sweep(dependencies: Dependencies): Promise<void> {
     try {
       await sweepAccount(summary, dependencies);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : 'unknown trouble';
+      const detail = messageOf(error);
       const about = { account: summary.key, detail };
       dependencies.log(
         error instanceof UnreadableRow
