@@ -5,6 +5,7 @@
 // gets a new thread. The raw bytes are stored before anything is parsed.
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
+import { ConcurrencyLimit } from '../concurrencyLimit.ts';
 import type { ParseAnswer, Parser, RawMail } from '../inbound/ports.ts';
 
 export interface MimeParserOptions {
@@ -43,8 +44,7 @@ const limitedSizeBytes = 25 * 1024 * 1024;
 export function createMimeParser(options: MimeParserOptions): Parser {
   const { clock, limitMs = defaultLimitMs, memoryBytes = defaultMemoryBytes, threadCount = 2 } = options;
   const idle: Thread[] = [];
-  const waiting: (() => void)[] = [];
-  let running = 0;
+  const threads = new ConcurrencyLimit(threadCount);
 
   const start = (): Thread => {
     const worker = new Worker(options.worker, {
@@ -63,16 +63,10 @@ export function createMimeParser(options: MimeParserOptions): Parser {
     return { worker, ready: false };
   };
 
-  const slot = async (): Promise<void> => {
-    if (running >= threadCount) await new Promise<void>((resolve) => waiting.push(resolve));
-    running += 1;
-  };
-
   return {
-    async parse(raw, filePrefix) {
-      await slot();
-      const thread = idle.pop() ?? start();
-      try {
+    parse: (raw, filePrefix) =>
+      threads.run(async () => {
+        const thread = idle.pop() ?? start();
         const sizeBytes = raw.kind === 'bytes' ? raw.bytes.byteLength : raw.sizeBytes;
         const timeMs = limitMs * Math.max(1, Math.ceil(sizeBytes / limitedSizeBytes));
         const job: ParseJob = { raw, filePrefix, memoryBytes };
@@ -80,11 +74,7 @@ export function createMimeParser(options: MimeParserOptions): Parser {
         if (healthy) idle.push(thread);
         else await thread.worker.terminate();
         return answer;
-      } finally {
-        running -= 1;
-        waiting.shift()?.();
-      }
-    },
+      }),
     async close() {
       await Promise.all(idle.splice(0).map(({ worker }) => worker.terminate()));
     },
