@@ -122,7 +122,8 @@ module.exports = {
     },
     {
       name: 'shared-files-are-neutral',
-      comment: 'what every module may use (clock, deadline, concurrency limit, storage errors) uses no module',
+      comment:
+        'what every module may use (clock, deadline, concurrency limit, storage errors) uses no module',
       severity: 'error',
       from: { path: '^shared/(clock|concurrencyLimit|deadline|storageErrors|version)\\.ts$' },
       to: { path: SHARED, pathNot: '^shared/clock\\.ts$' },
