@@ -1,4 +1,3 @@
-import { bufferOf } from '../mail/foreign.ts';
 import { Readable } from 'node:stream';
 import type { TimeLeft } from '../deadline.ts';
 
@@ -28,7 +27,7 @@ export class ContentSource extends Readable {
 
   constructor(content: Uint8Array, time: TimeLeft, notes: ContentNotes) {
     super({ highWaterMark: chunkBytes });
-    this.#content = bufferOf(content);
+    this.#content = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
     this.#time = time;
     this.#notes = notes;
   }

@@ -1,5 +1,4 @@
 // One SMTP connection, from its greeting to its end; the order of steps is described in smtpRelay.ts.
-import { memberOf } from '../mail/foreign.ts';
 import { isAscii } from 'node:buffer';
 import type { Clock } from '../clock.ts';
 import { deadline, type TimeLeft } from '../deadline.ts';
@@ -8,7 +7,6 @@ import { parseReply, type Reply } from '../mail/reply.ts';
 import type {
   Envelope,
   Phase,
-  ProbeResult,
   RelayConnection,
   RelayFailure,
   Sender,
@@ -28,7 +26,7 @@ import {
   notRecordedDetail,
 } from './smtpReplies.ts';
 import { listenerOf, SmtpTranscript, type LibraryListener } from './smtpTranscript.ts';
-import { causeOf, failureIn } from './smtpDetail.ts';
+import { causeOf, failureDetail } from './smtpDetail.ts';
 
 /** The part of the library's connection that is used. */
 export interface SmtpClient {
@@ -111,13 +109,13 @@ export class SmtpSession implements RelayConnection {
   async greet(time: TimeLeft): Promise<RelayFailure | undefined> {
     const ended = await this.#run<undefined>(time, (done) => {
       this.#client.connect((error) => {
-        done(endOf(error));
+        done(error === undefined ? { kind: 'done', value: undefined } : { kind: 'error', error });
       });
     });
     if (ended.kind !== 'done') return this.#failure(ended);
     if (this.#transcript.injectedBytes > 0 || !this.#client.secure) {
       this.destroy();
-      return failureIn('tls', 'plaintext was received after STARTTLS');
+      return { phase: 'tls', detail: failureDetail('tls', 'plaintext was received after STARTTLS') };
     }
     return undefined;
   }
@@ -138,7 +136,11 @@ export class SmtpSession implements RelayConnection {
     };
     const ended = await this.#logInWith(tokenMethod, user, time);
     const reply = redact(parseReply(seen.said.at(-1) ?? ''), secrets);
-    const failed = (cause: string): RelayFailure => failureIn('auth', cause, reply);
+    const failed = (cause: string): RelayFailure => ({
+      phase: 'auth',
+      detail: failureDetail('auth', cause),
+      ...(reply === undefined ? {} : { reply }),
+    });
     if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
     if (!seen.offered) return failed('the server does not offer XOAUTH2');
     if (reply?.code === 235) {
@@ -207,7 +209,10 @@ export class SmtpSession implements RelayConnection {
     return { kind: 'failed', dotSent, recipients, failure };
   }
 
-  async probe(envelope: Envelope, time: TimeLeft): Promise<ProbeResult> {
+  async probe(
+    envelope: Envelope,
+    time: TimeLeft,
+  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }> {
     checkEnvelope(envelope);
     this.#transcript.begin();
     if (time.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'timedOut' }) };
@@ -223,7 +228,11 @@ export class SmtpSession implements RelayConnection {
         seen.phase = phase;
         const reply = parseReply((await sendCommand(step.command)).response);
         if (reply !== undefined && reply.code < 300) continue;
-        seen.refused = failureIn(phase, reply === undefined ? noReply : 'it was refused', reply);
+        seen.refused = {
+          phase,
+          detail: failureDetail(phase, reply === undefined ? noReply : 'it was refused'),
+          ...(reply === undefined ? {} : { reply }),
+        };
         break;
       }
       await sendCommand('RSET');
@@ -267,7 +276,7 @@ export class SmtpSession implements RelayConnection {
     const timeLeft = deadline(this.#clock, Math.min(cleanUpMs, time.remainingMs()));
     const ended = await this.#run<undefined>(timeLeft, (done) => {
       this.#client.reset((error) => {
-        done(endOf(error));
+        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
       });
     });
     if (ended.kind !== 'done') this.destroy();
@@ -280,7 +289,7 @@ export class SmtpSession implements RelayConnection {
   #logInWith(method: string, user: string, time: TimeLeft): Promise<Ended<undefined>> {
     return this.#run<undefined>(time, (done) => {
       this.#client.login({ method, user }, (error) => {
-        done(endOf(error));
+        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
       });
     });
   }
@@ -289,25 +298,28 @@ export class SmtpSession implements RelayConnection {
   #untimely(reply: Reply | undefined): RelayFailure {
     const { phase } = this.#transcript;
     const cause = reply === undefined ? noReply : 'the server replied before the end of the message';
-    return failureIn(phase, cause);
+    return { phase, detail: failureDetail(phase, cause) };
   }
 
   #failure(ended: Unfinished): RelayFailure {
-    if (ended.kind === 'malformedReply') return failureIn(ended.phase, noReply);
+    if (ended.kind === 'malformedReply')
+      return { phase: ended.phase, detail: failureDetail(ended.phase, noReply) };
     const { phase } = this.#transcript;
     if (ended.kind === 'notRecorded') return { phase, detail: notRecordedDetail };
     if (ended.kind !== 'error') {
-      return failureIn(
-        phase,
-        ended.kind === 'timedOut' ? 'the time for this attempt is over' : 'ECONNECTION',
-      );
+      const cause = ended.kind === 'timedOut' ? 'the time for this attempt is over' : 'ECONNECTION';
+      return { phase, detail: failureDetail(phase, cause) };
     }
     const { error } = ended;
-    const wire = memberOf(error, 'response');
+    const wire: unknown =
+      typeof error === 'object' && error !== null ? Reflect.get(error, 'response') : undefined;
     const reply = typeof wire === 'string' ? parseReply(wire) : undefined;
-    return reply === undefined
-      ? failureIn(phase, typeof wire === 'string' ? noReply : causeOf(error))
-      : failureIn(phaseOfCommand(error) ?? phase, 'it was refused', reply);
+    if (reply === undefined) {
+      const cause = typeof wire === 'string' ? noReply : causeOf(error);
+      return { phase, detail: failureDetail(phase, cause) };
+    }
+    const refusedPhase = phaseOfCommand(error) ?? phase;
+    return { phase: refusedPhase, detail: failureDetail(refusedPhase, 'it was refused'), reply };
   }
 
   /** The recipients with a reply; a malformed reply counts as none. */
@@ -318,6 +330,3 @@ export class SmtpSession implements RelayConnection {
     });
   }
 }
-
-const endOf = (error: Error | null | undefined): Ended<undefined> =>
-  error ? { kind: 'error', error } : { kind: 'done', value: undefined };

@@ -1,8 +1,9 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { TimeLeft } from '../deadline.ts';
 import type { RelayFailure } from '../outbound/ports.ts';
-import { causeOf, failureIn } from './smtpDetail.ts';
+import { causeOf, failureDetail } from './smtpDetail.ts';
 
 export type OpenedSocket =
   | { readonly kind: 'open'; readonly socket: Socket }
@@ -19,7 +20,7 @@ export async function openSocket(
   const remainingMs = Math.min(time.remainingMs(), connectMs);
   const failed = (cause: string): OpenedSocket => ({
     kind: 'failed',
-    failure: failureIn('connect', cause),
+    failure: { phase: 'connect', detail: failureDetail('connect', cause) },
   });
   if (remainingMs <= 0) return failed('no time was left');
   const socket = connect({ host: server.host, port: server.port });

@@ -1,4 +1,3 @@
-import { present } from './omit.ts';
 import { boundedText } from './text.ts';
 
 /** An SMTP answer (RFC 5321 4.2), with its enhanced status (RFC 3463) if the server gave one. */
@@ -37,7 +36,7 @@ export function parseReply(wire: string): Reply | undefined {
   }
   return {
     code: Number(code),
-    ...present({ enhanced }),
+    ...(enhanced === undefined ? {} : { enhanced }),
     text: boundedText(detail.join(' '), textCharacters),
   };
 }

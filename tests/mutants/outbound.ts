@@ -119,11 +119,7 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'dueRowDeletedAtClaim',
     what: 'the claim deletes the due row, which no recovery restores',
     edits: [
-      outbound(
-        'sending/claim',
-        "      result: { kind: 'claimed', active, probed },",
-        "      operations: [{ kind: 'delete', key: entry.key }],\n      result: { kind: 'claimed', active, probed },",
-      ),
+      outbound('sending/claim', 'operations: [],', "operations: [{ kind: 'delete', key: entry.key }],"),
     ],
     caughtBy: violation('', 'quiet', 20),
   },

@@ -181,7 +181,7 @@ export async function startEntra(options: EntraOptions): Promise<EntraEmulator> 
     if (app === undefined)
       return { status: 400, body: errorPage(700016, 'Application was not found in the directory.') };
     const redirectUri = query.get('redirect_uri') ?? '';
-    if (!app.redirectUris.includes(redirectUri)) {
+    if (!app.redirectUris.some((registered) => isSameRedirect(registered, redirectUri))) {
       return {
         status: 400,
         body: errorPage(50011, 'The redirect URI specified in the request does not match.'),
@@ -465,6 +465,15 @@ export async function startEntra(options: EntraOptions): Promise<EntraEmulator> 
     calls,
     close: () => listener.close(),
   };
+}
+
+/** Equal, but a registered `http://localhost` address is for any port (RFC 8252 7.3). */
+function isSameRedirect(registered: string, asked: string): boolean {
+  return (
+    registered === asked ||
+    (registered.startsWith('http://localhost/') &&
+      asked.replace(/^(http:\/\/localhost):\d+\//, '$1/') === registered)
+  );
 }
 
 /** The object id of the app's enterprise application in this tenant: what Exchange's New-ServicePrincipal is given. */

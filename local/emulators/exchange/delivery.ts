@@ -19,8 +19,10 @@ export interface DeliveryContext {
 
 export function deliver(context: DeliveryContext, message: MessageRecord, content: Content): void {
   fileCopy(context, message, content);
+  const delivered = rewritten(context, message, content, 'inbox');
   for (const address of message.to) {
-    context.store.find(address)?.deliver(received(context, message, address, content));
+    if (delivered !== undefined)
+      context.store.find(address)?.deliver(received(context, message, address, delivered));
     const rule = context.recipientRule(address);
     // RFC 3834 2, RFC 5321 6.1: nothing is ever sent back to the null reverse-path.
     const sender = message.from === '' ? undefined : context.store.find(message.from);
@@ -39,10 +41,23 @@ function fileCopy(context: DeliveryContext, message: MessageRecord, content: Con
   if (mailbox === 'none') return;
   const owner = context.store.find(mailbox === 'from' ? message.from : message.account);
   if (owner === undefined) return;
-  const copy = replaceMessageId ? withOtherMessageId(content, message.serverId) : content;
+  const filed = rewritten(context, message, content, 'sentItems');
+  if (filed === undefined) return;
+  const copy = replaceMessageId ? withOtherMessageId(filed, message.serverId) : filed;
   later(context, delayMs, () =>
     owner.role('sent').add({ content: copy, internalDate: context.clock.now(), flags: new Set(['\\Seen']) }),
   );
+}
+
+function rewritten(
+  { quirks }: DeliveryContext,
+  message: MessageRecord,
+  content: Content,
+  place: 'sentItems' | 'inbox',
+): Content | undefined {
+  if (quirks.rewrite === undefined) return content;
+  const bytes = quirks.rewrite(message, content.buffer(), place);
+  return bytes === undefined ? undefined : Content.of(bytes);
 }
 
 function later(context: DeliveryContext, delayMs: number | undefined, act: () => unknown): void {

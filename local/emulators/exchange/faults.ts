@@ -80,6 +80,8 @@ export interface SmtpRule extends RuleBase {
   readonly at: SmtpStep;
   /** Only where this recipient is named: at `rcpt` the one, later any of the envelope. */
   readonly recipient?: string;
+  /** Only for a message with this text in its Subject or its X-Mail-Bridge-Id (from `dot` on). */
+  readonly marked?: string;
   readonly does: SmtpFault;
 }
 
@@ -110,6 +112,8 @@ export interface StepInfo {
   readonly uid?: number;
   /** The private header of the message, from the end of its content on. */
   readonly bridgeId?: string;
+  /** As it stands in the header, from the end of its content on. */
+  readonly subject?: string;
 }
 
 /** Called before each step takes effect; `cut` resets the connection there. A crash test kills its client here. */
@@ -156,6 +160,7 @@ export class Faults {
       const { rule } = active;
       if (rule.protocol !== 'smtp' || rule.at !== step || !this.#applies(active, info)) continue;
       if (rule.recipient !== undefined && !names(info.recipients ?? [], rule.recipient)) continue;
+      if (rule.marked !== undefined && !isMarked(info, rule.marked)) continue;
       if (this.#takes(active)) return rule.does;
     }
     return undefined;
@@ -184,6 +189,10 @@ export class Faults {
     active.hits += 1;
     return true;
   }
+}
+
+function isMarked({ bridgeId, subject }: StepInfo, mark: string): boolean {
+  return [bridgeId, subject].some((text) => text?.includes(mark) === true);
 }
 
 function names(recipients: readonly string[], wanted: string): boolean {

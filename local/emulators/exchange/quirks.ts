@@ -1,5 +1,7 @@
 // Limits, switches for behaviour that Microsoft does not document, and rules for mail to an address.
 
+import type { MessageRecord } from './serverLog.ts';
+
 export interface ExchangeLimits {
   /** Messages per account in any period; 30. */
   readonly messagesPerPeriod: number;
@@ -32,6 +34,13 @@ export interface SmtpQuirks {
     /** Message-ID is replaced and the old one kept in X-Microsoft-Original-Message-ID. */
     replaceMessageId: boolean;
   };
+  /**
+   * What a transport rule or a gateway makes of a message before it is filed or delivered: other bytes, or undefined
+   * if it drops the message.
+   */
+  rewrite?:
+    | ((message: MessageRecord, content: Buffer, place: 'sentItems' | 'inbox') => Buffer | undefined)
+    | undefined;
 }
 
 /** Deviations from RFC 3501. May be changed while the server runs. */

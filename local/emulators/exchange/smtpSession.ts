@@ -275,7 +275,12 @@ export class SmtpSession {
     const dotNs = this.#context.log.nowNs();
     const fields = headerFields(content);
     const bridgeId = headerValue(fields, 'X-Mail-Bridge-Id');
-    const info = { recipients: transaction.to, ...(bridgeId === undefined ? {} : { bridgeId }) };
+    const subject = headerValue(fields, 'Subject');
+    const info = {
+      recipients: transaction.to,
+      ...(bridgeId === undefined ? {} : { bridgeId }),
+      ...(subject === undefined ? {} : { subject }),
+    };
     const judgeAndTake = (): MessageRecord | string => {
       const no = refusal ?? judge(this.#context, this.#record, transaction, content);
       const at = { connection: this.#record.number, dotNs, clientThere: !this.#wire.isGone };
