@@ -1,4 +1,5 @@
 // The submissions of a run, the faults of the server meanwhile, and the permitted ends of each submission.
+import { createHash } from 'node:crypto';
 import type { Exchange } from '../emulators/exchange/exchange.ts';
 import { containerNames } from '../../shared/storage/names.ts';
 import { crashNumbers } from './numbers.ts';
@@ -34,6 +35,10 @@ const tooLongForARow = (run: string, mailbox: string): string =>
 
 /** `run` makes the ids unlike those of any other run. */
 export function scenarioOf(name: ScenarioName, mailbox: string, run: string): Scenario {
+  // The run's name may be longer than a local part (64, RFC 5321 4.5.3.1.1).
+  const tag = createHash('sha256').update(run).digest('hex').slice(0, 16);
+  const gone = address(`gone.${tag}`);
+  const later = address(`later.${tag}`);
   const submit = (
     number: number,
     ends: readonly End[],
@@ -66,7 +71,6 @@ export function scenarioOf(name: ScenarioName, mailbox: string, run: string): Sc
         prepare: () => noop,
       };
     case 'partlyRefused': {
-      const [gone, later] = [`gone.${run}@${domain}`, `later.${run}@${domain}`];
       return {
         uploads: {},
         planned: [submit(1, ['sent', 'doubt'], { to: [address('desk'), gone, later] })],
@@ -81,18 +85,18 @@ export function scenarioOf(name: ScenarioName, mailbox: string, run: string): Sc
     case 'deferred':
       return {
         uploads: {},
-        planned: [submit(1, ['sent', 'doubt'], { to: [`later.${run}@${domain}`] })],
+        planned: [submit(1, ['sent', 'doubt'], { to: [later] })],
         prepare: (exchange) => {
-          exchange.recipient(`later.${run}@${domain}`, { kind: 'defer', times: 1 });
+          exchange.recipient(later, { kind: 'defer', times: 1 });
           return noop;
         },
       };
     case 'refused':
       return {
         uploads: {},
-        planned: [submit(1, ['failed', 'doubt'], { to: [`gone.${run}@${domain}`] })],
+        planned: [submit(1, ['failed', 'doubt'], { to: [gone] })],
         prepare: (exchange) => {
-          exchange.recipient(`gone.${run}@${domain}`, { kind: 'refuse' });
+          exchange.recipient(gone, { kind: 'refuse' });
           return noop;
         },
       };
