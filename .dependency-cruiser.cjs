@@ -122,9 +122,10 @@ module.exports = {
     },
     {
       name: 'shared-files-are-neutral',
-      comment: 'what every module may use (clock, deadline, storage errors) uses no module',
+      comment:
+        'what every module may use (clock, deadline, concurrency limit, storage errors) uses no module',
       severity: 'error',
-      from: { path: '^shared/(clock|deadline|storageErrors|version)\\.ts$' },
+      from: { path: '^shared/(clock|concurrencyLimit|deadline|storageErrors|version)\\.ts$' },
       to: { path: SHARED, pathNot: '^shared/clock\\.ts$' },
     },
     allow('mail'),
@@ -146,6 +147,7 @@ module.exports = {
       'contract',
       'mail',
       'clock',
+      'concurrencyLimit',
       'deadline',
       'telemetry',
     ),

@@ -3,20 +3,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock } from './clock.ts';
+import { ConcurrencyLimit } from './concurrencyLimit.ts';
 import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import { accountKey } from './mail/accountKey.ts';
-import { examine } from './ops/doctor.ts';
-import type { Diagnosis } from './ops/doctor.ts';
+import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
-import { readReadiness } from './ops/readiness.ts';
-import type { MailboxReadiness } from './ops/readiness.ts';
+import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
-import { makeStoreClients } from './storage/clients.ts';
-import type { StoreClients } from './storage/clients.ts';
+import { makeStoreClients, type StoreClients } from './storage/clients.ts';
 import { queueNames } from './storage/names.ts';
 import { emptyPoisonQueues } from './storage/poisonQueues.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
@@ -115,6 +113,12 @@ function openPoisonStore(): StoreClients {
   throw new Error(`The store's address has problems (docs/settings.md):\n${describeProblems(answer)}`);
 }
 
+/**
+ * host.json's numbers are for drains, which mostly wait, one for each account; they hold for every queue. An acceptance
+ * works all the time, so that more at once would only be slower each.
+ */
+const acceptancesAtOnce = 16;
+
 /** The program on these settings; for the functions `bridge()` keeps one. No I/O. */
 export function openBridge(settings: Settings): Bridge {
   const invocations = new AsyncLocalStorage<Invocation>();
@@ -157,11 +161,13 @@ export function openBridge(settings: Settings): Bridge {
       origin: new URL(redirectUri).origin,
       examine: (address) => examineAs(owner, address),
     });
+  const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
   const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, action);
   };
   return {
-    acceptMail: (payload, invocation) => run(invocation, () => outbound.accept(payload)),
+    acceptMail: (payload, invocation) =>
+      acceptances.run(() => run(invocation, () => outbound.accept(payload))),
     sendMail: (payload, invocation) =>
       run(invocation, async () => {
         const account = parseWakeUp(payload);

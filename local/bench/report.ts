@@ -23,7 +23,7 @@ export interface Report {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-interface Figure {
+export interface Figure {
   readonly what: string;
   readonly how: string;
   readonly value: number;
@@ -33,11 +33,11 @@ interface Figure {
   readonly good: (value: number) => boolean;
 }
 
-const atMost = (most: number): Pick<Figure, 'should' | 'good'> => ({
+export const atMost = (most: number): Pick<Figure, 'should' | 'good'> => ({
   should: `≤ ${String(most)}`,
   good: (value) => value <= most,
 });
-const atLeast = (least: number): Pick<Figure, 'should' | 'good'> => ({
+export const atLeast = (least: number): Pick<Figure, 'should' | 'good'> => ({
   should: `≥ ${String(least)}`,
   good: (value) => value >= least,
 });
@@ -49,18 +49,24 @@ export function reportOf(parts: Partial<Parts>): Report {
     ...callsRows(parts.calls),
     ...forecastRows(parts.forecast),
   ];
-  const rows = figures.map(({ what, how, value, unit = '', digits = 0, should, good }) => [
-    what,
-    how,
-    `${value.toFixed(digits)}${unit}`,
-    should,
-    good(value) ? 'ok' : 'NOT OK',
-  ]);
   return {
-    ok: figures.every(({ value, good }) => good(value)),
-    rows,
+    ...judged(figures),
     more: listed(parts.calls),
     json: jsonOf(parts),
+  };
+}
+
+/** The table's rows, and whether every figure meets its goal. */
+export function judged(figures: readonly Figure[]): Pick<Report, 'ok' | 'rows'> {
+  return {
+    ok: figures.every(({ value, good }) => good(value)),
+    rows: figures.map(({ what, how, value, unit = '', digits = 0, should, good }) => [
+      what,
+      how,
+      `${value.toFixed(digits)}${unit}`,
+      should,
+      good(value) ? 'ok' : 'NOT OK',
+    ]),
   };
 }
 

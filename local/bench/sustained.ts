@@ -52,7 +52,7 @@ export interface Rate {
 
 const steadyMs = 1_500;
 /** As many as the limit allows in a period. */
-const roundCount = 30;
+export const roundCount = 30;
 const quickMs = 200;
 
 export async function sustained(part: Part, size: SustainedSize): Promise<SustainedFigures> {
@@ -125,7 +125,7 @@ async function measure(part: Part, rig: Rig, size: SustainedSize): Promise<Susta
 }
 
 /** Over the fewest whole rounds that last at least so many minutes, from the second round on. */
-function rateOf(arrivals: readonly MessageRecord[], minutes: number): Rate | undefined {
+export function rateOf(arrivals: readonly MessageRecord[], minutes: number): Rate | undefined {
   const first = arrivals[roundCount];
   if (first === undefined) return undefined;
   for (let at = 2 * roundCount; at < arrivals.length; at += roundCount) {

@@ -1,6 +1,10 @@
 // npm run bench -- outbound: throughput and cost of the outbound side, on the local stack.
 // npm run bench -- inbound: time to fetch a full mailbox from real Dovecot, compared with plain imapflow.
 // npm run bench -- intake: throughput, reply times and memory of the SMTP intake.
+// npm run bench -- many: forty accounts under a backlog and a hundred mailboxes fetched, on one instance.
+// npm run bench -- lifted: messages a second without the limits, against a bare nodemailer pool.
+// npm run bench -- idle: storage calls of forty mailboxes without mail.
+// npm run bench -- start: from the worker's start until its functions are known.
 //
 //   --only NAME    one part of outbound: sustained, calls or forecast
 //   --quick        small sizes, to check that the bench works; its figures are not significant
@@ -15,7 +19,12 @@ import { benchInbound } from '../bench/inbound.ts';
 import { benchIntake } from '../bench/intake.ts';
 import { intakeReport } from '../bench/intakeReport.ts';
 import { inboundReport } from '../bench/inboundReport.ts';
-import { reportOf, type Parts } from '../bench/report.ts';
+import { idle } from '../bench/idle.ts';
+import { lifted } from '../bench/lifted.ts';
+import { many } from '../bench/many.ts';
+import { reportOf, type Parts, type Report } from '../bench/report.ts';
+import { idleReport, liftedReport, manyReport, startReport } from '../bench/scaleReport.ts';
+import { startTime } from '../bench/startTime.ts';
 import type { Part } from '../bench/rig.ts';
 import { sustained } from '../bench/sustained.ts';
 import { buildPackage } from '../build/buildPackage.ts';
@@ -31,11 +40,11 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 const [side] = positionals;
-if (side !== 'outbound' && side !== 'inbound' && side !== 'intake') {
+const sides = ['outbound', 'inbound', 'intake', 'many', 'lifted', 'idle', 'start'] as const;
+if (!sides.some((one) => one === side)) {
   console.error(
     'Usage: npm run bench -- outbound [--only sustained|calls|forecast] [--quick] [--json]\n' +
-      '       npm run bench -- inbound [--quick] [--json]\n' +
-      '       npm run bench -- intake [--quick] [--json]',
+      `       npm run bench -- ${sides.slice(1).join('|')} [--quick] [--json]`,
   );
   process.exit(2);
 }
@@ -49,6 +58,13 @@ const partOf = (name: string): Part => ({
     console.log(`${minutes()} min  ${name}: ${detail}`);
   },
 });
+const printReport = ({ rows, json }: { readonly rows: Report['rows']; readonly json: object }): void => {
+  if (!flags.json) {
+    console.log(`\n${table(['what', 'how', 'figure', 'goal', ''], rows)}`);
+    console.log(`\nTotal time: ${minutes().trim()} minutes.`);
+  }
+  console.log(JSON.stringify(json));
+};
 
 // exit() stops the emulators and, by closing its standard input, every host; a signal alone would not.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
@@ -58,8 +74,7 @@ if (side === 'intake') {
     ? { messages: 300, largeBytes: 5_000_000 }
     : { messages: 4_000, largeBytes: 35_000_000 };
   const report = intakeReport(await benchIntake(partOf(side).log, size));
-  if (!flags.json) console.log(`\n${table(['what', 'how', 'figure', 'goal', ''], report.rows)}`);
-  console.log(JSON.stringify(report.json));
+  printReport(report);
   process.exit(report.ok ? 0 : 1);
 }
 
@@ -70,12 +85,49 @@ if (side === 'inbound') {
     process.exit(1);
   });
   const report = inboundReport(figures);
-  if (!flags.json) {
-    console.log(`\n${table(['what', 'how', 'figure', 'goal', ''], report.rows)}`);
-    console.log(`\nTotal time: ${minutes().trim()} minutes.`);
-  }
-  console.log(JSON.stringify(report.json));
+  printReport(report);
   process.exit(report.ok ? 0 : 1);
+}
+
+/** How far one app carries. */
+const scale: Readonly<Record<string, (part: Part) => Promise<Pick<Report, 'ok' | 'rows' | 'json'>>>> = {
+  many: async (part) =>
+    manyReport(
+      await many(
+        part,
+        flags.quick
+          ? { accountCount: 4, minutes: 1, pickUpCount: 3, fetchedCount: 10 }
+          : { accountCount: 40, minutes: 10, pickUpCount: 100, fetchedCount: 100 },
+      ),
+    ),
+  lifted: async (part) =>
+    liftedReport(
+      await lifted(
+        part,
+        flags.quick
+          ? { accountCount: 10, messages: 10, rounds: 1 }
+          : { accountCount: 10, messages: 200, rounds: 3 },
+      ),
+    ),
+  idle: async (part) => {
+    const report = idleReport(
+      await idle(part, flags.quick ? { mailboxCount: 3, minutes: 2 } : { mailboxCount: 40, minutes: 20 }),
+    );
+    if (!flags.json) console.log(`\n${table(['call', 'count'], report.calls)}`);
+    return report;
+  },
+  start: async (part) => startReport(await startTime(part, { rounds: flags.quick ? 3 : 15 })),
+};
+const scaleRun = scale[side ?? ''];
+if (scaleRun !== undefined) {
+  await buildPackage(appFolder);
+  const report = await scaleRun(partOf(side ?? '')).catch((error: unknown) => {
+    console.error(`The bench failed: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  });
+  rmSync(appFolder, { recursive: true, force: true });
+  if (report !== undefined) printReport(report);
+  process.exit(report?.ok === true ? 0 : 1);
 }
 
 const sizes = flags.quick

@@ -1,6 +1,11 @@
 // Decodes and names calls to the storage service. It sees the REST API from outside: it knows the format of requests and
 // the row keys of the outbox, and does not query the product.
-import { accountsPartition, stateKey, rejectedPartition } from '../../shared/outbound/records/keys.ts';
+import {
+  accountsPartition,
+  headRange,
+  stateKey,
+  rejectedPartition,
+} from '../../shared/outbound/records/keys.ts';
 
 export type StorageService = 'blob' | 'queue' | 'table';
 
@@ -107,6 +112,7 @@ export class CallNames {
     const table = path.replace(/\(.*$/, '');
     if (table !== 'outbox') return `read ${table}`;
     if (call.partition === accountsPartition) return 'read accounts';
+    if (call.reads === headRange.from && table === path) return 'read head';
     return `read ${(call.reads ?? '').split('|')[0] ?? ''}`;
   }
 

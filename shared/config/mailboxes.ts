@@ -1,9 +1,10 @@
 // MAILBOXES: a JSON array of the mailboxes that the bridge serves.
+import { present } from '../mail/omit.ts';
 import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
-import { textOf, type Environment, type Problems } from './problems.ts';
+import type { Problems, SettingsReader } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
 
 /** One run over all of them must fit one invocation, and their settings a template. */
@@ -45,11 +46,11 @@ export const mailboxFields: Readonly<
 };
 
 /** Reads MAILBOXES and its continuations. A faulty one is left out of the answer and reported. */
-export function readMailboxes(environment: Environment, problems: Problems): readonly Mailbox[] {
+export function readMailboxes(problems: SettingsReader): readonly Mailbox[] {
   const mailboxes: Mailbox[] = [];
   let count = 0;
   for (const name of mailboxSettings) {
-    const text = textOf(environment, name);
+    const text = problems.text(name);
     if (text === undefined) {
       if (name === 'MAILBOXES')
         problems.add(name, 'is missing; write [{"address":"desk@example.com","signIn":"delegated"}]');
@@ -135,7 +136,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
   return {
     address,
     ...(aliases.length === 0 ? {} : { aliases }),
-    ...(fromName === undefined ? {} : { fromName }),
+    ...present({ fromName }),
     signIn: readSignIn(written, place),
     imapUser: readUser(written, 'imapUser', address, place) ?? address,
     smtpUser: readUser(written, 'smtpUser', address, place) ?? address,

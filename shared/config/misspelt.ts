@@ -1,16 +1,16 @@
 // A setting with a misspelled name would be ignored silently and its default used; therefore near matches are reported.
-import type { Environment, Problems } from './problems.ts';
+import type { SettingsReader } from './problems.ts';
 import { settingsTable } from './settingsTable.ts';
 
 /** Reports every variable that is not a setting and differs from one by case or at most two letters. */
-export function findMisspelt(environment: Environment, problems: Problems): void {
+export function findMisspelt(reader: SettingsReader): void {
   const known = settingsTable.map(({ name }) => name);
-  for (const name of Object.keys(environment)) {
-    if (environment[name] === undefined || known.includes(name)) continue;
+  for (const name of Object.keys(reader.environment)) {
+    if (reader.environment[name] === undefined || known.includes(name)) continue;
     const near = known.find((other) => isNear(name, other));
-    if (near !== undefined) problems.add(name, `is not a setting; did you mean ${near}?`);
+    if (near !== undefined) reader.add(name, `is not a setting; did you mean ${near}?`);
     else if (name.startsWith('MailStore__')) {
-      problems.add(
+      reader.add(
         name,
         `is not a setting; those of MailStore are ${known.filter((other) => other.startsWith('MailStore__')).join(', ')}`,
       );

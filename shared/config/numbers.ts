@@ -4,11 +4,9 @@
 import type { InboundNumbers } from '../inbound/dependencies.ts';
 import { joinPath, kindOf } from '../mail/quote.ts';
 import type { OutboundNumbers } from '../outbound/numbers.ts';
-import { textOf, type Environment, type Problems } from './problems.ts';
+import type { Bounds, SettingsReader } from './problems.ts';
 
 const hourMs = 3_600_000;
-
-type Bounds = readonly [least: number, most: number];
 
 /** Bounds of each number of sending that can be changed. */
 export const adjustableNumbers = {
@@ -55,42 +53,40 @@ export const adjustableInboundNumbers = {
 } as const satisfies Partial<Readonly<Record<keyof InboundNumbers, Bounds>>>;
 
 export const readOutboundNumbers = (
-  environment: Environment,
-  problems: Problems,
+  reader: SettingsReader,
 ): Readonly<Partial<Record<keyof typeof adjustableNumbers, number>>> =>
-  readNumbers('OUTBOUND_NUMBERS', adjustableNumbers, '{"periodMs":10000}', { environment, problems });
+  readNumbers('OUTBOUND_NUMBERS', adjustableNumbers, '{"periodMs":10000}', reader);
 
 export const readInboundNumbers = (
-  environment: Environment,
-  problems: Problems,
+  reader: SettingsReader,
 ): Readonly<Partial<Record<keyof typeof adjustableInboundNumbers, number>>> =>
-  readNumbers('INBOUND_NUMBERS', adjustableInboundNumbers, '{"leaseMs":10000}', { environment, problems });
+  readNumbers('INBOUND_NUMBERS', adjustableInboundNumbers, '{"leaseMs":10000}', reader);
 
 function readNumbers<Name extends string>(
   setting: string,
   bounds: Readonly<Record<Name, Bounds>>,
   example: string,
-  { environment, problems }: { readonly environment: Environment; readonly problems: Problems },
+  reader: SettingsReader,
 ): Readonly<Partial<Record<Name, number>>> {
   // A record whose names only the caller knows cannot be built without a cast.
   const numbers = {} as Partial<Record<Name, number>>;
-  const text = textOf(environment, setting);
+  const text = reader.text(setting);
   if (text === undefined) return numbers;
   let written: unknown;
   try {
     written = JSON.parse(text);
   } catch {
-    problems.add(setting, `is not valid JSON; write ${example}, or leave it out`);
+    reader.add(setting, `is not valid JSON; write ${example}, or leave it out`);
     return numbers;
   }
   if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-    problems.add(setting, `must be an object such as ${example}, and is ${kindOf(written)}`);
+    reader.add(setting, `must be an object such as ${example}, and is ${kindOf(written)}`);
     return numbers;
   }
   const isAdjustable = (key: string): key is Name => Object.hasOwn(bounds, key);
   for (const [key, value] of Object.entries(written).slice(0, 100)) {
     if (!isAdjustable(key)) {
-      problems.add(
+      reader.add(
         setting,
         'is not a number that can be changed; docs/settings.md has the list',
         joinPath(setting, key),
@@ -100,7 +96,7 @@ function readNumbers<Name extends string>(
     const [least, most] = bounds[key];
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most)
       numbers[key] = value;
-    else problems.add(setting, `must be a whole number from ${least} to ${most}`, `${setting}.${key}`);
+    else reader.add(setting, `must be a whole number from ${least} to ${most}`, `${setting}.${key}`);
   }
   return numbers;
 }

@@ -6,7 +6,7 @@ import { defaultNumbers } from '../outbound/numbers.ts';
 import { readMailboxes } from './mailboxes.ts';
 import { findMisspelt } from './misspelt.ts';
 import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
-import { httpsAddress, oneOf, Problems, textOf, wholeNumber, type Environment } from './problems.ts';
+import { SettingsReader, type Environment, type Problems } from './problems.ts';
 import { parseSchedule } from './ncrontab.ts';
 import type { ServerAddress, Settings, SettingsAnswer, StoreAddress, VaultSettings } from './settings.ts';
 import { readSignIn } from './signIn.ts';
@@ -21,83 +21,62 @@ export function readStoreAddress(
 ):
   | { readonly kind: 'ok'; readonly store: StoreAddress }
   | { readonly kind: 'problems'; readonly problems: Problems['found'] } {
-  const problems = new Problems();
-  const store = readStore(environment, problems);
-  return store === undefined || problems.found.length > 0
-    ? { kind: 'problems', problems: problems.found }
+  const reader = new SettingsReader(environment);
+  const store = readStore(reader);
+  return store === undefined || reader.found.length > 0
+    ? { kind: 'problems', problems: reader.found }
     : { kind: 'ok', store };
 }
 
 /** Reads every setting that docs/settings.md lists. Never throws; problems hold no secret. */
 export function readSettings(environment: Environment): SettingsAnswer {
-  const problems = new Problems();
-  const store = readStore(environment, problems);
-  const vault = readVault(environment, problems);
-  const mailboxes = readMailboxes(environment, problems);
-  const signIn = readSignIn(environment, problems, mailboxes);
-  const smtp = readServer(environment, problems, {
+  const reader = new SettingsReader(environment);
+  const store = readStore(reader);
+  const vault = readVault(reader);
+  const mailboxes = readMailboxes(reader);
+  const signIn = readSignIn(reader, mailboxes);
+  const smtp = readServer(reader, {
     name: 'SMTP_SERVER',
     fallback: 'smtp.office365.com:587',
     refused: 465,
     why: 'Exchange Online has no SMTP with TLS from the start; write port 587',
   });
-  const imap = readServer(environment, problems, {
+  const imap = readServer(reader, {
     name: 'IMAP_SERVER',
     fallback: 'outlook.office365.com:993',
     refused: 143,
     why: 'IMAP needs TLS from the start; write port 993',
   });
-  const contentBytes =
-    megabyte *
-    wholeNumber(environment, problems, { name: 'MAX_MESSAGE_MEGABYTES', least: 1, most: 150, fallback: 35 });
+  const contentBytes = megabyte * reader.wholeNumber('MAX_MESSAGE_MEGABYTES', [1, 150], 35);
   const rest: Omit<Settings, 'store' | 'vault' | 'signIn' | 'smtp' | 'imap'> = {
     mailboxes,
     accounts: groupAccounts(mailboxes),
     schedules: {
-      fetch: readSchedule(environment, problems, 'FETCH_SCHEDULE', '0 * * * * *'),
-      sweep: readSchedule(environment, problems, 'SWEEP_SCHEDULE', '30 * * * * *'),
-      prune: readSchedule(environment, problems, 'PRUNE_SCHEDULE', '0 17 3 * * *'),
-      refresh: readSchedule(environment, problems, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
+      fetch: readSchedule(reader, 'FETCH_SCHEDULE', '0 * * * * *'),
+      sweep: readSchedule(reader, 'SWEEP_SCHEDULE', '30 * * * * *'),
+      prune: readSchedule(reader, 'PRUNE_SCHEDULE', '0 17 3 * * *'),
+      refresh: readSchedule(reader, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
     },
-    inbound: readInboundNumbers(environment, problems),
+    inbound: readInboundNumbers(reader),
     outbound: {
-      ...readOutboundNumbers(environment, problems),
-      inDoubtPolicy: oneOf(environment, problems, {
-        name: 'IN_DOUBT',
-        choices: ['hold', 'resend'],
-        fallback: 'hold',
-      }),
-      giveUpAfterMs:
-        hourMs *
-        wholeNumber(environment, problems, {
-          name: 'GIVE_UP_AFTER_HOURS',
-          least: 1,
-          most: 720,
-          fallback: 48,
-        }),
-      retentionMs:
-        24 *
-        hourMs *
-        wholeNumber(environment, problems, { name: 'RETENTION_DAYS', least: 1, most: 3_650, fallback: 30 }),
+      ...readOutboundNumbers(reader),
+      inDoubtPolicy: reader.oneOf('IN_DOUBT', ['hold', 'resend'], 'hold'),
+      giveUpAfterMs: hourMs * reader.wholeNumber('GIVE_UP_AFTER_HOURS', [1, 720], 48),
+      retentionMs: 24 * hourMs * reader.wholeNumber('RETENTION_DAYS', [1, 3_650], 30),
       blobMostBytes: contentBytes,
     },
     submissions: {
-      recipientsCount: wholeNumber(environment, problems, {
-        name: 'MAX_RECIPIENTS',
-        least: 1,
-        most: 1_000,
-        fallback: 500,
-      }),
+      recipientsCount: reader.wholeNumber('MAX_RECIPIENTS', [1, 1_000], 500),
       contentBytes,
     },
-    uploadContainer: readContainer(environment, problems),
-    ...readPublicUrl(environment, problems),
+    uploadContainer: readContainer(reader),
+    ...readPublicUrl(reader),
   };
-  findMisspelt(environment, problems);
+  findMisspelt(reader);
   for (const { setting, detail } of checkNumbers({ ...defaultNumbers, ...rest.outbound }, rest.accounts)) {
-    problems.add(setting, detail, `${setting}:`);
+    reader.add(setting, detail, `${setting}:`);
   }
-  const [first, ...others] = problems.found;
+  const [first, ...others] = reader.found;
   if (first !== undefined) return { kind: 'problems', problems: [first, ...others] };
   if (
     store === undefined ||
@@ -116,22 +95,21 @@ export function describeProblems(answer: { readonly problems: Problems['found'] 
   return answer.problems.map(({ detail }) => detail).join('\n');
 }
 
-function readVault(environment: Environment, problems: Problems): VaultSettings | undefined {
+function readVault(reader: SettingsReader): VaultSettings | undefined {
   const name = 'KEY_VAULT_URL';
   const example = 'https://NAME.vault.azure.net';
-  const text = textOf(environment, name);
-  if (text === undefined) problems.add(name, `is missing; write ${example}`);
-  const url = text === undefined ? undefined : httpsAddress(problems, name, text, example);
+  const text = reader.text(name);
+  if (text === undefined) reader.add(name, `is missing; write ${example}`);
+  const url = text === undefined ? undefined : reader.httpsAddress(name, text, example);
   const flag = (setting: string, fallback: 'true' | 'false'): boolean =>
-    oneOf(environment, problems, { name: setting, choices: ['true', 'false'], fallback }) === 'true';
+    reader.oneOf(setting, ['true', 'false'], fallback) === 'true';
   const checkChallenge = flag('KEY_VAULT_CHECK_CHALLENGE', 'true');
   const storeGrantsAtOnce = flag('STORE_GRANTS_AT_ONCE', 'false');
   return url === undefined ? undefined : { url, checkChallenge, storeGrantsAtOnce };
 }
 
 function readServer(
-  environment: Environment,
-  problems: Problems,
+  reader: SettingsReader,
   server: {
     readonly name: string;
     readonly fallback: string;
@@ -140,20 +118,20 @@ function readServer(
   },
 ): ServerAddress | undefined {
   const { name, fallback, refused, why } = server;
-  const text = textOf(environment, name) ?? fallback;
+  const text = reader.text(name) ?? fallback;
   const [, host = '', digits = ''] =
     /^([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?):([0-9]{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (host === '' || port < 1 || port > 65_535) {
-    problems.add(name, `must be a host and a port, without a scheme; write ${fallback}`);
+    reader.add(name, `must be a host and a port, without a scheme; write ${fallback}`);
     return undefined;
   }
   if (name === 'SMTP_SERVER' && isMx(host, port)) {
-    problems.add(
+    reader.add(
       name,
       `names a server that receives mail for a domain (an MX, port 25), where nobody can sign in; write the submission host and port: ${fallback}`,
     );
-  } else if (port === refused) problems.add(name, `names port ${port}: ${why}`);
+  } else if (port === refused) reader.add(name, `names port ${port}: ${why}`);
   return { host: host.toLowerCase(), port };
 }
 
@@ -161,35 +139,35 @@ function readServer(
 const isMx = (host: string, port: number): boolean =>
   port === 25 || /\.(?:mail\.protection\.outlook\.com|mx\.microsoft)$/i.test(host);
 
-function readSchedule(environment: Environment, problems: Problems, name: string, example: string): string {
-  const text = textOf(environment, name);
+function readSchedule(reader: SettingsReader, name: string, example: string): string {
+  const text = reader.text(name);
   if (text === undefined) {
-    problems.add(name, `is missing; write six fields such as "${example}"`);
+    reader.add(name, `is missing; write six fields such as "${example}"`);
     return '';
   }
   const answer = parseSchedule(text);
-  if (answer.kind === 'invalid') problems.add(name, answer.detail);
+  if (answer.kind === 'invalid') reader.add(name, answer.detail);
   return text;
 }
 
-function readPublicUrl(environment: Environment, problems: Problems): { readonly publicUrl?: string } {
+function readPublicUrl(reader: SettingsReader): { readonly publicUrl?: string } {
   const name = 'PUBLIC_URL';
-  const text = textOf(environment, name);
-  const host = textOf(environment, 'WEBSITE_HOSTNAME');
+  const text = reader.text(name);
+  const host = reader.text('WEBSITE_HOSTNAME');
   if (text === undefined) return host === undefined ? {} : { publicUrl: `https://${host}` };
   const example = 'https://NAME.azurewebsites.net';
   // Entra takes http for localhost alone.
   const publicUrl = /^http:\/\/localhost(?::[0-9]{1,5})?\/?$/.test(text)
     ? text.replace(/\/+$/, '')
-    : httpsAddress(problems, name, text, example);
+    : reader.httpsAddress(name, text, example);
   return publicUrl === undefined ? {} : { publicUrl };
 }
 
-function readContainer(environment: Environment, problems: Problems): string {
+function readContainer(reader: SettingsReader): string {
   const name = 'UPLOAD_CONTAINER';
-  const text = textOf(environment, name) ?? 'outbound-uploads';
+  const text = reader.text(name) ?? 'outbound-uploads';
   if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(text)) {
-    problems.add(
+    reader.add(
       name,
       'must be the name of a blob container (3 to 63 lower-case letters, digits and single hyphens)',
     );

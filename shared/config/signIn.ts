@@ -1,9 +1,10 @@
 // The app's identity and scopes: ESM's four settings in one paste, or three of our own. Endpoints and scopes are checked
 // for mistakes that would otherwise appear as an AADSTS number when a user signs in.
+import { present } from '../mail/omit.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { quoteBriefly } from '../mail/quote.ts';
 import { readEsmSettings } from './esmSettings.ts';
-import { textOf, type Environment, type Problems } from './problems.ts';
+import type { SettingsReader } from './problems.ts';
 import type { ClientCredential, SignInSettings } from './settings.ts';
 import { isGuid, readClientId } from './store.ts';
 
@@ -20,42 +21,40 @@ interface Written {
 }
 
 export function readSignIn(
-  environment: Environment,
-  problems: Problems,
+  reader: SettingsReader,
   mailboxes: readonly Mailbox[],
 ): SignInSettings | undefined {
-  const written = findWritten(environment, problems);
-  const credential = readCredential(environment, problems);
-  const applicationScope = readApplicationScope(environment, problems);
+  const written = findWritten(reader);
+  const credential = readCredential(reader);
+  const applicationScope = readApplicationScope(reader);
   if (written === undefined) return undefined;
-  const endpoint = readEndpoint(written.endpoint, problems);
-  const clientId = readAppId(written.clientId, problems);
-  const scopes = readScopes(written.scopes, problems, mailboxes);
+  const endpoint = readEndpoint(written.endpoint, reader);
+  const clientId = readAppId(written.clientId, reader);
+  const scopes = readScopes(written.scopes, reader, mailboxes);
   if (endpoint === undefined || clientId === undefined) return undefined;
   return { ...endpoint, clientId, scopes, applicationScope, credential };
 }
 
 function findWritten(
-  environment: Environment,
-  problems: Problems,
+  reader: SettingsReader,
 ): { readonly endpoint: Written; readonly clientId: Written; readonly scopes: Written } | undefined {
-  const pasted = textOf(environment, 'ESM_MAIL_SETTINGS');
+  const pasted = reader.text('ESM_MAIL_SETTINGS');
   const own = (setting: string): Written => ({
     setting,
     subject: setting,
-    text: textOf(environment, setting) ?? '',
+    text: reader.text(setting) ?? '',
   });
   const endpoint = own('OAUTH_AUTHORIZE_ENDPOINT');
   const clientId = own('OAUTH_CLIENT_ID');
   const scopes = own('OAUTH_SCOPES');
   if (pasted === undefined) {
     if (endpoint.text === '')
-      problems.add(
+      reader.add(
         endpoint.setting,
         `is missing; write ${exampleEndpoint}, or paste ESM's four lines into ESM_MAIL_SETTINGS`,
       );
     if (clientId.text === '')
-      problems.add(
+      reader.add(
         clientId.setting,
         "is missing; write the application (client) id, or paste ESM's four lines into ESM_MAIL_SETTINGS",
       );
@@ -64,8 +63,8 @@ function findWritten(
   }
   const both = [endpoint, clientId, scopes].filter(({ text }) => text !== '');
   for (const { setting } of both)
-    problems.add(setting, 'is set together with ESM_MAIL_SETTINGS, which contains it; remove one of them');
-  const esm = readEsmSettings(pasted, problems);
+    reader.add(setting, 'is set together with ESM_MAIL_SETTINGS, which contains it; remove one of them');
+  const esm = readEsmSettings(pasted, reader);
   if (esm === undefined) return undefined;
   const fromEsm = (name: string, text: string): Written => ({
     setting: 'ESM_MAIL_SETTINGS',
@@ -81,10 +80,10 @@ function findWritten(
 
 type Endpoint = Pick<SignInSettings, 'authorityHost' | 'tenant' | 'authorizeEndpoint' | 'tokenEndpoint'>;
 
-function readEndpoint({ setting, subject, text }: Written, problems: Problems): Endpoint | undefined {
+function readEndpoint({ setting, subject, text }: Written, reader: SettingsReader): Endpoint | undefined {
   const endpoint = endpointOf(text);
   if (typeof endpoint !== 'string') return endpoint;
-  problems.add(setting, endpoint, subject);
+  reader.add(setting, endpoint, subject);
   return undefined;
 }
 
@@ -117,10 +116,10 @@ function endpointOf(text: string): Endpoint | string {
   };
 }
 
-function readAppId({ setting, subject, text }: Written, problems: Problems): string | undefined {
+function readAppId({ setting, subject, text }: Written, reader: SettingsReader): string | undefined {
   const bare = text.replace(/^\{(.*)\}$/, '$1');
   if (isGuid(bare)) return bare.toLowerCase();
-  problems.add(
+  reader.add(
     setting,
     "is not an application (client) id; copy it from the app registration's overview, such as 11111111-2222-3333-4444-555555555555",
     subject,
@@ -135,11 +134,11 @@ function withBothSlashes(text: string): string {
 
 function readScopes(
   { setting, subject, text }: Written,
-  problems: Problems,
+  reader: SettingsReader,
   mailboxes: readonly Mailbox[],
 ): readonly string[] {
   const refuse = (detail: string): void => {
-    problems.add(setting, detail, subject);
+    reader.add(setting, detail, subject);
   };
   const parts = text.split(/[\s,;]+/).filter((part) => part !== '');
   if (parts.length > scopesCount)
@@ -175,10 +174,10 @@ function readScopes(
   return [...scopes, 'offline_access'];
 }
 
-function readApplicationScope(environment: Environment, problems: Problems): string {
-  const text = textOf(environment, 'OAUTH_APPLICATION_SCOPE') ?? 'https://outlook.office365.com/.default';
+function readApplicationScope(reader: SettingsReader): string {
+  const text = reader.text('OAUTH_APPLICATION_SCOPE') ?? 'https://outlook.office365.com/.default';
   if (!(URL.parse(text)?.protocol === 'https:' && text.endsWith('/.default'))) {
-    problems.add(
+    reader.add(
       'OAUTH_APPLICATION_SCOPE',
       'must be a resource and /.default; leave it out for https://outlook.office365.com/.default',
     );
@@ -186,42 +185,42 @@ function readApplicationScope(environment: Environment, problems: Problems): str
   return text;
 }
 
-function readCredential(environment: Environment, problems: Problems): ClientCredential {
-  const secret = textOf(environment, 'OAUTH_CLIENT_SECRET');
-  const certificate = textOf(environment, 'OAUTH_CLIENT_CERTIFICATE');
-  const identity = readClientId(environment, problems, 'MANAGED_IDENTITY_CLIENT_ID');
+function readCredential(reader: SettingsReader): ClientCredential {
+  const secret = reader.text('OAUTH_CLIENT_SECRET');
+  const certificate = reader.text('OAUTH_CLIENT_CERTIFICATE');
+  const identity = readClientId(reader, 'MANAGED_IDENTITY_CLIENT_ID');
   if (secret !== undefined && certificate !== undefined) {
-    problems.add('OAUTH_CLIENT_SECRET', 'is set together with OAUTH_CLIENT_CERTIFICATE; remove one of them');
+    reader.add('OAUTH_CLIENT_SECRET', 'is set together with OAUTH_CLIENT_CERTIFICATE; remove one of them');
   }
   if (secret !== undefined) {
     // The portal shows the secret's id beside its value, and the id is what people copy (AADSTS7000215).
     if (isGuid(secret))
-      problems.add('OAUTH_CLIENT_SECRET', "is the secret's id; copy its value, which is shown once");
-    const expiresAt = readEnd(environment, problems);
-    return { kind: 'secret', secret, ...(expiresAt === undefined ? {} : { expiresAt }) };
+      reader.add('OAUTH_CLIENT_SECRET', "is the secret's id; copy its value, which is shown once");
+    const expiresAt = readEnd(reader);
+    return { kind: 'secret', secret, ...present({ expiresAt }) };
   }
-  if (certificate !== undefined) return { kind: 'certificate', pem: readPem(certificate, problems) };
-  const clientId = identity ?? textOf(environment, 'MailStore__clientId')?.toLowerCase();
-  return { kind: 'managedIdentity', ...(clientId === undefined ? {} : { clientId }) };
+  if (certificate !== undefined) return { kind: 'certificate', pem: readPem(certificate, reader) };
+  const clientId = identity ?? reader.text('MailStore__clientId')?.toLowerCase();
+  return { kind: 'managedIdentity', ...present({ clientId }) };
 }
 
 /** The first moment of the day on which the secret ends: the portal shows no hour. */
-function readEnd(environment: Environment, problems: Problems): number | undefined {
+function readEnd(reader: SettingsReader): number | undefined {
   const name = 'OAUTH_CLIENT_SECRET_EXPIRES';
-  const text = textOf(environment, name);
+  const text = reader.text(name);
   if (text === undefined) return undefined;
   const at = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(text) ? Date.parse(text) : NaN;
   if (Number.isFinite(at)) return at;
-  problems.add(name, 'must be a day such as 2027-11-25; the portal shows it beside the secret');
+  reader.add(name, 'must be a day such as 2027-11-25; the portal shows it beside the secret');
   return undefined;
 }
 
-function readPem(text: string, problems: Problems): string {
+function readPem(text: string, reader: SettingsReader): string {
   const pem = text.includes('-----BEGIN')
     ? text.replaceAll('\\n', '\n')
     : Buffer.from(text, 'base64').toString('latin1');
   if (!pem.includes('-----BEGIN CERTIFICATE-----') || !pem.includes('-----BEGIN PRIVATE KEY-----')) {
-    problems.add(
+    reader.add(
       'OAUTH_CLIENT_CERTIFICATE',
       'must hold a certificate and its private key as PEM (BEGIN CERTIFICATE, BEGIN PRIVATE KEY), or base64 of it',
     );

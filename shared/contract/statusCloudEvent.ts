@@ -4,6 +4,7 @@
 // and the pair names one event for good. Sequence numbers of a submission have no gaps, so a reader also knows
 // what it has missed. Everything outside printable ASCII is escaped: a control character in a queue message
 // can make it vanish. An event that would be too long leaves its recipients out and names a blob (`whole`).
+import { parseJson } from '../mail/foreign.ts';
 import { omit, present } from '../mail/omit.ts';
 import { z } from 'zod';
 import { asciiJson } from '../mail/text.ts';
@@ -19,11 +20,12 @@ import type {
 export const eventVersion = 1;
 
 const instant = z.iso.datetime().describe('UTC');
+const optionalText = (what: string): z.ZodOptional<z.ZodString> => z.string().optional().describe(what);
 
 const reply = z
   .strictObject({
     code: z.int().describe("the server's code; 0 where no reply came"),
-    enhancedStatus: z.string().optional().describe('x.y.z of RFC 3463'),
+    enhancedStatus: optionalText('x.y.z of RFC 3463'),
     text: z.string().describe("the server's words, at most 1,000 characters"),
   })
   .describe("the server's reply");
@@ -36,7 +38,7 @@ const recipient = z.strictObject({
   attempt: z.int().optional().describe('the attempt that said so'),
   code: z.int().optional(),
   enhancedStatus: z.string().optional(),
-  detail: z.string().optional().describe("the server's words, or ours"),
+  detail: optionalText("the server's words, or ours"),
 });
 
 const whole = z
@@ -49,9 +51,9 @@ const whole = z
   );
 
 const explained = {
-  reason: z.string().optional().describe('a word that a program can switch on'),
-  detail: z.string().optional().describe('what happened'),
-  remedy: z.string().optional().describe('what a person can do about it'),
+  reason: optionalText('a word that a program can switch on'),
+  detail: optionalText('what happened'),
+  remedy: optionalText('what a person can do about it'),
 };
 
 const common = {
@@ -61,8 +63,8 @@ const common = {
   attempt: z.int().optional().describe('attempts so far'),
   recipients: z.array(recipient).optional(),
   reply: reply.optional(),
-  messageId: z.string().optional().describe('the Message-ID that the bridge gave, with angle brackets'),
-  serverMessageId: z.string().optional().describe("the id in the server's 250"),
+  messageId: optionalText('the Message-ID that the bridge gave, with angle brackets'),
+  serverMessageId: optionalText("the id in the server's 250"),
   correlation: z.json().optional().describe('as the submission had it'),
   ...explained,
   whole: whole.optional(),
@@ -127,7 +129,7 @@ export const eventData = {
     .describe('A server that took it from Exchange Online, or Exchange itself, returned it later.'),
   'mail.rejected': z
     .strictObject({
-      submissionId: z.string().optional().describe('where the submission had a usable id'),
+      submissionId: optionalText('where the submission had a usable id'),
       mailbox: z.string().optional(),
       correlation: z.json().optional().describe('as the submission had it, if it could be read'),
       content: z
@@ -160,7 +162,7 @@ export function eventSchema(type: StatusEventType): z.ZodType {
         ),
       source: z.string().describe('/esm-mail-bridge/mailboxes/<mailbox>'),
       type: z.literal(type),
-      subject: z.string().optional().describe("the submission's id"),
+      subject: optionalText("the submission's id"),
       time: instant,
       datacontenttype: z.literal('application/json'),
       dataschema: z.literal(schemaName(type)),
@@ -219,13 +221,7 @@ const referable = z.object({
 
 /** The same event as `text`, with all that is long left to the blob `whole`; undefined if `text` is no such event. */
 export function cloudEventByReference(text: string, whole: WholeEvent): string | undefined {
-  let written: unknown;
-  try {
-    written = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const event = referable.safeParse(written).data;
+  const event = referable.safeParse(parseJson(text)).data;
   return event === undefined ? undefined : asciiJson({ ...event, data: { ...event.data, whole } });
 }
 

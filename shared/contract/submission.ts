@@ -6,6 +6,7 @@
 // a value that could be read in two ways is refused, because another reader further on will read it the other way.
 // The only things normalised are those that mean the same by definition: the domain's case, an entry written
 // alone or in a list, repeated recipients, absent lists.
+import { memberOf } from '../mail/foreign.ts';
 import { present } from '../mail/omit.ts';
 import { z } from 'zod';
 import { mailboxAt, sendersOf } from '../mail/accounts.ts';
@@ -184,8 +185,7 @@ function identifyLoosely(payload: unknown): Known {
       new RegExp(`"${name}"\\s*:\\s*"([^"\\\\]{1,320})"`).exec(text)?.[1];
     return identify({ id: member('id'), mailbox: member('mailbox') });
   }
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};
-  return identify({ id: Reflect.get(payload, 'id'), mailbox: Reflect.get(payload, 'mailbox') });
+  return identify({ id: memberOf(payload, 'id'), mailbox: memberOf(payload, 'mailbox') });
 }
 
 const looseCharacters = 65_536;

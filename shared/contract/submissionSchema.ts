@@ -70,6 +70,12 @@ const checked = (base: z.ZodString, trouble: (text: string) => string | undefine
     }
   });
 
+/** A field of the submission that may be left out, with its description. */
+const optional = <Type extends z.ZodType>(
+  name: keyof typeof fieldDescriptions,
+  type: Type,
+): z.ZodOptional<Type> => type.describe(fieldDescriptions[name]).optional();
+
 const headerText = (characters: number): z.ZodString =>
   checked(z.string().max(characters), headerTextTrouble);
 
@@ -195,30 +201,26 @@ const instant = z.iso.datetime({ offset: true }).max(40);
 /** What a caller may write. Strict everywhere: a field that is not named here is refused by name. */
 export const submissionSchema = z
   .strictObject({
-    version: z.literal(1).describe(fieldDescriptions.version).optional(),
+    version: optional('version', z.literal(1)),
     id: z.string().regex(submissionId).describe(fieldDescriptions.id),
     mailbox: address.describe(fieldDescriptions.mailbox),
-    from: person.describe(fieldDescriptions.from).optional(),
-    replyTo: people.describe(fieldDescriptions.replyTo).optional(),
-    to: people.describe(fieldDescriptions.to).optional(),
-    cc: people.describe(fieldDescriptions.cc).optional(),
-    bcc: people.describe(fieldDescriptions.bcc).optional(),
-    subject: headerText(fieldMaxima.subjectCharacters).describe(fieldDescriptions.subject).optional(),
-    text: bodyText.describe(fieldDescriptions.text).optional(),
-    html: bodyText.describe(fieldDescriptions.html).optional(),
-    inReplyTo: messageId.describe(fieldDescriptions.inReplyTo).optional(),
+    from: optional('from', person),
+    replyTo: optional('replyTo', people),
+    to: optional('to', people),
+    cc: optional('cc', people),
+    bcc: optional('bcc', people),
+    subject: optional('subject', headerText(fieldMaxima.subjectCharacters)),
+    text: optional('text', bodyText),
+    html: optional('html', bodyText),
+    inReplyTo: optional('inReplyTo', messageId),
     references: references.optional(),
     headers: headers.optional(),
-    attachments: z
-      .array(attachment)
-      .max(fieldMaxima.attachmentsCount)
-      .describe(fieldDescriptions.attachments)
-      .optional(),
-    raw: z.strictObject({ blob }).describe(fieldDescriptions.raw).optional(),
-    priority: z.enum(['high', 'normal', 'bulk']).describe(fieldDescriptions.priority).optional(),
-    sendAt: instant.describe(fieldDescriptions.sendAt).optional(),
-    expiresAt: instant.describe(fieldDescriptions.expiresAt).optional(),
-    correlation: z.json().describe(fieldDescriptions.correlation).optional(),
+    attachments: optional('attachments', z.array(attachment).max(fieldMaxima.attachmentsCount)),
+    raw: optional('raw', z.strictObject({ blob })),
+    priority: optional('priority', z.enum(['high', 'normal', 'bulk'])),
+    sendAt: optional('sendAt', instant),
+    expiresAt: optional('expiresAt', instant),
+    correlation: optional('correlation', z.json()),
   })
   .describe(
     'A request to send one message, put on the queue outbound-mail or posted to /api/mail. Version 1.',

@@ -1,3 +1,4 @@
+import { bufferOf } from '../mail/foreign.ts';
 import { Readable } from 'node:stream';
 import type { TimeLeft } from '../deadline.ts';
 
@@ -27,7 +28,7 @@ export class ContentSource extends Readable {
 
   constructor(content: Uint8Array, time: TimeLeft, notes: ContentNotes) {
     super({ highWaterMark: chunkBytes });
-    this.#content = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+    this.#content = bufferOf(content);
     this.#time = time;
     this.#notes = notes;
   }

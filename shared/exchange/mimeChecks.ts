@@ -1,5 +1,6 @@
 // What every message must satisfy before it is sent, whatever its source (RFC 5322 2.1.1, 2.3; RFC 5321 4.5.2).
 // A line end that two servers read differently is how one message becomes two (SMTP smuggling).
+import { bufferOf } from '../mail/foreign.ts';
 
 /** Octets of a line, without its CRLF. */
 export const lineMostBytes = 998;
@@ -43,7 +44,7 @@ export function wireTrouble(bytes: Uint8Array): WireTrouble | undefined {
 
 /** Without the lines of its header that have white space only; a header longer than `mostBytes` is left as it is. */
 export function withoutBlankHeaderLines(bytes: Uint8Array, mostBytes: number): Uint8Array {
-  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const whole = bufferOf(bytes);
   const end = whole.indexOf('\r\n\r\n');
   const header = whole.subarray(0, end < 0 ? whole.length : end + 2);
   if (header.length > mostBytes || whole.subarray(0, 2).equals(crlf)) return bytes;

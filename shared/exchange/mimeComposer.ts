@@ -7,6 +7,7 @@
 //
 // Attachment names are written twice, by RFC 2231 and by RFC 2047: ESM itself and some older readers understand only the
 // second, as Scandinavian letters show.
+import { bufferOf } from '../mail/foreign.ts';
 import { convert } from 'html-to-text';
 import addressparser from 'nodemailer/lib/addressparser';
 import MailComposer from 'nodemailer/lib/mail-composer';
@@ -110,7 +111,7 @@ export class MimeComposer implements Composer, RawMessages {
       kind: 'ok',
       recipients,
       ...(remarks.length === 0 ? {} : { remarks }),
-      ...(messageId === undefined ? {} : { messageId }),
+      ...present({ messageId }),
     };
   }
 }
@@ -158,7 +159,7 @@ async function composeParts(submission: Composed, blobs: Blobs, stamp: Stamp): P
       key: name,
       value: fieldValue(name, oneLine(value)),
     })),
-    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    ...present({ inReplyTo }),
     ...(references.length === 0 ? {} : { references: [...references] }),
     // Absent and empty text differ: an empty one was asked for and becomes a part.
     ...(text === undefined ? {} : { text: withLf(text) }),
@@ -307,8 +308,4 @@ function blobOf(blobs: Blobs, reference: string): Uint8Array {
   const bytes = blobs.get(reference);
   if (bytes === undefined) throw new Error('a blob that the submission refers to was not fetched');
   return bytes;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -5,6 +5,7 @@
 // gets a new thread. The raw bytes are stored before anything is parsed.
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
+import { ConcurrencyLimit } from '../concurrencyLimit.ts';
 import type { ParseAnswer, Parser, RawMail } from '../inbound/ports.ts';
 
 export interface MimeParserOptions {
@@ -26,17 +27,26 @@ export interface ParseJob {
   readonly memoryBytes: number;
 }
 
+/** What the worker thread posts: once `ready` when its modules are loaded, then an answer for each job. */
+export type ThreadMessage = ParseAnswer | { readonly kind: 'ready' };
+
+interface Thread {
+  readonly worker: Worker;
+  /** It has loaded its modules. Until then a message's time does not run: a busy machine is no fault of the message. */
+  ready: boolean;
+}
+
 const defaultLimitMs = 10_000;
+const startLimitMs = 120_000;
 const defaultMemoryBytes = 256 * 1024 * 1024;
 const limitedSizeBytes = 25 * 1024 * 1024;
 
 export function createMimeParser(options: MimeParserOptions): Parser {
   const { clock, limitMs = defaultLimitMs, memoryBytes = defaultMemoryBytes, threadCount = 2 } = options;
-  const idle: Worker[] = [];
-  const waiting: (() => void)[] = [];
-  let running = 0;
+  const idle: Thread[] = [];
+  const threads = new ConcurrencyLimit(threadCount);
 
-  const start = (): Worker => {
+  const start = (): Thread => {
     const worker = new Worker(options.worker, {
       resourceLimits: {
         maxOldGenerationSizeMb: Math.ceil(memoryBytes / 1024 / 1024),
@@ -50,33 +60,23 @@ export function createMimeParser(options: MimeParserOptions): Parser {
       stderr: true,
     });
     worker.unref();
-    return worker;
-  };
-
-  const slot = async (): Promise<void> => {
-    if (running >= threadCount) await new Promise<void>((resolve) => waiting.push(resolve));
-    running += 1;
+    return { worker, ready: false };
   };
 
   return {
-    async parse(raw, filePrefix) {
-      await slot();
-      const worker = idle.pop() ?? start();
-      try {
+    parse: (raw, filePrefix) =>
+      threads.run(async () => {
+        const thread = idle.pop() ?? start();
         const sizeBytes = raw.kind === 'bytes' ? raw.bytes.byteLength : raw.sizeBytes;
         const timeMs = limitMs * Math.max(1, Math.ceil(sizeBytes / limitedSizeBytes));
         const job: ParseJob = { raw, filePrefix, memoryBytes };
-        const { answer, healthy } = await runJob(worker, job, { clock, timeMs });
-        if (healthy) idle.push(worker);
-        else await worker.terminate();
+        const { answer, healthy } = await runJob(thread, job, { clock, timeMs });
+        if (healthy) idle.push(thread);
+        else await thread.worker.terminate();
         return answer;
-      } finally {
-        running -= 1;
-        waiting.shift()?.();
-      }
-    },
+      }),
     async close() {
-      await Promise.all(idle.splice(0).map((worker) => worker.terminate()));
+      await Promise.all(idle.splice(0).map(({ worker }) => worker.terminate()));
     },
   };
 }
@@ -88,10 +88,11 @@ interface JobResult {
 }
 
 function runJob(
-  worker: Worker,
+  thread: Thread,
   job: ParseJob,
   { clock, timeMs }: { readonly clock: Clock; readonly timeMs: number },
 ): Promise<JobResult> {
+  const { worker } = thread;
   return new Promise((resolve) => {
     const over = new AbortController();
     const finish = (answer: ParseAnswer, healthy: boolean): void => {
@@ -103,10 +104,23 @@ function runJob(
       worker.on('error', () => undefined);
       resolve({ answer, healthy });
     };
+    const limit = (ms: number, holds: () => boolean, detail: string): void => {
+      void clock.sleep(ms, over.signal).then(() => {
+        if (holds()) finish({ kind: 'unparsed', detail }, false);
+      });
+    };
+    const limitParsing = (): void => {
+      limit(timeMs, () => true, `Parsing took longer than ${timeMs / 1000} s.`);
+    };
     worker.removeAllListeners();
-    worker.on('message', (answer: ParseAnswer) => {
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.kind === 'ready') {
+        thread.ready = true;
+        limitParsing();
+        return;
+      }
       // After an unparsed message the thread is not used again: its memory may be exhausted.
-      finish(answer, answer.kind === 'parsed');
+      finish(message, message.kind === 'parsed');
     });
     worker.on('error', (error: unknown) => {
       finish({ kind: 'unparsed', detail: endedBy(error) }, false);
@@ -114,9 +128,8 @@ function runJob(
     worker.on('exit', () => {
       finish({ kind: 'unparsed', detail: 'The parser ended without an answer.' }, false);
     });
-    void clock.sleep(timeMs, over.signal).then(() => {
-      finish({ kind: 'unparsed', detail: `Parsing took longer than ${timeMs / 1000} s.` }, false);
-    });
+    if (thread.ready) limitParsing();
+    else limit(startLimitMs, () => !thread.ready, 'The parser did not start.');
     post(worker, job);
   });
 }

@@ -1,5 +1,6 @@
 // The thread behind mimeParser.ts: parses one message at a time, as a stream. Small parts are returned in memory, larger
 // ones as files in the run's folder.
+import { bufferOf } from '../mail/foreign.ts';
 import { MailParser, type AttachmentStream, type MessageText } from 'mailparser';
 import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -17,7 +18,7 @@ import { dateOf } from '../classify/mailDate.ts';
 import { readMimeTree, type MimePart } from '../classify/mimeTree.ts';
 import type { MailPart, ParsedMail, PartContent } from '../inbound/parsedMail.ts';
 import type { ParseAnswer, RawMail } from '../inbound/ports.ts';
-import type { ParseJob } from './mimeParser.ts';
+import type { ParseJob, ThreadMessage } from './mimeParser.ts';
 import { peopleIn } from './people.ts';
 
 /** Classification looks at this much of a message: a bounce puts its report before the returned message. */
@@ -30,8 +31,15 @@ const subjectCharacters = 2_000;
 const nameCharacters = 500;
 
 parentPort?.on('message', (job: ParseJob) => {
-  void parseJob(job).then((answer) => parentPort?.postMessage(answer));
+  void parseJob(job).then((answer) => {
+    post(answer);
+  });
 });
+post({ kind: 'ready' });
+
+function post(message: ThreadMessage): void {
+  parentPort?.postMessage(message);
+}
 
 async function parseJob(job: ParseJob): Promise<ParseAnswer> {
   try {
@@ -298,7 +306,7 @@ async function* normalised(raw: RawMail, bareCr: boolean, memoryBytes: number): 
 
 function withLf(bytes: Uint8Array, bareCr: boolean): Buffer {
   const lines = bareCr ? bytes.map((byte) => (byte === 0x0d ? 0x0a : byte)) : bytes;
-  return Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
+  return bufferOf(lines);
 }
 
 /** Every line costs the parser objects; base64 has 78 bytes in each, and text rarely fewer than ten. */

@@ -4,6 +4,7 @@
 // fields (they carry recipients of their own), fields of the bridge, lines that no server must accept.
 // What has one meaning is corrected: line ends become CRLF; header lines of white space only, Bcc, Return-Path and the
 // Sender of another are removed; Message-ID and Date come from the stamp if the message has none. Everything else is kept byte for byte: the body is not parsed.
+import { bufferOf } from '../mail/foreign.ts';
 import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
 import { isMessageId } from '../mail/messageId.ts';
 import type { Stamp } from '../outbound/ports.ts';
@@ -60,7 +61,7 @@ export function readRawMessage(bytes: Uint8Array): RawAnswer<RawMessage> {
   const clean = withoutBlankHeaderLines(withCrlf(bytes), headerMostBytes);
   const trouble = wireTrouble(clean);
   if (trouble !== undefined) return refused(wireDetail(trouble));
-  const whole = Buffer.from(clean.buffer, clean.byteOffset, clean.byteLength);
+  const whole = bufferOf(clean);
   const end = whole.subarray(0, 2).equals(crlf) ? 0 : whole.indexOf('\r\n\r\n') + 2;
   const headerEnd = end === 1 ? whole.length : end;
   if (headerEnd > headerMostBytes) {

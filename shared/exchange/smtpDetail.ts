@@ -1,5 +1,8 @@
 // What went wrong in an SMTP dialog, as a sentence: the phase and the cause, never an address, a token or a setting.
+import { textIn } from '../mail/foreign.ts';
 import type { Phase, RelayFailure } from '../outbound/ports.ts';
+import { present } from '../mail/omit.ts';
+import type { Reply } from '../mail/reply.ts';
 import type { TokenAnswer } from '../mail/accessToken.ts';
 
 const doing: Readonly<Record<Phase, string>> = {
@@ -38,19 +41,21 @@ const causes: Readonly<Record<string, string>> = {
 };
 
 /** A sentence with phase and cause; `cause` is a code, or a clause of ours. */
-export function failureDetail(phase: Phase, cause: string): string {
+function failureDetail(phase: Phase, cause: string): string {
   const why = causes[cause] ?? (/^[A-Z0-9_]{2,60}$/.test(cause) ? `the error was ${cause}` : cause);
   return `While ${doing[phase]}: ${why}.`;
 }
 
+/** That an operation failed in this phase. */
+export const failureIn = (phase: Phase, cause: string, reply?: Reply): RelayFailure => ({
+  phase,
+  detail: failureDetail(phase, cause),
+  ...present({ reply }),
+});
+
 /** The most specific code: those of TLS and sockets, which the SMTP library keeps in `originalCode`. */
 export function causeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return 'an unknown error';
-  for (const name of ['originalCode', 'code']) {
-    const code: unknown = Reflect.get(error, name);
-    if (typeof code === 'string' && code !== '') return code;
-  }
-  return 'an unknown error';
+  return textIn(error, 'originalCode') || textIn(error, 'code') || 'an unknown error';
 }
 
 export function tokenFailure(answer: Exclude<TokenAnswer, { kind: 'token' }>): RelayFailure {

@@ -18,6 +18,7 @@
 // Of the library only the connection class is used. Its pool can't connect in advance and resends by itself; its
 // errors don't distinguish a cut before MAIL from one after the dot, hence smtpTranscript.ts and contentSource.ts.
 // A server's reply is bounded (64 KiB) before it is parsed, and parsed before it is used.
+import { present } from '../mail/omit.ts';
 import type { Socket } from 'node:net';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { Clock } from '../clock.ts';
@@ -79,7 +80,7 @@ function clientOn(connection: Socket, { server, ca }: SmtpRelayOptions): MakeSmt
       port: server.port,
       secure: false,
       requireTLS: true,
-      tls: { minVersion: 'TLSv1.2', rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
+      tls: { minVersion: 'TLSv1.2', rejectUnauthorized: true, ...present({ ca }) },
       // An address literal, so that the machine's name is not disclosed (RFC 5321 4.1.4).
       name: '[127.0.0.1]',
       connectionTimeout: handshakeMs,

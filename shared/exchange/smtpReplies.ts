@@ -1,4 +1,5 @@
 // How replies of an SMTP server are read here. Judging them is the outbound module's task (judgeReply.ts).
+import { memberOf } from '../mail/foreign.ts';
 import { parseAddress } from '../mail/address.ts';
 import type { Reply } from '../mail/reply.ts';
 import type { Envelope, Phase, RelayFailure } from '../outbound/ports.ts';
@@ -9,16 +10,14 @@ export const notRecordedDetail =
 
 /** The library names the refused command; with PIPELINING the dialog has moved on by then. */
 export function phaseOfCommand(error: unknown): Phase | undefined {
-  const command: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'command') : undefined;
+  const command = memberOf(error, 'command');
   if (command === 'MAIL FROM') return 'mail';
   return command === 'RCPT TO' ? 'rcpt' : undefined;
 }
 
 /** 421 announces the end (RFC 5321 3.8); the others mean that the session is not, or no longer, authenticated. */
 export function endsSession({ phase, reply }: RelayFailure): boolean {
-  if (reply === undefined) return true;
-  if (reply.code === 421) return true;
+  if (reply === undefined || reply.code === 421) return true;
   const unauthenticated =
     [530, 534, 535, 538].includes(reply.code) || /^[45]\.7\.57$/.test(reply.enhanced ?? '');
   return phase === 'mail' && unauthenticated;

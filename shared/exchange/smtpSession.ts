@@ -1,4 +1,5 @@
 // One SMTP connection, from its greeting to its end; the order of steps is described in smtpRelay.ts.
+import { memberOf } from '../mail/foreign.ts';
 import { isAscii } from 'node:buffer';
 import type { Clock } from '../clock.ts';
 import { deadline, type TimeLeft } from '../deadline.ts';
@@ -7,6 +8,7 @@ import { parseReply, type Reply } from '../mail/reply.ts';
 import type {
   Envelope,
   Phase,
+  ProbeResult,
   RelayConnection,
   RelayFailure,
   Sender,
@@ -26,7 +28,7 @@ import {
   notRecordedDetail,
 } from './smtpReplies.ts';
 import { listenerOf, SmtpTranscript, type LibraryListener } from './smtpTranscript.ts';
-import { causeOf, failureDetail } from './smtpDetail.ts';
+import { causeOf, failureIn } from './smtpDetail.ts';
 
 /** The part of the library's connection that is used. */
 export interface SmtpClient {
@@ -109,13 +111,13 @@ export class SmtpSession implements RelayConnection {
   async greet(time: TimeLeft): Promise<RelayFailure | undefined> {
     const ended = await this.#run<undefined>(time, (done) => {
       this.#client.connect((error) => {
-        done(error === undefined ? { kind: 'done', value: undefined } : { kind: 'error', error });
+        done(endOf(error));
       });
     });
     if (ended.kind !== 'done') return this.#failure(ended);
     if (this.#transcript.injectedBytes > 0 || !this.#client.secure) {
       this.destroy();
-      return { phase: 'tls', detail: failureDetail('tls', 'plaintext was received after STARTTLS') };
+      return failureIn('tls', 'plaintext was received after STARTTLS');
     }
     return undefined;
   }
@@ -136,11 +138,7 @@ export class SmtpSession implements RelayConnection {
     };
     const ended = await this.#logInWith(tokenMethod, user, time);
     const reply = redact(parseReply(seen.said.at(-1) ?? ''), secrets);
-    const failed = (cause: string): RelayFailure => ({
-      phase: 'auth',
-      detail: failureDetail('auth', cause),
-      ...(reply === undefined ? {} : { reply }),
-    });
+    const failed = (cause: string): RelayFailure => failureIn('auth', cause, reply);
     if (ended.kind !== 'done') return reply === undefined ? this.#failure(ended) : failed('it was refused');
     if (!seen.offered) return failed('the server does not offer XOAUTH2');
     if (reply?.code === 235) {
@@ -209,10 +207,7 @@ export class SmtpSession implements RelayConnection {
     return { kind: 'failed', dotSent, recipients, failure };
   }
 
-  async probe(
-    envelope: Envelope,
-    time: TimeLeft,
-  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }> {
+  async probe(envelope: Envelope, time: TimeLeft): Promise<ProbeResult> {
     checkEnvelope(envelope);
     this.#transcript.begin();
     if (time.remainingMs() <= 0) return { kind: 'failed', failure: this.#failure({ kind: 'timedOut' }) };
@@ -228,11 +223,7 @@ export class SmtpSession implements RelayConnection {
         seen.phase = phase;
         const reply = parseReply((await sendCommand(step.command)).response);
         if (reply !== undefined && reply.code < 300) continue;
-        seen.refused = {
-          phase,
-          detail: failureDetail(phase, reply === undefined ? noReply : 'it was refused'),
-          ...(reply === undefined ? {} : { reply }),
-        };
+        seen.refused = failureIn(phase, reply === undefined ? noReply : 'it was refused', reply);
         break;
       }
       await sendCommand('RSET');
@@ -276,7 +267,7 @@ export class SmtpSession implements RelayConnection {
     const timeLeft = deadline(this.#clock, Math.min(cleanUpMs, time.remainingMs()));
     const ended = await this.#run<undefined>(timeLeft, (done) => {
       this.#client.reset((error) => {
-        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
+        done(endOf(error));
       });
     });
     if (ended.kind !== 'done') this.destroy();
@@ -289,7 +280,7 @@ export class SmtpSession implements RelayConnection {
   #logInWith(method: string, user: string, time: TimeLeft): Promise<Ended<undefined>> {
     return this.#run<undefined>(time, (done) => {
       this.#client.login({ method, user }, (error) => {
-        done(error === null ? { kind: 'done', value: undefined } : { kind: 'error', error });
+        done(endOf(error));
       });
     });
   }
@@ -298,28 +289,25 @@ export class SmtpSession implements RelayConnection {
   #untimely(reply: Reply | undefined): RelayFailure {
     const { phase } = this.#transcript;
     const cause = reply === undefined ? noReply : 'the server replied before the end of the message';
-    return { phase, detail: failureDetail(phase, cause) };
+    return failureIn(phase, cause);
   }
 
   #failure(ended: Unfinished): RelayFailure {
-    if (ended.kind === 'malformedReply')
-      return { phase: ended.phase, detail: failureDetail(ended.phase, noReply) };
+    if (ended.kind === 'malformedReply') return failureIn(ended.phase, noReply);
     const { phase } = this.#transcript;
     if (ended.kind === 'notRecorded') return { phase, detail: notRecordedDetail };
     if (ended.kind !== 'error') {
-      const cause = ended.kind === 'timedOut' ? 'the time for this attempt is over' : 'ECONNECTION';
-      return { phase, detail: failureDetail(phase, cause) };
+      return failureIn(
+        phase,
+        ended.kind === 'timedOut' ? 'the time for this attempt is over' : 'ECONNECTION',
+      );
     }
     const { error } = ended;
-    const wire: unknown =
-      typeof error === 'object' && error !== null ? Reflect.get(error, 'response') : undefined;
+    const wire = memberOf(error, 'response');
     const reply = typeof wire === 'string' ? parseReply(wire) : undefined;
-    if (reply === undefined) {
-      const cause = typeof wire === 'string' ? noReply : causeOf(error);
-      return { phase, detail: failureDetail(phase, cause) };
-    }
-    const refusedPhase = phaseOfCommand(error) ?? phase;
-    return { phase: refusedPhase, detail: failureDetail(refusedPhase, 'it was refused'), reply };
+    return reply === undefined
+      ? failureIn(phase, typeof wire === 'string' ? noReply : causeOf(error))
+      : failureIn(phaseOfCommand(error) ?? phase, 'it was refused', reply);
   }
 
   /** The recipients with a reply; a malformed reply counts as none. */
@@ -330,3 +318,6 @@ export class SmtpSession implements RelayConnection {
     });
   }
 }
+
+const endOf = (error: Error | null | undefined): Ended<undefined> =>
+  error ? { kind: 'error', error } : { kind: 'done', value: undefined };

@@ -1,9 +1,8 @@
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { TimeLeft } from '../deadline.ts';
 import type { RelayFailure } from '../outbound/ports.ts';
-import { causeOf, failureDetail } from './smtpDetail.ts';
+import { causeOf, failureIn } from './smtpDetail.ts';
 
 export type OpenedSocket =
   | { readonly kind: 'open'; readonly socket: Socket }
@@ -20,7 +19,7 @@ export async function openSocket(
   const remainingMs = Math.min(time.remainingMs(), connectMs);
   const failed = (cause: string): OpenedSocket => ({
     kind: 'failed',
-    failure: { phase: 'connect', detail: failureDetail('connect', cause) },
+    failure: failureIn('connect', cause),
   });
   if (remainingMs <= 0) return failed('no time was left');
   const socket = connect({ host: server.host, port: server.port });

@@ -4,6 +4,7 @@
 // 10.6: ECONNECTION, CONN, no reply code, in all of seven places). So the bridge keeps track itself. Each command is
 // listed here until its reply comes (with PIPELINING, RFC 2920, several wait at once); the phase is that of the oldest
 // one. Only the replies to RCPT and MAIL are kept, and the library masks what it sends during authentication.
+import { memberOf } from '../mail/foreign.ts';
 import { parseReply, type Reply } from '../mail/reply.ts';
 import type { Phase } from '../outbound/ports.ts';
 
@@ -92,9 +93,8 @@ export type LibraryListener = Readonly<Record<Level, (entry: unknown, ...detail:
 /** Feeds the transcript from what the library would log, and ignores the rest. */
 export function listenerOf(transcript: SmtpTranscript): LibraryListener {
   const listen = (entry: unknown, ...detail: unknown[]): void => {
-    if (typeof entry !== 'object' || entry === null) return;
-    const kind: unknown = Reflect.get(entry, 'tnx');
-    const discarded: unknown = Reflect.get(entry, 'discarded');
+    const kind = memberOf(entry, 'tnx');
+    const discarded = memberOf(entry, 'discarded');
     const [text] = detail;
     if (typeof discarded === 'number') transcript.injected(discarded);
     else if (typeof text !== 'string') return;

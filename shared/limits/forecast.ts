@@ -1,10 +1,17 @@
 // When will the waiting messages have been sent? Plays the drain forward: the same limits, the same slots, as many
 // connections as it works with, and the account's recent mean time from claim to reply.
 import { present } from '../mail/omit.ts';
-import { asEarliest, asLatest } from './storageTime.ts';
-import type { Earliest } from './storageTime.ts';
-import { dropExpired, canAcquire, recipientsInDay, releaseEarly, slotsInUse, acquire } from './limiter.ts';
-import type { RateLimits, Usage } from './limiter.ts';
+import { asEarliest, asLatest, type Earliest } from './storageTime.ts';
+import {
+  dropExpired,
+  canAcquire,
+  recipientsInDay,
+  releaseEarly,
+  slotsInUse,
+  acquire,
+  type RateLimits,
+  type Usage,
+} from './limiter.ts';
 
 export interface Pace {
   /** The account's recent mean from claim to reply. */

@@ -1,3 +1,4 @@
+import { present } from './omit.ts';
 import { boundedText } from './text.ts';
 
 /** An SMTP answer (RFC 5321 4.2), with its enhanced status (RFC 3463) if the server gave one. */
@@ -36,7 +37,7 @@ export function parseReply(wire: string): Reply | undefined {
   }
   return {
     code: Number(code),
-    ...(enhanced === undefined ? {} : { enhanced }),
+    ...present({ enhanced }),
     text: boundedText(detail.join(' '), textCharacters),
   };
 }

@@ -10,8 +10,7 @@ import type { AccessTokens, Protocol, TokenAnswer } from '../mail/accessToken.ts
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
 import { oauthEvents } from '../telemetry/oauthEvents.ts';
-import { failureEvent } from './delegatedTokens.ts';
-import type { DelegatedTokens } from './delegatedTokens.ts';
+import { failureEvent, type DelegatedTokens } from './delegatedTokens.ts';
 import { grantName } from './grants.ts';
 import type { ApplicationTokens, IssuedToken, TokenFailure } from './ports.ts';
 

@@ -1,13 +1,15 @@
 // The only importer of @azure/identity: the federated token, application tokens, and the vault's credential.
 // The library hides status and Retry-After of an error response, so a pipeline policy records them, and the response is
 // judged by the same rules as a delegated one. The library's own retries are off: the callers decide when to retry.
+import { memberOf, parseJson } from '../mail/foreign.ts';
 import {
   ClientAssertionCredential,
   ClientCertificateCredential,
   ClientSecretCredential,
   ManagedIdentityCredential,
+  type ClientSecretCredentialOptions,
+  type TokenCredential,
 } from '@azure/identity';
-import type { ClientSecretCredentialOptions, TokenCredential } from '@azure/identity';
 import type { Clock } from '../clock.ts';
 import type { ApplicationTokens, IssuedToken, TokenFailure } from './ports.ts';
 import { judgeErrorResponse, unreachable } from './errorResponse.ts';
@@ -177,9 +179,9 @@ function recordResponses(last: LastResponse): PipelinePolicy {
         }
         return response;
       }
-      const body = parsed(response.bodyAsText);
+      const body = parseJson(response.bodyAsText ?? '');
       if (response.status === 200) {
-        const lifetimeSeconds = Number((body as { expires_in?: unknown } | null | undefined)?.expires_in);
+        const lifetimeSeconds = Number(memberOf(body, 'expires_in'));
         if (lifetimeSeconds > 0) last.lifetimeMs = lifetimeSeconds * 1000;
       } else {
         last.error = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
@@ -187,12 +189,4 @@ function recordResponses(last: LastResponse): PipelinePolicy {
       return response;
     },
   };
-}
-
-function parsed(text: string | null | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,13 +1,13 @@
 // The two pages around connecting a mailbox: the list of mailboxes, and how a sign-in ended. The list is for
 // administrators (principal and app role, failing closed); the callback is anonymous, because the person who signs in as
 // the mailbox is rarely the administrator: there the browser's cookie and the state decide.
+import { present } from '../mail/omit.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { WebAnswer, WebRequest } from '../web/http.ts';
 import { escapeHtml, pageAnswer, redirect } from '../web/page.ts';
 import { authorize, readPrincipal } from '../web/principal.ts';
 import type { Consent } from './consent.ts';
-import { grantName } from './grants.ts';
-import type { Grants, GrantState } from './grants.ts';
+import { grantName, type Grants, type GrantState } from './grants.ts';
 
 export interface ConnectPagesDependencies {
   readonly consent: Pick<Consent, 'start' | 'finish' | 'endCookie'>;
@@ -81,7 +81,7 @@ export class ConnectPages {
       title,
       content,
       formTarget,
-      ...(headers === undefined ? {} : { headers }),
+      ...present({ headers }),
     });
   }
 

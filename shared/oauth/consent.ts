@@ -7,6 +7,7 @@
 //
 // Entra's answer is accepted only if issuer and tenant are ours and the user who signed in is the one that logs in to
 // SMTP. Until all of that is verified nothing is stored, and an older grant stays as it is.
+import { present } from '../mail/omit.ts';
 import { createHash } from 'node:crypto';
 import * as oidc from 'openid-client';
 import type { Clock, Random } from '../clock.ts';
@@ -27,11 +28,9 @@ import {
 } from './consentBinding.ts';
 import { grantProblem, issuerOf, requestedScopes, type CodeGrant } from './consentChecks.ts';
 import { judgeErrorResponse, unreachable } from './errorResponse.ts';
-import { grantName } from './grants.ts';
-import type { Grants } from './grants.ts';
+import { grantName, type Grants } from './grants.ts';
 import type { SignInFields, SignInRows, TokenFailure } from './ports.ts';
-import { configuration, judgeTokenError } from './tokenEndpoint.ts';
-import type { ClientAuthenticator } from './tokenEndpoint.ts';
+import { configuration, judgeTokenError, type ClientAuthenticator } from './tokenEndpoint.ts';
 
 const lifetimeMs = 600_000;
 const conflictLimit = 3;
@@ -241,7 +240,7 @@ function unrelated(detail: string): ConsentEnd {
 }
 
 function refused({ detail, code }: TokenFailure): ConsentEnd {
-  return { kind: 'refused', detail, ...(code === undefined ? {} : { code }) };
+  return { kind: 'refused', detail, ...present({ code }) };
 }
 
 /** Names the mailbox within the state. */

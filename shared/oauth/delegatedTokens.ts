@@ -9,6 +9,7 @@
 //   Only then is the generation marked as refused, one alert raised, and the authority not asked again until a person
 //   has connected the mailbox anew.
 // - Rows that do not answer stop nobody: the grant in memory, or the vault's newest version, is used.
+import { present } from '../mail/omit.ts';
 import type { Clock } from '../clock.ts';
 import type { Log, LogEvent } from '../telemetry/log.ts';
 import { oauthEvents } from '../telemetry/oauthEvents.ts';
@@ -86,7 +87,7 @@ export class DelegatedTokens {
         return {
           kind: 'needsConsent',
           detail: loaded.detail,
-          ...(loaded.code === undefined ? {} : { code: loaded.code }),
+          ...present({ code: loaded.code }),
         };
       case 'none':
         return {

@@ -1,9 +1,10 @@
 // The only place that decides what an error response of the authority (RFC 6749 5.2) means. Microsoft asks clients to
 // branch on `error` and never on numbers; the exception are numbers that mean "later", because Entra sends some of them
 // as invalid_grant, and a person signing in again would not help.
+import { memberOf, textIn } from '../mail/foreign.ts';
+import { present } from '../mail/omit.ts';
 import type { TokenFailure } from './ports.ts';
-import { explainTokenError } from './tokenErrors.ts';
-import type { SignInWay } from './tokenErrors.ts';
+import { explainTokenError, type SignInWay } from './tokenErrors.ts';
 
 /** What came back from the token endpoint, as far as it was read. */
 export interface ErrorResponse {
@@ -46,11 +47,10 @@ export function judgeErrorResponse(
   const details = {
     detail: explainTokenError({
       error: error ?? `HTTP ${status}`,
-      ...(code === undefined ? {} : { code }),
-      ...(correlationId === undefined ? {} : { correlationId }),
+      ...present({ code, correlationId }),
       way,
     }),
-    ...(named === undefined ? {} : { code: named }),
+    ...present({ code: named }),
   };
   const later = error === 'temporarily_unavailable' || error === 'server_error';
   if (status === 429 || status >= 500 || later || (code !== undefined && transientCodes.has(code))) {
@@ -61,7 +61,7 @@ export function judgeErrorResponse(
         code === undefined && !later
           ? `The sign-in service answers ${status === 429 ? 'that it is asked too often' : 'with a fault'} (HTTP ${status}); the bridge tries again.`
           : details.detail,
-      ...(wait === undefined ? {} : { retryAfterMs: wait }),
+      ...present({ retryAfterMs: wait }),
     };
   }
   if (error === undefined) {
@@ -88,19 +88,15 @@ function readError(body: unknown): {
   readonly code?: number;
   readonly correlationId?: string;
 } {
-  if (typeof body !== 'object' || body === null) return {};
-  const fields = body as Readonly<Record<string, unknown>>;
-  const error = fields['error'];
-  if (typeof error !== 'string' || !errorCode.test(error)) return {};
-  const codes: unknown = fields['error_codes'];
-  const first: unknown = Array.isArray(codes) ? codes[0] : undefined;
-  const described = fields['error_description'];
-  const inText = typeof described === 'string' ? /^AADSTS(\d{1,9})\b/.exec(described)?.[1] : undefined;
+  const error = textIn(body, 'error');
+  if (!errorCode.test(error)) return {};
+  const first = memberOf(memberOf(body, 'error_codes'), '0');
+  const inText = /^AADSTS(\d{1,9})\b/.exec(textIn(body, 'error_description'))?.[1];
   const code = typeof first === 'number' && Number.isSafeInteger(first) ? first : Number(inText);
-  const correlationId = fields['correlation_id'];
+  const correlationId = textIn(body, 'correlation_id');
   return {
     error,
     ...(Number.isNaN(code) ? {} : { code }),
-    ...(typeof correlationId === 'string' && guid.test(correlationId) ? { correlationId } : {}),
+    ...(guid.test(correlationId) ? { correlationId } : {}),
   };
 }

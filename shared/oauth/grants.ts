@@ -8,6 +8,7 @@
 //
 // Without a row (lost, or a grant that was put into the vault by hand) the newest version counts. While the rows do
 // not answer, the newest version counts too, and nothing is stored.
+import { numberIn, parseJson, textIn } from '../mail/foreign.ts';
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../clock.ts';
 import type { TokenFailure, SignInFields, SignInRow, SignInRows, TokenVault, VaultFailure } from './ports.ts';
@@ -58,14 +59,13 @@ export function grantName(mailboxAddress: string): string {
 }
 
 /** The secret's value. */
-export function grantValue(grant: {
-  readonly refreshToken: string;
-  readonly generation: string;
-  readonly account: string;
-  readonly consentedAt: number;
-  readonly storedAt: number;
-}): string {
-  const { refreshToken, generation, account, consentedAt, storedAt } = grant;
+export function grantValue({
+  refreshToken,
+  generation,
+  account,
+  consentedAt,
+  storedAt,
+}: StoredGrant): string {
   return JSON.stringify({ version: 1, refreshToken, generation, account, consentedAt, storedAt });
 }
 
@@ -91,10 +91,10 @@ export class Grants {
     const fields = (await this.#readRow(name))?.fields;
     if (isRefused(fields)) return { kind: 'refused', ...refusalIn(fields) };
     if (known !== undefined && fields === undefined) return { kind: 'grant', grant: known };
-    if (known?.generation === text(fields, 'generation')) {
-      return { kind: 'grant', grant: { ...known, storedAt: count(fields, 'storedAt') } };
+    if (known?.generation === textIn(fields, 'generation')) {
+      return { kind: 'grant', grant: { ...known, storedAt: numberIn(fields, 'storedAt') } };
     }
-    const version = text(fields, 'version');
+    const version = textIn(fields, 'version');
     let found = await this.#vault.read(name, version === '' ? undefined : version);
     // The version pointed to is gone if the vault was restored from a backup: the newest one counts.
     if (found.kind === 'absent' && version !== '') found = await this.#vault.read(name);
@@ -124,15 +124,15 @@ export class Grants {
     const storedAt = this.#clock.now();
     try {
       const before = await this.#rows.read(name);
-      if (text(before?.fields, 'generation') !== generation) return { kind: 'superseded' };
-      const account = text(before?.fields, 'account');
-      const consentedAt = count(before?.fields, 'consentedAt');
+      if (textIn(before?.fields, 'generation') !== generation) return { kind: 'superseded' };
+      const account = textIn(before?.fields, 'account');
+      const consentedAt = numberIn(before?.fields, 'consentedAt');
       const value = grantValue({ ...grant, account, consentedAt, storedAt });
       const written = await this.#vault.write(name, value, { generation });
       if (written.kind !== 'written') return written;
       const { version } = written;
       const moved = await this.#update(name, (fields) =>
-        text(fields, 'generation') === generation
+        textIn(fields, 'generation') === generation
           ? { ...fields, version, storedAt, refreshedAt: storedAt }
           : undefined,
       );
@@ -164,7 +164,8 @@ export class Grants {
   async noteRefreshed(name: string, generation: string): Promise<void> {
     const now = this.#clock.now();
     await this.#tryUpdate(name, (fields) =>
-      text(fields, 'generation') === generation && now - count(fields, 'refreshedAt') >= noteRefreshedEveryMs
+      textIn(fields, 'generation') === generation &&
+      now - numberIn(fields, 'refreshedAt') >= noteRefreshedEveryMs
         ? { ...fields, refreshedAt: now }
         : undefined,
     );
@@ -173,7 +174,7 @@ export class Grants {
   /** Notes the refusal for this generation. True for the one caller that changed the row: it raises the alert. */
   refuse(name: string, generation: string, { detail, code }: TokenFailure): Promise<boolean> {
     return this.#tryUpdate(name, (fields) =>
-      text(fields, 'generation') === generation && !isRefused(fields)
+      textIn(fields, 'generation') === generation && !isRefused(fields)
         ? {
             ...fields,
             refusedGeneration: generation,
@@ -189,11 +190,11 @@ export class Grants {
     const fields = (await this.#rows.read(name))?.fields;
     if (fields === undefined) return undefined;
     return {
-      account: text(fields, 'account'),
-      consentedAt: count(fields, 'consentedAt'),
-      storedAt: count(fields, 'storedAt'),
-      refreshedAt: count(fields, 'refreshedAt'),
-      ...(isRefused(fields) ? { refused: { at: count(fields, 'refusedAt'), ...refusalIn(fields) } } : {}),
+      account: textIn(fields, 'account'),
+      consentedAt: numberIn(fields, 'consentedAt'),
+      storedAt: numberIn(fields, 'storedAt'),
+      refreshedAt: numberIn(fields, 'refreshedAt'),
+      ...(isRefused(fields) ? { refused: { at: numberIn(fields, 'refusedAt'), ...refusalIn(fields) } } : {}),
     };
   }
 
@@ -254,42 +255,23 @@ export class Grants {
 }
 
 function refusalIn(fields: SignInFields | undefined): { readonly detail: string; readonly code?: string } {
-  const code = text(fields, 'refusedCode');
-  return { detail: text(fields, 'refusedDetail'), ...(code === '' ? {} : { code }) };
+  const code = textIn(fields, 'refusedCode');
+  return { detail: textIn(fields, 'refusedDetail'), ...(code === '' ? {} : { code }) };
 }
 
 function isRefused(fields: SignInFields | undefined): boolean {
-  const generation = text(fields, 'generation');
-  return generation !== '' && generation === text(fields, 'refusedGeneration');
-}
-
-function text(fields: SignInFields | undefined, field: string): string {
-  const value = fields?.[field];
-  return typeof value === 'string' ? value : '';
-}
-
-function count(fields: SignInFields | undefined, field: string): number {
-  const value = fields?.[field];
-  return typeof value === 'number' ? value : 0;
+  const generation = textIn(fields, 'generation');
+  return generation !== '' && generation === textIn(fields, 'refusedGeneration');
 }
 
 function parseGrant(value: string): StoredGrant | undefined {
-  let fields: Readonly<Record<string, unknown>>;
-  try {
-    const parsed: unknown = JSON.parse(value);
-    if (typeof parsed !== 'object' || parsed === null) return undefined;
-    fields = parsed as Readonly<Record<string, unknown>>;
-  } catch {
-    return undefined;
-  }
-  const { refreshToken, generation, account, consentedAt, storedAt } = fields;
-  if (typeof refreshToken !== 'string' || refreshToken === '') return undefined;
-  if (typeof generation !== 'string' || generation === '') return undefined;
-  return {
-    refreshToken,
-    generation,
-    account: typeof account === 'string' ? account : '',
-    consentedAt: typeof consentedAt === 'number' ? consentedAt : 0,
-    storedAt: typeof storedAt === 'number' ? storedAt : 0,
+  const fields = parseJson(value);
+  const grant = {
+    refreshToken: textIn(fields, 'refreshToken'),
+    generation: textIn(fields, 'generation'),
+    account: textIn(fields, 'account'),
+    consentedAt: numberIn(fields, 'consentedAt'),
+    storedAt: numberIn(fields, 'storedAt'),
   };
+  return grant.refreshToken === '' || grant.generation === '' ? undefined : grant;
 }

@@ -1,6 +1,7 @@
 // The vault through its own client; the only file that imports it. Policy: the client's retries are off, because every
 // caller knows better how long it can wait; a fault or throttling is `unavailable`; other errors become sentences with a
 // remedy. The client's errors are not passed on.
+import { present } from '../mail/omit.ts';
 import { SecretClient } from '@azure/keyvault-secrets';
 import type { Clock } from '../clock.ts';
 import { VaultSignInError } from './azureCredentials.ts';
@@ -56,7 +57,7 @@ export function createKeyVaultTokenVault(
     async read(name, version) {
       try {
         const found = await client.getSecret(name, {
-          ...(version === undefined ? {} : { version }),
+          ...present({ version }),
           ...options(),
         });
         return {
@@ -135,7 +136,7 @@ export function judgeVaultError(error: unknown, now: number): VaultFailure {
           statusCode === 429
             ? 'The key vault is throttled; the bridge tries again.'
             : `The key vault could not be reached or has a fault${statusCode === undefined ? '' : ` (HTTP ${statusCode})`}; the bridge tries again. If it never answers, check KEY_VAULT_URL and the vault’s firewall.`,
-        ...(wait === undefined ? {} : { retryAfterMs: wait }),
+        ...present({ retryAfterMs: wait }),
       };
   }
 }

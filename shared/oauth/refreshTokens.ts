@@ -6,8 +6,7 @@ import type { AccessTokens } from '../mail/accessToken.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
 import { oauthEvents } from '../telemetry/oauthEvents.ts';
-import { grantName } from './grants.ts';
-import type { Grants } from './grants.ts';
+import { grantName, type Grants } from './grants.ts';
 import type { ClientCredential } from '../config/settings.ts';
 
 const dayMs = 86_400_000;

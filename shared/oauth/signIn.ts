@@ -7,15 +7,13 @@ import type { Log } from '../telemetry/log.ts';
 import { CachedAccessTokens } from './accessTokens.ts';
 import { createApplicationTokens, vaultCredential } from './azureCredentials.ts';
 import { createClientAuthenticator } from './clientAuthenticator.ts';
-import { ConnectPages } from './connectPages.ts';
-import type { ConnectPagesDependencies } from './connectPages.ts';
+import { ConnectPages, type ConnectPagesDependencies } from './connectPages.ts';
 import { Consent } from './consent.ts';
 import { DelegatedTokens } from './delegatedTokens.ts';
 import { Grants } from './grants.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
 import type { SignInRows } from './ports.ts';
-import { refreshTokens } from './refreshTokens.ts';
-import type { Expiration } from './refreshTokens.ts';
+import { refreshTokens, type Expiration } from './refreshTokens.ts';
 import { createTagKey } from './tagKey.ts';
 import { createTokenEndpoint } from './tokenEndpoint.ts';
 

@@ -1,5 +1,7 @@
 // The refresh of a delegated grant. Every refresh sends `scope` (Entra answers AADSTS900144 without it) and the app's
 // client authentication: an app with a web redirect URI is a confidential client (AADSTS7000218 without).
+import { memberOf, parseJson } from '../mail/foreign.ts';
+import { present } from '../mail/omit.ts';
 import * as oidc from 'openid-client';
 import type { Clock } from '../clock.ts';
 import type { IssuedToken, TokenFailure, TokenEndpoint } from './ports.ts';
@@ -54,7 +56,7 @@ export function createTokenEndpoint(
           kind: 'token',
           token: answer.access_token,
           expiresInMs: answer.expires_in === undefined ? defaultLifetimeMs : answer.expires_in * 1000,
-          ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
+          ...present({ refreshToken: answer.refresh_token }),
         };
       } catch (error) {
         return await judgeTokenError(error, clock.now());
@@ -95,7 +97,7 @@ async function bodyOf(response: Response): Promise<unknown> {
   if (response.bodyUsed) return undefined;
   try {
     const text = await response.clone().text();
-    return text.length > bodyMostCharacters ? undefined : JSON.parse(text);
+    return text.length > bodyMostCharacters ? undefined : parseJson(text);
   } catch {
     return undefined;
   }
@@ -108,21 +110,16 @@ function responseIn(error: unknown): Response | undefined {
 
 /** A 200 whose body lacks a token is handed over parsed, as a cause's `body`. */
 function bodyIn(error: unknown): unknown {
-  return find(error, (at) =>
-    typeof at === 'object' && at !== null ? (Reflect.get(at, 'body') as unknown) : undefined,
-  );
+  return find(error, (at) => memberOf(at, 'body'));
 }
 
 function find<Found>(error: unknown, pick: (at: unknown) => Found | undefined): Found | undefined {
-  let at: unknown = error;
+  let at = error;
   for (let depth = 0; depth < 4; depth++) {
     const found = pick(at);
     if (found !== undefined) return found;
-    if (typeof at !== 'object' || at === null) return undefined;
-    at =
-      Reflect.get(at, 'response') instanceof Response
-        ? Reflect.get(at, 'response')
-        : Reflect.get(at, 'cause');
+    const response = memberOf(at, 'response');
+    at = response instanceof Response ? response : memberOf(at, 'cause');
   }
   return undefined;
 }

@@ -20,194 +20,201 @@ const appRegistration = 'Entra admin center → App registrations → the bridge
 const enterpriseApplication = 'Entra admin center → Enterprise applications → the bridge’s app';
 const conditionalAccess = 'Entra admin center → Protection → Conditional Access';
 
+const explanation = (
+  codes: readonly number[],
+  happened: string,
+  remedy: string,
+  more: Pick<Explanation, 'application' | 'refresh'> = {},
+): Explanation => ({ codes, happened, remedy, ...more });
+
 const explanations: readonly Explanation[] = [
-  {
-    codes: [700082, 70008],
-    happened: 'The saved sign-in was not used for 90 days and has ended.',
-    remedy: `${connectAgain} The daily refresh must have stopped: check that refreshTokens runs.`,
-  },
-  {
-    codes: [50173, 50132, 50133],
-    happened: 'The password was reset or the sessions were revoked, which ended the saved sign-in.',
-    remedy: connectAgain,
-  },
-  {
-    codes: [70043],
-    happened: 'A sign-in frequency rule of Conditional Access ended the saved sign-in.',
-    remedy: `Exempt this app from the rule (${conditionalAccess} → Policies) and connect the mailbox again, or use application sign-in.`,
-  },
-  {
-    codes: [700084],
-    happened:
-      'The redirect URI is registered for a single-page application, whose sign-ins end after 24 hours.',
-    remedy: `Register it under “Web” instead (${appRegistration} → Authentication), then connect the mailbox again.`,
-  },
-  {
-    codes: [50076, 50079, 50072, 50074, 50078],
-    happened: 'Entra now asks for a second factor, which only a person can give.',
-    remedy: connectAgain,
-  },
-  {
-    codes: [53000, 53001, 53002, 53003, 530032, 530003],
-    happened: 'Conditional Access blocked the sign-in.',
-    application: `Exclude this app, or allow the addresses from which it signs in, in the policy for workload identities (${conditionalAccess} → Policies; Sign-in logs → Service principal sign-ins name it).`,
-    remedy: `Allow this app or the app’s outgoing addresses (${conditionalAccess} → Sign-in logs name the policy), then connect the mailbox again.`,
-  },
-  {
-    codes: [530035],
-    happened: 'The tenant’s security defaults blocked the sign-in.',
-    remedy:
-      'Replace security defaults by Conditional Access (Entra admin center → Properties → Manage security defaults), then connect the mailbox again.',
-  },
-  {
-    codes: [50053],
-    happened: 'The account is locked, or the sign-in came from an address with a bad reputation.',
-    remedy:
-      'Unlock the account or wait (Entra admin center → Users → the mailbox’s user → Sign-in logs), then connect the mailbox again.',
-  },
-  {
-    codes: [50055, 50144],
-    happened: 'The account’s password has expired.',
-    remedy: 'Change the password (Microsoft 365 admin center → Users), then connect the mailbox again.',
-  },
-  {
-    codes: [50057],
-    happened: 'The account is disabled. The user of a shared mailbox is disabled by design.',
-    remedy: 'Sign in as a delegate that is a real user and set it as smtpUser, or use application sign-in.',
-  },
-  {
-    codes: [50034, 50020, 51004],
-    happened: 'The account is not in this tenant.',
-    remedy: 'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
-  },
-  {
-    codes: [501051],
-    happened: 'The app is not assigned to the role or resource that it asks for.',
-    remedy: `Grant its application permission with admin consent (${appRegistration} → API permissions), or switch “Assignment required” off (${enterpriseApplication} → Properties).`,
-  },
-  {
-    codes: [50105],
-    happened: 'The account is not assigned to the bridge’s app.',
-    remedy: `Assign it (${enterpriseApplication} → Users and groups), or switch “Assignment required” off.`,
-  },
-  {
-    codes: [65001, 65004, 90094],
-    happened: 'Consent to the app is missing, was declined, or an administrator must give it.',
-    remedy: `Grant admin consent (${enterpriseApplication} → Permissions), then connect the mailbox again.`,
-    application: `Add the application permissions IMAP.AccessAsApp and SMTP.SendAsApp of Office 365 Exchange Online and grant admin consent (${appRegistration} → API permissions).`,
-  },
-  {
-    codes: [650056],
-    happened: 'The app registration asks for none of the permissions that are needed.',
-    remedy: `Add IMAP.AccessAsUser.All and SMTP.Send (${appRegistration} → API permissions) and grant consent.`,
-  },
-  {
-    codes: [650057],
-    happened: 'The token was asked for a resource that the app registration does not list.',
-    remedy: `Add the Office 365 Exchange Online permissions (${appRegistration} → API permissions), or correct OAUTH_SCOPES.`,
-  },
-  {
-    codes: [500011],
-    happened: 'Exchange Online is not present in this tenant.',
-    remedy:
-      'Check that OAUTH_SCOPES name outlook.office365.com or outlook.office.com, and that the tenant has an Exchange Online licence.',
-  },
-  {
-    codes: [700016],
-    happened: 'No app with this client id is known in the tenant.',
-    remedy: `Compare OAUTH_CLIENT_ID with “Application (client) ID” (${appRegistration} → Overview), and the tenant with the one it was registered in.`,
-  },
-  {
-    codes: [7000112, 70001],
-    happened: 'The app is disabled in this tenant.',
-    remedy: `Switch “Enabled for users to sign in” on (${enterpriseApplication} → Properties).`,
-  },
-  {
-    codes: [90002],
-    happened: 'The tenant is not known to this authority: a wrong tenant id, or the wrong cloud.',
-    remedy: 'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID).',
-  },
-  {
-    codes: [50194],
-    happened: 'The app serves one tenant only, but the sign-in went to /common.',
-    remedy: 'Write the tenant id in OAUTH_AUTHORIZE_ENDPOINT in place of “common”.',
-  },
-  {
-    codes: [7000215],
-    happened: 'The client secret is wrong; often the secret’s ID was pasted in place of its value.',
-    remedy: `Make a new secret, copy its Value (${appRegistration} → Certificates & secrets), and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity.`,
-  },
-  {
-    codes: [7000222],
-    happened: 'The client secret has expired.',
-    remedy: `Make a new one (${appRegistration} → Certificates & secrets) and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity, which never expires.`,
-  },
-  {
-    codes: [7000218],
-    happened: 'Entra requires client authentication, and none was sent.',
-    remedy: `Give the app a credential: the managed identity as federated credential (${appRegistration} → Certificates & secrets → Federated credentials), a certificate or a secret.`,
-  },
-  {
-    codes: [700025],
-    happened: 'A secret was sent for an app that is registered as a public client.',
-    remedy: `Register the redirect URI under “Web” (${appRegistration} → Authentication) and switch public client flows off.`,
-  },
-  {
-    codes: [700024],
-    happened: 'The app’s assertion is outside its valid time: it is too old, or a clock is wrong.',
-    remedy: `Check the clock of the machine against an NTP server, and that no proxy delays or repeats requests; a federated token or certificate assertion is valid for minutes (${appRegistration} → Certificates & secrets shows the certificate’s dates).`,
-  },
-  {
-    codes: [700027],
-    happened: 'Entra did not accept the signature of the app’s certificate.',
-    remedy: `Compare the thumbprint of the configured certificate with those registered, and its dates (${appRegistration} → Certificates & secrets).`,
-  },
-  {
-    codes: [50012, 700021, 70021, 700211, 700212, 700213],
-    happened: 'Entra did not accept the certificate or the managed identity’s token as the app’s credential.',
-    remedy: `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${appRegistration} → Certificates & secrets). A new federated credential needs some minutes.`,
-  },
-  {
-    codes: [50011, 900971],
-    happened: 'The redirect URI is not registered for the app, letter by letter.',
-    remedy: `Add it under “Web” (${appRegistration} → Authentication).`,
-  },
-  {
-    codes: [54005, 70000],
-    happened: 'The authorization code was used already or has expired.',
-    remedy: 'Start connecting the mailbox again, and open the link only once.',
-    refresh: {
-      happened: 'The saved sign-in (its refresh token) is malformed, expired or not this app’s.',
-      remedy: connectAgain,
+  explanation(
+    [700082, 70008],
+    'The saved sign-in was not used for 90 days and has ended.',
+    `${connectAgain} The daily refresh must have stopped: check that refreshTokens runs.`,
+  ),
+  explanation(
+    [50173, 50132, 50133],
+    'The password was reset or the sessions were revoked, which ended the saved sign-in.',
+    connectAgain,
+  ),
+  explanation(
+    [70043],
+    'A sign-in frequency rule of Conditional Access ended the saved sign-in.',
+    `Exempt this app from the rule (${conditionalAccess} → Policies) and connect the mailbox again, or use application sign-in.`,
+  ),
+  explanation(
+    [700084],
+    'The redirect URI is registered for a single-page application, whose sign-ins end after 24 hours.',
+    `Register it under “Web” instead (${appRegistration} → Authentication), then connect the mailbox again.`,
+  ),
+  explanation(
+    [50076, 50079, 50072, 50074, 50078],
+    'Entra now asks for a second factor, which only a person can give.',
+    connectAgain,
+  ),
+  explanation(
+    [53000, 53001, 53002, 53003, 530032, 530003],
+    'Conditional Access blocked the sign-in.',
+    `Allow this app or the app’s outgoing addresses (${conditionalAccess} → Sign-in logs name the policy), then connect the mailbox again.`,
+    {
+      application: `Exclude this app, or allow the addresses from which it signs in, in the policy for workload identities (${conditionalAccess} → Policies; Sign-in logs → Service principal sign-ins name it).`,
     },
-  },
-  {
-    codes: [501481],
-    happened: 'The sign-in was not finished in the browser that started it (PKCE).',
-    remedy: 'Start connecting the mailbox again, in one browser and one tab.',
-  },
-  {
-    codes: [70011, 28002, 700023, 900144],
-    happened: 'The scopes are wrong or missing.',
-    remedy:
-      'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send, nothing else.',
-  },
-  {
-    codes: [700022],
-    happened: 'The scopes name two resources in one request.',
-    remedy: 'Use one host in all of OAUTH_SCOPES: outlook.office365.com or outlook.office.com.',
-  },
-  {
-    codes: [50196, 90055],
-    happened: 'Entra answers that tokens are requested too often.',
-    remedy:
-      'Nothing needs doing: the bridge waits. If it lasts, look for another program that uses the same app.',
-  },
-  {
-    codes: [90033, 90006, 50033, 90024, 90012],
-    happened: 'Entra has a temporary fault.',
-    remedy: 'Nothing needs doing: the bridge tries again. See https://status.cloud.microsoft if it lasts.',
-  },
+  ),
+  explanation(
+    [530035],
+    'The tenant’s security defaults blocked the sign-in.',
+    'Replace security defaults by Conditional Access (Entra admin center → Properties → Manage security defaults), then connect the mailbox again.',
+  ),
+  explanation(
+    [50053],
+    'The account is locked, or the sign-in came from an address with a bad reputation.',
+    'Unlock the account or wait (Entra admin center → Users → the mailbox’s user → Sign-in logs), then connect the mailbox again.',
+  ),
+  explanation(
+    [50055, 50144],
+    'The account’s password has expired.',
+    'Change the password (Microsoft 365 admin center → Users), then connect the mailbox again.',
+  ),
+  explanation(
+    [50057],
+    'The account is disabled. The user of a shared mailbox is disabled by design.',
+    'Sign in as a delegate that is a real user and set it as smtpUser, or use application sign-in.',
+  ),
+  explanation(
+    [50034, 50020, 51004],
+    'The account is not in this tenant.',
+    'Sign in with an account of the tenant in OAUTH_AUTHORIZE_ENDPOINT, or correct the tenant there.',
+  ),
+  explanation(
+    [501051],
+    'The app is not assigned to the role or resource that it asks for.',
+    `Grant its application permission with admin consent (${appRegistration} → API permissions), or switch “Assignment required” off (${enterpriseApplication} → Properties).`,
+  ),
+  explanation(
+    [50105],
+    'The account is not assigned to the bridge’s app.',
+    `Assign it (${enterpriseApplication} → Users and groups), or switch “Assignment required” off.`,
+  ),
+  explanation(
+    [65001, 65004, 90094],
+    'Consent to the app is missing, was declined, or an administrator must give it.',
+    `Grant admin consent (${enterpriseApplication} → Permissions), then connect the mailbox again.`,
+    {
+      application: `Add the application permissions IMAP.AccessAsApp and SMTP.SendAsApp of Office 365 Exchange Online and grant admin consent (${appRegistration} → API permissions).`,
+    },
+  ),
+  explanation(
+    [650056],
+    'The app registration asks for none of the permissions that are needed.',
+    `Add IMAP.AccessAsUser.All and SMTP.Send (${appRegistration} → API permissions) and grant consent.`,
+  ),
+  explanation(
+    [650057],
+    'The token was asked for a resource that the app registration does not list.',
+    `Add the Office 365 Exchange Online permissions (${appRegistration} → API permissions), or correct OAUTH_SCOPES.`,
+  ),
+  explanation(
+    [500011],
+    'Exchange Online is not present in this tenant.',
+    'Check that OAUTH_SCOPES name outlook.office365.com or outlook.office.com, and that the tenant has an Exchange Online licence.',
+  ),
+  explanation(
+    [700016],
+    'No app with this client id is known in the tenant.',
+    `Compare OAUTH_CLIENT_ID with “Application (client) ID” (${appRegistration} → Overview), and the tenant with the one it was registered in.`,
+  ),
+  explanation(
+    [7000112, 70001],
+    'The app is disabled in this tenant.',
+    `Switch “Enabled for users to sign in” on (${enterpriseApplication} → Properties).`,
+  ),
+  explanation(
+    [90002],
+    'The tenant is not known to this authority: a wrong tenant id, or the wrong cloud.',
+    'Correct the tenant in OAUTH_AUTHORIZE_ENDPOINT (Entra admin center → Overview → Tenant ID).',
+  ),
+  explanation(
+    [50194],
+    'The app serves one tenant only, but the sign-in went to /common.',
+    'Write the tenant id in OAUTH_AUTHORIZE_ENDPOINT in place of “common”.',
+  ),
+  explanation(
+    [7000215],
+    'The client secret is wrong; often the secret’s ID was pasted in place of its value.',
+    `Make a new secret, copy its Value (${appRegistration} → Certificates & secrets), and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity.`,
+  ),
+  explanation(
+    [7000222],
+    'The client secret has expired.',
+    `Make a new one (${appRegistration} → Certificates & secrets) and set OAUTH_CLIENT_SECRET; or remove it and use the managed identity, which never expires.`,
+  ),
+  explanation(
+    [7000218],
+    'Entra requires client authentication, and none was sent.',
+    `Give the app a credential: the managed identity as federated credential (${appRegistration} → Certificates & secrets → Federated credentials), a certificate or a secret.`,
+  ),
+  explanation(
+    [700025],
+    'A secret was sent for an app that is registered as a public client.',
+    `Register the redirect URI under “Web” (${appRegistration} → Authentication) and switch public client flows off.`,
+  ),
+  explanation(
+    [700024],
+    'The app’s assertion is outside its valid time: it is too old, or a clock is wrong.',
+    `Check the clock of the machine against an NTP server, and that no proxy delays or repeats requests; a federated token or certificate assertion is valid for minutes (${appRegistration} → Certificates & secrets shows the certificate’s dates).`,
+  ),
+  explanation(
+    [700027],
+    'Entra did not accept the signature of the app’s certificate.',
+    `Compare the thumbprint of the configured certificate with those registered, and its dates (${appRegistration} → Certificates & secrets).`,
+  ),
+  explanation(
+    [50012, 700021, 70021, 700211, 700212, 700213],
+    'Entra did not accept the certificate or the managed identity’s token as the app’s credential.',
+    `Compare issuer, subject (the identity’s object id, in exactly this case) and audience (${appRegistration} → Certificates & secrets). A new federated credential needs some minutes.`,
+  ),
+  explanation(
+    [50011, 900971],
+    'The redirect URI is not registered for the app, letter by letter.',
+    `Add it under “Web” (${appRegistration} → Authentication).`,
+  ),
+  explanation(
+    [54005, 70000],
+    'The authorization code was used already or has expired.',
+    'Start connecting the mailbox again, and open the link only once.',
+    {
+      refresh: {
+        happened: 'The saved sign-in (its refresh token) is malformed, expired or not this app’s.',
+        remedy: connectAgain,
+      },
+    },
+  ),
+  explanation(
+    [501481],
+    'The sign-in was not finished in the browser that started it (PKCE).',
+    'Start connecting the mailbox again, in one browser and one tab.',
+  ),
+  explanation(
+    [70011, 28002, 700023, 900144],
+    'The scopes are wrong or missing.',
+    'Set OAUTH_SCOPES to https://outlook.office365.com/IMAP.AccessAsUser.All and https://outlook.office365.com/SMTP.Send, nothing else.',
+  ),
+  explanation(
+    [700022],
+    'The scopes name two resources in one request.',
+    'Use one host in all of OAUTH_SCOPES: outlook.office365.com or outlook.office.com.',
+  ),
+  explanation(
+    [50196, 90055],
+    'Entra answers that tokens are requested too often.',
+    'Nothing needs doing: the bridge waits. If it lasts, look for another program that uses the same app.',
+  ),
+  explanation(
+    [90033, 90006, 50033, 90024, 90012],
+    'Entra has a temporary fault.',
+    'Nothing needs doing: the bridge tries again. See https://status.cloud.microsoft if it lasts.',
+  ),
 ];
 
 /** For responses without a known number: the OAuth error codes (RFC 6749 5.2, OpenID Connect). */

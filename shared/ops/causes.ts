@@ -24,6 +24,8 @@ export interface Circumstances {
 const propagationMs = 90 * 60_000;
 const powerShell = 'In Exchange Online PowerShell:';
 
+const because = (cause: string, remedy: string, evidence: string): Cause => ({ cause, remedy, evidence });
+
 /** IMAP: login or SELECT. */
 export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly Cause[] {
   const { mailbox } = known;
@@ -31,20 +33,19 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
   switch (trouble.kind) {
     case 'throttled':
       return [
-        {
-          cause: 'Exchange is throttling this mailbox at the moment.',
-          remedy: 'Wait some minutes and try again; look for other programs that read the mailbox.',
+        because(
+          'Exchange is throttling this mailbox at the moment.',
+          'Wait some minutes and try again; look for other programs that read the mailbox.',
           evidence,
-        },
+        ),
       ];
     case 'folderMissing':
       return [
-        {
-          cause: `The mailbox has no folder ${mailbox.folder}.`,
-          remedy:
-            'Correct "folder" in MAILBOXES. Names are those of the mailbox’s language; INBOX always exists.',
+        because(
+          `The mailbox has no folder ${mailbox.folder}.`,
+          'Correct "folder" in MAILBOXES. Names are those of the mailbox’s language; INBOX always exists.',
           evidence,
-        },
+        ),
       ];
     case 'notConnected':
       return [...recentConsent(known, evidence), ...notConnectedCauses(known, evidence)];
@@ -52,20 +53,20 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
       return [...recentConsent(known, evidence), ...refusedCauses(known, evidence, 'IMAP')];
     case 'tokenExpired':
       return [
-        {
-          cause: 'The access token expired during the session.',
-          remedy: 'Nothing needs to be done: the next connection uses a new one.',
+        because(
+          'The access token expired during the session.',
+          'Nothing needs to be done: the next connection uses a new one.',
           evidence,
-        },
+        ),
       ];
     case 'needsConsent':
     case 'configuration':
       return [
-        {
-          cause: 'There was no access token for IMAP.',
-          remedy: 'See the step "token"; run the doctor again if that one succeeded.',
+        because(
+          'There was no access token for IMAP.',
+          'See the step "token"; run the doctor again if that one succeeded.',
           evidence,
-        },
+        ),
       ];
     case 'unavailable':
       return [transientCause(trouble)];
@@ -76,50 +77,47 @@ export function imapCauses(trouble: ImapTrouble, known: Circumstances): readonly
 function transientCause({ detail, commandRefused }: ImapTrouble): Cause {
   const evidence = detail;
   if (commandRefused === true) {
-    return {
-      cause: 'The mail server refuses a command of the bridge.',
-      remedy:
-        'No setting can correct this; the fetch is retried. If it persists, report the server’s reply as a bug of the bridge.',
+    return because(
+      'The mail server refuses a command of the bridge.',
+      'No setting can correct this; the fetch is retried. If it persists, report the server’s reply as a bug of the bridge.',
       evidence,
-    };
+    );
   }
   if (/(?:unavailable|not available)/i.test(detail)) {
-    return {
-      cause: 'The mail server has a temporary fault.',
-      remedy: 'Nothing needs to be done: it is retried. See https://status.cloud.microsoft if it lasts.',
+    return because(
+      'The mail server has a temporary fault.',
+      'Nothing needs to be done: it is retried. See https://status.cloud.microsoft if it lasts.',
       evidence,
-    };
+    );
   }
   if (/connection (?:is )?closed/i.test(detail)) {
-    return {
-      cause: 'The mail server closed the connection.',
-      remedy:
-        'Nothing needs to be done: the next fetch connects again. If it persists, look for other programs that read the mailbox.',
+    return because(
+      'The mail server closed the connection.',
+      'Nothing needs to be done: the next fetch connects again. If it persists, look for other programs that read the mailbox.',
       evidence,
-    };
+    );
   }
   return unreachable('IMAP_SERVER', evidence);
 }
 
 function notConnectedCauses(known: Circumstances, evidence: string): readonly Cause[] {
   const { mailbox, claims, otherWorked } = known;
-  const imapOff: Cause = {
-    cause: 'IMAP is switched off for the mailbox.',
-    remedy: `${powerShell} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
+  const imapOff: Cause = because(
+    'IMAP is switched off for the mailbox.',
+    `${powerShell} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
     evidence,
-  };
-  const otherName: Cause = {
-    cause: 'The login name is not the mailbox’s user principal name.',
-    remedy: `Set imapUser in MAILBOXES to the UserPrincipalName. ${powerShell} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
+  );
+  const otherName: Cause = because(
+    'The login name is not the mailbox’s user principal name.',
+    `Set imapUser in MAILBOXES to the UserPrincipalName. ${powerShell} Get-Mailbox -Identity ${mailbox.imapUser} | Format-List UserPrincipalName.`,
     evidence,
-  };
+  );
   if (mailbox.signIn === 'application') {
-    const noAccess: Cause = {
-      cause:
-        'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
-      remedy: `${powerShell} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+    const noAccess: Cause = because(
+      'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
+      `${powerShell} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
-    };
+    );
     return otherWorked === true ? [imapOff, otherName, noAccess] : [noAccess, otherName, imapOff];
   }
   if (claims !== undefined && claims.user.toLowerCase() !== mailbox.imapUser.toLowerCase()) {
@@ -145,11 +143,11 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
       remedy: `Add it to the app registration (Entra admin center → App registrations → API permissions → Office 365 Exchange Online → Application permissions) and grant admin consent${protocol === 'SMTP' ? '; or give the App RBAC role Application SMTP.SendAsApp' : ''}.`,
       evidence: `${evidence} The token’s roles are ${claims?.roles.join(' ') ?? 'not known'}.`,
     };
-    const noPrincipal: Cause = {
-      cause: 'Exchange does not know the app’s service principal for this mailbox.',
-      remedy: `${powerShell} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+    const noPrincipal: Cause = because(
+      'Exchange does not know the app’s service principal for this mailbox.',
+      `${powerShell} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
       evidence,
-    };
+    );
     const role = protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp';
     return claims?.roles.includes(role) === true ? [noPrincipal, lacksRole] : [lacksRole, noPrincipal];
   }
@@ -158,16 +156,16 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
     remedy: `Set smtpUser in MAILBOXES to a delegate, connect the mailbox as that delegate, and ${powerShell} Add-RecipientPermission -Identity ${mailbox.address} -Trustee DELEGATE -AccessRights SendAs. Or use application sign-in.`,
     evidence: `${evidence}${otherWorked === true ? ' IMAP took the same token.' : ''}`,
   };
-  const securityDefaults: Cause = {
-    cause: 'The tenant’s security defaults keep SMTP AUTH off.',
-    remedy: 'Entra admin center → Properties → Manage security defaults; replace them by Conditional Access.',
+  const securityDefaults: Cause = because(
+    'The tenant’s security defaults keep SMTP AUTH off.',
+    'Entra admin center → Properties → Manage security defaults; replace them by Conditional Access.',
     evidence,
-  };
-  const policy: Cause = {
-    cause: `A policy refuses ${protocol} with modern authentication to the account.`,
-    remedy: `${powerShell} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
+  );
+  const policy: Cause = because(
+    `A policy refuses ${protocol} with modern authentication to the account.`,
+    `${powerShell} Get-AuthenticationPolicy and Get-ClientAccessRule; in Entra admin center → Sign-in logs the entry names the policy.`,
     evidence,
-  };
+  );
   return protocol === 'SMTP' ? [sharedMailbox, securityDefaults, policy] : [policy];
 }
 
@@ -179,14 +177,13 @@ export function smtpCauses(failure: RelayFailure, known: Circumstances): readonl
   if (phase === 'connect' || phase === 'tls' || phase === 'greeting')
     return [unreachable('SMTP_SERVER', evidence)];
   const judgement = judgeFailure(failure, false);
-  const table: Cause = {
-    cause: judgement.detail,
-    remedy:
-      'remedy' in judgement
-        ? judgement.remedy
-        : 'Try again in some minutes; if it persists, ask Microsoft support and quote the server’s reply.',
+  const table: Cause = because(
+    judgement.detail,
+    'remedy' in judgement
+      ? judgement.remedy
+      : 'Try again in some minutes; if it persists, ask Microsoft support and quote the server’s reply.',
     evidence,
-  };
+  );
   const ambiguous = phase === 'auth' && reply?.code === 535 && reply.enhanced === '5.7.3';
   return ambiguous ? [...recentConsent(known, evidence), ...refusedCauses(known, evidence, 'SMTP')] : [table];
 }
@@ -206,9 +203,9 @@ function recentConsent({ mailbox, consentedAt, now }: Circumstances, evidence: s
 }
 
 function unreachable(setting: string, evidence: string): Cause {
-  return {
-    cause: 'The mail server cannot be reached.',
-    remedy: `Check ${setting}, and that the network lets the program out to it (firewall, virtual network, DNS).`,
+  return because(
+    'The mail server cannot be reached.',
+    `Check ${setting}, and that the network lets the program out to it (firewall, virtual network, DNS).`,
     evidence,
-  };
+  );
 }

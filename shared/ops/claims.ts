@@ -1,5 +1,6 @@
 // The claims of an access token. They are read, not verified: only the mail servers check the signature. The token
 // never leaves this file; what is reported of it holds no secret.
+import { memberOf, numberIn, parseJson, textIn } from '../mail/foreign.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Cause } from './cause.ts';
 
@@ -23,19 +24,10 @@ const outlookHost =
 
 /** The claims; undefined if the token is not a JWT, which only the server can read. */
 export function readClaims(token: string): TokenClaims | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const claims = parsed as Readonly<Record<string, unknown>>;
-  const text = (name: string): string => {
-    const value = claims[name];
-    return typeof value === 'string' ? value.slice(0, 300) : '';
-  };
-  const { roles, exp } = claims;
+  const claims = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  if (typeof claims !== 'object' || claims === null) return undefined;
+  const text = (name: string): string => textIn(claims, name).slice(0, 300);
+  const roles = memberOf(claims, 'roles');
   return {
     audience: text('aud'),
     tenant: text('tid'),
@@ -45,7 +37,7 @@ export function readClaims(token: string): TokenClaims | undefined {
     roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string').slice(0, 100) : [],
     user: text('upn') || text('unique_name') || text('preferred_username'),
     appId: text('appid'),
-    expiresAt: typeof exp === 'number' ? exp * 1000 : 0,
+    expiresAt: numberIn(claims, 'exp') * 1000,
   };
 }
 

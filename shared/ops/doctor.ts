@@ -6,24 +6,21 @@
 // A step is skipped if the one that it needs failed. IMAP and SMTP are tried independently, because the result of one
 // shows what the other's refusal means. SMTP is used only under the account's lease, connection and slot, like any
 // message.
+import { present } from '../mail/omit.ts';
 import type { Clock } from '../clock.ts';
 import type { ImapResult, ImapTrouble, Mailboxes } from '../inbound/ports.ts';
-import type { AccessTokens, TokenAnswer } from '../mail/accessToken.ts';
+import type { AccessTokens } from '../mail/accessToken.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import { sameAddress } from '../mail/address.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
-import { grantName } from '../oauth/grants.ts';
-import type { Grants } from '../oauth/grants.ts';
+import { grantName, type Grants } from '../oauth/grants.ts';
 import { TagKeyError } from '../oauth/tagKey.ts';
 import { deadline, type TimeLeft } from '../deadline.ts';
 import type { Relay, RelayFailure, SentItems } from '../outbound/ports.ts';
 import type { Cause } from './cause.ts';
-import { imapCauses, smtpCauses } from './causes.ts';
-import type { Circumstances } from './causes.ts';
-import { judgeClaims, readClaims } from './claims.ts';
-import type { TokenClaims } from './claims.ts';
-import { examineOutside } from './outside.ts';
-import type { GuardedRoute } from './outside.ts';
+import { imapCauses, smtpCauses, type Circumstances } from './causes.ts';
+import { judgeClaims, readClaims, type TokenClaims } from './claims.ts';
+import { examineOutside, type GuardedRoute } from './outside.ts';
 
 export type StepName =
   | 'settings'
@@ -102,9 +99,8 @@ export async function examine(address: string, dependencies: DoctorDependencies)
   const { clock } = dependencies;
   const steps: Step[] = [];
   const causes: Cause[] = [];
-  const note = <Value>(step: StepName, since: number, value: Value | undefined): Value | undefined => {
-    steps.push({ step, ok: value !== undefined, ms: Math.round(clock.monotonic() - since) });
-    return value;
+  const note: Note = (step, since, ok) => {
+    steps.push({ step, ok, ms: Math.round(clock.monotonic() - since) });
   };
   const end = (): Diagnosis => ({
     mailbox: address,
@@ -114,7 +110,8 @@ export async function examine(address: string, dependencies: DoctorDependencies)
   });
 
   let since = clock.monotonic();
-  const mailbox = note('settings', since, mailboxAt(dependencies.mailboxes, address));
+  const mailbox = mailboxAt(dependencies.mailboxes, address);
+  note('settings', since, mailbox !== undefined);
   if (mailbox === undefined) {
     causes.push({
       cause: 'No mailbox with this address is in the settings.',
@@ -126,7 +123,7 @@ export async function examine(address: string, dependencies: DoctorDependencies)
 
   since = clock.monotonic();
   const vault = await vaultTrouble(dependencies.askVault);
-  note('vault', since, vault === undefined ? true : undefined);
+  note('vault', since, vault === undefined);
   if (vault !== undefined) causes.push(vault);
 
   since = clock.monotonic();
@@ -138,8 +135,8 @@ export async function examine(address: string, dependencies: DoctorDependencies)
       ? claims === undefined
         ? []
         : judgeClaims(claims, { tenant: dependencies.tenant, mailbox })
-      : [tokenCause(answer)];
-  note('token', since, tokenCauses.length === 0 ? true : undefined);
+      : [causeOf(answer.detail)];
+  note('token', since, tokenCauses.length === 0);
   // A vault that is down is the reason why there is no token, not a second fault.
   if (vault === undefined || answer.kind === 'token') causes.push(...tokenCauses);
   if (answer.kind !== 'token') return end();
@@ -165,7 +162,7 @@ export async function examine(address: string, dependencies: DoctorDependencies)
   return end();
 }
 
-type Note = <Value>(step: StepName, since: number, value: Value | undefined) => Value | undefined;
+type Note = (step: StepName, since: number, ok: boolean) => void;
 
 async function circumstances(
   mailbox: Mailbox,
@@ -179,7 +176,7 @@ async function circumstances(
   return {
     mailbox,
     now: clock.now(),
-    ...(claims === undefined ? {} : { claims }),
+    ...present({ claims }),
     ...(state === undefined ? {} : { consentedAt: state.consentedAt }),
   };
 }
@@ -202,8 +199,8 @@ async function tryImap(
   }
   const { trouble } = opened;
   const loggedIn = trouble.kind === 'folderMissing';
-  note('imapLogin', since, loggedIn ? true : undefined);
-  if (loggedIn) note('folder', since, undefined);
+  note('imapLogin', since, loggedIn);
+  if (loggedIn) note('folder', since, false);
   return trouble;
 }
 
@@ -222,7 +219,7 @@ async function trySentItems(
     wanted,
     deadline(dependencies.clock, imapMs),
   );
-  note('sentItems', since, answer.kind === 'searched' ? true : undefined);
+  note('sentItems', since, answer.kind === 'searched');
   return answer.kind === 'searched'
     ? undefined
     : {
@@ -243,13 +240,13 @@ async function trySmtp(
   let since = dependencies.clock.monotonic();
   const turn = await dependencies.acquireSmtpSlot(account).catch(storeCause);
   if (!('kind' in turn) || turn.kind === 'busy') {
-    note('smtpLogin', since, undefined);
+    note('smtpLogin', since, false);
     return 'kind' in turn ? busyCause(turn.detail) : turn;
   }
   try {
     const connected = await dependencies.relay.connect(account, turn.budget);
     if (connected.kind === 'failed') {
-      note('smtpLogin', since, undefined);
+      note('smtpLogin', since, false);
       return connected.failure;
     }
     note('smtpLogin', since, true);
@@ -258,7 +255,7 @@ async function trySmtp(
       { from: mailbox.address, to: [mailbox.address] },
       turn.budget,
     );
-    note('envelope', since, probed.kind === 'ok' ? true : undefined);
+    note('envelope', since, probed.kind === 'ok');
     await connected.connection.close();
     return probed.kind === 'ok' ? 'ok' : probed.failure;
   } finally {
@@ -274,7 +271,7 @@ async function tryOutside(
 ): Promise<readonly Cause[]> {
   const since = clock.monotonic();
   const open = await examineOutside(base, routes);
-  note('outside', since, open.length === 0 ? true : undefined);
+  note('outside', since, open.length === 0);
   return open;
 }
 
@@ -292,10 +289,6 @@ async function vaultTrouble(askVault: DoctorDependencies['askVault']): Promise<C
     // Which version counts is in a row: a failure that is not the vault's is the store's.
     return error instanceof TagKeyError ? causeOf(error.message) : storeCause();
   }
-}
-
-function tokenCause({ detail }: Exclude<TokenAnswer, { kind: 'token' }>): Cause {
-  return causeOf(detail);
 }
 
 /** A detail of this project begins with what happened and continues with what to do. */

@@ -3,8 +3,7 @@
 import { accountKey } from '../mail/accountKey.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Cursor } from '../inbound/ports.ts';
-import { grantName } from '../oauth/grants.ts';
-import type { GrantState } from '../oauth/grants.ts';
+import { grantName, type GrantState } from '../oauth/grants.ts';
 import type { Hold } from '../outbound/records/accountState.ts';
 
 /** One direction of a mailbox: `ready`, or `notReady` with the reason; `unused` if the settings switch it off. */

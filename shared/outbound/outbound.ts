@@ -1,26 +1,29 @@
 // The outbound side, assembled: what the functions, the page and the commands call. The protocol is in
 // docs/outbound.md; the simulation runs exactly this over models of its ports.
 import type { Forecast } from '../limits/forecast.ts';
-import { accept } from './accept/acceptMail.ts';
-import type { AcceptAnswer, KnownAccounts } from './accept/acceptMail.ts';
+import { accept, type AcceptAnswer, type KnownAccounts } from './accept/acceptMail.ts';
 import type { Dependencies } from './dependencies.ts';
-import { drain } from './sending/drain.ts';
-import type { DrainReport } from './sending/drain.ts';
+import { drain, type DrainReport } from './sending/drain.ts';
 import { StopRequest } from './sending/stopRequest.ts';
 import { forecastAccount } from './operator/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
-import { operate, pauseSending, resumeSending } from './operator/operate.ts';
-import type { OperateAnswer } from './operator/operate.ts';
-import { prune } from './upkeep/prune.ts';
-import type { PruneReport } from './upkeep/prune.ts';
+import { operate, pauseSending, resumeSending, type OperateAnswer } from './operator/operate.ts';
+import { prune, type PruneReport } from './upkeep/prune.ts';
 import { returned } from './accept/returned.ts';
 import { probeAfterSignIn } from './operator/signedIn.ts';
-import { acquireSmtpSlot } from './sending/smtpSlot.ts';
-import type { SmtpSlot } from './sending/smtpSlot.ts';
+import { acquireSmtpSlot, type SmtpSlot } from './sending/smtpSlot.ts';
 import { listAccounts, sweep } from './upkeep/sweep.ts';
-import { listForPerson, listRecent, listUnreadable, readAccount, readSubmission } from './operator/watch.ts';
-import type { AccountView, Listed, UnreadableMessage } from './operator/watch.ts';
+import {
+  listForPerson,
+  listRecent,
+  listUnreadable,
+  readAccount,
+  readSubmission,
+  type AccountView,
+  type Listed,
+  type UnreadableMessage,
+} from './operator/watch.ts';
 
 export type AccountForecast = Forecast & { readonly account: string; readonly more: boolean };
 

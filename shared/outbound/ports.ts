@@ -138,15 +138,15 @@ export interface Sender extends TimeLeft {
   recordRefusals(recipients: SendResult['recipients']): Promise<boolean>;
 }
 
+export type ProbeResult =
+  { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure };
+
 export interface RelayConnection {
   /** False once the socket is gone or the server said it will close. */
   readonly usable: boolean;
   send(envelope: Envelope, content: Uint8Array, sender: Sender): Promise<SendResult>;
   /** MAIL FROM, RCPT TO, RSET: what a probe and the doctor do. Nothing is sent. */
-  probe(
-    envelope: Envelope,
-    budget: TimeLeft,
-  ): Promise<{ readonly kind: 'ok' } | { readonly kind: 'failed'; readonly failure: RelayFailure }>;
+  probe(envelope: Envelope, budget: TimeLeft): Promise<ProbeResult>;
   /** QUIT, then close; never throws. */
   close(): Promise<void>;
   /** Cuts the socket at once. */

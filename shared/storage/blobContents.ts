@@ -4,6 +4,7 @@
 // complete (a block blob appears only when it is committed). What ESM refers to is read from the upload container and
 // nowhere else. A large blob is read twice, first to compute its hash and then to copy it, so that memory holds a few
 // blocks of it and not all; the second read is bound to the first by the blob's ETag and hashed again.
+import { present } from '../mail/omit.ts';
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
@@ -101,7 +102,7 @@ export class BlobContents implements Contents {
     const names: string[] = [];
     try {
       const pages = this.#content
-        .listBlobsFlat({ ...(after === undefined ? {} : { startFrom: after }), abortSignal: callSignal() })
+        .listBlobsFlat({ ...present({ startFrom: after }), abortSignal: callSignal() })
         // One more, because the listing begins with `after` itself.
         .byPage({ maxPageSize: Math.min(limit + 1, 5_000) });
       for await (const page of pages) {

@@ -1,5 +1,6 @@
 // Raw messages and their parts, in the container `inbound-content`. A blob is created once and never written again;
 // its SHA-256 is in its metadata, so that two messages with one identity can be told apart without reading them.
+import { bufferOf } from '../mail/foreign.ts';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -91,8 +92,4 @@ async function sha256(content: RawMail): Promise<string> {
 function bytesOf(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   throw new TypeError('a file was read as text');
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -5,7 +5,7 @@
 import type { QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { callSignal } from './clients.ts';
 import { queueNames } from './names.ts';
-import { asTrouble } from './trouble.ts';
+import { asTrouble, codeOf, statusOf } from './trouble.ts';
 
 /** Of the bridge's own triggers: where the host puts what failed, and where it came from. */
 const poisonQueues = [
@@ -82,7 +82,4 @@ async function empty(
 }
 
 /** The host creates a poison queue when it first needs it. */
-const isAbsent = (error: unknown): boolean =>
-  error instanceof Error &&
-  Reflect.get(error, 'statusCode') === 404 &&
-  Reflect.get(error, 'code') === 'QueueNotFound';
+const isAbsent = (error: unknown): boolean => statusOf(error) === 404 && codeOf(error) === 'QueueNotFound';

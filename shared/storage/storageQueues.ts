@@ -1,4 +1,5 @@
 // The queues that the outbound side writes.
+import { textIn } from '../mail/foreign.ts';
 import type { QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import type { Queues } from '../outbound/ports.ts';
 import { queueNames } from './names.ts';
@@ -24,7 +25,6 @@ export class StorageQueues implements Queues {
 
 /** The account that a message of `outbound-wake` names; undefined where it is none of ours. */
 export function parseWakeUp(payload: unknown): string | undefined {
-  if (typeof payload !== 'object' || payload === null) return undefined;
-  const account: unknown = Reflect.get(payload, 'account');
-  return typeof account === 'string' && account !== '' ? account : undefined;
+  const account = textIn(payload, 'account');
+  return account === '' ? undefined : account;
 }

@@ -8,8 +8,7 @@
 // Every number is written as Edm.Double: it holds all that a JavaScript number holds, and an untyped whole number
 // would be taken for Int32 and refused beyond it. What only a bug in the caller can cause (an invalid key, the
 // same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
-import type { TableClient, TransactionAction } from '@azure/data-tables';
-import { odata } from '@azure/data-tables';
+import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
 import { callSignal } from './clients.ts';
 import { withDeleteEtags } from './conditionalDeletes.ts';

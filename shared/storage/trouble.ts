@@ -1,5 +1,6 @@
 // What the storage SDKs throw, as StorageTrouble with status and code. The error itself, whose request may hold content,
 // stays in `cause`, which no log line contains.
+import { memberOf } from '../mail/foreign.ts';
 import { boundedText } from '../mail/text.ts';
 import { StorageTrouble } from '../storageErrors.ts';
 
@@ -8,7 +9,7 @@ const detailCharacters = 300;
 /** What went wrong in a call to the store, for a log or a person: status and code, never a URL or a body. */
 export function errorDetail(error: unknown): string {
   if (typeof error !== 'object' || error === null) return 'a value that is not an error was thrown';
-  const name: unknown = Reflect.get(error, 'name');
+  const name = memberOf(error, 'name');
   if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
   const [status, code] = [statusOf(error), codeOf(error)];
   const parts = [status === undefined ? undefined : `HTTP ${status}`, code].filter(
@@ -37,18 +38,13 @@ export async function orTrouble<Answer>(what: string, call: () => Promise<Answer
 
 /** The HTTP status of an answer that the SDK took for an error. */
 export function statusOf(error: unknown): number | undefined {
-  const status: unknown =
-    typeof error === 'object' && error !== null ? Reflect.get(error, 'statusCode') : undefined;
+  const status = memberOf(error, 'statusCode');
   return typeof status === 'number' ? status : undefined;
 }
 
 /** The service's own code; a transaction has it in `code`, a single call in the body that the SDK parsed. */
 export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const details: unknown = Reflect.get(error, 'details');
-  const body: unknown =
-    typeof details === 'object' && details !== null ? Reflect.get(details, 'odataError') : undefined;
-  const inBody: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'code') : undefined;
-  const code: unknown = typeof inBody === 'string' ? inBody : Reflect.get(error, 'code');
+  const inBody = memberOf(memberOf(memberOf(error, 'details'), 'odataError'), 'code');
+  const code = typeof inBody === 'string' ? inBody : memberOf(error, 'code');
   return typeof code === 'string' ? code : undefined;
 }

@@ -1,6 +1,7 @@
 // The principal of a request to the administrator's pages. App Service authentication puts the signed-in user into a
 // header and removes that header from outside requests, but only while it is on: unless the platform says that it is on,
 // anybody can send the header. Therefore everything here fails closed.
+import { memberOf, parseJson, textIn } from '../mail/foreign.ts';
 
 export type Principal =
   /** A signed-in user with the app roles assigned to them. */
@@ -76,27 +77,19 @@ interface ClientPrincipal {
 }
 
 function parse(encoded: string): ClientPrincipal | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const fields = parsed as Readonly<Record<string, unknown>>;
-  const { claims } = fields;
+  const parsed = parseJson(Buffer.from(encoded, 'base64').toString('utf8'));
+  const claims = memberOf(parsed, 'claims');
   if (!Array.isArray(claims) || claims.length > claimCount) return undefined;
   const read: { typ: string; val: string }[] = [];
   for (const claim of claims as readonly unknown[]) {
-    if (typeof claim !== 'object' || claim === null) return undefined;
-    const { typ, val } = claim as Readonly<Record<string, unknown>>;
+    const typ = memberOf(claim, 'typ');
+    const val = memberOf(claim, 'val');
     if (typeof typ !== 'string' || typeof val !== 'string') return undefined;
     read.push({ typ, val });
   }
-  const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
   return {
     claims: read,
-    nameType: textOr(fields['name_typ'], 'preferred_username'),
-    roleType: textOr(fields['role_typ'], 'roles'),
+    nameType: textIn(parsed, 'name_typ') || 'preferred_username',
+    roleType: textIn(parsed, 'role_typ') || 'roles',
   };
 }

@@ -184,7 +184,10 @@ describe('limits', () => {
   test('a thread that takes too long is ended, and the next message gets another', async () => {
     const impatient = createMimeParser({
       worker,
-      clock: { ...systemClock, sleep: () => Promise.resolve() },
+      clock: {
+        ...systemClock,
+        sleep: (ms) => (ms === 10_000 ? Promise.resolve() : new Promise(() => undefined)),
+      },
       threadCount: 1,
     });
     expect(await impatient.parse({ kind: 'bytes', bytes: Buffer.from(mail({})) }, prefix())).toEqual({
@@ -192,6 +195,34 @@ describe('limits', () => {
       detail: 'Parsing took longer than 10 s.',
     });
     await impatient.close();
+  });
+
+  const threadFrom = (code: string): URL =>
+    new URL(
+      `data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads'; ${code}`)}`,
+    );
+
+  test('a message was unparsed because the machine was busy while the thread started', async () => {
+    const slow = createMimeParser({
+      worker: threadFrom(`
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        parentPort.on('message', () => parentPort.postMessage({ kind: 'unparsed', detail: 'read' }));
+        parentPort.postMessage({ kind: 'ready' });`),
+      clock: systemClock,
+      limitMs: 300,
+    });
+    const answer = await slow.parse({ kind: 'bytes', bytes: Buffer.from(mail({})) }, prefix());
+    expect(answer).toEqual({ kind: 'unparsed', detail: 'read' });
+    await slow.close();
+  });
+
+  test('a thread that does not start is given up', async () => {
+    const dead = createMimeParser({
+      worker: threadFrom('setInterval(() => undefined, 1_000);'),
+      clock: { ...systemClock, sleep: () => Promise.resolve() },
+    });
+    const answer = await dead.parse({ kind: 'bytes', bytes: Buffer.from(mail({})) }, prefix());
+    expect(answer).toEqual({ kind: 'unparsed', detail: 'The parser did not start.' });
   });
 
   test('a thread that needs too much memory is ended', async () => {

@@ -9,8 +9,8 @@ const hostJson = JSON.parse(readFileSync(`${root}/host.json`, 'utf8')) as Record
 test('host.json says what the functions were written for', () => {
   expect(readHostNumbers(root)).toEqual({
     queues: {
-      batchSize: 16,
-      newBatchThreshold: 8,
+      batchSize: 32,
+      newBatchThreshold: 96,
       maxDequeueCount: 10,
       visibilityTimeoutMs: 30_000,
       maxPollingIntervalMs: 1000,

@@ -184,8 +184,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'exchange/imapMailbox',
-        'if (together.trouble.refusal !== true) return together;',
-        "if (together.trouble.refusal === true) return { kind: 'ok', rows: [] };",
+        'if (together.trouble.commandRefused !== true) return together;',
+        "if (together.trouble.commandRefused === true) return { kind: 'ok', rows: [] };",
       ),
     ],
     caughtBy: passes('a message that cannot be fetched'),

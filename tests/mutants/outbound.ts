@@ -119,7 +119,11 @@ export const outboundMutants: readonly Mutant[] = [
     name: 'dueRowDeletedAtClaim',
     what: 'the claim deletes the due row, which no recovery restores',
     edits: [
-      outbound('sending/claim', 'operations: [],', "operations: [{ kind: 'delete', key: entry.key }],"),
+      outbound(
+        'sending/claim',
+        "      result: { kind: 'claimed', active, probed },",
+        "      operations: [{ kind: 'delete', key: entry.key }],\n      result: { kind: 'claimed', active, probed },",
+      ),
     ],
     caughtBy: violation('', 'quiet', 20),
   },

@@ -40,3 +40,33 @@ test('a deep one is counted anew after five minutes; till then the last count st
   await many.world.pass(5 * minuteMs);
   expect(await counted(many)).toBe(1_201);
 });
+
+test('an idle account is read once a minute and written every five minutes', async () => {
+  const world = new World();
+  const host = world.host();
+  await world.submit(host, 'm1');
+  await world.minutes(host, 40); // until nothing of it is left to look up or to decay
+  host.wire.calls = [];
+  await world.minutes(host, 10);
+  const calls = host.wire.calls.map(({ kind, partition }) => `${kind} ${partition}`);
+  const count = (name: string): number => calls.filter((call) => call === name).length;
+  expect(count(`query ${world.account}`)).toBe(10);
+  expect(count(`commit ${accountsPartition}`)).toBe(2);
+  expect(calls).toHaveLength(10 + 2 + 10); // and the list of accounts each time
+});
+
+test('what is suspended is counted again when the state changed, and only then', async () => {
+  const world = new World();
+  const host = world.host();
+  world.server.dialogPlan = () => ({
+    rcpt: () => ({ code: 550, enhanced: '5.1.1', text: 'User unknown' }),
+  });
+  await world.submit(host, 'm1');
+  await world.minutes(host, 3);
+  const failed = (): unknown =>
+    world.table.query(accountsPartition, { from: '!', to: '~', limit: 1 })[0]?.fields['failedCount'];
+  expect(failed()).toBe(1);
+  await world.submit(host, 'm2');
+  await world.minutes(host, 3);
+  expect(failed()).toBe(2);
+});

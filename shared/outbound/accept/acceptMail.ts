@@ -12,8 +12,7 @@ import { present } from '../../mail/omit.ts';
 import type { Earliest } from '../../limits/storageTime.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
 import type { MessageEvent } from '../../contract/statusEvent.ts';
-import { parseSubmission } from '../../contract/submission.ts';
-import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
+import { parseSubmission, type Submission, type SubmissionProblem } from '../../contract/submission.ts';
 import { fieldDescriptions } from '../../contract/submissionSchema.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
@@ -24,14 +23,12 @@ import type { AccountState } from '../records/accountState.ts';
 import { accountsPartition, laneOf, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { makeMessageId } from '../records/messageIds.ts';
-import { UnreadableRow } from '../records/unreadableRow.ts';
+import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
 import { encodeContent } from '../store/content.ts';
 import { sha256, writeAccepted } from '../store/writes.ts';
-import { adoptBlobs } from './adoptBlobs.ts';
-import type { Adopted } from './adoptBlobs.ts';
-import { reject } from './reject.ts';
-import type { Rejection } from './reject.ts';
+import { adoptBlobs, type Adopted } from './adoptBlobs.ts';
+import { reject, type Rejection } from './reject.ts';
 
 export type AcceptAnswer =
   /** `repeated`: the same submission had been accepted before. */
@@ -189,10 +186,6 @@ async function wakeIfNeeded(account: string, message: Message, dependencies: Dep
   const state = await readState(account, dependencies).catch(noneIfUnreadable);
   if (state !== undefined && needsWake(state, message, dependencies.time.earliest()))
     await dependencies.queues.wake(account);
-}
-
-function noneIfUnreadable(error: unknown): undefined {
-  if (!(error instanceof UnreadableRow)) throw error;
 }
 
 /** No worker is there to find it, and it may be sent now. */

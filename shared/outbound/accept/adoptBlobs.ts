@@ -3,8 +3,12 @@
 import { present } from '../../mail/omit.ts';
 import type { BlobCopy } from '../store/content.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { recipientsOf, remarksOf } from '../../contract/submission.ts';
-import type { Submission, SubmissionProblem } from '../../contract/submission.ts';
+import {
+  recipientsOf,
+  remarksOf,
+  type Submission,
+  type SubmissionProblem,
+} from '../../contract/submission.ts';
 import { eachOnce } from '../../mail/address.ts';
 
 export interface Adopted {

@@ -17,37 +17,39 @@ import {
   isExchangeId,
   parseBridgeId,
   parseMessageId,
+  type NamedSubmission,
 } from '../records/messageIds.ts';
-import type { NamedSubmission } from '../records/messageIds.ts';
 import { AccountTransactions, readIfReadable } from '../store/accountTransaction.ts';
 import { writeTransition } from '../store/writes.ts';
 
 const hourMs = 3_600_000;
-const pauses: Readonly<Record<SenderLimit, Omit<HoldJudgement, 'do' | 'code'>>> = {
-  recipientsPerDay: {
-    scope: 'account',
-    reason: 'quota',
-    detail: 'Exchange Online returned a message: the day’s recipients of this mailbox are used up.',
-    remedy:
-      'It goes on by itself when the oldest recipients are 24 hours old. If other programs send from this mailbox, lower its limits in MAILBOXES.',
-    firstProbeMs: hourMs,
-  },
-  tenantLimit: {
-    scope: 'account',
-    reason: 'quota',
-    detail: 'Exchange Online returned a message: the tenant’s limit for external recipients is used up.',
-    remedy:
-      'See the report on tenant outbound external recipients in the Exchange admin center; it goes on by itself as the 24 hours pass.',
-    firstProbeMs: hourMs,
-  },
-  senderBlocked: {
-    scope: 'account',
-    reason: 'blocked',
-    detail: 'Exchange Online returned a message: this mailbox or tenant is blocked as a sender of spam.',
-    remedy:
-      'Find out why, then unblock it under Restricted entities in the Microsoft Defender portal (this can take hours).',
-    firstProbeMs: hourMs,
-  },
+const pause = (
+  reason: HoldJudgement['reason'],
+  what: string,
+  remedy: string,
+): Omit<HoldJudgement, 'do' | 'code'> => ({
+  scope: 'account',
+  reason,
+  detail: `Exchange Online returned a message: ${what}`,
+  remedy,
+  firstProbeMs: hourMs,
+});
+const pauses: Readonly<Record<SenderLimit, ReturnType<typeof pause>>> = {
+  recipientsPerDay: pause(
+    'quota',
+    'the day’s recipients of this mailbox are used up.',
+    'It goes on by itself when the oldest recipients are 24 hours old. If other programs send from this mailbox, lower its limits in MAILBOXES.',
+  ),
+  tenantLimit: pause(
+    'quota',
+    'the tenant’s limit for external recipients is used up.',
+    'See the report on tenant outbound external recipients in the Exchange admin center; it goes on by itself as the 24 hours pass.',
+  ),
+  senderBlocked: pause(
+    'blocked',
+    'this mailbox or tenant is blocked as a sender of spam.',
+    'Find out why, then unblock it under Restricted entities in the Microsoft Defender portal (this can take hours).',
+  ),
 };
 
 /** The submission that a private header or one of the Message-IDs names. Throws StorageTrouble. */
@@ -104,12 +106,7 @@ async function findByServerId(
   for (const { key } of dependencies.accounts) {
     const [row] = await dependencies.rows.query(key, { ...serverIdRange(messageId), limit: 1 });
     if (row !== undefined)
-      return readSent(
-        key,
-        idAtEnd(row.key),
-        dependencies,
-        ({ serverMessageId }) => serverMessageId === messageId,
-      );
+      return readSent(key, idAtEnd(row.key), dependencies, (sent) => sent.serverMessageId === messageId);
   }
   return undefined;
 }

@@ -1,6 +1,5 @@
 // The forecast of one account, from its state and its due rows: read live, up to the bound of the backlog counts.
-import { forecast } from '../../limits/forecast.ts';
-import type { Forecast } from '../../limits/forecast.ts';
+import { forecast, type Forecast } from '../../limits/forecast.ts';
 import { accountOf, rateLimitsOf } from '../accounts.ts';
 import { present } from '../../mail/omit.ts';
 import type { Dependencies } from '../dependencies.ts';

@@ -1,6 +1,7 @@
 // What a person may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
 // Each is one transaction conditional on the account's state, so it can't cross with an attempt: for a message with an
 // active attempt it is too late. Each ends the backoff of the lanes and wakes the account.
+import { textIn } from '../../mail/foreign.ts';
 import { present } from '../../mail/omit.ts';
 import type { Earliest } from '../../limits/storageTime.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
@@ -117,9 +118,7 @@ async function unreadableListing(
     { select: ['mailbox'], mostCount: mostListed },
     (page) => {
       const row = page.find(({ key }) => idAtEnd(key) === id);
-      const mailbox = row?.fields['mailbox'];
-      if (row !== undefined)
-        found = { account, id, key: row.key, mailbox: typeof mailbox === 'string' ? mailbox : '' };
+      if (row !== undefined) found = { account, id, key: row.key, mailbox: textIn(row.fields, 'mailbox') };
     },
     dependencies,
   );

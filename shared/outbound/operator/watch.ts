@@ -1,13 +1,13 @@
 // What the commands show of accounts and messages: read live, every list bounded. All functions throw StorageTrouble.
+import { numberIn, textIn } from '../../mail/foreign.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { AccountState } from '../records/accountState.ts';
 import { idAtEnd, inDoubtRange, messageRange, suspendedRange } from '../records/keys.ts';
 import type { Message, State } from '../records/message.ts';
-import { decodeSummary, summaryColumns } from '../records/messageRow.ts';
-import type { MessageSummary } from '../records/messageRow.ts';
+import { decodeSummary, summaryColumns, type MessageSummary } from '../records/messageRow.ts';
 import { readIfReadable, readState } from '../store/accountTransaction.ts';
-import { countBacklog } from '../store/backlog.ts';
-import type { Backlog } from '../store/backlog.ts';
+import { readHead } from '../store/accountHead.ts';
+import { countBacklog, type Backlog } from '../store/backlog.ts';
 import { scan } from '../store/scan.ts';
 
 /** A message as a list shows it. */
@@ -29,8 +29,8 @@ export interface AccountView {
 }
 
 export async function readAccount(account: string, dependencies: Dependencies): Promise<AccountView> {
-  const state = await readState(account, dependencies);
-  return { state, backlog: await countBacklog(account, dependencies) };
+  const head = await readHead(account, dependencies);
+  return { state: head.state, backlog: await countBacklog(account, dependencies, { head }) };
 }
 
 /** Rows that are read to find the newest messages. */
@@ -101,10 +101,10 @@ export async function listUnreadable(
 ): Promise<readonly UnreadableMessage[]> {
   const range = suspendedRange('unreadable');
   const listed = await rows.query(account, { ...range, limit: Math.min(limit, 1_000) });
-  return listed.map(({ key, fields: { mailbox, detail, at } }) => ({
+  return listed.map(({ key, fields }) => ({
     id: idAtEnd(key),
-    mailbox: typeof mailbox === 'string' ? mailbox : '',
-    detail: typeof detail === 'string' ? detail : '',
-    at: typeof at === 'number' ? at : 0,
+    mailbox: textIn(fields, 'mailbox'),
+    detail: textIn(fields, 'detail'),
+    at: numberIn(fields, 'at'),
   }));
 }

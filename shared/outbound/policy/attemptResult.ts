@@ -6,8 +6,7 @@
 import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, RecipientJudgement, Verdict } from './judgement.ts';
 import { isAboutSession, judgeFailure, judgeRecipient } from './judgeReply.ts';
-import { remaining } from '../records/message.ts';
-import type { Message } from '../records/message.ts';
+import { remaining, type Message } from '../records/message.ts';
 import type { Phase, SendResult } from '../ports.ts';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Reply } from '../../mail/reply.ts';
@@ -143,31 +142,25 @@ function failed(
       return inDoubt(message, attempt, judged, judgement);
     case 'retry':
     case 'reconnect':
-      return {
-        ...common,
-        verdict: 'retry',
-        why: judgement,
-        recipients: settleRecipients(message, attempt, judged, 'deferred', judgement),
-      };
     case 'unexplained':
-      return {
-        ...common,
-        verdict: 'unexplained',
-        why: judgement,
-        recipients: settleRecipients(message, attempt, judged, 'deferred', judgement),
-      };
-    case 'deadLetter':
-      return {
-        ...common,
-        verdict: 'deadLetter',
-        why: judgement,
-        recipients: settleRecipients(message, attempt, judged, 'failed', judgement),
-      };
+    case 'deadLetter': {
+      const [verdict, state] = ends[judgement.do];
+      const recipients = settleRecipients(message, attempt, judged, state, judgement);
+      return { ...common, verdict, why: judgement, recipients };
+    }
     case 'hold':
     case 'configuration':
       return { ...common, verdict: 'requeue', why: judgement, recipients: message.recipients };
   }
 }
+
+/** What a refusal of the message makes of it, and of the recipients without a reply of their own. */
+const ends = {
+  retry: ['retry', 'deferred'],
+  reconnect: ['retry', 'deferred'],
+  unexplained: ['unexplained', 'deferred'],
+  deadLetter: ['deadLetter', 'failed'],
+} as const;
 
 /** How the refusal of a message counts; undefined if it is no evidence against anybody but the message. */
 function countOf(judgement: Judgement, phase: Phase): AttemptOutcome['counted'] {

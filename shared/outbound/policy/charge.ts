@@ -2,10 +2,8 @@
 // the attempt, the next claim of the same message moves the charge: off its bucket and onto the new attempt's, in one
 // write. So a message that is refused again and again is charged once, and at every instant for the attempt that was
 // made last.
-import { withdrawCharge } from '../../limits/limiter.ts';
-import type { Usage } from '../../limits/limiter.ts';
-import { remaining } from '../records/message.ts';
-import type { Message } from '../records/message.ts';
+import { withdrawCharge, type Usage } from '../../limits/limiter.ts';
+import { remaining, type Message } from '../records/message.ts';
 
 type Charged = Pick<Message, 'movableCharge'>;
 

@@ -1,7 +1,6 @@
 // How many connections an account may open. A lease that was never released leaves orphaned connections: the server may
 // still count them until it must have dropped them.
-import { asLatest } from '../../limits/storageTime.ts';
-import type { Earliest } from '../../limits/storageTime.ts';
+import { asLatest, type Earliest } from '../../limits/storageTime.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { AccountState, OrphanedConnections } from '../records/accountState.ts';
 

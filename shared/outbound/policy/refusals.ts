@@ -3,6 +3,7 @@
 // message is blamed. A message that is refused again after others were accepted is at fault itself: it does not count any
 // more, and a permanent reply to it is final. If nothing else is sent, a permanent reply is final after some time;
 // time on hold does not count.
+import { present } from '../../mail/omit.ts';
 import type { AccountState, CountedRefusal, Tally } from '../records/accountState.ts';
 import type { Message, Suspicion } from '../records/message.ts';
 import type { OutboundNumbers } from '../numbers.ts';
@@ -23,7 +24,7 @@ const refusalsMost = 30;
 
 const tallyOf = ({ tallies }: AccountState, mailbox?: string): Tally =>
   tallies.find((tally) => tally.mailbox === mailbox) ?? {
-    ...(mailbox === undefined ? {} : { mailbox }),
+    ...present({ mailbox }),
     acceptedCount: 0,
     releasedCount: 0,
   };

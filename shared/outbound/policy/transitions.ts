@@ -1,6 +1,5 @@
 // Every change of a message's state, as pure functions: the message before, the message after, the event that is
 // published. writes.ts turns a transition into the operations of one transaction.
-import type { Earliest, Latest } from '../../limits/storageTime.ts';
 import type {
   BouncedRecipient,
   EventKind,
@@ -12,14 +11,12 @@ import { omit, present } from '../../mail/omit.ts';
 import { boundedText } from '../../mail/text.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { Hold } from '../records/accountState.ts';
-import { addHistory } from '../records/message.ts';
-import type { IndexEntry, Message, Progress, State } from '../records/message.ts';
+import { addHistory, type IndexEntry, type Message, type Progress, type State } from '../records/message.ts';
 import { bucketOf } from '../../limits/limiter.ts';
-import { plus } from '../../limits/storageTime.ts';
+import { plus, type Earliest, type Latest } from '../../limits/storageTime.ts';
 import type { AttemptOutcome } from './attemptResult.ts';
 import { movedCount } from './charge.ts';
-import { isAtFault, suspect } from './refusals.ts';
-import type { Standing } from './refusals.ts';
+import { isAtFault, suspect, type Standing } from './refusals.ts';
 
 export interface Transition {
   readonly before: Message;
@@ -41,6 +38,11 @@ const wordCharacters = 40;
 type At = Earliest;
 
 const notListed: IndexEntry = { kind: 'none' };
+const suspended = (group: Extract<IndexEntry, { kind: 'suspended' }>['group'], at: number): IndexEntry => ({
+  kind: 'suspended',
+  group,
+  at,
+});
 
 interface NewState {
   readonly state: State;
@@ -145,13 +147,11 @@ export function settleAttempt(claimed: Message, end: AttemptOutcome, settling: S
     ...chargeOf(claimed, end, settling),
   };
   const before = omit(claimed, 'movableCharge');
-  const reply = end.reply === undefined ? {} : { reply: end.reply };
+  const reply = present({ reply: end.reply });
   const ended = { ...before, ...tried };
   switch (end.verdict) {
-    case 'inDoubt': {
-      const { deadline, numbers } = settling;
-      return putInDoubt(ended, before, { at, deadline, numbers, detail: end.why.detail });
-    }
+    case 'inDoubt':
+      return putInDoubt(ended, before, settling, end.why.detail);
     case 'requeue': {
       const later = probeOf === undefined ? asBefore(before, at) : due(probeOf.nextTryAt, before);
       return {
@@ -302,7 +302,7 @@ function fail(
   why: { readonly detail: string; readonly reason: string; readonly remedy?: string },
   more: Said = {},
 ): Transition {
-  const indexEntry: IndexEntry = { kind: 'suspended', group: 'failed', at };
+  const indexEntry = suspended('failed', at);
   const recipients = withDoubts(ended.recipients);
   const detail = mayBeSent({ ...ended, recipients }) ? `${why.detail} ${earlierAttempt}` : why.detail;
   return withEvent(
@@ -320,16 +320,7 @@ const doubtRemedy = 'Ask a recipient whether it came; then mark it as sent, or s
  * The end of a message for which nothing more is tried, though some recipients are left. It says what is known: sent to
  * some is sent, and what may have been sent waits for a person.
  */
-function endUnsent(
-  before: Message,
-  at: At,
-  end: {
-    readonly state: 'expired' | 'cancelled';
-    readonly type: 'mail.expired' | 'mail.cancelled';
-    readonly detail: string;
-  },
-): Transition {
-  const { state, type, detail } = end;
+function endUnsent(before: Message, at: At, state: 'expired' | 'cancelled', detail: string): Transition {
   const left = { ...before, recipients: restate(before, ['pending', 'deferred'], 'failed') };
   const recipients = withDoubts(left.recipients);
   if (isPartlySent(before)) {
@@ -339,7 +330,7 @@ function endUnsent(
     return withEvent(before, setState(left, at, sent, { recipients }), { type: 'mail.sent' });
   }
   if (mayBeSent({ ...left, recipients })) {
-    const indexEntry: IndexEntry = { kind: 'suspended', group: 'inDoubt', at };
+    const indexEntry = suspended('inDoubt', at);
     const said = `${detail} ${earlierAttempt}`;
     const held = {
       state: 'held',
@@ -350,7 +341,9 @@ function endUnsent(
     } as const;
     return withEvent(before, setState(left, at, held, { recipients }), { type: 'mail.held' });
   }
-  return withEvent(before, setState(before, at, { state, indexEntry: notListed, detail }), { type });
+  return withEvent(before, setState(before, at, { state, indexEntry: notListed, detail }), {
+    type: `mail.${state}`,
+  });
 }
 
 // ---- doubts ----------------------------------------------------------------------------------------------
@@ -358,17 +351,8 @@ function endUnsent(
 function putInDoubt(
   ended: Message,
   before: Message,
-  {
-    at,
-    deadline,
-    numbers,
-    detail,
-  }: {
-    readonly at: At;
-    readonly deadline: Latest;
-    readonly numbers: OutboundNumbers;
-    readonly detail: string;
-  },
+  { at, deadline, numbers }: Pick<SettleContext, 'at' | 'deadline' | 'numbers'>,
+  detail: string,
 ): Transition {
   const indexEntry: IndexEntry = {
     kind: 'inDoubt',
@@ -403,7 +387,7 @@ export function abandonAttempt(
     chargedAt: open.deadline + numbers.graceMs,
   };
   const detail = 'the attempt was not settled by its deadline, so nobody knows how far it came.';
-  return putInDoubt(ended, before, { at, deadline: open.deadline, numbers, detail });
+  return putInDoubt(ended, before, { at, deadline: open.deadline, numbers }, detail);
 }
 
 /** Its copy is in Sent Items: the server took it. Recipients that had been refused at RCPT are still to do. */
@@ -450,7 +434,7 @@ export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers
     });
     return withEvent(before, after, { type: 'mail.deferred', retryAt: at });
   }
-  const indexEntry: IndexEntry = { kind: 'suspended', group: 'inDoubt', at };
+  const indexEntry = suspended('inDoubt', at);
   return withEvent(
     before,
     setState(before, at, { state: 'held', indexEntry, reason: 'notFound', detail, remedy: doubtRemedy }),
@@ -467,11 +451,7 @@ export function postponeLookup(before: Message, lookupAt: number): Transition {
 // ---- at the head of its lane -----------------------------------------------------------------------------
 
 export const expire = (before: Message, at: At): Transition =>
-  endUnsent(before, at, {
-    state: 'expired',
-    type: 'mail.expired',
-    detail: 'It was not sent by its expiresAt.',
-  });
+  endUnsent(before, at, 'expired', 'It was not sent by its expiresAt.');
 
 export const failUnsent = (
   before: Message,
@@ -499,7 +479,7 @@ export function suspend(
 ): Transition {
   const group = { mailbox: before.mailbox.toLowerCase() };
   const waitedSince = before.indexEntry.kind === 'due' ? before.indexEntry.at : at;
-  const indexEntry: IndexEntry = { kind: 'suspended', group, at: waitedSince };
+  const indexEntry = suspended(group, waitedSince);
   const { reason, detail, remedy } = hold;
   const after = setState(before, at, { state: 'held', indexEntry, reason, detail, remedy });
   if (reason !== 'removed' || before.history.at(-1)?.type === 'mail.held') return { before, after };
@@ -518,7 +498,7 @@ export function resumeMessage(before: Message, at: At): Transition {
 // ---- by a person -----------------------------------------------------------------------------------------
 
 export const cancel = (before: Message, at: At, by: string): Transition =>
-  endUnsent(before, at, { state: 'cancelled', type: 'mail.cancelled', detail: `Cancelled by ${by}.` });
+  endUnsent(before, at, 'cancelled', `Cancelled by ${by}.`);
 
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
 export function replay(before: Message, at: At, by: string): Transition {
@@ -609,12 +589,8 @@ function bouncedOutcome({ address, attempt }: RecipientOutcome, bounced: Bounced
  */
 export function remove(before: Message, at: At, by: string): Transition {
   if (before.state === 'sent') {
-    const deleted = {
-      state: 'sent',
-      indexEntry: notListed,
-      reason: 'deleted',
-      detail: `Deleted by ${by}.`,
-    } as const;
+    const detail = `Deleted by ${by}.`;
+    const deleted = { state: 'sent', indexEntry: notListed, reason: 'deleted', detail } as const;
     return { before, after: setState(before, at, deleted, { recipients: [] }), dropsContent: true };
   }
   if (before.state !== 'held' && before.state !== 'inDoubt') return { before };

@@ -71,6 +71,8 @@ export const dueRange = (lane: Lane, at: number): Range => ({
 /** Lookups due at `at` or before; all of them without it. */
 export const inDoubtRange = (at?: number): Range =>
   at === undefined ? under('indoubt') : { from: 'indoubt|', to: `indoubt|${time(at + 1)}` };
+/** The state row, and everything that is due, to be published or to be looked up. */
+export const headRange: Range = { from: stateKey, to: inDoubtRange().to };
 /** The rest of a range after a key; no name has a space or anything below it. */
 export const after = (range: Range, key: string): Range => ({ from: `${key} `, to: range.to });
 

@@ -5,10 +5,8 @@ import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import { omit } from '../../mail/omit.ts';
 import type { Field, Fields, Row } from '../ports.ts';
 import { chunkColumns, getText, putText } from './chunks.ts';
-import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey } from './keys.ts';
-import type { Lane } from './keys.ts';
-import { remaining } from './message.ts';
-import type { Message, Progress } from './message.ts';
+import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey, type Lane } from './keys.ts';
+import { remaining, type Message, type Progress } from './message.ts';
 import { decodeRow } from './unreadableRow.ts';
 
 const version = 1;

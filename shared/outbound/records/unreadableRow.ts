@@ -6,6 +6,11 @@ export class UnreadableRow extends Error {
   override readonly name = 'UnreadableRow';
 }
 
+/** For a reader to whom a row that can't be read is none; anything else is thrown again. */
+export function noneIfUnreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableRow)) throw error;
+}
+
 /** Decodes a row; whatever is thrown meanwhile becomes UnreadableRow, and says the version if that is the reason. */
 export function decodeRow<Decoded>(version: unknown, expected: number, decode: () => Decoded): Decoded {
   if (version !== expected) {

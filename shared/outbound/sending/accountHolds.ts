@@ -13,12 +13,12 @@ export async function holdAccount(
 ): Promise<void> {
   const { time, numbers } = session.dependencies;
   const before = session.state.holds;
-  await session.ifOwner<undefined>(undefined, (state) => {
+  await session.update((state) => {
     const latest = time.latest();
     const due = dueForProbe(state, time.earliest()).filter(({ mailbox }) => mailbox === undefined);
     const probed = due.length === 0 ? state : recordProbe(state, due, latest, numbers);
     const placed = { judgement: { ...judgement, scope: 'account' as const }, mailbox: '' };
-    return { state: placeHold(probed, placed, latest, numbers), operations: [], result: undefined };
+    return placeHold(probed, placed, latest, numbers);
   });
   logHoldChanges(before, session);
 }

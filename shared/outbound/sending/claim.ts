@@ -59,7 +59,6 @@ export async function claim(prepared: ReadyMessage, session: LeaseSession): Prom
         ...usage,
         activeAttempts: [...state.activeAttempts, active],
       },
-      operations: [],
       result: { kind: 'claimed', active, probed },
     };
   };

@@ -6,21 +6,17 @@ import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { usageForClaim } from '../policy/charge.ts';
 import { accountHold, dueForProbe, mailboxHold, removedHold } from '../policy/holds.ts';
 import { expire, failUnsent, suspend } from '../policy/transitions.ts';
-import { lanes } from '../records/keys.ts';
-import type { Lane } from '../records/keys.ts';
+import { lanes, type Lane } from '../records/keys.ts';
 import { remaining } from '../records/message.ts';
 import { holdAccount } from './accountHolds.ts';
 import { claim } from './claim.ts';
 import type { ConnectionPool } from './connectionPool.ts';
-import { DueQueue } from './dueQueue.ts';
-import type { DueEntry } from './dueQueue.ts';
+import { DueQueue, type DueEntry } from './dueQueue.ts';
 import type { InFlightAttempt, InFlightAttempts } from './inFlightAttempts.ts';
 import type { LeaseSession, ReadMessage } from './leaseSession.ts';
-import { prepare } from './prepare.ts';
-import type { Prepared, ReadyMessage, Withdrawal } from './prepare.ts';
+import { prepare, type Prepared, type ReadyMessage, type Withdrawal } from './prepare.ts';
 import type { Probes } from './probe.ts';
-import { finish, poll, progress } from './stepResult.ts';
-import type { StepResult } from './stepResult.ts';
+import { finish, poll, progress, type StepResult } from './stepResult.ts';
 
 /** What became of one due entry. */
 type EntryResult =

@@ -20,8 +20,7 @@ import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Signal } from './signal.ts';
 import type { StopRequest } from './stopRequest.ts';
-import { finish, poll, progress } from './stepResult.ts';
-import type { Finish, StepResult } from './stepResult.ts';
+import { finish, poll, progress, type Finish, type StepResult } from './stepResult.ts';
 
 export type DrainMode = 'working' | 'finishing' | 'expiring' | 'leaseLost' | 'failing' | 'ended';
 

@@ -3,8 +3,7 @@
 // dropped whenever another has changed the account's state.
 import type { Dependencies } from '../dependencies.ts';
 import type { Row } from '../ports.ts';
-import { allDueRange, dueRange, lanes, parseDueKey } from '../records/keys.ts';
-import type { Lane } from '../records/keys.ts';
+import { allDueRange, dueRange, lanes, parseDueKey, type Lane } from '../records/keys.ts';
 
 export interface DueEntry {
   readonly lane: Lane;

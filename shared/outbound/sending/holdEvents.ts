@@ -1,9 +1,9 @@
 // Reporting holds: the events `mailbox.held` and `mailbox.released` are written with the account's state in one
 // transaction, so each is published once for each hold and mailbox, whoever placed or ended the hold.
+import { textIn } from '../../mail/foreign.ts';
 import { present } from '../../mail/omit.ts';
 import type { HoldEvent } from '../../contract/statusEvent.ts';
-import { recordReports, unreportedHolds } from '../policy/holdReports.ts';
-import type { HoldReport } from '../policy/holdReports.ts';
+import { recordReports, unreportedHolds, type HoldReport } from '../policy/holdReports.ts';
 import type { Operation } from '../ports.ts';
 import { allDueRange, suspendedRange } from '../records/keys.ts';
 import { scan } from '../store/scan.ts';
@@ -71,7 +71,7 @@ async function countWaiting({ key, state, dependencies }: LeaseSession): Promise
       { select: ['mailbox'], mostCount: countMost },
       (page) => {
         for (const { fields } of page) {
-          const mailbox = typeof fields['mailbox'] === 'string' ? fields['mailbox'].toLowerCase() : '';
+          const mailbox = textIn(fields, 'mailbox').toLowerCase();
           counts.set(mailbox, (counts.get(mailbox) ?? 0) + 1);
         }
       },

@@ -23,7 +23,7 @@ export async function acquireLease(session: LeaseSession): Promise<boolean> {
       until: plus(time.latest(), numbers.leaseMs),
       connections: connectionCount(session.account?.limits.connections ?? 0, orphans, numbers),
     };
-    return { state: { ...state, orphanedConnections: orphans, lease }, operations: [], result: true };
+    return { state: { ...state, orphanedConnections: orphans, lease }, result: true };
   });
   if (acquired) {
     const { key: account, owner } = session;
@@ -35,7 +35,7 @@ export async function acquireLease(session: LeaseSession): Promise<boolean> {
 
 /** Extends the lease by a transaction that does nothing else. Throws StorageTrouble. */
 export async function extendLease(session: LeaseSession): Promise<void> {
-  await session.ifOwner<undefined>(undefined, (state) => ({ state, operations: [], result: undefined }));
+  await session.update((state) => state);
 }
 
 /** Releases the lease; `refusedUntil` says until when the rate limits refuse each lane that has due messages. */
@@ -44,10 +44,10 @@ export async function releaseLease(
   session: LeaseSession,
 ): Promise<void> {
   const { time, numbers } = session.dependencies;
-  await session.ifOwner<undefined>(undefined, (state) => {
+  await session.update((state) => {
     const latest = time.latest() + numbers.longestBackoffMs;
     const until = (lane: Lane): number => Math.min(refusedUntil.get(lane) ?? 0, latest);
     const backoffUntil = { 0: until(0), 1: until(1), 2: until(2) };
-    return { state: { ...omit(state, 'lease'), backoffUntil }, operations: [], result: undefined };
+    return { ...omit(state, 'lease'), backoffUntil };
   });
 }

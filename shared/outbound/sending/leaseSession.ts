@@ -1,8 +1,8 @@
 // The work under one lease of an account: who holds it, and how its owner writes. Every transaction of the owner
 // extends the lease, drops what has expired, and deletes the rows of events that were published.
+import { present } from '../../mail/omit.ts';
 import { plus } from '../../limits/storageTime.ts';
-import type { RateLimits } from '../../limits/limiter.ts';
-import { dropExpired } from '../../limits/limiter.ts';
+import { dropExpired, type RateLimits } from '../../limits/limiter.ts';
 import type { Account, Mailbox } from '../../mail/mailbox.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
@@ -14,8 +14,7 @@ import { idAtEnd } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { indexRow } from '../records/messageRow.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
-import { AccountTransactions } from '../store/accountTransaction.ts';
-import type { Retry, UnitOfWork } from '../store/accountTransaction.ts';
+import { AccountTransactions, type Retry, type UnitOfWork } from '../store/accountTransaction.ts';
 import { weigh, writeTransition } from '../store/writes.ts';
 import { Publisher } from './publisher.ts';
 import { Signal } from './signal.ts';
@@ -93,6 +92,14 @@ export class LeaseSession {
     return this.transact<Result>((state, retry) =>
       this.owns(state) ? work(state, retry) : { result: otherwise },
     );
+  }
+
+  /** Changes the account's state, and no other row, if the lease is still this one's. Undefined: nothing to write. */
+  async update(change: (state: AccountState) => AccountState | undefined): Promise<void> {
+    await this.ifOwner<undefined>(undefined, (state) => {
+      const changed = change(state);
+      return { result: undefined, ...present({ state: changed }) };
+    });
   }
 
   /** The message that a row lists; undefined if there is none, or its row can't be read. Throws StorageTrouble. */

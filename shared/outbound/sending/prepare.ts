@@ -3,15 +3,12 @@
 import type { Earliest } from '../../limits/storageTime.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
-import { deferUnsent, failUnsent } from '../policy/transitions.ts';
-import type { Transition } from '../policy/transitions.ts';
+import { deferUnsent, failUnsent, type Transition } from '../policy/transitions.ts';
 import type { Envelope, Stamp } from '../ports.ts';
-import { remaining } from '../records/message.ts';
-import type { Message } from '../records/message.ts';
+import { remaining, type Message } from '../records/message.ts';
 import { bridgeIdOf, bridgeTagOf } from '../records/messageIds.ts';
 import { indexRow } from '../records/messageRow.ts';
-import { decodeContent } from '../store/content.ts';
-import type { Content } from '../store/content.ts';
+import { decodeContent, type Content } from '../store/content.ts';
 import type { DueEntry } from './dueQueue.ts';
 import type { LeaseSession, ReadMessage } from './leaseSession.ts';
 

@@ -4,8 +4,7 @@ import { dueForProbe, endHold, placeHold, recordProbe } from '../policy/holds.ts
 import { judgeFailure } from '../policy/judgeReply.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
 import type { ConnectionPool, PooledConnection } from './connectionPool.ts';
-import { poll, progress } from './stepResult.ts';
-import type { StepResult } from './stepResult.ts';
+import { poll, progress, type StepResult } from './stepResult.ts';
 import type { LeaseSession } from './leaseSession.ts';
 import { acquireSlot, releaseSlot } from './slot.ts';
 import { resumeOneForProbe } from './suspended.ts';

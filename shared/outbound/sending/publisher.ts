@@ -5,6 +5,7 @@
 // An event that fails is passed by, with the later ones of its submission. A round with failures is followed by a pause
 // that doubles; after some such rounds what is left is left to the next drain, which the sweep wakes. An event that the
 // queue can't hold is published by reference; one that is no event at all is quarantined: kept in a blob, its row renamed.
+import { messageOf } from '../../mail/foreign.ts';
 import { cloudEventByReference } from '../../contract/statusCloudEvent.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
@@ -178,9 +179,12 @@ export class Publisher implements Piggyback {
   }
 
   #logFailure(error: unknown): void {
-    const detail = error instanceof Error ? error.message : 'unknown trouble';
     this.#dependencies.log(
-      outboundEvents.storageFailed({ account: this.#account, operation: 'publish', detail }),
+      outboundEvents.storageFailed({
+        account: this.#account,
+        operation: 'publish',
+        detail: messageOf(error),
+      }),
     );
   }
 

@@ -2,6 +2,7 @@
 // lists it is replaced by one in the group `unreadable`, so that no lane, lookup or resumption meets it again; its own row
 // stays as it is, but for the number of the event that reports it. A person sees it (`npm run outbox -- unreadable`) and
 // puts it back, once a program that can read it runs, or removes it.
+import { textIn } from '../../mail/foreign.ts';
 import type { MessageEvent } from '../../contract/statusEvent.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -56,7 +57,7 @@ export async function setAside(
   const id = idAtEnd(key);
   const message = await rows.read(account, messageKey(id));
   const at = time.earliest();
-  const mailbox = textOf(message?.fields, 'mailbox') || textOf(listing.fields, 'mailbox');
+  const mailbox = textIn(message?.fields, 'mailbox') || textIn(listing.fields, 'mailbox');
   const about = { at, id, mailbox, detail, remedy, reason: 'unreadable' };
   return [
     { kind: 'delete', key },
@@ -80,9 +81,4 @@ export async function eventOf(
     { kind: 'merge', key: messageKey(id), fields: { sequence } },
     await writeEvent({ type, submissionId: id, sequence, ...said }, dependencies),
   ];
-}
-
-function textOf(fields: Fields | undefined, name: string): string {
-  const value = fields?.[name];
-  return typeof value === 'string' ? value : '';
 }

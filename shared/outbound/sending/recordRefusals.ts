@@ -7,7 +7,7 @@
 import { refusedAtRcpt } from '../policy/attemptResult.ts';
 import type { SendResult } from '../ports.ts';
 import type { Message } from '../records/message.ts';
-import { UnreadableRow } from '../records/unreadableRow.ts';
+import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { writeTransition } from '../store/writes.ts';
 import type { InFlightAttempt } from './inFlightAttempts.ts';
 import type { LeaseSession } from './leaseSession.ts';
@@ -50,8 +50,4 @@ function record(
     const after = { ...before, recipients: refusedAtRcpt(before, active.attempt, recipients) };
     return { state, operations: await writeTransition({ before, after }, dependencies), result: after };
   });
-}
-
-function noneIfUnreadable(error: unknown): undefined {
-  if (!(error instanceof UnreadableRow)) throw error;
 }

@@ -2,6 +2,7 @@
 // copy that Exchange files in Sent Items proves that it was accepted, if its private header names exactly this
 // attempt. A missing copy proves nothing, so there are two lookups, some time apart, and then the policy decides. A
 // lookup that failed counts as none. A lookup may take minutes: it runs beside the work and delivers its results.
+import { messageOf } from '../../mail/foreign.ts';
 import { deadline } from '../../deadline.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { foundInSentItems, notInSentItems, postponeLookup } from '../policy/transitions.ts';
@@ -35,7 +36,7 @@ export async function lookUpInDoubt(session: LeaseSession): Promise<readonly Loo
     }
     return results;
   } catch (error) {
-    const detail = error instanceof Error ? error.message : 'unknown trouble';
+    const detail = messageOf(error);
     session.dependencies.log(
       outboundEvents.storageFailed({ account: session.key, operation: 'lookup', detail }),
     );

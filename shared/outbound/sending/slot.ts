@@ -1,8 +1,7 @@
 // A slot for a dialog that sends no message: a hold's probe, the doctor's check. It is acquired under the lease
 // before anything is given to the server and released when the dialog has ended, like that of an attempt, so that
 // nothing that speaks SMTP escapes the rate limits.
-import type { Latest } from '../../limits/storageTime.ts';
-import { plus } from '../../limits/storageTime.ts';
+import { plus, type Latest } from '../../limits/storageTime.ts';
 import { acquire, canAcquire, releaseEarly } from '../../limits/limiter.ts';
 import type { AccountState } from '../records/accountState.ts';
 import type { LeaseSession } from './leaseSession.ts';
@@ -31,7 +30,7 @@ export function acquireSlot(
       return { result: undefined };
     const deadline = plus(time.latest(), dialogMs);
     const { usage, slot: endsAtSecond } = acquire(state, session.limits, plus(deadline, numbers.graceMs), 0);
-    return { state: { ...admitted, ...usage }, operations: [], result: { endsAtSecond, deadline } };
+    return { state: { ...admitted, ...usage }, result: { endsAtSecond, deadline } };
   });
 }
 
@@ -42,9 +41,7 @@ export async function releaseSlot(
   conclude: (state: AccountState) => AccountState,
   session: LeaseSession,
 ): Promise<void> {
-  await session.ifOwner<undefined>(undefined, (state) => ({
-    state: conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
-    operations: [],
-    result: undefined,
-  }));
+  await session.update((state) =>
+    conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
+  );
 }

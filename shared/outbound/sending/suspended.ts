@@ -22,7 +22,7 @@ export async function resumeSuspended(session: LeaseSession): Promise<boolean> {
   return session.ifOwner<boolean>(false, (state) => {
     if (!state.suspendedMailboxes.includes(mailbox)) return { result: false };
     const suspendedMailboxes = state.suspendedMailboxes.filter((other) => other !== mailbox);
-    return { state: { ...state, suspendedMailboxes }, operations: [], result: true };
+    return { state: { ...state, suspendedMailboxes }, result: true };
   });
 }
 

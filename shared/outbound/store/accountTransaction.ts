@@ -9,12 +9,11 @@
 import { StorageTrouble } from '../../storageErrors.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Operation } from '../ports.ts';
-import { decodeState, emptyState, encodeState } from '../records/accountState.ts';
-import type { AccountState } from '../records/accountState.ts';
+import { decodeState, emptyState, encodeState, type AccountState } from '../records/accountState.ts';
 import { messageKey, stateKey } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { decodeMessage, recipientsIn } from '../records/messageRow.ts';
-import { UnreadableRow } from '../records/unreadableRow.ts';
+import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { rebuildAccountState } from './rebuildAccountState.ts';
 
 export interface Change<Result> {
@@ -206,15 +205,8 @@ export async function readMessage(
 }
 
 /** The same, for a reader to whom a row that can't be read is none. Throws StorageTrouble. */
-export async function readIfReadable(
+export const readIfReadable = (
   account: string,
   id: string,
   dependencies: Pick<Dependencies, 'rows' | 'contents'>,
-): Promise<Message | undefined> {
-  try {
-    return await readMessage(account, id, dependencies);
-  } catch (error) {
-    if (error instanceof UnreadableRow) return undefined;
-    throw error;
-  }
-}
+): Promise<Message | undefined> => readMessage(account, id, dependencies).catch(noneIfUnreadable);

@@ -6,8 +6,8 @@ import { rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { Fields } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
-import { accountsPartition, allDueRange, inDoubtRange, suspendedRange } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
+import { accountsPartition, allDueRange, inDoubtRange, suspendedRange, type Range } from '../records/keys.ts';
+import type { AccountHead } from './accountHead.ts';
 import { scan } from './scan.ts';
 
 /** How many rows a range has; `more` if counting stopped at the bound. */
@@ -29,21 +29,13 @@ export interface Backlog {
 export interface CountedBacklog extends Backlog {
   /** UTC ms. */
   readonly at: number;
+  /** Of the state row when it was counted; '' if there was none. */
+  readonly etag: string;
 }
-
-/** What the sweep needs of the row. */
-export const backlogColumns = [
-  'countedAt',
-  'waitingCount',
-  'waitingMore',
-  'inDoubtCount',
-  'unresolvedCount',
-  'failedCount',
-  'unreadableCount',
-] as const;
 
 export function encodeBacklog({
   at,
+  etag,
   waiting,
   inDoubt,
   unresolved,
@@ -52,6 +44,7 @@ export function encodeBacklog({
 }: CountedBacklog): Fields {
   return {
     countedAt: at,
+    countedEtag: etag,
     waitingCount: waiting.count,
     waitingMore: waiting.more,
     inDoubtCount: inDoubt.count,
@@ -63,7 +56,7 @@ export function encodeBacklog({
 
 /** Undefined for an account that was never counted. */
 export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
-  const { countedAt, waitingMore } = fields;
+  const { countedAt, countedEtag, waitingMore } = fields;
   if (typeof countedAt !== 'number') return undefined;
   const count = (name: string, more: boolean): Count => {
     const value = fields[name];
@@ -71,6 +64,7 @@ export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
   };
   return {
     at: countedAt,
+    etag: typeof countedEtag === 'string' ? countedEtag : '',
     waiting: count('waitingCount', waitingMore === true),
     inDoubt: count('inDoubtCount', false),
     unresolved: count('unresolvedCount', false),
@@ -79,15 +73,28 @@ export function decodeBacklog(fields: Fields): CountedBacklog | undefined {
   };
 }
 
-/** Counts what is listed, up to the bound. Throws StorageTrouble. */
-export async function countBacklog(account: string, dependencies: Dependencies): Promise<Backlog> {
+/**
+ * Counts what is listed, up to the bound. What stands beside the state is counted there if it is little;
+ * what is suspended changes only together with the state, so that an older count may still hold. Throws StorageTrouble.
+ */
+export async function countBacklog(
+  account: string,
+  dependencies: Dependencies,
+  { head, counted }: { readonly head: AccountHead; readonly counted?: CountedBacklog | undefined },
+): Promise<Omit<CountedBacklog, 'at'>> {
   const countIn = (range: Range): Promise<Count> => countRows(account, range, dependencies);
+  const besides = async (range: Range): Promise<Count> => {
+    const count = head.countIn(range);
+    return count === undefined ? countIn(range) : { count, more: false };
+  };
+  const same = counted !== undefined && head.etag !== '' && counted.etag === head.etag ? counted : undefined;
   return {
-    waiting: await countIn(allDueRange),
-    inDoubt: await countIn(inDoubtRange()),
-    unresolved: await countIn(suspendedRange('inDoubt')),
-    failed: await countIn(suspendedRange('failed')),
-    unreadable: await countIn(suspendedRange('unreadable')),
+    etag: head.etag,
+    waiting: await besides(allDueRange),
+    inDoubt: await besides(inDoubtRange()),
+    unresolved: same?.unresolved ?? (await countIn(suspendedRange('inDoubt'))),
+    failed: same?.failed ?? (await countIn(suspendedRange('failed'))),
+    unreadable: same?.unreadable ?? (await countIn(suspendedRange('unreadable'))),
   };
 }
 

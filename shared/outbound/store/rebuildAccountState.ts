@@ -3,12 +3,10 @@
 // which attempts were active, cannot be known, so the minute counts as full for as long as an unknown attempt could
 // still arrive. If there are too many messages to read, the day counts as full too.
 import { asLatest, plus } from '../../limits/storageTime.ts';
-import { acquire } from '../../limits/limiter.ts';
-import type { Usage } from '../../limits/limiter.ts';
+import { acquire, type Usage } from '../../limits/limiter.ts';
 import { rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { emptyState } from '../records/accountState.ts';
-import type { AccountState } from '../records/accountState.ts';
+import { emptyState, type AccountState } from '../records/accountState.ts';
 import { messageRange } from '../records/keys.ts';
 import { chargeColumns, decodeCharge } from '../records/messageRow.ts';
 import { scan } from './scan.ts';

@@ -1,7 +1,6 @@
 // Reading a range of rows that may be longer than one answer of the table.
 import type { Row, Rows } from '../ports.ts';
-import { after } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
+import { after, type Range } from '../records/keys.ts';
 
 /** What the table answers at most at once. */
 export const scanPageCount = 1_000;

@@ -5,6 +5,7 @@
 // of the other accounts are still pruned, the blobs are left.
 //
 // Idempotency lasts as long as the row: an id that comes again after the retention period is a new message.
+import { messageOf } from '../../mail/foreign.ts';
 import { present } from '../../mail/omit.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -16,8 +17,8 @@ import {
   rejectedPartition,
   returnedPartition,
   unpublishableRange,
+  type Range,
 } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
 import { decodeRetention, retentionColumns } from '../records/messageRow.ts';
 import { scan } from '../store/scan.ts';
 import { listAccounts } from './sweep.ts';
@@ -114,7 +115,7 @@ async function pruneRows(
     if (!(await scan(partition, range, options, visit, dependencies))) needed.complete = false;
   } catch (error) {
     needed.complete = false;
-    const detail = error instanceof Error ? error.message : 'unknown trouble';
+    const detail = messageOf(error);
     log(outboundEvents.pruneFailed({ account: partition, detail }));
   }
   if (unreadableCount > 0) {

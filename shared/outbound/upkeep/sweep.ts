@@ -2,6 +2,7 @@
 // What it finds: a host that died (its lease expired, its attempts are past their deadline), an event not published,
 // a lookup that is due, a due message in a lane that may be sent from, a hold whose probe is due, suspended messages
 // whose hold has ended, and accounts that the settings no longer name, whose messages are then held with that reason.
+import { messageOf } from '../../mail/foreign.ts';
 import { recipientsInDay, slotsInUse } from '../../limits/limiter.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
@@ -9,7 +10,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { blockedUntil, orphanedConnections } from '../policy/connections.ts';
 import { accountHold, dueForProbe } from '../policy/holds.ts';
 import { unreportedHolds } from '../policy/holdReports.ts';
-import type { Row } from '../ports.ts';
+import type { Fields, Row } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
 import {
   accountsPartition,
@@ -20,12 +21,10 @@ import {
   lanes,
   parseDueKey,
 } from '../records/keys.ts';
-import type { Range } from '../records/keys.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
 import { mailboxToResume } from '../sending/suspended.ts';
-import { readState } from '../store/accountTransaction.ts';
+import { readHead, type AccountHead } from '../store/accountHead.ts';
 import {
-  backlogColumns,
   countBacklog,
   decodeBacklog,
   encodeBacklog,
@@ -44,7 +43,7 @@ export async function sweep(dependencies: Dependencies): Promise<void> {
     try {
       await sweepAccount(summary, dependencies);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : 'unknown trouble';
+      const detail = messageOf(error);
       const about = { account: summary.key, detail };
       dependencies.log(
         error instanceof UnreadableRow
@@ -62,30 +61,37 @@ export async function listAccounts(dependencies: Pick<Dependencies, 'rows'>): Pr
 
 async function summaries(dependencies: Pick<Dependencies, 'rows'>): Promise<readonly Row[]> {
   const found: Row[] = [];
-  const options = { select: backlogColumns, mostCount: mostAccounts };
+  const options = { mostCount: mostAccounts };
   await scan(accountsPartition, everyRow, options, (page) => void found.push(...page), dependencies);
   return found;
 }
 
 async function sweepAccount({ key: account, fields }: Row, dependencies: Dependencies): Promise<void> {
-  const state = await readState(account, dependencies);
-  const reason = await whyWake(account, state, dependencies);
+  const head = await readHead(account, dependencies);
+  const reason = await whyWake(account, head, dependencies);
   if (reason !== undefined) {
     await dependencies.queues.wake(account);
     dependencies.log(outboundEvents.wakeUpSent({ account, reason }));
   }
-  const earliest = dependencies.time.earliest();
-  const counted = decodeBacklog(fields);
-  const stillHolds =
-    counted !== undefined && counted.waiting.count > scanPageCount && earliest - counted.at < recountMs;
-  const backlog = stillHolds ? counted : { ...(await countBacklog(account, dependencies)), at: earliest };
-  await recordBacklog(account, { state, backlog }, dependencies);
+  const backlog = await countAgain(account, { head, counted: decodeBacklog(fields) }, dependencies);
+  await recordBacklog(account, { stored: fields, state: head.state, backlog }, dependencies);
+}
+
+async function countAgain(
+  account: string,
+  { head, counted }: { readonly head: AccountHead; readonly counted: CountedBacklog | undefined },
+  dependencies: Dependencies,
+): Promise<CountedBacklog> {
+  const at = dependencies.time.earliest();
+  const isDeep =
+    counted !== undefined && counted.waiting.count > scanPageCount && at - counted.at < recountMs;
+  return isDeep ? counted : { ...(await countBacklog(account, dependencies, { head, counted })), at };
 }
 
 /** Undefined: nothing to do, or a worker does it. The cheap reasons first: they need no more reading. */
 async function whyWake(
   account: string,
-  state: AccountState,
+  { state, first }: AccountHead,
   dependencies: Dependencies,
 ): Promise<string | undefined> {
   const earliest = dependencies.time.earliest();
@@ -96,31 +102,31 @@ async function whyWake(
   if (mailboxToResume(state, isServed) !== undefined) return 'hold ended';
   const addresses = served?.mailboxes.map(({ address }) => address) ?? [];
   if (unreportedHolds(state, addresses).length > 0) return 'hold to report';
-  if (await hasAny(account, eventRange, dependencies)) return 'event to publish';
-  if (await hasAny(account, inDoubtRange(earliest), dependencies)) return 'lookup due';
+  if ((await first(eventRange, 1)).length > 0) return 'event to publish';
+  if ((await first(inDoubtRange(earliest), 1)).length > 0) return 'lookup due';
   if (accountHold(state, earliest) !== undefined) return undefined;
   if (served !== undefined && dueForProbe(state, earliest).length > 0) return 'probe due';
   const active = new Set(state.activeAttempts.map(({ id }) => id));
   for (const lane of lanes) {
     if (earliest < state.backoffUntil[lane]) continue;
-    const limit = active.size + 1;
-    const due = await dependencies.rows.query(account, { ...dueRange(lane, earliest), limit }, ['attempt']);
+    const due = await first(dueRange(lane, earliest), active.size + 1);
     if (due.some(({ key }) => !active.has(parseDueKey(key)?.id ?? ''))) return 'message due';
   }
   return undefined;
 }
 
-async function hasAny(account: string, range: Range, { rows }: Dependencies): Promise<boolean> {
-  return (await rows.query(account, { ...range, limit: 1 }, ['attempt'])).length > 0;
-}
-
 async function recordBacklog(
   account: string,
-  { state, backlog }: { readonly state: AccountState; readonly backlog: CountedBacklog },
+  {
+    stored,
+    state,
+    backlog,
+  }: { readonly stored: Fields; readonly state: AccountState; readonly backlog: CountedBacklog },
   dependencies: Dependencies,
 ): Promise<void> {
   const fields = { ...encodeSummary(account, state, dependencies), ...encodeBacklog(backlog) };
-  await dependencies.rows.commit(accountsPartition, [{ kind: 'merge', key: account, fields }]);
+  if (saysMore(fields, stored))
+    await dependencies.rows.commit(accountsPartition, [{ kind: 'merge', key: account, fields }]);
   const { waiting } = backlog;
   const limits = rateLimitsOf(account, dependencies);
   const earliest = dependencies.time.earliest();
@@ -140,6 +146,15 @@ async function recordBacklog(
       recipientsToday: recipientsInDay(state, limits, earliest),
       recipientsPerDay: limits.recipientsPerDay,
     }),
+  );
+}
+
+/** Whether the row is to be written: an idle account's says the same every minute, and its time is renewed seldom. */
+function saysMore(fields: Fields, stored: Fields): boolean {
+  const timeOf = ({ at }: Fields): number => (typeof at === 'number' ? at : 0);
+  if (timeOf(fields) - timeOf(stored) >= recountMs) return true;
+  return Object.entries(fields).some(
+    ([name, value]) => name !== 'at' && name !== 'countedAt' && stored[name] !== value,
   );
 }
 
