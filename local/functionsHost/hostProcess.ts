@@ -25,6 +25,8 @@ export type HostProcessLine = Readonly<Record<string, unknown>>;
 
 export interface HostProcess {
   readonly pid: number;
+  /** Of the worker that runs now. */
+  readonly workerPid: number;
   readonly url: string;
   readonly keys: { readonly function: string; readonly master: string };
   readonly functions: readonly string[];
@@ -129,6 +131,9 @@ function hostOf(
   const { url, keys } = ready;
   return {
     ...ready,
+    get workerPid() {
+      return workerPid();
+    },
     ended,
     run: async (functionName, input) => {
       const answer = await fetch(`${url}/admin/functions/${functionName}?wait=1`, {
