@@ -86,6 +86,9 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     rebuild: false,
     malformedBodyStructure: false,
     headerSearchFindsNothing: false,
+    ignoresPartial: false,
+    partFaults: [],
+    hiddenFromSearch: new Set(),
   };
   const account = (added: AccountOptions): void => {
     accounts.set(added);

@@ -9,6 +9,8 @@ export function contentFor(message: StoredMessage, session: number, rebuild: boo
     case 'placeholder':
       return placeholder(message);
     case 'empty':
+    case 'emptyString':
+    case 'nil':
       return Content.of('');
     case 'lineEnd':
       return Content.of('\r\n');

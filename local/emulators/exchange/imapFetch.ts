@@ -139,9 +139,14 @@ export function answer(
         return `BODYSTRUCTURE ${formatStructure(structure(), true, quirks.malformedBodyStructure)}`;
       case 'section': {
         const bytes = sectionOf(item.section, content, structure);
-        if (bytes === undefined) return `${item.label} NIL`;
-        const { start, length } = item;
-        return { label: item.label, content: start === undefined ? bytes : bytes.part(start, length ?? 0) };
+        const { start, length = 0, label } = item;
+        if (bytes === undefined || message.unreadable === 'nil') return `${label} NIL`;
+        if (message.unreadable === 'emptyString') return `${label} ""`;
+        if (start === undefined) return { label, content: bytes };
+        if (quirks.ignoresPartial) return { label: label.replace(/<\d+>$/, ''), content: bytes };
+        const fault = quirks.partFaults.find((one) => one.uid === message.uid && one.start === start);
+        if (fault?.gives === 'nil') return `${label} NIL`;
+        return { label, content: bytes.part(start, Math.min(length, fault?.gives ?? length)) };
       }
     }
   };
@@ -151,6 +156,7 @@ export function answer(
 
 /** The size of the item, whatever of it is given. */
 function sizeOf(message: StoredMessage, content: Content, quirks: ImapQuirks): number {
+  if (quirks.toldSize !== undefined) return quirks.toldSize;
   const { sizeBytes } = message.unreadable === undefined ? content : message.content;
   return quirks.exactSize ? sizeBytes : estimate(sizeBytes);
 }

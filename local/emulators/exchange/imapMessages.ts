@@ -39,9 +39,13 @@ export function store(view: View, [numbers, how, ...flagTokens]: readonly Token[
 export function search(
   view: View,
   tokens: readonly Token[],
-  how: { readonly byUid: boolean; readonly headersFindNothing: boolean },
+  how: {
+    readonly byUid: boolean;
+    readonly headersFindNothing: boolean;
+    readonly hidden: ReadonlySet<number>;
+  },
 ): Outcome {
-  const { byUid, headersFindNothing } = how;
+  const { byUid, headersFindNothing, hidden } = how;
   if (view.folder.gone) return plainly(`NO ${view.folder.name} doesn't exist.`);
   const all = view.all();
   const test = parseSearch(tokens, {
@@ -52,7 +56,7 @@ export function search(
   if (test === undefined) return argumentError;
   const found = all.filter(({ sequence, uid }) => {
     const message = view.folder.message(uid);
-    return message !== undefined && test({ sequence, message });
+    return message !== undefined && !hidden.has(uid) && test({ sequence, message });
   });
   const numbers = found.map(({ sequence, uid }) => (byUid ? uid : sequence));
   return {

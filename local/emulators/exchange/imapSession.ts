@@ -184,7 +184,11 @@ export class ImapSession {
     const { clock, quirks } = this.#context;
     const search = (byUid: boolean): Command =>
       this.#inView((view, argument) =>
-        messages.search(view, argument, { byUid, headersFindNothing: quirks.headerSearchFindsNothing }),
+        messages.search(view, argument, {
+          byUid,
+          headersFindNothing: quirks.headerSearchFindsNothing,
+          hidden: quirks.hiddenFromSearch,
+        }),
       );
     const copy = (byUid: boolean, move: boolean): Command =>
       this.#inView((view, argument, mailbox) => messages.copy(view, mailbox, argument, { byUid, move }));

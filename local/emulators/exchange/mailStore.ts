@@ -21,10 +21,11 @@ export interface StoredMessage {
 
 /**
  * Exchange cannot convert every item: `refused` answers NO to any FETCH of its content, `placeholder` gives the text that
- * Exchange puts in its place. Servers were also seen to answer with nothing (`empty`), with a lone line end (`lineEnd`) or
- * with the first third (`truncated`).
+ * Exchange puts in its place. Servers were also seen to answer with nothing (`empty`: a literal of no bytes, `emptyString`,
+ * `nil`), with a lone line end (`lineEnd`) or with the first third (`truncated`).
  */
-export type Unreadable = 'refused' | 'placeholder' | 'empty' | 'lineEnd' | 'truncated';
+export type Unreadable =
+  'refused' | 'placeholder' | 'empty' | 'emptyString' | 'nil' | 'lineEnd' | 'truncated';
 
 export interface DeliverOptions {
   readonly folder?: string;

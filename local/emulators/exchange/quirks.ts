@@ -53,6 +53,21 @@ export interface ImapQuirks {
   malformedBodyStructure: boolean;
   /** SEARCH HEADER finds nothing, whatever is there. */
   headerSearchFindsNothing: boolean;
+  /** What RFC822.SIZE says of every message; its estimate or size unless set. */
+  toldSize?: number;
+  /** `BODY[]<0.n>` is answered with the whole message, as by servers that know no partial FETCH. */
+  ignoresPartial: boolean;
+  /** Answers to a partial FETCH that are too short. */
+  partFaults: PartFault[];
+  /** UIDs that SEARCH leaves out although they are there. */
+  hiddenFromSearch: Set<number>;
+}
+
+/** What a partial FETCH of a message from `start` on gives: so many bytes at most, or NIL. */
+export interface PartFault {
+  readonly uid: number;
+  readonly start: number;
+  readonly gives: number | 'nil';
 }
 
 /** How mail to an address is handled. */
