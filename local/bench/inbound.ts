@@ -50,6 +50,7 @@ const mailbox: Mailbox = {
   receive: true,
   folder: 'INBOX',
   afterFetch: { kind: 'none' },
+  fetchFrom: { kind: 'all' },
   limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
 };
 

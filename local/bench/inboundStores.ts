@@ -80,6 +80,7 @@ export class InstantStores implements Stores {
         kind: 'acquired',
         lease: { mailboxKey, tag: owner, version: this.#next() },
         cursor: this.#cursor,
+        abandoned: false,
       }),
     cursor: () => Promise.resolve(this.#cursor),
     find: (_mailboxKey, id) => Promise.resolve(this.#entries.get(id)),

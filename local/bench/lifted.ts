@@ -240,6 +240,7 @@ function mailboxNamed(name: string): Mailbox {
     receive: false,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
   };
 }

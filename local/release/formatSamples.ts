@@ -119,7 +119,10 @@ export const cursor: Cursor = {
   folder: 'INBOX',
   uidValidity: 7,
   lastUid: 4_000_000_000,
-  retryList: [{ uid: 12, tryCount: 2 }],
+  retryList: [
+    { uid: 12, tryCount: 2 },
+    { uid: 13, tryCount: 0, abandonedCount: 1 },
+  ],
   failureCount: 1,
   retryAt: at,
   lastRunAt: at,
@@ -127,6 +130,8 @@ export const cursor: Cursor = {
   hasMore: true,
   detail: 'The server did not answer.',
   vanishedCount: 1,
+  missing: [{ uid: 11, passCount: 1, isNew: true }],
+  firstRunAt: at,
 };
 export const entry: MessageEntry = {
   id: 'm1',

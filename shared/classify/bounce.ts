@@ -9,9 +9,15 @@ import { readReport, recipientLimit, type ReportedRecipient } from './bounceFiel
 import { codesIn, isTelling, type Codes } from './bounceCodes.ts';
 import { judgeRefusal, refusalCharacters, type Judgement, type Refusal } from './bounceReason.ts';
 import { bounceSign, bounceSubject, isDelayNotice, isReport, isSuccessNotice } from './bounceSigns.ts';
-import { commandIn, recipientsInText, type Moment, type TextRecipient } from './bounceText.ts';
+import {
+  commandIn,
+  recipientsInText,
+  textRecipientLimit,
+  type Moment,
+  type TextRecipient,
+} from './bounceText.ts';
 import { noticeText } from './noticeText.ts';
-import { readServiceNotice } from './serviceNotice.ts';
+import { readServiceNotice, serviceRecipientLimit } from './serviceNotice.ts';
 import type { Bounce, BounceRecipient } from '../contract/classification.ts';
 import { fieldsNamed, type HeaderBlock } from '../mail/headers.ts';
 import { decodedText, type MimePart } from './mimeTree.ts';
@@ -22,6 +28,8 @@ export interface BounceVerdict {
   readonly kind: 'bounce' | 'receipt';
   readonly bounce: Bounce;
   readonly because: string;
+  /** The report names more recipients than `bounce` does. */
+  readonly isCut: boolean;
 }
 
 /** Undefined for a message that is no delivery report. */
@@ -35,7 +43,8 @@ export function readBounce(
   if (report !== undefined) return fromReport(mail, report);
   const service = origin.person ? undefined : readServiceNotice(root);
   if (service !== undefined) {
-    return { kind: 'bounce', bounce: bounceOf(service), because: 'notification service' };
+    const isCut = service.length >= serviceRecipientLimit;
+    return { kind: 'bounce', bounce: bounceOf(service), because: 'notification service', isCut };
   }
   const named = (): 'listed' | 'inline' | 'none' => {
     const [first] = mail.inText();
@@ -96,6 +105,7 @@ function mailOf(root: MimePart, origin: Origin, returned: HeaderBlock | undefine
 interface Report {
   readonly recipients: readonly ReportedRecipient[];
   readonly because: string;
+  readonly isCut: boolean;
 }
 
 /**
@@ -107,8 +117,10 @@ function reportIn({ root, origin, notice }: Mail): Report | undefined {
   const atRoot = root.contentType.endsWith('delivery-status') || isReport(root, 'delivery-status');
   for (const { part, inMessage } of reportParts(root)) {
     if (!trusted && (!atRoot || inMessage)) continue;
-    const recipients = readReport(decodedText(part));
-    if (recipients.length > 0) return { recipients, because: 'delivery-status part' };
+    const text = decodedText(part);
+    const recipients = readReport(text);
+    const isCut = namesMore(text, recipients.length);
+    if (recipients.length > 0) return { recipients, because: 'delivery-status part', isCut };
   }
   if (!trusted) return undefined;
   // The same fields in plain text: a broken tree, or a server that writes them for people.
@@ -118,9 +130,22 @@ function reportIn({ root, origin, notice }: Mail): Report | undefined {
     if (origin.daemon === 'none' && !origin.nullPath && !bounceSubject(origin)) continue;
     const begin = Math.max(0, text.lastIndexOf('\n\n', at));
     const recipients = readReport(text.slice(begin).replace(/^[ \t>]+/gm, ''));
-    if (recipients.length > 0) return { recipients, because: 'delivery-status fields in text' };
+    if (recipients.length > 0)
+      return {
+        recipients,
+        because: 'delivery-status fields in text',
+        isCut: recipients.length > recipientLimit,
+      };
   }
   return undefined;
+}
+
+/** More recipients than `count`, or than the notice may list. */
+function namesMore(report: string, count: number): boolean {
+  if (count > recipientLimit) return true;
+  const field = /^final-recipient[ \t]*:/gim;
+  for (let named = 0; named <= count; named += 1) if (!field.test(report)) return false;
+  return true;
 }
 
 /** Those outside of attached messages first. */
@@ -146,9 +171,10 @@ function fromReport(mail: Mail, report: Report): BounceVerdict {
     ? recipients
     : recipients.map((one) => ({ ...one, address: fallbackAddress(mail) }));
   const failed = named.filter(({ action }) => action === 'failed' || action === 'delayed');
+  const { because, isCut } = report;
   return failed.length === 0
-    ? { kind: 'receipt', bounce: { severity: 'soft', recipients: bounded(named) }, because: report.because }
-    : { kind: 'bounce', bounce: bounceOf(failed), because: report.because };
+    ? { kind: 'receipt', bounce: { severity: 'soft', recipients: bounded(named) }, because, isCut }
+    : { kind: 'bounce', bounce: bounceOf(failed), because, isCut };
 }
 
 function reported(
@@ -230,7 +256,13 @@ function fromText(mail: Mail, because: string): BounceVerdict {
       return { address, ...from, ...codes, ...verdict, action, diagnostic: detail };
     },
   );
-  return { kind: action === 'delivered' ? 'receipt' : 'bounce', bounce: bounceOf(recipients), because };
+  const isCut = list.length >= (failed.length > 0 ? recipientLimit : textRecipientLimit);
+  return {
+    kind: action === 'delivered' ? 'receipt' : 'bounce',
+    bounce: bounceOf(recipients),
+    because,
+    isCut,
+  };
 }
 
 /** Only what has failed can be dead. */

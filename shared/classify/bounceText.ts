@@ -18,7 +18,7 @@ export interface TextRecipient {
   readonly listed: boolean;
 }
 
-const recipientLimit = 200;
+export const textRecipientLimit = 200;
 /** A notice of more lines than these is none; what follows is the returned message in any case. */
 const noticeLineLimit = 3_000;
 const address = String.raw`(?:"[^"\s]{1,100}"|[^\s<>()[\]:;,"'|\\@（）：，。「」【】]{1,120})@[a-z0-9\[][a-z0-9.\[\]:_-]{0,250}`;
@@ -172,7 +172,7 @@ function marked(
     if (hit === undefined || own.has(hit.toLowerCase())) continue;
     marks.push({ address: hit, line: index, again: seen.has(hit.toLowerCase()) });
     seen.add(hit.toLowerCase());
-    if (marks.length >= recipientLimit) break;
+    if (marks.length >= textRecipientLimit) break;
   }
   return marks;
 }

@@ -35,6 +35,7 @@ interface Verdict {
   readonly bounce?: Bounce;
   readonly recipients?: readonly BounceRecipient[];
   readonly feedbackType?: string;
+  readonly remarks?: readonly string[];
 }
 
 function verdictOf(root: MimePart, origin: Origin, returned: ReturnType<typeof returnedHeaders>): Verdict {
@@ -46,13 +47,19 @@ function verdictOf(root: MimePart, origin: Origin, returned: ReturnType<typeof r
   const report = readBounce(root, origin, returned);
   // Exchange marks its bounces auto-replied: a report with its own part is a report all the same.
   if (report !== undefined && (sign === undefined || sign === 'Auto-Submitted')) {
+    const { because, bounce, isCut } = report;
+    const remarks = isCut ? { remarks: [cutRemark(bounce.recipients.length)] } : {};
     return report.kind === 'receipt'
-      ? { kind: 'receipt', because: report.because, recipients: report.bounce.recipients }
-      : { kind: 'bounce', because: report.because, bounce: report.bounce };
+      ? { kind: 'receipt', because, recipients: bounce.recipients, ...remarks }
+      : { kind: 'bounce', because, bounce, ...remarks };
   }
   const marked = sign ?? faintAutoReplySign(root, origin, noticeText(root).slice(0, 1_000));
   if (marked !== undefined) return { kind: 'autoReply', because: marked };
   return { kind: 'message', because: isList(root) ? 'list mail' : 'nothing else' };
+}
+
+function cutRemark(count: number): string {
+  return `The report names more recipients than the first ${count}, which are listed; the raw message has all of them.`;
 }
 
 /** RFC 8098: somebody's program says that the message was displayed, or deleted. */

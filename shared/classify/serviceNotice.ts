@@ -10,7 +10,7 @@ import { decodedText, type MimePart } from './mimeTree.ts';
 const textLimit = 200_000;
 const nodeLimit = 5_000;
 const depthLimit = 12;
-const recipientLimit = 200;
+export const serviceRecipientLimit = 200;
 
 /** The recipients of a body that is such a document; undefined for any other mail. */
 export function readServiceNotice(root: MimePart): readonly BounceRecipient[] | undefined {
@@ -96,7 +96,7 @@ function collected(document: unknown): readonly BounceRecipient[] {
   let nodes = 0;
   const visit = (value: unknown, context: Context, depth: number): void => {
     nodes += 1;
-    if (nodes > nodeLimit || depth > depthLimit || found.length >= recipientLimit) return;
+    if (nodes > nodeLimit || depth > depthLimit || found.length >= serviceRecipientLimit) return;
     if (typeof value === 'string') {
       // SNS puts the document of SES into a string.
       if (/^\s*\{\s*"/.test(value)) visit(parsed(value), context, depth + 1);

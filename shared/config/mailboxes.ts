@@ -2,7 +2,7 @@
 import { present } from '../mail/omit.ts';
 import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
-import type { AfterFetch, Limits, Mailbox } from '../mail/mailbox.ts';
+import type { AfterFetch, FetchFrom, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { Problems, SettingsReader } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
@@ -38,6 +38,10 @@ export const mailboxFields: Readonly<
   afterFetch: {
     default: '`none`',
     what: '`none`, `seen`, `delete` or `move:FOLDER`: what happens to a message once its content and notice are durable.',
+  },
+  fetchFrom: {
+    default: '`now`',
+    what: '`now`: mail that comes after the first fetch that knows the mailbox; `all`: what is there already, too; or a date such as `2026-11-27`, from its beginning (UTC). Older mail is neither announced nor touched.',
   },
   limits: {
     default: '`{"messagesPerMinute":30,"recipientsPerDay":10000,"connections":3}`',
@@ -144,6 +148,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
     receive,
     folder,
     afterFetch: readAfterFetch(written, folder, place),
+    fetchFrom: readFetchFrom(written, place),
     limits: readLimits(written, place),
   };
 }
@@ -285,6 +290,18 @@ function readAfterFetch(
     place.add('.afterFetch', 'moves to the folder that is fetched; name another one');
   else return { kind: 'move', folder: target };
   return { kind: 'none' };
+}
+
+function readFetchFrom(written: Readonly<Record<string, unknown>>, place: JsonPath): FetchFrom {
+  const value = written['fetchFrom'] ?? 'now';
+  if (value === 'now' || value === 'all') return { kind: value };
+  if (typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value)) {
+    const at = Date.parse(`${value}T00:00:00Z`);
+    // The engine reads 31 February as 3 March.
+    if (at >= 0 && new Date(at).toISOString().startsWith(value)) return { kind: 'date', at };
+  }
+  place.add('.fetchFrom', 'must be "now", "all" or a date such as "2026-11-27"');
+  return { kind: 'now' };
 }
 
 function readLimits(written: Readonly<Record<string, unknown>>, place: JsonPath): Limits {

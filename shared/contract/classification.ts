@@ -94,4 +94,6 @@ export interface Classification {
   readonly loopGuard: LoopGuard;
   /** Which sign decided, for the log and for `inspect`. */
   readonly because: string;
+  /** What of the report is not in `bounce` or `recipients`, as sentences. Absent for nothing. */
+  readonly remarks?: readonly string[];
 }

@@ -22,8 +22,8 @@ import {
   type MailboxSession,
 } from '../inbound/ports.ts';
 import type { TimeLeft } from '../deadline.ts';
-import { structuredField } from '../classify/decodeText.ts';
-import { field, mailText, readHeaders } from '../mail/headers.ts';
+import { lacksMultipartEnd } from '../classify/multipartEnd.ts';
+import { mailText, readHeaders } from '../mail/headers.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
 import { boundedText } from '../mail/text.ts';
@@ -66,8 +66,11 @@ const headBytes = 256 * 1024;
 const streamChunkBytes = 256 * 1024;
 /** 256 MB, more than Exchange Online takes (150 MB). */
 const chunkCountLimit = 1_024;
+/** Later offsets that are asked for. */
+const probeCountLimit = 8;
 const flagCountLimit = 20;
 const flagCharacters = 60;
+const dayMs = 86_400_000;
 const connectMs = 20_000;
 const greetingMs = 16_000;
 /** The library waits at most half of this for a throttled command before it fails. */
@@ -304,8 +307,12 @@ class Session implements MailboxSession {
     this.uidNext = Number.isSafeInteger(uidNext) ? uidNext : 0;
   }
 
-  async listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
-    const answer = await search(this.#wire, { uid: `${uid + 1}:*` });
+  async listAbove(uid: number, sinceMs?: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
+    const answer = await search(this.#wire, {
+      uid: `${uid + 1}:*`,
+      // SINCE takes a day of the server's calendar, which may be a day ahead or behind.
+      ...(sinceMs === undefined ? {} : { since: new Date(sinceMs - dayMs) }),
+    });
     if (answer.kind === 'failed') return answer;
     // `n:*` names the last message even when n is above it (RFC 3501 6.4.8).
     return { kind: 'ok', uids: answer.uids.filter((one) => one > uid) };
@@ -334,8 +341,9 @@ class Session implements MailboxSession {
     });
     if (answer.kind === 'failed') return answer;
     const heads = new Map<number, FetchedHead>();
-    for (const { uid, source, size, internalDate, flags = [] } of answer.rows) {
+    for (const { uid, source: given, size, internalDate, flags = [] } of answer.rows) {
       // Rows with only a flag change come in between; the first one with bytes counts.
+      const source = octetsOf(given);
       if (source === undefined || heads.has(uid)) continue;
       const receivedAt = instantOf(internalDate);
       heads.set(uid, {
@@ -366,8 +374,10 @@ class Session implements MailboxSession {
     return answer.kind === 'failed' ? answer : { kind: 'ok', headers: answer.blocks };
   }
 
-  async *stream({ uid, bytes }: FetchedHead): AsyncIterable<Uint8Array> {
+  async *stream({ uid, bytes, sizeBytes }: FetchedHead): AsyncIterable<Uint8Array> {
     if (bytes.byteLength > 0) yield bytes;
+    // A server that knows no offsets gave everything at once.
+    if (bytes.byteLength > headBytes) return;
     let at = bytes.byteLength;
     // What the head lacked was a sign of the end already; another short answer may be the server's fault.
     let emptyAnswers = bytes.byteLength < headBytes ? 1 : 0;
@@ -375,7 +385,7 @@ class Session implements MailboxSession {
       const query = { source: { start: at, maxLength: streamChunkBytes } };
       const answer = await fetchRows(this.#wire, [uid], query);
       if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
-      const chunk = answer.rows.find(({ source }) => source !== undefined)?.source;
+      const chunk = answer.rows.map(({ source }) => octetsOf(source)).find((one) => one !== undefined);
       if (chunk === undefined) {
         throw new ImapStreamTrouble({
           kind: 'unavailable',
@@ -384,8 +394,9 @@ class Session implements MailboxSession {
       }
       if (chunk.byteLength === 0) {
         emptyAnswers += 1;
-        if (emptyAnswers >= 2) return;
-        continue;
+        if (emptyAnswers < 2) continue;
+        await this.#confirmEnd(uid, at, sizeBytes);
+        return;
       }
       // A server that ignores the offset would repeat the beginning for ever.
       emptyAnswers = chunk.byteLength < streamChunkBytes ? 1 : 0;
@@ -393,6 +404,25 @@ class Session implements MailboxSession {
       yield chunk;
     }
     throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The message does not end.' });
+  }
+
+  /**
+   * An empty answer in the middle looks like the end. Later offsets are asked, up to RFC822.SIZE: octets there mean that
+   * the server left some out.
+   */
+  async #confirmEnd(uid: number, end: number, sizeBytes = 0): Promise<void> {
+    for (let n = 1; n <= probeCountLimit; n += 1) {
+      const start = end + n * streamChunkBytes;
+      if (n > 1 && start > sizeBytes) return;
+      const answer = await fetchRows(this.#wire, [uid], { source: { start, maxLength: 1 } });
+      if (answer.kind === 'failed') throw new ImapStreamTrouble(answer.trouble);
+      if (answer.rows.some(({ source }) => (octetsOf(source)?.byteLength ?? 0) > 0)) {
+        throw new ImapStreamTrouble({
+          kind: 'unavailable',
+          detail: `The server left out bytes of the message from ${end} on.`,
+        });
+      }
+    }
   }
 
   async act(uids: readonly number[], action: AfterFetch): Promise<ImapResult<object>> {
@@ -447,21 +477,15 @@ class Session implements MailboxSession {
  */
 function looksWhole(bytes: Uint8Array, size: number | undefined): boolean {
   if (size === undefined || size <= 0 || bytes.length < size * 0.9 - estimateMarginBytes) return false;
-  const block = readHeaders(mailText(bytes));
-  const { value, parameters } = structuredField(field(block, 'content-type'));
-  const boundary = parameters.get('boundary') ?? '';
-  return !value.startsWith('multipart/') || boundary === '' || endsWith(bytes, `--${boundary}--`);
+  return !lacksMultipartEnd(readHeaders(mailText(bytes)), bytes);
 }
 
 /** What a small message's estimate may be off by. */
 const estimateMarginBytes = 512;
-/** A footer may follow the end of a multipart. */
-const epilogueBytes = 8 * 1024;
 
-function endsWith(bytes: Uint8Array, end: string): boolean {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    .subarray(-epilogueBytes - end.length)
-    .includes(end, 0, 'latin1');
+/** The library's types leave out that NIL is null. */
+function octetsOf(source: unknown): Uint8Array | undefined {
+  return source instanceof Uint8Array ? source : undefined;
 }
 
 function instantOf(internalDate: Date | string | undefined): number | undefined {
@@ -471,7 +495,7 @@ function instantOf(internalDate: Date | string | undefined): number | undefined 
 
 async function search(
   wire: Wire,
-  query: { readonly uid: string } | { readonly since: Date },
+  query: { readonly uid?: string; readonly since?: Date },
 ): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
   const answer = await wire.call(() => wire.client.search(query, { uid: true }));
   if (answer.kind === 'failed') return answer;

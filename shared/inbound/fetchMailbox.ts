@@ -12,7 +12,14 @@
 //  5  the cursor row releases the lease and says how the run went
 //
 // Nothing is moved, flagged or deleted before the transaction of step 4. A UID that fails is skipped and put on the retry
-// list; after its last try it is announced as `unparsed` without an action, so that no message stops a mailbox. A run that lost its lease can't write any more: every write of the cursor is conditional.
+// list; after its last try it is announced as `unparsed` without an action, so that no message stops a mailbox. A run that
+// lost its lease can't write any more: every write of the cursor is conditional.
+//
+// A message may end the process, or be one that the store refuses. So after a run that ended badly the first UIDs go one by
+// one, each noted in the cursor before it is begun: one in whose middle several runs ended is announced without being read.
+//
+// SEARCH may lag: UIDs that were assigned and not named are looked for again in some runs, then they count as taken by
+// another reader.
 import type { TimeLeft } from '../deadline.ts';
 import { mailText, readHeaders } from '../mail/headers.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
@@ -23,11 +30,13 @@ import { StorageTrouble } from '../storageErrors.ts';
 import { ingest, ingestGivenUp, type RunContext, type Ingested } from './ingest.ts';
 import {
   ImapStreamTrouble,
+  type Advance,
   type Cursor,
   type FetchedHead,
   type ImapTrouble,
   type Lease,
   type MailboxSession,
+  type MissingUid,
   type PendingAction,
   type RetryUid,
 } from './ports.ts';
@@ -56,7 +65,17 @@ const retryListLimit = 1_000;
 const eagerTries = 8;
 /** Then it is announced as `unparsed`, with what the server gave of it, and left where it is. After about an hour. */
 const giveUpTries = 12;
+/** What a run that ended in the middle of a message counts: a process that died, and a store that gave up. */
+const deathCount = 2;
+const storeFailureCount = 1;
+/** With more than this a message is announced without being parsed; with more than that its bytes are left out, too. */
+const abandonedTries = 7;
+const abandonedLimit = 13;
 const pendingLimit = 500;
+/** UIDs that SEARCH left out: how many are remembered, and in how many runs they are looked for. */
+const missingLimit = 200;
+const gapLimit = 100;
+const missingPasses = 3;
 /** So many messages may come and go between two runs before another reader is suspected. */
 const concurrentReaderCount = 3;
 
@@ -111,6 +130,8 @@ interface Batch {
   /** UIDs that have used up their tries. */
   readonly givenUp: ReadonlySet<number>;
   readonly gone: readonly number[];
+  /** Older than what the mailbox is to fetch: neither announced nor touched. */
+  readonly tooOld: ReadonlySet<number>;
 }
 
 interface IngestResult {
@@ -141,6 +162,8 @@ class FetchRun {
   readonly #time: TimeLeft;
   readonly #dependencies: InboundDependencies;
   readonly #before: Cursor | undefined;
+  /** The run before ended badly: a message may be the cause. */
+  readonly #isCautious: boolean;
   #lease: Lease;
   #cursor: Cursor;
   readonly #spool: Spool;
@@ -152,22 +175,31 @@ class FetchRun {
   readonly #counts = { announcedCount: 0, duplicateCount: 0, unparsedCount: 0, actedCount: 0 };
   /** Why no more actions are done in this run; they stay pending. Empty while they are done. */
   #actionDetail = '';
+  /** The message that was begun alone and is not committed. */
+  #begun: number | undefined;
+  /** An earlier run reached the end of the folder: what lies above the cursor came since. */
+  #isUpToDate = false;
+  /** The UIDs above the cursor that SEARCH named. */
+  #named: ReadonlySet<number> = new Set();
   /** How often a header fingerprint was recognised in this rescan: each entry of the ledger vouches for one message. */
   readonly #recognised = new Map<string, number>();
 
   constructor(
     context: MailboxContext,
     time: TimeLeft,
-    { lease, cursor }: { readonly lease: Lease; readonly cursor: Cursor | undefined },
+    acquired: { readonly lease: Lease; readonly cursor: Cursor | undefined; readonly abandoned: boolean },
     dependencies: InboundDependencies,
   ) {
+    const { lease, cursor, abandoned } = acquired;
     this.#context = context;
     this.#time = time;
     this.#dependencies = dependencies;
     this.#lease = lease;
     this.#before = cursor;
     this.#spool = new Spool(dependencies.random.id());
-    this.#cursor = cursor?.folder === context.mailbox.folder ? cursor : emptyCursor(context, cursor);
+    this.#isCautious = abandoned || (cursor !== undefined && cursor.failureCount > 0);
+    const now = dependencies.clock.now();
+    this.#cursor = cursor?.folder === context.mailbox.folder ? cursor : emptyCursor(context, cursor, now);
   }
 
   async run(): Promise<RunReport> {
@@ -229,7 +261,13 @@ class FetchRun {
         retryDelayMs: delayMs,
       }),
     );
-    return { ...this.#cursor, failureCount, retryAt: now + delayMs, lastRunAt: now, detail };
+    // This process is alive: it was counted as if it had died.
+    const retryList = this.#cursor.retryList.map((one) =>
+      one.uid === this.#begun && one.abandonedCount !== undefined
+        ? { ...one, abandonedCount: one.abandonedCount - deathCount + storeFailureCount }
+        : one,
+    );
+    return { ...this.#cursor, retryList, failureCount, retryAt: now + delayMs, lastRunAt: now, detail };
   }
 
   #lost(): RunReport {
@@ -274,7 +312,14 @@ class FetchRun {
         }),
       );
     }
-    this.#cursor = { ...this.#cursor, uidValidity: session.uidValidity, lastUid: 0, retryList: [] };
+    this.#cursor = {
+      ...this.#cursor,
+      uidValidity: session.uidValidity,
+      lastUid: 0,
+      retryList: [],
+      missing: [],
+      hasMore: true,
+    };
     return isRescan;
   }
 
@@ -293,18 +338,28 @@ class FetchRun {
   }
 
   async #fetchBatches(session: MailboxSession, isRescan: boolean): Promise<void> {
-    const fresh = unwrap(await session.listAbove(this.#cursor.lastUid));
-    if (!isRescan) this.#detectConcurrentReader(session, fresh.uids);
+    const { lastUid } = this.#cursor;
+    const fresh = unwrap(await session.listAbove(lastUid, lastUid === 0 ? this.#since() : undefined));
+    const late = await this.#lookForMissing(session);
+    const top = Math.max(session.uidNext - 1, lastUid, ...fresh.uids.slice(-1));
+    this.#named = new Set(fresh.uids);
+    this.#isUpToDate = lastUid > 0 && !this.#cursor.hasMore;
     const retries = this.#cursor.retryList.filter((one) => this.#isDue(one)).map(({ uid }) => uid);
-    const uids = [...retries, ...fresh.uids.filter((uid) => !retries.includes(uid))];
+    const uids = [...new Set([...retries, ...late, ...fresh.uids])];
     const { batchCount, messagesAtOnce } = this.#dependencies.numbers;
     const pool = new TaskPool(messagesAtOnce);
     let next: Promise<Batch> | undefined;
     let committed = Promise.resolve();
+    const cautiousCount = this.#isCautious ? Math.min(uids.length, 2 * batchCount) : 0;
     let at = 0;
     try {
+      for (; at < cautiousCount && this.#hasTime(); at += 1) {
+        await this.#fetchAlone(session, pool, uids.slice(at, at + 1), isRescan);
+      }
+      const first = at;
       for (; at < uids.length && this.#hasTime(); at += batchCount) {
-        const batch = await (next ?? this.#readBatch(session, uids.slice(0, batchCount), isRescan));
+        const batch = await (next ??
+          this.#readBatch(session, uids.slice(first, first + batchCount), isRescan));
         next = this.#readBatch(session, uids.slice(at + batchCount, at + 2 * batchCount), isRescan);
         const results = await this.#startBatch(session, pool, batch, { previous: committed, next });
         await committed;
@@ -315,7 +370,89 @@ class FetchRun {
       await pool.idle();
       await committed.catch(() => undefined);
     }
-    this.#cursor = { ...this.#cursor, hasMore: at < uids.length };
+    const hasMore = at < uids.length;
+    this.#cursor = { ...(hasMore ? this.#cursor : this.#pastGaps(top)), hasMore };
+  }
+
+  /** One message that the process may not survive: it is counted before it is begun. */
+  async #fetchAlone(
+    session: MailboxSession,
+    pool: TaskPool,
+    uids: readonly number[],
+    isRescan: boolean,
+  ): Promise<void> {
+    const retryList = new Map(this.#cursor.retryList.map((one) => [one.uid, one]));
+    for (const uid of uids) {
+      const { tryCount = 0, abandonedCount = 0 } = retryList.get(uid) ?? {};
+      retryList.set(uid, { uid, tryCount, abandonedCount: abandonedCount + deathCount });
+      this.#begun = uid;
+    }
+    await this.#advance({
+      cursor: { ...this.#cursor, retryList: [...retryList.values()] },
+      announced: [],
+      pending: [],
+    });
+    const batch = await this.#readBatch(session, uids, isRescan);
+    const alone = { previous: Promise.resolve(), next: Promise.resolve(batch) };
+    await this.#commit(session, batch, await this.#startBatch(session, pool, batch, alone));
+    this.#begun = undefined;
+  }
+
+  /** No older mail is fetched; undefined for no bound. INTERNALDATE counts seconds. */
+  #since(): number | undefined {
+    const { fetchFrom } = this.#context.mailbox;
+    if (fetchFrom.kind === 'all') return undefined;
+    const at = fetchFrom.kind === 'date' ? fetchFrom.at : this.#cursor.firstRunAt;
+    return Math.floor(at / 1_000) * 1_000;
+  }
+
+  /** Those that an earlier SEARCH left out and that are there now. */
+  async #lookForMissing(session: MailboxSession): Promise<readonly number[]> {
+    const { missing } = this.#cursor;
+    if (missing.length === 0) return [];
+    const { uids } = unwrap(await session.stillThere(missing.map(({ uid }) => uid)));
+    const later = missing
+      .filter(({ uid }) => !uids.includes(uid))
+      .map((one) => ({ ...one, passCount: one.passCount + 1 }));
+    this.#countVanished(later.filter(({ passCount, isNew }) => isNew && passCount >= missingPasses).length);
+    // Those that are there leave the list with the batch that fetches them.
+    const found = missing.filter(({ uid }) => uids.includes(uid));
+    this.#cursor = {
+      ...this.#cursor,
+      missing: [...found, ...later.filter(({ passCount }) => passCount < missingPasses)],
+    };
+    return uids;
+  }
+
+  /**
+   * The cursor moved to `top`: UIDs on the way that SEARCH did not name are remembered, the nearest ones. Below the first
+   * run's they may have been gone long ago.
+   */
+  #pastGaps(top: number): Cursor {
+    const { lastUid, missing } = this.#cursor;
+    const known = new Set([...missing, ...this.#cursor.retryList].map(({ uid }) => uid));
+    const gaps: MissingUid[] = [];
+    const isNew = this.#isUpToDate;
+    for (let uid = top; uid > lastUid && gaps.length < gapLimit; uid -= 1) {
+      if (!this.#named.has(uid) && !known.has(uid)) gaps.push({ uid, passCount: 0, isNew });
+    }
+    const all = [...missing, ...gaps];
+    // The oldest have been looked for most often.
+    const dropped = all.slice(0, Math.max(0, all.length - missingLimit));
+    this.#countVanished(dropped.filter((one) => one.isNew).length);
+    return { ...this.#cursor, lastUid: top, missing: all.slice(dropped.length) };
+  }
+
+  /** Another program takes mail away between two runs. */
+  #countVanished(count: number): void {
+    if (count === 0) return;
+    const { log } = this.#dependencies;
+    const mailbox = this.#context.hash;
+    const vanishedCount = this.#cursor.vanishedCount + count;
+    this.#cursor = { ...this.#cursor, vanishedCount };
+    log(inboundEvents.uidsVanished({ mailbox, count }));
+    if (vanishedCount >= concurrentReaderCount)
+      log(inboundEvents.concurrentReader({ mailbox, vanishedCount }));
   }
 
   /** One command at a time. A lost connection fails every later command too: all are given the first reason. */
@@ -351,8 +488,12 @@ class FetchRun {
     const neverGiven = wanted
       .filter((uid) => givenUp.has(uid) && !answered.has(uid))
       .map((uid): FetchedHead => ({ uid, bytes: new Uint8Array(), whole: true }));
-    const all = [...heads, ...neverGiven].toSorted((one, other) => one.uid - other.uid);
-    return { uids, known, heads: all, givenUp, gone };
+    const since = this.#since() ?? 0;
+    const tooOld = new Set(
+      heads.filter(({ receivedAt = since }) => receivedAt < since).map(({ uid }) => uid),
+    );
+    const all = [...heads.filter(({ uid }) => !tooOld.has(uid)), ...neverGiven];
+    return { uids, known, heads: all.toSorted((one, other) => one.uid - other.uid), givenUp, gone, tooOld };
   }
 
   /** Resolves when every message of the batch has started; each result resolves when its message has ended. */
@@ -397,10 +538,8 @@ class FetchRun {
   async #tryIngest(run: RunContext, head: FetchedHead, giveUp: boolean): Promise<IngestResult> {
     const { uid } = head;
     try {
-      const result = giveUp
-        ? await ingestGivenUp(head, run, this.#dependencies)
-        : await ingest(head, run, this.#dependencies);
-      return { uid, result };
+      if (giveUp) return { uid, result: await this.#ingestLast(run, head) };
+      return { uid, result: await ingest(head, run, this.#dependencies) };
     } catch (error) {
       if (error instanceof ImapStreamTrouble) return { uid, result: error.trouble };
       if (error instanceof StorageTrouble) throw error;
@@ -409,20 +548,36 @@ class FetchRun {
     }
   }
 
+  /** The last try: once more as a message, unless runs ended in its middle; else as what the server gave of it. */
+  async #ingestLast(run: RunContext, head: FetchedHead): Promise<Ingested> {
+    const { abandonedCount = 0 } = this.#cursor.retryList.find(({ uid }) => uid === head.uid) ?? {};
+    if (abandonedCount <= abandonedTries && head.bytes.byteLength > 0) {
+      try {
+        return await ingest(head, run, this.#dependencies);
+      } catch (error) {
+        if (error instanceof StorageTrouble) throw error;
+      }
+    }
+    const bytes = abandonedCount > abandonedLimit ? new Uint8Array() : head.bytes;
+    return ingestGivenUp({ ...head, bytes }, run, this.#dependencies);
+  }
+
   /** UIDs of the retry list that failed too often, or that the list has no room for. */
   #usedUpTries(): readonly number[] {
     const { retryList } = this.#cursor;
     const excess = retryList.length - retryListLimit;
     const crowded = excess <= 0 ? [] : retryList.toSorted((one, other) => other.tryCount - one.tryCount);
     return [
-      ...retryList.filter(({ tryCount }) => tryCount >= giveUpTries),
+      ...retryList.filter(
+        ({ tryCount, abandonedCount = 0 }) => tryCount >= giveUpTries || abandonedCount > abandonedTries,
+      ),
       ...crowded.slice(0, Math.max(0, excess)),
     ].map(({ uid }) => uid);
   }
 
   /** The transaction of the batch once all its messages are ingested, then the after-fetch actions. */
   async #commit(session: MailboxSession, batch: Batch, started: IngestResults): Promise<void> {
-    const { ledger, clock, log, numbers } = this.#dependencies;
+    const { log } = this.#dependencies;
     const results = new Map((await Promise.all(started)).map(({ uid, result }) => [uid, result]));
     const announced = new Set<string>();
     const handled: PendingAction[] = [];
@@ -443,7 +598,7 @@ class FetchRun {
         } else {
           this.#counts.duplicateCount += 1;
         }
-      } else if (batch.gone.includes(uid)) {
+      } else if (batch.gone.includes(uid) || batch.tooOld.has(uid)) {
         retryList.delete(uid);
       } else {
         const trouble: ImapTrouble =
@@ -458,23 +613,25 @@ class FetchRun {
       }
     }
     const hasAction = this.#context.mailbox.afterFetch.kind !== 'none';
+    const passed = this.#pastGaps(Math.max(this.#cursor.lastUid, ...batch.uids));
     const cursor = {
-      ...this.#cursor,
-      lastUid: Math.max(this.#cursor.lastUid, ...batch.uids),
+      ...passed,
       retryList: [...retryList.values()],
+      missing: passed.missing.filter(({ uid }) => !batch.uids.includes(uid)),
     };
-    const answer = await ledger.advance(this.#lease, {
-      cursor,
-      announced: [...announced],
-      pending: hasAction ? handled : [],
-      leaseUntil: clock.now() + numbers.leaseMs,
-    });
-    if (answer.kind === 'lost') throw new LeaseLost();
-    this.#lease = answer.lease;
-    this.#cursor = cursor;
+    await this.#advance({ cursor, announced: [...announced], pending: hasAction ? handled : [] });
     if (hasAction) await this.#command(() => this.#act(session, handled));
     // A cut connection fails every later command as well: report the first reason.
     if (worst !== undefined && worst.kind !== 'unavailable') throw new SessionEnded(worst);
+  }
+
+  async #advance(change: Omit<Advance, 'leaseUntil'>): Promise<void> {
+    const { ledger, clock, numbers } = this.#dependencies;
+    const leaseUntil = clock.now() + numbers.leaseMs;
+    const answer = await ledger.advance(this.#lease, { ...change, leaseUntil });
+    if (answer.kind === 'lost') throw new LeaseLost();
+    this.#lease = answer.lease;
+    this.#cursor = change.cursor;
   }
 
   /** Does the actions and removes their rows. If the server refuses them, they stay pending and fetching goes on. */
@@ -529,21 +686,8 @@ class FetchRun {
     return known;
   }
 
-  /** UIDs that were assigned since the last run and are not in the folder any more: another program takes mail away. */
-  #detectConcurrentReader(session: MailboxSession, fresh: readonly number[]): void {
-    if (this.#cursor.lastUid === 0 || session.uidNext <= this.#cursor.lastUid) return;
-    const arrivedCount = Math.max(session.uidNext - 1, ...fresh) - this.#cursor.lastUid;
-    const missingCount = arrivedCount - fresh.length;
-    if (missingCount <= 0) return;
-    const vanishedCount = this.#cursor.vanishedCount + missingCount;
-    this.#cursor = { ...this.#cursor, vanishedCount };
-    if (vanishedCount >= concurrentReaderCount) {
-      const { log } = this.#dependencies;
-      log(inboundEvents.concurrentReader({ mailbox: this.#context.hash, vanishedCount }));
-    }
-  }
-
-  #isDue({ uid, tryCount }: RetryUid): boolean {
+  #isDue({ uid, tryCount, abandonedCount = 0 }: RetryUid): boolean {
+    if (abandonedCount > 0) return true;
     // Spread by UID, so that a run never tries all hopeless ones at once.
     return (
       tryCount < eagerTries ||
@@ -565,14 +709,16 @@ function unwrap<T extends object>(
   return answer;
 }
 
-function emptyCursor(context: MailboxContext, before: Cursor | undefined): Cursor {
+function emptyCursor(context: MailboxContext, before: Cursor | undefined, now: number): Cursor {
   return {
     folder: context.mailbox.folder,
     uidValidity: 0,
     lastUid: 0,
     retryList: [],
+    missing: [],
     failureCount: before?.failureCount ?? 0,
     retryAt: 0,
+    firstRunAt: before?.firstRunAt ?? now,
     lastRunAt: before?.lastRunAt ?? 0,
     lastSuccessAt: before?.lastSuccessAt ?? 0,
     hasMore: false,

@@ -12,6 +12,7 @@
 // Identity: two messages may share an id (same Message-ID, Date, first hop). They are the same message if their bytes
 // are equal, or their lasting fields and their content (a server rebuilds MIME on each fetch); else the second gets a
 // suffix.
+import { lacksMultipartEnd } from '../classify/multipartEnd.ts';
 import { isPlaceholder } from '../classify/placeholder.ts';
 import { fingerprintOf } from '../mail/fingerprint.ts';
 import { mailText, readHeaders, type HeaderBlock } from '../mail/headers.ts';
@@ -195,9 +196,9 @@ function whatIsMissing(block: HeaderBlock, mail: SpooledMail, head: FetchedHead)
   if (isPlaceholder(block))
     return 'Exchange gave a text in place of the message, which it cannot convert yet.';
   const { sizeBytes = 0 } = head;
-  // RFC822.SIZE is an estimate on Exchange; a message of less than half of it was cut.
-  if (mail.sizeBytes * 2 + sizeMarginBytes < sizeBytes) {
-    return `The server gave ${mail.sizeBytes} of about ${sizeBytes} bytes of this message.`;
+  // RFC822.SIZE is an estimate on Exchange, wrong by any factor: what is cut as well lacks the end of its multipart.
+  if (mail.sizeBytes * 2 + sizeMarginBytes < sizeBytes && lacksMultipartEnd(block, mail.tail)) {
+    return `The server gave ${mail.sizeBytes} of about ${sizeBytes} bytes of this message, without its end.`;
   }
   return undefined;
 }

@@ -39,6 +39,10 @@ export function messageFields(answer: ParseAnswer, head: Uint8Array): MessageFie
       subject: part.subject,
       date: outline.dateMs === undefined ? null : new Date(outline.dateMs).toISOString(),
     },
-    remarks: [...outline.remarks, ...remarks, ...(answer.kind === 'parsed' ? [] : [answer.detail])],
+    remarks: [
+      ...outline.remarks,
+      ...remarks,
+      ...(answer.kind === 'parsed' ? (answer.classification.remarks ?? []) : [answer.detail]),
+    ],
   };
 }

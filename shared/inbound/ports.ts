@@ -53,8 +53,11 @@ export interface MailboxSession {
   /** 0 if the server keeps no UIDs (RFC 3501 2.3.1.1 forbids it; it was seen). */
   readonly uidValidity: number;
   readonly uidNext: number;
-  /** Ascending UIDs above `uid`. A failed answer is never an empty list. */
-  listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
+  /**
+   * Ascending UIDs above `uid`; with `sinceMs` those that arrived on that day or later, and perhaps some from the day
+   * before. A failed answer is never an empty list.
+   */
+  listAbove(uid: number, sinceMs?: number): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
   /** Those of `uids` that are still in the folder. */
   stillThere(uids: readonly number[]): Promise<ImapResult<{ readonly uids: readonly number[] }>>;
   /**
@@ -131,6 +134,17 @@ export interface RetryUid {
   readonly uid: number;
   /** How often it has failed. */
   readonly tryCount: number;
+  /** Counts runs that ended in its middle: a process that died counts more than a store that gave up. Absent for none. */
+  readonly abandonedCount?: number;
+}
+
+/** A UID that a SEARCH left out although it was assigned: it is looked for again. */
+export interface MissingUid {
+  readonly uid: number;
+  /** Runs that looked for it in vain. */
+  readonly passCount: number;
+  /** It was assigned since an earlier run: if it never shows, another program took it. */
+  readonly isNew: boolean;
 }
 
 /** The position and state of a mailbox; one row, changed only by conditional write. */
@@ -140,10 +154,14 @@ export interface Cursor {
   /** The highest UID that was ingested or put on the retry list. */
   readonly lastUid: number;
   readonly retryList: readonly RetryUid[];
+  /** At most 200. */
+  readonly missing: readonly MissingUid[];
   /** Runs that failed in a row; 0 after one that succeeded. */
   readonly failureCount: number;
   /** No run before this instant (UTC ms); 0 if there is no delay. */
   readonly retryAt: number;
+  /** The first run that knew the mailbox (UTC ms); 0 if that was before it was noted. */
+  readonly firstRunAt: number;
   readonly lastRunAt: number;
   readonly lastSuccessAt: number;
   /** The folder held more than the last run could fetch. */
@@ -215,7 +233,13 @@ export interface Ledger {
     mailboxKey: string,
     claim: LeaseClaim,
   ): Promise<
-    | { readonly kind: 'acquired'; readonly lease: Lease; readonly cursor: Cursor | undefined }
+    | {
+        readonly kind: 'acquired';
+        readonly lease: Lease;
+        readonly cursor: Cursor | undefined;
+        /** The run before never released it: its process died, or lost the store. */
+        readonly abandoned: boolean;
+      }
     | { readonly kind: 'busy'; readonly until: number }
   >;
   cursor(mailboxKey: string): Promise<Cursor | undefined>;

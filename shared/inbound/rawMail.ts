@@ -9,12 +9,17 @@ export interface SpooledMail {
   readonly raw: RawMail;
   /** The first bytes: the header block and, of a small message, everything. */
   readonly head: Uint8Array;
+  /** The last bytes: of a small message, everything. */
+  readonly tail: Uint8Array;
   readonly sha256: string;
   readonly sizeBytes: number;
 }
 
 /** More than any header block needs. */
 const headLimitBytes = 256 * 1024;
+
+/** Enough to see how a multipart ends. */
+const tailBytes = 16 * 1024;
 
 /** Messages up to this size, and all their parts, stay in memory. */
 const inMemoryBytes = 48 * 1024;
@@ -54,6 +59,7 @@ export class Spool {
       return {
         raw: { kind: 'bytes', bytes: head.bytes, sha256 },
         head: head.bytes.subarray(0, headLimitBytes),
+        tail: head.bytes,
         sha256,
         sizeBytes: head.bytes.byteLength,
       };
@@ -61,11 +67,13 @@ export class Spool {
     const path = `${prefix}raw`;
     const running = createHash('sha256');
     let sizeBytes = 0;
+    let tail = Buffer.alloc(0);
     const file = await open(path, 'wx');
     try {
       for await (const chunk of stream(head)) {
         running.update(chunk);
         sizeBytes += chunk.byteLength;
+        tail = Buffer.concat([tail, chunk]).subarray(-tailBytes);
         await file.writeFile(chunk);
       }
     } finally {
@@ -75,6 +83,7 @@ export class Spool {
     return {
       raw: { kind: 'file', path, sizeBytes, sha256 },
       head: await headOf(path),
+      tail,
       sha256,
       sizeBytes,
     };

@@ -16,6 +16,14 @@ export type AfterFetch =
   | { readonly kind: 'move'; readonly folder: string }
   | { readonly kind: 'delete' };
 
+/** Which of the messages that a mailbox holds are fetched, by when it got them (INTERNALDATE). */
+export type FetchFrom =
+  /** What came after the first run that knew the mailbox, whether that run could sign in or not. */
+  | { readonly kind: 'now' }
+  | { readonly kind: 'all' }
+  /** UTC ms. */
+  | { readonly kind: 'date'; readonly at: number };
+
 export interface Mailbox {
   /** The address as the administrator wrote it, domain in lower case. Compared without regard to case. */
   readonly address: string;
@@ -33,6 +41,7 @@ export interface Mailbox {
   /** The IMAP folder that is fetched. */
   readonly folder: string;
   readonly afterFetch: AfterFetch;
+  readonly fetchFrom: FetchFrom;
   readonly limits: Limits;
 }
 

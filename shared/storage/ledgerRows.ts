@@ -17,9 +17,14 @@ const cursorSchema = z.object({
   folder: z.string(),
   uidValidity: z.number(),
   lastUid: z.number(),
-  retryList: z.array(z.object({ uid: z.number(), tryCount: z.number() })),
+  retryList: z.array(
+    z.object({ uid: z.number(), tryCount: z.number(), abandonedCount: z.number().exactOptional() }),
+  ),
+  // Rows of an earlier version lack it, and firstRunAt.
+  missing: z.array(z.object({ uid: z.number(), passCount: z.number(), isNew: z.boolean() })).default([]),
   failureCount: z.number(),
   retryAt: z.number(),
+  firstRunAt: z.number().default(0),
   lastRunAt: z.number(),
   lastSuccessAt: z.number(),
   hasMore: z.boolean(),

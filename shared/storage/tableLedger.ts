@@ -54,6 +54,7 @@ export class TableLedger implements Ledger {
     if (row !== undefined && row.leaseTag !== '' && row.leaseUntil > claim.now) {
       return { kind: 'busy', until: row.leaseUntil };
     }
+    const abandoned = row !== undefined && row.leaseTag !== '';
     const leaseTag = `${claim.owner}.${this.#random.id()}`;
     const writeId = this.#random.id();
     const lease = { leaseTag, leaseUntil: claim.leaseUntil };
@@ -68,6 +69,7 @@ export class TableLedger implements Ledger {
         kind: 'acquired',
         lease: leaseOf(mailboxKey, leaseTag, answer.value.etag),
         cursor: row?.cursor,
+        abandoned,
       };
     }
     const current = await this.#readCursor(mailboxKey);
@@ -76,6 +78,7 @@ export class TableLedger implements Ledger {
       kind: 'acquired',
       lease: leaseOf(mailboxKey, leaseTag, current.etag),
       cursor: current.cursor,
+      abandoned,
     };
   }
 

@@ -85,6 +85,12 @@ export const inboundEvents = {
     'The action after fetching (seen, move, delete) failed; it is retried.',
     { mailbox: 'string', action: 'string', detail: 'string' },
   ),
+  uidsVanished: defineEvent(
+    'inbound.uidsVanished',
+    'info',
+    'Messages were assigned and never shown by SEARCH: another reader took them, or a rule moved them.',
+    { mailbox: 'string', count: 'number' },
+  ),
   concurrentReader: defineEvent(
     'inbound.concurrentReader',
     'warn',

@@ -474,6 +474,32 @@ describe('groups of a report', () => {
   });
 
   test.each([
+    ['2 recipients', 2, '', 2, false],
+    ['1,000 recipients', 1_000, '', 1_000, false],
+    ['1,001 recipients', 1_001, '', 1_000, true],
+    ['10,000 recipients', 10_000, '', 1_000, true],
+    [
+      'long groups beyond 500,000 characters',
+      900,
+      'x'.repeat(900),
+      532,
+      /more recipients than the first 532/,
+    ],
+  ] as const)('a remark says that recipients were left out: %s', (_name, count, filler, listed, isCut) => {
+    const group = (n: number): string =>
+      `Final-Recipient: rfc822; u${n}@x.test\nAction: failed\nStatus: 5.1.1\nX-Filler: ${filler}\n`;
+    const groups = Array.from({ length: count }, (_, n) => group(n));
+    const { field, body } = multipart(
+      'report; report-type=delivery-status',
+      ['text/plain', 'Not delivered.'],
+      ['message/delivery-status', ['Reporting-MTA: dns; mx.x.test\n', ...groups].join('\n')],
+    );
+    const { bounce, remarks = [] } = classified({ from: 'MAILER-DAEMON@x.test', more: [field], body });
+    expect(Math.abs((bounce?.recipients.length ?? 0) - listed)).toBeLessThan(10);
+    expect(remarks).toEqual(isCut ? [expect.stringMatching(/more recipients than the first \d+/)] : []);
+  });
+
+  test.each([
     ['Original-Recipient: a@x.test', 'a@x.test'],
     ['\n\n\nFinal-Recipient: a@x.test', 'a@x.test'],
     ['Status: 5.1.1\n \t \nOriginal-Recipient: a@x.test', 'a@x.test'],

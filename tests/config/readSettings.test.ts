@@ -112,6 +112,7 @@ describe('good settings', () => {
           receive: true,
           folder: 'INBOX',
           afterFetch: { kind: 'none' },
+          fetchFrom: { kind: 'now' },
           limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
         },
       ],
@@ -195,6 +196,7 @@ describe('good settings', () => {
       receive: false,
       folder: 'Saapuneet/ESM',
       afterFetch: { kind: 'move', folder: 'K\u00e4sitelty' },
+      fetchFrom: { kind: 'now' },
       limits: { messagesPerMinute: 20, recipientsPerDay: 10_000, connections: 3 },
     });
     expect(accounts).toHaveLength(1);

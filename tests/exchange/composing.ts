@@ -58,6 +58,7 @@ const mailboxes: readonly Mailbox[] = [
     receive: true,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
   },
 ];

@@ -388,6 +388,7 @@ describe('the samples', () => {
           receive: true,
           folder: 'INBOX',
           afterFetch: { kind: 'none' },
+          fetchFrom: { kind: 'all' },
           limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
         },
       ],

@@ -18,6 +18,7 @@ const mailbox: Mailbox = {
   receive: false,
   folder: 'INBOX',
   afterFetch: { kind: 'none' },
+  fetchFrom: { kind: 'all' },
   limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
 };
 export const account: Account = {

@@ -448,6 +448,9 @@ describe('trouble', () => {
       deliver(exchange, mail({ 'Message-ID': `<${n}@x>` }));
       exchange.store.mailbox(DESK).folder('INBOX')?.remove(n);
     }
+    // SEARCH may lag: they are looked for in some runs before another reader is suspected.
+    for (let n = 0; n < 3; n += 1) await rig.inbound.fetchAll(run);
+    expect(rig.events).not.toContainEqual(expect.objectContaining({ name: 'inbound.concurrentReader' }));
     await rig.inbound.fetchAll(run);
     expect(rig.events).toContainEqual(
       expect.objectContaining({

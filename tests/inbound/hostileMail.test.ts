@@ -29,6 +29,13 @@ const inbox = (exchange: Exchange): readonly number[] =>
 const deliver = (exchange: Exchange, text: string, options: DeliverOptions = {}): void =>
   void exchange.store.mailbox(DESK).deliver(text, options);
 
+/** Its end can be seen: of a plain text that is cut only the size is a sign, which Exchange estimates. */
+const multipart = (fields: Readonly<Record<string, string>>, body: string): string =>
+  mail(
+    { ...fields, 'Content-Type': 'multipart/mixed; boundary=b' },
+    ['--b', 'Content-Type: text/plain', '', body, '--b--', ''].join('\r\n'),
+  );
+
 /** The retry list is tried in every run at first; later the clock decides, so that tests pass over the wait. */
 async function runUntilQuiet(rig: Rig): Promise<void> {
   for (let n = 0; n < 300; n += 1) {
@@ -54,12 +61,13 @@ const actions: readonly AfterFetch[] = [
 ];
 
 describe.each(actions)('what the server does not give whole, after-fetch action $kind', (afterFetch) => {
-  test.each(['placeholder', 'empty', 'lineEnd', 'truncated', 'refused'] as const)(
+  test.each(['placeholder', 'empty', 'emptyString', 'nil', 'lineEnd', 'truncated', 'refused'] as const)(
     '%s: not announced as a message, no action, and unparsed after its tries; its neighbours are fetched',
     async (unreadable) => {
       const { exchange, rig } = await worldWith(afterFetch);
       deliver(exchange, mail({ 'Message-ID': '<one@x>' }));
-      deliver(exchange, mail({ 'Message-ID': '<two@x>' }, 'text '.repeat(2_000)), { unreadable });
+      const cut = multipart({ 'Message-ID': '<two@x>' }, 'text '.repeat(2_000));
+      deliver(exchange, cut, { unreadable });
       deliver(exchange, mail({ 'Message-ID': '<three@x>' }));
       await rig.inbound.fetchAll(run);
       expect(rig.mails().map(({ messageId }) => messageId)).toEqual(['<one@x>', '<three@x>']);

@@ -49,6 +49,7 @@ export class MemoryLedger implements Ledger {
         kind: 'acquired',
         lease: { mailboxKey, tag, version: String(next.version) },
         cursor: row?.cursor,
+        abandoned: row !== undefined && row.tag !== '',
       } as const;
     });
   }

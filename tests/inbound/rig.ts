@@ -23,6 +23,7 @@ export function mailboxOf(address: string, more: Partial<Mailbox> = {}): Mailbox
     receive: true,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
     ...more,
   };

@@ -1,6 +1,7 @@
 // Receiving under faults, simulated: the production code of the room over a folder, a store and a clock that misbehave
 // by a seed. Several hosts work at the same time; calls are refused, applied with the answer lost, hosts die in the
-// middle; UIDVALIDITY changes; people move mail away; mail is delivered twice, and two mails share an identity.
+// middle; UIDVALIDITY changes; people move mail away; mail is delivered twice, and two mails share an identity. SEARCH
+// leaves UIDs out, and the server gives a text in place of a mail, or the beginning of one.
 //
 //   node tests/inbound/simulation.ts [MESSAGES] [SEED]        100,000 messages unless said otherwise
 //
@@ -12,15 +13,17 @@ import type { Clock, Random } from '../../shared/clock.ts';
 import { createInbound, type Inbound } from '../../shared/inbound/fetchMail.ts';
 import { field, mailText, readHeaders } from '../../shared/mail/headers.ts';
 import { classifyMail } from '../../shared/classify/classifyMail.ts';
-import type {
-  FetchedHead,
-  ImapResult,
-  ImapTrouble,
-  Mailboxes,
-  MailboxSession,
-  ParseAnswer,
-  Parser,
+import {
+  ImapStreamTrouble,
+  type FetchedHead,
+  type ImapResult,
+  type ImapTrouble,
+  type Mailboxes,
+  type MailboxSession,
+  type ParseAnswer,
+  type Parser,
 } from '../../shared/inbound/ports.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { seededRandom } from '../models/seededRandom.ts';
 import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMessages } from './memoryStore.ts';
@@ -34,6 +37,9 @@ export interface SimulationResult {
   readonly refused: number;
   readonly answersLost: number;
   readonly generations: number;
+  /** Answers that were not the mail: a text in its place, its beginning, nothing. */
+  readonly halfAnswers: number;
+  readonly searchesThatLag: number;
   /** Each a sentence; empty when everything held. */
   readonly violations: readonly string[];
   /** Hash of all notices, in order. */
@@ -46,10 +52,12 @@ interface Unrest {
   readonly answerLost: number;
   readonly death: number;
   readonly imapTrouble: number;
+  /** A mail that is not given whole, and a UID that SEARCH leaves out. */
+  readonly halfAnswer: number;
 }
 
-const stormy: Unrest = { refused: 10, answerLost: 10, death: 1, imapTrouble: 20 };
-const calm: Unrest = { refused: 0, answerLost: 0, death: 0, imapTrouble: 0 };
+const stormy: Unrest = { refused: 10, answerLost: 10, death: 1, imapTrouble: 20, halfAnswer: 15 };
+const calm: Unrest = { refused: 0, answerLost: 0, death: 0, imapTrouble: 0, halfAnswer: 0 };
 
 interface Stored {
   uid: number;
@@ -65,7 +73,15 @@ class World {
   readonly ledger = new MemoryLedger();
   readonly blobs = new MemoryBlobs();
   readonly queue = new MemoryNotices();
-  readonly counts = { passes: 0, deaths: 0, refused: 0, answersLost: 0, generations: 1 };
+  readonly counts = {
+    passes: 0,
+    deaths: 0,
+    refused: 0,
+    answersLost: 0,
+    generations: 1,
+    halfAnswers: 0,
+    searchesThatLag: 0,
+  };
   unrest = stormy;
   now = Date.UTC(2026, 10, 25);
   inbox: Stored[] = [];
@@ -162,13 +178,13 @@ class Host {
           this.#die();
           if (world.chance(world.unrest.refused)) {
             world.counts.refused += 1;
-            throw new Error('refused');
+            throw new StorageTrouble('refused');
           }
           const result: unknown = await Reflect.apply(method, target, parameters);
           this.#die();
           if (world.chance(world.unrest.answerLost)) {
             world.counts.answersLost += 1;
-            throw new Error('the answer was lost');
+            throw new StorageTrouble('the answer was lost');
           }
           return result;
         };
@@ -233,11 +249,14 @@ class ModelSession implements MailboxSession {
   }
 
   listAbove(uid: number): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
-    return this.#ask('list', () => ({
-      uids: this.#messages()
+    return this.#ask('list', () => {
+      const uids = this.#messages()
         .map((one) => one.uid)
-        .filter((one) => one > uid),
-    }));
+        .filter((one) => one > uid);
+      const shown = uids.filter(() => !this.#world.chance(this.#world.unrest.halfAnswer));
+      if (shown.length < uids.length) this.#world.counts.searchesThatLag += 1;
+      return { uids: shown };
+    });
   }
 
   stillThere(uids: readonly number[]): Promise<ImapResult<{ readonly uids: readonly number[] }>> {
@@ -255,14 +274,25 @@ class ModelSession implements MailboxSession {
       const there = this.#messages().filter((one) => uids.includes(one.uid));
       // Now and then a message is not answered for; now and then MIME is put together in another way.
       const answered = there.filter(() => !this.#world.chance(this.#world.unrest.imapTrouble));
-      const heads = answered.map(({ uid, bytes }) => ({
-        uid,
-        bytes: rebuilt(bytes, this.#world),
-        whole: true,
-      }));
+      const heads = answered.map((one) => this.#headOf(one));
       const present = new Set(there.map(({ uid }) => uid));
       return { heads, gone: uids.filter((uid) => !present.has(uid)) };
     });
+  }
+
+  /** As the adapter hands it over: what is not whole is streamed, and a stream that ends early fails. */
+  #headOf({ uid, bytes }: Stored): FetchedHead {
+    const whole = rebuilt(bytes, this.#world);
+    const sizeBytes = Math.round(whole.byteLength * 1.02);
+    if (!this.#world.chance(this.#world.unrest.halfAnswer))
+      return { uid, bytes: whole, whole: true, sizeBytes };
+    this.#world.counts.halfAnswers += 1;
+    const part = Math.floor(this.#world.random.uniform() * 4);
+    if (part === 0) return { uid, bytes: Buffer.from(placeholder), whole: true, sizeBytes };
+    if (part === 1) return { uid, bytes: Buffer.from('\r\n'), whole: true, sizeBytes };
+    if (part === 2) return { uid, bytes: new Uint8Array(), whole: true, sizeBytes };
+    const half = whole.subarray(0, Math.floor(whole.byteLength / 2));
+    return { uid, bytes: half, whole: false, sizeBytes };
   }
 
   readHeaders(
@@ -279,7 +309,7 @@ class ModelSession implements MailboxSession {
 
   async *stream(): AsyncIterable<Uint8Array> {
     await Promise.resolve();
-    throw new Error('no long messages here');
+    throw new ImapStreamTrouble({ kind: 'unavailable', detail: 'The stream ended early.' });
   }
 
   act(uids: readonly number[]): Promise<ImapResult<object>> {
@@ -300,6 +330,10 @@ class ModelSession implements MailboxSession {
 }
 
 class Gone extends Error {}
+
+const placeholder =
+  'Subject: Retrieval using the IMAP4 protocol failed for the following message: 20004\r\n' +
+  'From: "Microsoft Exchange Server 2010"\r\n\r\nThe server could not retrieve the following message.\r\n';
 
 /** Exchange's MIME: the boundary differs from fetch to fetch, what is said does not. */
 function rebuilt(bytes: Uint8Array, world: World): Uint8Array {

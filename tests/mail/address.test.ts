@@ -94,6 +94,7 @@ describe('an account', () => {
       receive: true,
       folder: 'INBOX',
       afterFetch: { kind: 'none' },
+      fetchFrom: { kind: 'all' },
       limits,
       ...change,
     });

@@ -27,6 +27,7 @@ export function mailbox(address: string, change: Partial<Mailbox> = {}): Mailbox
     receive: false,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
     ...change,
   };

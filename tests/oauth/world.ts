@@ -124,6 +124,7 @@ export function mailbox(address: string, signIn: Mailbox['signIn'] = 'delegated'
     receive: true,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
   };
 }

@@ -108,6 +108,7 @@ const mailbox = (address: string, change: Partial<Mailbox> = {}): Mailbox => ({
   receive: true,
   folder: 'INBOX',
   afterFetch: { kind: 'none' },
+  fetchFrom: { kind: 'all' },
   limits,
   ...change,
 });
@@ -123,6 +124,8 @@ const cursor = {
   hasMore: false,
   detail: '',
   vanishedCount: 0,
+  missing: [],
+  firstRunAt: 0,
 };
 const hold = {
   reason: 'paused' as const,

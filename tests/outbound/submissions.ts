@@ -12,6 +12,7 @@ export const desk: Mailbox = {
   receive: true,
   folder: 'INBOX',
   afterFetch: { kind: 'none' },
+  fetchFrom: { kind: 'all' },
   limits: { messagesPerMinute: 30, recipientsPerDay: 10_000, connections: 3 },
 };
 

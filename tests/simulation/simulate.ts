@@ -457,6 +457,7 @@ function mailboxOf(account: number, index: number, limits: Mailbox['limits']): M
     receive: false,
     folder: 'INBOX',
     afterFetch: { kind: 'none' },
+    fetchFrom: { kind: 'all' },
     limits,
   };
 }

@@ -34,6 +34,8 @@ const cursor: Cursor = {
   hasMore: true,
   detail: "It's ä test",
   vanishedCount: 1,
+  missing: [{ uid: 11, passCount: 1, isNew: true }],
+  firstRunAt: 1_795_000_000_000,
 };
 
 function entry(id: string, rawSha256 = 'a'.repeat(64)): MessageEntry {
