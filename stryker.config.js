@@ -11,7 +11,7 @@ export default {
   clearTextReporter: { allowColor: false, reportTests: false, skipFull: true },
   jsonReporter: { fileName: '.local/mutation/report.json' },
   tempDirName: '.local/mutation/work',
-  ignorePatterns: ['.local', 'dist', 'coverage', 'docs', 'infra'],
+  ignorePatterns: ['.local', 'dist', 'coverage'],
   incremental: true,
   incrementalFile: '.local/mutation/incremental.json',
 };

@@ -89,7 +89,7 @@ export function withdrawCharge(
   { bucket, count }: { readonly bucket: number; readonly count: number },
 ): Usage {
   const { slots, day } = usage;
-  return { slots, day: day.some(([second]) => second === bucket) ? add(day, bucket, -count) : day };
+  return { slots, day: add(day, bucket, -count) };
 }
 
 /** The bucket (its end, UTC s) to which an attempt is charged that the server can accept until `latestAt`. */
@@ -123,11 +123,11 @@ export function acquire(
  * period later. Never lengthens one. The day's charge stays.
  */
 export function releaseEarly(usage: Usage, limits: RateLimits, slot: number, knownAt: Latest): Usage {
-  const sooner = Math.ceil((knownAt + limits.periodMs + limits.guardMs) / 1_000);
+  const ends = Math.ceil((knownAt + limits.periodMs + limits.guardMs) / 1_000);
   // Only the two parts: whatever else the caller's object holds is not ours to hand back.
   const { slots, day } = usage;
-  if (sooner >= slot || !slots.some(([second]) => second === slot)) return { slots, day };
-  return { slots: add(add(slots, slot, -1), sooner, 1), day };
+  if (!slots.some(([second]) => second === slot)) return { slots, day };
+  return { slots: add(add(slots, slot, -1), Math.min(ends, slot), 1), day };
 }
 
 /** Without what is over. */
@@ -138,8 +138,8 @@ export function dropExpired(usage: Usage, limits: RateLimits, earliest: Earliest
   };
 }
 
+/** `count` more in that second, or fewer; none is left below one. */
 function add(counts: Counts, second: number, count: number): Counts {
-  if (count === 0) return counts;
   const known = counts.find(([one]) => one === second);
   const others = counts.filter((one) => one !== known);
   const sum = (known?.[1] ?? 0) + count;

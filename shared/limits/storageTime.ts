@@ -25,9 +25,8 @@ const dateResolutionMs = 1_000;
 const memoryMs = 600_000;
 const stepMs = 10_000;
 
-/** The bounds learned within one step of the memory, as distances from the monotonic clock. */
-interface Learned {
-  readonly step: number;
+/** Distances from the monotonic clock. */
+interface Bounds {
   readonly atLeast: number;
   readonly atMost: number;
 }
@@ -35,9 +34,8 @@ interface Learned {
 /** Storage's time between two bounds. The adapters report answers to `observe`; everybody else asks. */
 export class StorageTime {
   readonly #clock: Pick<Clock, 'monotonic'>;
-  #learned: readonly Learned[] = [];
-  /** The best of what is remembered, until the oldest of it is too old. */
-  #best: { readonly atLeast: number; readonly atMost: number; readonly until: number } | undefined;
+  /** The best of the answers that came within each step, by the step's number. */
+  readonly #learned = new Map<number, Bounds>();
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
@@ -48,20 +46,15 @@ export class StorageTime {
     const atLeast = answer.dateMs - answer.receivedAt;
     const atMost = answer.dateMs + dateResolutionMs - answer.sentAt;
     const step = Math.floor(answer.receivedAt / stepMs);
-    const same = this.#learned.find((one) => one.step === step);
-    if (same !== undefined && atLeast <= same.atLeast && atMost >= same.atMost) return;
-    this.#learned = [
-      ...this.#learned.filter((one) => one !== same),
-      {
-        step,
-        atLeast: Math.max(atLeast, same?.atLeast ?? atLeast),
-        atMost: Math.min(atMost, same?.atMost ?? atMost),
-      },
-    ];
-    this.#choose();
-    if (this.#best !== undefined && this.#best.atLeast > this.#best.atMost) {
-      this.#learned = [{ step, atLeast, atMost }];
-      this.#choose();
+    const same = this.#learned.get(step);
+    this.#learned.set(step, {
+      atLeast: Math.max(atLeast, same?.atLeast ?? atLeast),
+      atMost: Math.min(atMost, same?.atMost ?? atMost),
+    });
+    const bounds = this.#bounds();
+    if (bounds !== undefined && bounds.atLeast > bounds.atMost) {
+      this.#learned.clear();
+      this.#learned.set(step, { atLeast, atMost });
     }
   }
 
@@ -84,21 +77,15 @@ export class StorageTime {
     );
   }
 
-  #bounds(): { readonly atLeast: number; readonly atMost: number } | undefined {
-    if (this.#best !== undefined && this.#clock.monotonic() >= this.#best.until) this.#choose();
-    return this.#best;
-  }
-
-  #choose(): void {
+  /** The best of what is remembered. */
+  #bounds(): Bounds | undefined {
     const oldest = Math.floor(this.#clock.monotonic() / stepMs) - memoryMs / stepMs;
-    this.#learned = this.#learned.filter(({ step }) => step >= oldest);
-    this.#best =
-      this.#learned.length === 0
-        ? undefined
-        : {
-            atLeast: Math.max(...this.#learned.map(({ atLeast }) => atLeast)),
-            atMost: Math.min(...this.#learned.map(({ atMost }) => atMost)),
-            until: (Math.min(...this.#learned.map(({ step }) => step)) + 1) * stepMs + memoryMs,
-          };
+    for (const step of this.#learned.keys()) if (step < oldest) this.#learned.delete(step);
+    const learned = [...this.#learned.values()];
+    if (learned.length === 0) return undefined;
+    return {
+      atLeast: Math.max(...learned.map(({ atLeast }) => atLeast)),
+      atMost: Math.min(...learned.map(({ atMost }) => atMost)),
+    };
   }
 }

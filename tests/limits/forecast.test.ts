@@ -45,3 +45,47 @@ test('beyond the day, the first bucket’s return', () => {
 test('one that no day allows leaves the end open', () => {
   expect(forecast(noUsage, limits, start, waiting(1, 101), pace)).not.toHaveProperty('clearsAt');
 });
+
+test('what can never be sent leaves the end open, and the next start known', () => {
+  const answer = forecast(noUsage, limits, start, [1, 101], pace);
+  expect(answer).not.toHaveProperty('clearsAt');
+  expect(answer).toMatchObject({ nextAt: start });
+  expect(forecast(noUsage, limits, start, [101], pace)).not.toHaveProperty('nextAt');
+});
+
+test.each([
+  ['until they end', 45_000, 45_000],
+  ['not when they have ended', -45_000, 0],
+])('orphaned connections keep the account from starting: %s', (_what, blockedMs, nextMs) => {
+  const answer = forecast(noUsage, limits, start, waiting(1), { ...pace, blockedUntil: start + blockedMs });
+  expect(answer).toMatchObject({
+    blockedUntil: start + blockedMs,
+    nextAt: start + nextMs,
+    clearsAt: start + nextMs + 1_500,
+  });
+  expect(forecast(noUsage, limits, start, waiting(1), pace)).not.toHaveProperty('blockedUntil');
+});
+
+test('a connection pauses between a reply and its next claim', () => {
+  const { clearsAt } = forecast(noUsage, limits, start, waiting(4), { ...pace, betweenMs: 500 });
+  expect(clearsAt).toBe(start + 1_500 + 500 + 1_500);
+});
+
+test('a slot is written with the later bound, so it ends later by as much as the bounds are apart', () => {
+  const { clearsAt } = forecast(noUsage, limits, start, waiting(31), { ...pace, boundsApartMs: 2_500 });
+  expect(clearsAt).toBe(start + 65_000 + 1_500);
+});
+
+test('recipients that have returned, in this instant too, are not announced as the next to return', () => {
+  const second = start / 1_000 - 86_400;
+  const day = [
+    [second - 300, 7],
+    [second, 5],
+    [second + 300, 3],
+  ] as const;
+  expect(forecast({ slots: [], day }, limits, start, [], pace)).toMatchObject({
+    recipientsToday: 3,
+    nextFree: { recipientCount: 3, at: start + 300_000 },
+  });
+  expect(forecast(noUsage, limits, start, [], pace)).not.toHaveProperty('nextFree');
+});

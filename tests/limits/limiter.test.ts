@@ -79,7 +79,25 @@ describe('canAcquire', () => {
       4,
       { kind: 'wait', because: 'day', retryAt: start - 600_000 + 86_400_000 },
     ],
+    ['as many as a whole day', [], [], 20, { kind: 'available' }],
     ['more than a whole day', [], [], 21, { kind: 'never' }],
+    [
+      'slots that end now neither count nor stand for others',
+      [
+        [start / 1_000, 2],
+        [start / 1_000 + 10, 3],
+      ],
+      [],
+      1,
+      { kind: 'wait', because: 'minute', retryAt: start + 10_000 },
+    ],
+    [
+      'both refuse until the same moment: the minute is told',
+      [[start / 1_000 + 10, 3]],
+      [[start / 1_000 + 10 - 86_400, 20]],
+      1,
+      { kind: 'wait', because: 'minute', retryAt: start + 10_000 },
+    ],
     [
       'both refuse: the later one counts',
       [[start / 1_000 + 10, 3]],
@@ -89,6 +107,12 @@ describe('canAcquire', () => {
     ],
   ])('%s', (_what, slots, day, recipients, answer) => {
     expect(canAcquire({ slots, day }, limits, start, recipients)).toEqual(answer);
+  });
+
+  test('a limit of no messages never lets one through, a limit of one does', () => {
+    const law = (messagesPerMinute: number): RateLimits => ({ ...limits, messagesPerMinute });
+    expect(canAcquire(noUsage, law(0), start, 1)).toEqual({ kind: 'never' });
+    expect(canAcquire(noUsage, law(1), start, 1)).toEqual({ kind: 'available' });
   });
 
   test('retryAt is the first moment at which asking again succeeds', () => {
@@ -130,10 +154,62 @@ test('shorten moves one slot, never later, and leaves the day alone', () => {
   expect(releaseEarly(two.usage, limits, 17, start)).toEqual(two.usage);
 });
 
+test('one of several slots is released, and the others stay', () => {
+  const one = acquire(noUsage, limits, start + attemptMs, 2);
+  const two = acquire(one.usage, limits, start + attemptMs + 5_000, 2);
+  expect(releaseEarly(two.usage, limits, two.slot, start).slots).toEqual([
+    [start / 1_000 + 61, 1],
+    [one.slot, 1],
+  ]);
+});
+
+test('a slot that is not held is not released, whatever else is held', () => {
+  const { usage, slot } = acquire(noUsage, limits, start + attemptMs, 2);
+  expect(releaseEarly(usage, limits, slot - 1, start)).toEqual(usage);
+  expect(releaseEarly(usage, limits, slot + 1, start)).toEqual(usage);
+});
+
+describe('withdrawCharge', () => {
+  const day: Counts = [
+    [start / 1_000, 4],
+    [start / 1_000 + 300, 6],
+  ];
+  const slots: Counts = [[start / 1_000 + 61, 1]];
+
+  test.each<[string, number, number, Counts]>([
+    [
+      'takes the recipients off their bucket alone',
+      300,
+      2,
+      [
+        [start / 1_000, 4],
+        [start / 1_000 + 300, 4],
+      ],
+    ],
+    ['leaves no empty bucket', 300, 6, [[start / 1_000, 4]]],
+    ['leaves no bucket below nothing', 0, 5, [[start / 1_000 + 300, 6]]],
+    ['changes nothing where the bucket has expired', -300, 2, day],
+  ])('%s', (_what, after, count, left) => {
+    const usage = limiter.withdrawCharge({ slots, day }, { bucket: start / 1_000 + after, count });
+    expect(usage).toEqual({ slots, day: left });
+  });
+
+  test('undoes what an attempt was charged, and nothing of its slot', () => {
+    const one = acquire(noUsage, limits, start, 3);
+    const two = acquire(one.usage, limits, start + 400_000, 5);
+    const bucket = limiter.bucketOf(asLatest(start + 400_000), limits);
+    expect(limiter.withdrawCharge(two.usage, { bucket, count: 5 })).toEqual({
+      slots: two.usage.slots,
+      day: one.usage.day,
+    });
+  });
+});
+
 test('counts of what is over are forgotten, and change no answer', () => {
   const usage: Usage = {
     slots: [
       [start / 1_000 - 1, 3],
+      [start / 1_000, 2],
       [start / 1_000 + 1, 1],
     ],
     day: [
