@@ -8,7 +8,7 @@ import * as keys from '../../../shared/outbound/records/keys.ts';
 import { addHistory, isFinished, remaining, type Message } from '../../../shared/outbound/records/message.ts';
 import * as ids from '../../../shared/outbound/records/messageIds.ts';
 import * as rows from '../../../shared/outbound/records/messageRow.ts';
-import { decodeRow, UnreadableRow } from '../../../shared/outbound/records/unreadableRow.ts';
+import { decodeRow } from '../../../shared/outbound/records/unreadableRow.ts';
 import type { Field, Fields } from '../../../shared/outbound/ports.ts';
 import { aMessage } from '../aMessage.ts';
 
