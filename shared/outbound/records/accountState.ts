@@ -4,90 +4,107 @@
 import type { Latest } from '../../limits/storageTime.ts';
 import { z } from 'zod';
 import type { Counts } from '../../limits/limiter.ts';
+import { textIn } from '../../mail/foreign.ts';
 import { getText, putText } from './chunks.ts';
 import type { HoldReason } from '../../contract/holdReason.ts';
 import type { Lane } from './keys.ts';
 import type { Fields } from '../ports.ts';
 import { decodeRow } from './unreadableRow.ts';
 
+const latest = z.custom<Latest>((value) => typeof value === 'number');
+const holdReason = z.custom<HoldReason>((value) => typeof value === 'string');
+const counts = z.array(z.tuple([z.number(), z.number()]).readonly()).readonly();
+
+const lease = z
+  .object({
+    /** The invocation, for people. */
+    owner: z.string(),
+    /** New each time it is taken. */
+    tag: z.string(),
+    until: latest,
+    connections: z.number(),
+  })
+  .readonly();
 /** Exclusive and time-limited right to work on the account. It avoids contention; safety does not rest on it. */
-export interface Lease {
-  /** The invocation, for people. */
-  readonly owner: string;
-  /** New each time it is taken. */
-  readonly tag: string;
-  readonly until: Latest;
-  readonly connections: number;
-}
+export type Lease = z.infer<typeof lease>;
 
+const orphaned = z.object({ connections: z.number(), goneBy: latest }).readonly();
 /** Connections of a lease that was never given back, until the server must have dropped them. */
-export interface OrphanedConnections {
-  readonly connections: number;
-  readonly goneBy: Latest;
-}
+export type OrphanedConnections = z.infer<typeof orphaned>;
 
+const activeAttempt = z
+  .object({
+    id: z.string(),
+    attempt: z.number(),
+    /** Its due row, which stays during the attempt. */
+    key: z.string(),
+    /** Of the claim; finds it again when the answer was lost. */
+    tag: z.string(),
+    /** The tag of the lease it was claimed under. */
+    owner: z.string(),
+    deadline: latest,
+    /** Second of its slot. */
+    slot: z.number(),
+  })
+  .readonly();
 /** An attempt that was claimed and not settled: the message is "sending". */
-export interface ActiveAttempt {
-  readonly id: string;
-  readonly attempt: number;
-  /** Its due row, which stays during the attempt. */
-  readonly key: string;
-  /** Of the claim; finds it again when the answer was lost. */
-  readonly tag: string;
-  /** The tag of the lease it was claimed under. */
-  readonly owner: string;
-  readonly deadline: Latest;
-  /** Second of its slot. */
-  readonly slot: number;
-}
+export type ActiveAttempt = z.infer<typeof activeAttempt>;
 
+const hold = z
+  .object({
+    /** Absent: all mailboxes of the account. Lower case. */
+    mailbox: z.string().exactOptional(),
+    reason: holdReason,
+    detail: z.string(),
+    remedy: z.string(),
+    since: z.number(),
+    /** When a probe may be made; absent if only a person ends the hold. */
+    probeAt: z.number().exactOptional(),
+    /** Probes so far and the delay of the first: later delays grow from it. */
+    probeCount: z.number(),
+    firstProbeMs: z.number(),
+  })
+  .readonly();
 /** A mailbox, or the whole account, is stopped. */
-export interface Hold {
-  /** Absent: all mailboxes of the account. Lower case. */
-  readonly mailbox?: string;
-  readonly reason: HoldReason;
-  readonly detail: string;
-  readonly remedy: string;
-  readonly since: number;
-  /** When a probe may be made; absent if only a person ends the hold. */
-  readonly probeAt?: number;
-  /** Probes so far and the delay of the first: later delays grow from it. */
-  readonly probeCount: number;
-  readonly firstProbeMs: number;
-}
+export type Hold = z.infer<typeof hold>;
 
+const reportedHold = z
+  .object({
+    /** Lower case. */
+    mailbox: z.string(),
+    scope: z.enum(['account', 'mailbox']),
+    /** The hold's own. */
+    since: z.number(),
+    reason: holdReason,
+  })
+  .readonly();
 /** A hold that was reported to callers for one mailbox. */
-export interface ReportedHold {
-  /** Lower case. */
-  readonly mailbox: string;
-  readonly scope: 'account' | 'mailbox';
-  /** The hold's own. */
-  readonly since: number;
-  readonly reason: HoldReason;
-}
+export type ReportedHold = z.infer<typeof reportedHold>;
 
+const tally = z
+  .object({ mailbox: z.string().exactOptional(), acceptedCount: z.number(), releasedCount: z.number() })
+  .readonly();
 /**
  * What a refusal is judged by: messages accepted and holds ended, of one mailbox (lower case) or, without it, of the
  * account as a whole. Only the differences count.
  */
-export interface Tally {
-  readonly mailbox?: string;
-  readonly acceptedCount: number;
-  readonly releasedCount: number;
-}
+export type Tally = z.infer<typeof tally>;
 
-/** A message that was refused by a reply about session, server or sender, or about nobody knows whom. */
-export interface CountedRefusal {
-  readonly id: string;
-  /** Lower case. */
-  readonly mailbox: string;
-  /** Refusals with the same text are alike. */
-  readonly alike: string;
-  /** Of a refusal at RCPT: only different recipients count. Hashed. */
-  readonly recipient?: string;
-  /** Another mailbox of the account had a message accepted since: it counts for its own mailbox only. */
-  readonly isOfMailbox: boolean;
-}
+const countedRefusal = z
+  .object({
+    id: z.string(),
+    /** Lower case. */
+    mailbox: z.string(),
+    /** Refusals with the same text are alike. */
+    alike: z.string(),
+    /** Of a refusal at RCPT: only different recipients count. Hashed. */
+    recipient: z.string().exactOptional(),
+    /** Another mailbox of the account had a message accepted since: it counts for its own mailbox only. */
+    isOfMailbox: z.boolean(),
+  })
+  .readonly();
+/** A message that was refused by a reply about session, server or sender, or about an unknown one of them. */
+export type CountedRefusal = z.infer<typeof countedRefusal>;
 
 export interface AccountState {
   readonly lease?: Lease;
@@ -126,90 +143,31 @@ export const emptyState: AccountState = {
 };
 
 const version = 1;
-const latest = z.custom<Latest>((value) => typeof value === 'number');
-const counts = z.array(z.tuple([z.number(), z.number()]));
 const stored = z.object({
-  lease: z.object({ owner: z.string(), tag: z.string(), until: latest, connections: z.number() }).nullable(),
-  orphanedConnections: z.array(z.object({ connections: z.number(), goneBy: latest })),
-  activeAttempts: z.array(
-    z.object({
-      id: z.string(),
-      attempt: z.number(),
-      key: z.string(),
-      tag: z.string(),
-      owner: z.string(),
-      deadline: latest,
-      slot: z.number(),
-    }),
-  ),
+  lease: lease.nullable(),
+  orphanedConnections: z.array(orphaned).readonly(),
+  activeAttempts: z.array(activeAttempt).readonly(),
   slots: counts,
   day: counts,
   backoffUntil: z.tuple([z.number(), z.number(), z.number()]),
-  holds: z.array(
-    z.object({
-      mailbox: z.string().exactOptional(),
-      reason: z.custom<HoldReason>((value) => typeof value === 'string'),
-      detail: z.string(),
-      remedy: z.string(),
-      since: z.number(),
-      probeAt: z.number().exactOptional(),
-      probeCount: z.number(),
-      firstProbeMs: z.number(),
-    }),
-  ),
-  suspendedMailboxes: z.array(z.string()),
+  holds: z.array(hold).readonly(),
+  suspendedMailboxes: z.array(z.string()).readonly(),
   claimToReplyMs: z.number().nullable(),
-  refusals: z
-    .array(
-      z.object({
-        id: z.string(),
-        mailbox: z.string(),
-        alike: z.string(),
-        recipient: z.string().exactOptional(),
-        isOfMailbox: z.boolean(),
-      }),
-    )
-    .nullable(),
-  tallies: z
-    .array(
-      z.object({
-        mailbox: z.string().exactOptional(),
-        acceptedCount: z.number(),
-        releasedCount: z.number(),
-      }),
-    )
-    .nullable(),
-  reportedHolds: z
-    .array(
-      z.object({
-        mailbox: z.string(),
-        scope: z.enum(['account', 'mailbox']),
-        since: z.number(),
-        reason: z.custom<HoldReason>((value) => typeof value === 'string'),
-      }),
-    )
-    .nullable(),
+  refusals: z.array(countedRefusal).readonly(),
+  tallies: z.array(tally).readonly(),
+  reportedHolds: z.array(reportedHold).readonly(),
 });
 type Stored = z.infer<typeof stored>;
 
+const parts = Object.keys(stored.shape) as (keyof Stored)[];
+
 /** One property a part, as JSON, so that a person can read the row. */
 export function encodeState(state: AccountState): Fields {
-  const parts: Stored = {
-    lease: state.lease ?? null,
-    orphanedConnections: [...state.orphanedConnections],
-    activeAttempts: [...state.activeAttempts],
-    slots: state.slots.map(([second, count]) => [second, count]),
-    day: state.day.map(([second, count]) => [second, count]),
-    backoffUntil: [state.backoffUntil[0], state.backoffUntil[1], state.backoffUntil[2]],
-    holds: [...state.holds],
-    suspendedMailboxes: [...state.suspendedMailboxes],
-    claimToReplyMs: state.claimToReplyMs ?? null,
-    refusals: [...state.refusals],
-    tallies: [...state.tallies],
-    reportedHolds: [...state.reportedHolds],
-  };
-  const fields = Object.entries(parts).map(([name, part]) => putText(name, JSON.stringify(part)));
-  return Object.assign({ version, writtenBy: state.writtenBy }, ...fields) as Fields;
+  const { lease = null, claimToReplyMs = null, backoffUntil, writtenBy, ...same } = state;
+  const backoffs: Stored['backoffUntil'] = [backoffUntil[0], backoffUntil[1], backoffUntil[2]];
+  const row: Stored = { ...same, lease, backoffUntil: backoffs, claimToReplyMs };
+  const fields = parts.map((name) => putText(name, JSON.stringify(row[name])));
+  return Object.assign({ version, writtenBy }, ...fields) as Fields;
 }
 
 /** Throws UnreadableRow: leave it alone. */
@@ -217,21 +175,13 @@ export const decodeState = (fields: Fields): AccountState =>
   decodeRow(fields['version'], version, () => decode(fields));
 
 function decode(fields: Fields): AccountState {
-  const part = (name: keyof Stored): unknown => JSON.parse(getText(fields, name) ?? 'null');
-  const names = Object.keys(stored.shape) as (keyof Stored)[];
-  const { lease, backoffUntil, claimToReplyMs, refusals, tallies, reportedHolds, ...rest } = stored.parse(
-    Object.fromEntries(names.map((name) => [name, part(name)])),
-  );
-  const writtenBy = fields['writtenBy'];
+  const row = parts.map((name) => [name, JSON.parse(getText(fields, name) ?? 'null') as unknown]);
+  const { lease, backoffUntil, claimToReplyMs, ...same } = stored.parse(Object.fromEntries(row));
   return {
-    ...rest,
+    ...same,
     ...(lease === null ? {} : { lease }),
     backoffUntil: { 0: backoffUntil[0], 1: backoffUntil[1], 2: backoffUntil[2] },
     ...(claimToReplyMs === null ? {} : { claimToReplyMs }),
-    // Rows written before these parts existed have none.
-    refusals: refusals ?? [],
-    tallies: tallies ?? [],
-    reportedHolds: reportedHolds ?? [],
-    writtenBy: typeof writtenBy === 'string' ? writtenBy : '',
+    writtenBy: textIn(fields, 'writtenBy'),
   };
 }

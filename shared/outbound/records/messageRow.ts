@@ -2,7 +2,7 @@
 // another version is not read: decoding throws UnreadableRow, and the message is set aside (sending/quarantine.ts).
 import { z } from 'zod';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
-import { omit } from '../../mail/omit.ts';
+import { omit, present } from '../../mail/omit.ts';
 import type { Field, Fields, Row } from '../ports.ts';
 import { chunkColumns, getText, putText } from './chunks.ts';
 import { dueKey, idAtEnd, inDoubtKey, messageKey, parseDueKey, suspendedKey, type Lane } from './keys.ts';
@@ -10,6 +10,8 @@ import { remaining, type Message, type Progress } from './message.ts';
 import { decodeRow } from './unreadableRow.ts';
 
 const version = 1;
+
+type KeyedFields = Pick<Row, 'key' | 'fields'>;
 
 // ---- the row that lists the message ----------------------------------------------------------------------
 
@@ -45,7 +47,7 @@ export interface DueRow {
 const dueColumns = z.object({ mailbox: z.string(), recipients: z.number() });
 
 /** Undefined for a row that lists no due message. */
-export function decodeDueRow({ key, fields }: Pick<Row, 'key' | 'fields'>): DueRow | undefined {
+export function decodeDueRow({ key, fields }: KeyedFields): DueRow | undefined {
   const named = parseDueKey(key);
   const columns = dueColumns.safeParse(fields);
   if (named === undefined || !columns.success) return undefined;
@@ -179,9 +181,8 @@ const columns = z.object({
   changedAt: z.number(),
   charged: z.number(),
   chargedAt: z.number(),
-  // Rows written before these columns existed have none.
-  movableCharge: z.string().default('null'),
-  suspicion: z.string().default('null'),
+  movableCharge: z.string(),
+  suspicion: z.string(),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */
@@ -193,10 +194,10 @@ export function recipientsIn(fields: Fields): { readonly text: string } | { read
 }
 
 /** The message of a row; `recipientsText` is what `recipientsIn` led to. Throws UnreadableRow. */
-export const decodeMessage = (row: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message =>
+export const decodeMessage = (row: KeyedFields, recipientsText: string): Message =>
   decodeRow(row.fields['version'], version, () => decode(row, recipientsText));
 
-function decode({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: string): Message {
+function decode({ key, fields }: KeyedFields, recipientsText: string): Message {
   const { content, contentBlob, expiresAt, ...row } = omit(
     columns.parse(fields),
     'version',
@@ -205,18 +206,17 @@ function decode({ key, fields }: Pick<Row, 'key' | 'fields'>, recipientsText: st
   const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const correlation = z.json().parse(json('correlation'));
   const { serverMessageId, reason, detail, remedy, ...others } = row;
-  const always = omit(others, 'movableCharge', 'suspicion');
-  const movable = movableCharge.parse(JSON.parse(row.movableCharge));
-  const suspected = suspicion.parse(JSON.parse(row.suspicion));
   return {
-    ...always,
-    ...(movable === null ? {} : { movableCharge: movable }),
-    ...(suspected === null ? {} : { suspicion: suspected }),
+    ...omit(others, 'movableCharge', 'suspicion'),
+    ...present({
+      movableCharge: movableCharge.parse(JSON.parse(row.movableCharge)) ?? undefined,
+      suspicion: suspicion.parse(JSON.parse(row.suspicion)) ?? undefined,
+      correlation: correlation ?? undefined,
+    }),
     id: key.slice(messageKey('').length),
     content: content ?? contentBlob ?? '',
     blobs: z.array(z.string()).parse(json('blobs')),
     ...(expiresAt === 0 ? {} : { expiresAt }),
-    ...(correlation === null ? {} : { correlation }),
     indexEntry: indexEntry.parse(JSON.parse(row.indexEntry)),
     recipients: recipients.parse(JSON.parse(recipientsText)),
     ...withoutEmpty({ serverMessageId, reason, detail, remedy }),
@@ -246,7 +246,7 @@ export type MessageSummary = Pick<
 >;
 
 /** Undefined for a row of another version. */
-export function decodeSummary({ key, fields }: Pick<Row, 'key' | 'fields'>): MessageSummary | undefined {
+export function decodeSummary({ key, fields }: KeyedFields): MessageSummary | undefined {
   const read = summary.safeParse(fields);
   if (!read.success) return undefined;
   const { reason, detail, remedy, ...always } = read.data;
