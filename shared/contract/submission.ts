@@ -113,15 +113,17 @@ export function parseSubmission(payload: unknown, context: SubmissionContext): S
   const shape = submissionSchema.safeParse(read.value);
   if (!shape.success) return rejected(known, problemsOf(shape.error.issues, read.value));
   const mailbox = mailboxAt(context.mailboxes, addressOf(shape.data.mailbox));
-  const problems = [
-    ...mailboxProblems(shape.data, mailbox),
-    ...recipientProblems(shape.data, context),
-    ...rawProblems(shape.data),
-    ...headerProblems(shape.data),
-    ...attachmentProblems(shape.data, context),
-    ...timeProblems(shape.data),
-    ...correlationProblems(shape.data),
-  ];
+  const problems: SubmissionProblem[] = [];
+  const add: Add = (field, detail) => {
+    problems.push({ field, detail: `${field} ${detail}.` });
+  };
+  checkMailbox(shape.data, mailbox, add);
+  checkRecipients(shape.data, context, add);
+  checkRaw(shape.data, add);
+  checkHeaders(shape.data, add);
+  checkAttachments(shape.data, context, add);
+  checkTimes(shape.data, add);
+  checkCorrelation(shape.data, add);
   if (problems.length > 0 || mailbox === undefined) return rejected(known, problems);
   return { kind: 'ok', submission: normalise(shape.data, mailbox) };
 }
@@ -206,64 +208,43 @@ const unreadable = {
 };
 const theRest = { field: '', detail: 'There are more problems; correct these first.' };
 
-function mailboxProblems(
-  written: WrittenSubmission,
-  mailbox: Mailbox | undefined,
-): readonly SubmissionProblem[] {
+/** Notes a problem; `detail` continues the sentence that `field` begins. */
+type Add = (field: string, detail: string) => void;
+
+function checkMailbox(written: WrittenSubmission, mailbox: Mailbox | undefined, add: Add): void {
   if (mailbox === undefined) {
-    return [
-      problem(
-        'mailbox',
-        `names ${quoteBriefly(written.mailbox)}, which the bridge does not serve; correct it, or have the mailbox added to MAILBOXES`,
-      ),
-    ];
+    add(
+      'mailbox',
+      `names ${quoteBriefly(written.mailbox)}, which the bridge does not serve; correct it, or have the mailbox added to MAILBOXES`,
+    );
+  } else if (!mailbox.send) {
+    add(
+      'mailbox',
+      'names a mailbox that is served for reading only; use another, or have "send" set to true in MAILBOXES',
+    );
+  } else if (written.from !== undefined && senderIn(written.from, mailbox) === undefined) {
+    // A wrong sender would be refused by Exchange for the whole mailbox, not for this message (550 5.2.252).
+    add(
+      'from',
+      `is not the address of the mailbox, nor one of its aliases; leave it out, write one of: ${sendersOf(mailbox).slice(0, 10).join(', ')}; or have it added to "aliases" of the mailbox in MAILBOXES`,
+    );
   }
-  if (!mailbox.send) {
-    return [
-      problem(
-        'mailbox',
-        'names a mailbox that is served for reading only; use another, or have "send" set to true in MAILBOXES',
-      ),
-    ];
-  }
-  // A wrong sender would be refused by Exchange for the whole mailbox, not for this message (550 5.2.252).
-  if (written.from !== undefined && senderIn(written.from, mailbox) === undefined) {
-    return [
-      problem(
-        'from',
-        `is not the address of the mailbox, nor one of its aliases; leave it out, write one of: ${sendersOf(mailbox).slice(0, 10).join(', ')}; or have it added to "aliases" of the mailbox in MAILBOXES`,
-      ),
-    ];
-  }
-  return [];
 }
 
 /** As the settings write it. */
 const senderIn = (written: WrittenPerson, mailbox: Mailbox): string | undefined =>
   sendersOf(mailbox).find((one) => sameAddress(one, addressOf(written)));
 
-function recipientProblems(
-  written: WrittenSubmission,
-  context: SubmissionContext,
-): readonly SubmissionProblem[] {
-  const count = recipientsOf({
-    to: peopleOf(written.to),
-    cc: peopleOf(written.cc),
-    bcc: peopleOf(written.bcc),
-  }).length;
-  const { recipientsCount } = context.maxima;
-  if (count > recipientsCount) {
-    return [
-      problem(
-        'to',
-        `has, with cc and bcc, ${count} recipients; at most ${recipientsCount} are allowed: split the message`,
-      ),
-    ];
-  }
-  if (count === 0 && written.raw === undefined) {
-    return [problem('to', 'has no recipients, nor do cc and bcc; write at least one address')];
-  }
-  return [];
+function checkRecipients(written: WrittenSubmission, { maxima }: SubmissionContext, add: Add): void {
+  const { to, cc, bcc } = written;
+  const count = recipientsOf({ to: peopleOf(to), cc: peopleOf(cc), bcc: peopleOf(bcc) }).length;
+  if (count > maxima.recipientsCount)
+    add(
+      'to',
+      `has, with cc and bcc, ${count} recipients; at most ${maxima.recipientsCount} are allowed: split the message`,
+    );
+  else if (count === 0 && written.raw === undefined)
+    add('to', 'has no recipients, nor do cc and bcc; write at least one address');
 }
 
 const composedFields = [
@@ -279,13 +260,11 @@ const composedFields = [
 ] as const;
 
 /** A raw message says all of this itself; two answers to one question would be one too many. */
-function rawProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
-  if (written.raw === undefined) return [];
-  return composedFields
-    .filter((field) => written[field] !== undefined)
-    .map((field) =>
-      problem(field, 'cannot be combined with "raw", whose message has its own; remove one of them'),
-    );
+function checkRaw(written: WrittenSubmission, add: Add): void {
+  if (written.raw === undefined) return;
+  for (const field of composedFields)
+    if (written[field] !== undefined)
+      add(field, 'cannot be combined with "raw", whose message has its own; remove one of them');
 }
 
 /** Values that are registered: another one is not understood, and an automatic answer comes back after all. */
@@ -304,105 +283,72 @@ function headerValueTrouble(name: string, value: string): string | undefined {
   return `has a value that nobody understands there; write one of: ${values}`;
 }
 
-function headerProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
+function checkHeaders(written: WrittenSubmission, add: Add): void {
   const names = Object.keys(written.headers ?? {});
   const seen = new Set<string>();
-  const problems: SubmissionProblem[] = [];
-  if (names.length > fieldMaxima.headersCount) {
-    problems.push(
-      problem('headers', `has ${names.length} fields; at most ${fieldMaxima.headersCount} are allowed`),
-    );
-  }
+  if (names.length > fieldMaxima.headersCount)
+    add('headers', `has ${names.length} fields; at most ${fieldMaxima.headersCount} are allowed`);
   for (const name of names.slice(0, fieldMaxima.headersCount)) {
     const lower = name.toLowerCase();
+    const field = joinPath('headers', name);
     const expected = headerValueTrouble(lower, written.headers?.[name] ?? '');
-    if (expected !== undefined) problems.push(problem(joinPath('headers', name), expected));
-    if (lower.startsWith('x-mail-bridge-')) {
-      problems.push(
-        problem(joinPath('headers', name), "is one of the bridge's own header fields; remove it"),
-      );
-    } else if (seen.has(lower)) {
-      problems.push(problem(joinPath('headers', name), 'is there twice, in another case; keep one'));
-    }
+    if (expected !== undefined) add(field, expected);
+    if (lower.startsWith('x-mail-bridge-')) add(field, "is one of the bridge's own header fields; remove it");
+    else if (seen.has(lower)) add(field, 'is there twice, in another case; keep one');
     seen.add(lower);
   }
-  return problems;
 }
 
-function attachmentProblems(
-  written: WrittenSubmission,
-  context: SubmissionContext,
-): readonly SubmissionProblem[] {
-  const problems: SubmissionProblem[] = [];
+function checkAttachments(written: WrittenSubmission, context: SubmissionContext, add: Add): void {
   const contentIds = new Set<string>();
+  const checkBlob = (field: string, reference: string): void => {
+    const read = readBlobReference(reference, context.uploadContainer);
+    if (read.kind === 'refused') add(field, read.detail);
+  };
   let inlineBytes = Buffer.byteLength(written.text ?? '') + Buffer.byteLength(written.html ?? '');
-  for (const [index, attachment] of (written.attachments ?? []).entries()) {
+  for (const [index, { content, blob, contentId }] of (written.attachments ?? []).entries()) {
     const field = `attachments[${index}]`;
-    const { content, blob, contentId } = attachment;
-    if ((content === undefined) === (blob === undefined)) {
-      problems.push(problem(field, 'needs either "content" (base64) or "blob", and not both'));
-    }
-    const trouble = blob === undefined ? undefined : blobTrouble(blob, context.uploadContainer);
-    if (trouble !== undefined) problems.push(problem(`${field}.blob`, trouble));
-    if (contentId !== undefined && contentIds.has(contentId)) {
-      problems.push(problem(`${field}.contentId`, 'is that of another attachment too; give each its own'));
-    }
+    if ((content === undefined) === (blob === undefined))
+      add(field, 'needs either "content" (base64) or "blob", and not both');
+    if (blob !== undefined) checkBlob(`${field}.blob`, blob);
+    if (contentId !== undefined && contentIds.has(contentId))
+      add(`${field}.contentId`, 'is that of another attachment too; give each its own');
     if (contentId !== undefined) contentIds.add(contentId);
     inlineBytes += content?.length ?? 0;
   }
-  const trouble =
-    written.raw === undefined ? undefined : blobTrouble(written.raw.blob, context.uploadContainer);
-  if (trouble !== undefined) problems.push(problem('raw.blob', trouble));
-  if (inlineBytes > context.maxima.contentBytes) {
-    problems.push(
-      problem(
-        'attachments',
-        `and texts have ${inlineBytes} bytes as sent; at most ${context.maxima.contentBytes} are allowed`,
-      ),
-    );
-  }
-  return problems;
+  if (written.raw !== undefined) checkBlob('raw.blob', written.raw.blob);
+  const { contentBytes } = context.maxima;
+  if (inlineBytes > contentBytes)
+    add('attachments', `and texts have ${inlineBytes} bytes as sent; at most ${contentBytes} are allowed`);
 }
-
-const blobTrouble = (reference: string, uploadContainer: string): string | undefined => {
-  const read = readBlobReference(reference, uploadContainer);
-  return read.kind === 'refused' ? read.detail : undefined;
-};
 
 const earliestAt = Date.UTC(2000, 0, 1);
 const latestAt = Date.UTC(2200, 0, 1);
 
-function timeProblems(written: WrittenSubmission): readonly SubmissionProblem[] {
-  const problems = (['sendAt', 'expiresAt'] as const).flatMap((field) => {
+function checkTimes(written: WrittenSubmission, add: Add): void {
+  const isUsable = (field: 'sendAt' | 'expiresAt'): boolean => {
     const at = instantOf(written[field]);
-    const ok = at === undefined || (at >= earliestAt && at < latestAt);
-    return ok ? [] : [problem(field, 'is not between the years 2000 and 2200; correct it')];
-  });
+    const isWithin = at === undefined || (at >= earliestAt && at < latestAt);
+    if (!isWithin) add(field, 'is not between the years 2000 and 2200; correct it');
+    return isWithin;
+  };
+  const areUsable = [isUsable('sendAt'), isUsable('expiresAt')].every(Boolean);
   const sendAt = instantOf(written.sendAt);
   const expiresAt = instantOf(written.expiresAt);
-  if (problems.length === 0 && sendAt !== undefined && expiresAt !== undefined && sendAt >= expiresAt) {
-    problems.push(
-      problem('sendAt', 'is not before "expiresAt", so the message could never be sent; correct one of them'),
-    );
-  }
-  return problems;
+  if (areUsable && sendAt !== undefined && expiresAt !== undefined && sendAt >= expiresAt)
+    add('sendAt', 'is not before "expiresAt", so the message could never be sent; correct one of them');
 }
 
-function correlationProblems({ correlation }: WrittenSubmission): readonly SubmissionProblem[] {
-  if (correlation === undefined) return [];
-  if (hasUnsafeNumber(correlation)) {
-    return [
-      problem('correlation', 'has an integer too large to come back unchanged (over 2^53); write it as text'),
-    ];
-  }
+function checkCorrelation({ correlation }: WrittenSubmission, add: Add): void {
+  if (correlation === undefined) return;
   const { length } = canonicalJson(correlation);
-  if (length <= fieldMaxima.correlationCharacters) return [];
-  return [
-    problem(
+  if (hasUnsafeNumber(correlation))
+    add('correlation', 'has an integer too large to come back unchanged (over 2^53); write it as text');
+  else if (length > fieldMaxima.correlationCharacters)
+    add(
       'correlation',
       `has ${length} characters as JSON; at most ${fieldMaxima.correlationCharacters} are allowed`,
-    ),
-  ];
+    );
 }
 
 /** Recursion is safe: the payload's depth was bounded before it was parsed. */
@@ -481,8 +427,4 @@ function addressOf(written: WrittenPerson): string {
 
 function instantOf(written: string | undefined): number | undefined {
   return written === undefined ? undefined : Date.parse(written);
-}
-
-function problem(field: string, detail: string): SubmissionProblem {
-  return { field, detail: `${field} ${detail}.` };
 }

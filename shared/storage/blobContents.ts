@@ -11,7 +11,7 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import type { Contents } from '../outbound/ports.ts';
 import { readBlobReference } from '../mail/blobReference.ts';
 import { StorageTrouble } from '../storageErrors.ts';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import { asTrouble, orTrouble, statusOf } from './trouble.ts';
 
 const blockBytes = 4 * 1024 * 1024;
@@ -46,7 +46,7 @@ export class BlobContents implements Contents {
         maxSingleShotSize: blockBytes,
         blockSize: blockBytes,
         concurrency: 2,
-        abortSignal: callSignal(contentCallMs),
+        ...callOptions(contentCallMs),
       }),
     );
   }
@@ -83,11 +83,11 @@ export class BlobContents implements Contents {
     const blob = this.#blob(name);
     return orTrouble('a content could not be removed', async () => {
       try {
-        const { date, lastModified, etag } = await blob.getProperties({ abortSignal: callSignal() });
+        const { date, lastModified, etag } = await blob.getProperties(callOptions());
         // Both are the store's time; without them the age is unknown.
         if (date === undefined || lastModified === undefined || etag === undefined) return false;
         if (date.getTime() - lastModified.getTime() <= olderThanMs) return false;
-        await blob.delete({ conditions: { ifMatch: etag }, abortSignal: callSignal() });
+        await blob.delete({ conditions: { ifMatch: etag }, ...callOptions() });
         return true;
       } catch (error) {
         if (statusOf(error) === 404) return true;
@@ -102,7 +102,7 @@ export class BlobContents implements Contents {
     const names: string[] = [];
     try {
       const pages = this.#content
-        .listBlobsFlat({ ...present({ startFrom: after }), abortSignal: callSignal() })
+        .listBlobsFlat({ ...present({ startFrom: after }), ...callOptions() })
         // One more, because the listing begins with `after` itself.
         .byPage({ maxPageSize: Math.min(limit + 1, 5_000) });
       for await (const page of pages) {
@@ -132,13 +132,13 @@ export class BlobContents implements Contents {
     for await (const block of blocksOf(again.chunks)) {
       hash.update(block);
       const id = Buffer.from(String(blocks.length).padStart(8, '0')).toString('base64');
-      await target.stageBlock(id, block, block.length, { abortSignal: callSignal(contentCallMs) });
+      await target.stageBlock(id, block, block.length, callOptions(contentCallMs));
       blocks.push(id);
     }
     // The blob is invisible until here: a copy that was interrupted leaves nothing behind.
     if (hash.digest('hex') !== first.sha256)
       throw new StorageTrouble('an upload changed while it was copied');
-    await target.commitBlockList(blocks, { abortSignal: callSignal() });
+    await target.commitBlockList(blocks, callOptions());
   }
 
   #blob(name: string): BlockBlobClient {
@@ -155,7 +155,7 @@ async function open(blob: BlockBlobClient, mostBytes: number, etag?: string): Pr
     const answer = await blob.download(0, undefined, {
       ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }),
       maxRetryRequests: downloadRetries,
-      abortSignal: callSignal(contentCallMs),
+      ...callOptions(contentCallMs),
     });
     const stream = answer.readableStreamBody as Readable | undefined;
     if (stream === undefined || answer.etag === undefined) throw new Error('a download without a body');
@@ -207,7 +207,7 @@ async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
 /** Writing its metadata makes a blob new to removeIfOlder. False if there is no such blob. */
 async function renew(blob: BlockBlobClient): Promise<boolean> {
   try {
-    await blob.setMetadata({}, { abortSignal: callSignal() });
+    await blob.setMetadata({}, callOptions());
     return true;
   } catch (error) {
     if (statusOf(error) === 404) return false;

@@ -3,7 +3,7 @@
 // All three services behave alike: every answer's `Date` is reported to the clock sampler, with the monotonic instants
 // around the very try that was answered (the policy sits inside the retries: with the first try's instant, a retried
 // call would widen the bounds by its back-off); a try ends after `tryMs`; a call is tried at most three times and ends,
-// tries and waits together, with its own signal (`callSignal`). Plain http is used only if the connection string says
+// tries and waits together, with its own signal (`callOptions`). Plain http is used only if the connection string says
 // http, as the emulator's does.
 import { TableClient, TableServiceClient, type TableServiceClientOptions } from '@azure/data-tables';
 import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
@@ -51,9 +51,9 @@ type AdditionalPolicy = NonNullable<TableServiceClientOptions['additionalPolicie
 export const callLimitMs = 20_000;
 
 /** Ends a whole call, its retries included. One per call. */
-export function callSignal(limitMs: number = callLimitMs): AbortSignal {
-  return AbortSignal.timeout(limitMs);
-}
+export const callOptions = (limitMs = callLimitMs): { readonly abortSignal: AbortSignal } => ({
+  abortSignal: AbortSignal.timeout(limitMs),
+});
 
 /** Makes the clients; no I/O. Throws if a URI of `identity` is not https or its credential is missing. */
 export function makeStoreClients(address: StoreAddress, options: StoreOptions): StoreClients {
@@ -84,15 +84,13 @@ export function makeStoreClients(address: StoreAddress, options: StoreOptions): 
 /** Creates what is missing. The local stack calls it; in Azure the template has done it. */
 export async function ensureStore(clients: StoreClients): Promise<void> {
   const queues = Object.values(queueNames).map((name) =>
-    clients.queues.getQueueClient(name).createIfNotExists({ abortSignal: callSignal() }),
+    clients.queues.getQueueClient(name).createIfNotExists(callOptions()),
   );
   const containers = Object.values(containerNames).map((name) =>
-    clients.blobs.getContainerClient(name).createIfNotExists({ abortSignal: callSignal() }),
+    clients.blobs.getContainerClient(name).createIfNotExists(callOptions()),
   );
   // An existing table is no error to createTable.
-  const tables = Object.values(tableNames).map((name) =>
-    clients.tables.createTable(name, { abortSignal: callSignal() }),
-  );
+  const tables = Object.values(tableNames).map((name) => clients.tables.createTable(name, callOptions()));
   await Promise.all([...queues, ...containers, ...tables]);
 }
 

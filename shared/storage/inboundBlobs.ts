@@ -5,7 +5,7 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import type { InboundBlobs, RawMail } from '../inbound/ports.ts';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import { asTrouble, statusOf } from './trouble.ts';
 
 /** Large files are uploaded in blocks; the blob is invisible until the list of blocks is committed. */
@@ -35,14 +35,14 @@ export class ContainerInboundBlobs implements InboundBlobs {
       if (content.kind === 'bytes') {
         await blob.upload(bufferOf(content.bytes), content.bytes.byteLength, {
           ...options,
-          abortSignal: callSignal(),
+          ...callOptions(),
         });
       } else {
         await blob.uploadFile(content.path, {
           ...options,
           blockSize: blockBytes,
           concurrency: 2,
-          abortSignal: callSignal(largeCallMs),
+          ...callOptions(largeCallMs),
         });
       }
       return 'created';
@@ -54,13 +54,13 @@ export class ContainerInboundBlobs implements InboundBlobs {
   }
 
   async sha256Of(name: string): Promise<string | undefined> {
-    const found = await this.#present(name, (blob) => blob.getProperties({ abortSignal: callSignal() }));
+    const found = await this.#present(name, (blob) => blob.getProperties(callOptions()));
     return found?.metadata?.['sha256'];
   }
 
   async save(name: string, path: string): Promise<boolean> {
     const found = await this.#present(name, (blob) =>
-      blob.downloadToFile(path, 0, undefined, { abortSignal: callSignal(largeCallMs) }),
+      blob.downloadToFile(path, 0, undefined, callOptions(largeCallMs)),
     );
     return found !== undefined;
   }

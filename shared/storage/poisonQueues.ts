@@ -3,7 +3,7 @@
 // message of theirs hidden after each failure, runs it again every ten minutes without a bound, and never moves it. So
 // they are emptied here, with the queue clients alone.
 import type { QueueClient, QueueServiceClient } from '@azure/storage-queue';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import { queueNames } from './names.ts';
 import { asTrouble, codeOf, statusOf } from './trouble.ts';
 
@@ -60,20 +60,20 @@ async function empty(
       const { receivedMessageItems } = await from.receiveMessages({
         numberOfMessages: messagesPerCall,
         visibilityTimeout: hiddenSeconds,
-        abortSignal: callSignal(),
+        ...callOptions(),
       });
       for (const { messageId, popReceipt, messageText } of receivedMessageItems) {
         const decision = await decide(to.name, messageText);
         if (decision === 'moveBack') {
           // As it came: it was on that queue before, so it fits there.
-          await to.sendMessage(messageText, { messageTimeToLive: -1, abortSignal: callSignal() });
+          await to.sendMessage(messageText, { messageTimeToLive: -1, ...callOptions() });
           movedCount += 1;
         } else settledCount += 1;
-        await from.deleteMessage(messageId, popReceipt, { abortSignal: callSignal() });
+        await from.deleteMessage(messageId, popReceipt, callOptions());
       }
       if (receivedMessageItems.length < messagesPerCall) break;
     }
-    const { approximateMessagesCount = 0 } = await from.getProperties({ abortSignal: callSignal() });
+    const { approximateMessagesCount = 0 } = await from.getProperties(callOptions());
     return { queue: to.name, movedCount, settledCount, leftCount: approximateMessagesCount };
   } catch (error) {
     if (isAbsent(error)) return { queue: to.name, movedCount, settledCount, leftCount: 0 };

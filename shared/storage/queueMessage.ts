@@ -2,7 +2,7 @@
 // a holiday may take longer), and it is printable ASCII: a control character can make a queue message vanish at the
 // receiver, and the host takes the text as it is (messageEncoding none).
 import type { QueueClient } from '@azure/storage-queue';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import { asTrouble } from './trouble.ts';
 
 /** Put Message: 64 KiB as sent. */
@@ -19,7 +19,7 @@ export async function putMessage(
   try {
     await queue.sendMessage(text, {
       messageTimeToLive: -1,
-      abortSignal: callSignal(),
+      ...callOptions(),
     });
   } catch (error) {
     throw asTrouble(`a message could not be put on ${queue.name}`, error);

@@ -16,7 +16,7 @@ import type {
   PendingAction,
 } from '../inbound/ports.ts';
 import { StorageTrouble } from '../storageErrors.ts';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import {
   announcedRow,
   cursorKey,
@@ -61,8 +61,8 @@ export class TableLedger implements Ledger {
     const entity = { partitionKey: mailboxKey, ...cursorRow(lease, writeId) };
     const answer = await answerOf(() =>
       row === undefined
-        ? this.#table.createEntity(entity, { abortSignal: callSignal() })
-        : this.#table.updateEntity(entity, 'Merge', { etag: row.etag, abortSignal: callSignal() }),
+        ? this.#table.createEntity(entity, callOptions())
+        : this.#table.updateEntity(entity, 'Merge', { etag: row.etag, ...callOptions() }),
     );
     if (answer.kind === 'ok') {
       return {
@@ -93,7 +93,7 @@ export class TableLedger implements Ledger {
 
   async insert(mailboxKey: string, entry: MessageEntry): Promise<boolean> {
     const entity = { partitionKey: mailboxKey, ...messageRow(entry) };
-    const answer = await answerOf(() => this.#table.createEntity(entity, { abortSignal: callSignal() }));
+    const answer = await answerOf(() => this.#table.createEntity(entity, callOptions()));
     if (answer.kind === 'ok') return true;
     return (await this.find(mailboxKey, entry.id))?.rawSha256 === entry.rawSha256;
   }
@@ -119,7 +119,7 @@ export class TableLedger implements Ledger {
     const { from, to } = pendingRange;
     const filter = odata`PartitionKey eq ${mailboxKey} and RowKey ge ${from} and RowKey lt ${to}`;
     const pages = this.#table
-      .listEntities({ queryOptions: { filter }, abortSignal: callSignal() })
+      .listEntities({ queryOptions: { filter }, ...callOptions() })
       .byPage({ maxPageSize: Math.min(limit, rowsPerPage) });
     const found: PendingAction[] = [];
     await orTrouble(noAnswer, async () => {
@@ -140,15 +140,13 @@ export class TableLedger implements Ledger {
             'delete',
             { partitionKey: mailboxKey, rowKey: pendingKey(action) },
           ]),
-          { abortSignal: callSignal() },
+          callOptions(),
         ),
       );
       if (together.kind === 'ok') continue;
       // One of them was gone already and the transaction was refused: one by one.
       for (const action of some) {
-        await answerOf(() =>
-          this.#table.deleteEntity(mailboxKey, pendingKey(action), { abortSignal: callSignal() }),
-        );
+        await answerOf(() => this.#table.deleteEntity(mailboxKey, pendingKey(action), callOptions()));
       }
     }
   }
@@ -167,7 +165,7 @@ export class TableLedger implements Ledger {
     const entity = { partitionKey: mailboxKey, ...cursorRow(next, writeId, next.cursor) };
     const answer = await answerOf(() =>
       this.#table.submitTransaction([['update', entity, 'Merge', { etag: lease.version }], ...more], {
-        abortSignal: callSignal(),
+        ...callOptions(),
       }),
     );
     const etag =
@@ -186,7 +184,7 @@ export class TableLedger implements Ledger {
   }
 
   async #read(partition: string, key: string): Promise<object | undefined> {
-    const answer = await answerOf(() => this.#table.getEntity(partition, key, { abortSignal: callSignal() }));
+    const answer = await answerOf(() => this.#table.getEntity(partition, key, callOptions()));
     return answer.kind === 'ok' ? answer.value : undefined;
   }
 }

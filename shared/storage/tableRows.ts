@@ -10,7 +10,7 @@
 // same key twice, more than a transaction holds, a 400) is thrown as an Error, at once.
 import { odata, type TableClient, type TransactionAction } from '@azure/data-tables';
 import type { CommitAnswer, Field, Fields, Operation, Row, Rows } from '../outbound/ports.ts';
-import { callSignal } from './clients.ts';
+import { callOptions } from './clients.ts';
 import { withDeleteEtags } from './conditionalDeletes.ts';
 import { checkKey, checkOperations, checkQuery } from './tableLimits.ts';
 import { asTrouble, codeOf, statusOf, errorDetail } from './trouble.ts';
@@ -29,7 +29,7 @@ export class TableRows implements Rows {
     checkKey(partition);
     checkKey(key);
     try {
-      return rowOf(await this.#table.getEntity(partition, key, { abortSignal: callSignal() }));
+      return rowOf(await this.#table.getEntity(partition, key, callOptions()));
     } catch (error) {
       if (statusOf(error) === 404 && codeOf(error) !== 'TableNotFound') return undefined;
       throw asTrouble('a row could not be read', error);
@@ -50,7 +50,7 @@ export class TableRows implements Rows {
     const rows: Row[] = [];
     let pages = 0;
     try {
-      const entities = this.#table.listEntities({ queryOptions, abortSignal: callSignal() });
+      const entities = this.#table.listEntities({ queryOptions, ...callOptions() });
       for await (const page of entities.byPage({ maxPageSize: limit })) {
         for (const entity of page) {
           rows.push(rowOf(entity));
@@ -71,7 +71,7 @@ export class TableRows implements Rows {
     const deleteEtags = operations.flatMap((operation) =>
       operation.kind === 'delete' ? [operation.etag] : [],
     );
-    const abortSignal = withDeleteEtags(callSignal(), deleteEtags);
+    const abortSignal = withDeleteEtags(callOptions().abortSignal, deleteEtags);
     try {
       const answer = await this.#table.submitTransaction(actions, { abortSignal });
       const etags: Record<string, string> = {};
