@@ -89,71 +89,42 @@ function keysIn(path: string): { readonly partition: string; readonly key: strin
   return { partition: partition.replaceAll("''", "'"), key: key.replaceAll("''", "'") };
 }
 
-/** The columns of the account row that identify a transaction. */
-interface AccountRow {
-  /** Of the lease; empty if it is free. */
-  readonly tag: string;
-  readonly activeCount: number;
+/** What a call does to the outbox, such as `claim`, `settle`, `read msg`, `put mail-status`, `take outbound-wake`. */
+export function nameOf(call: StorageCall): string {
+  const { service, method, path } = call;
+  if (service === 'queue') return queueName(method, path);
+  if (service === 'blob') return `${method.toLowerCase()} ${path.split('/')[0] ?? ''}`;
+  if (call.writes.length > 0) return writeName(call);
+  const table = path.replace(/\(.*$/, '');
+  if (table !== 'outbox') return `read ${table}`;
+  if (call.partition === accountsPartition) return 'read accounts';
+  if (call.reads === headRange.from && table === path) return 'read head';
+  return `read ${(call.reads ?? '').split('|')[0] ?? ''}`;
 }
 
-/**
- * Names calls by their effect on the outbox. It tracks each account row through the answers, so that a claim can be
- * distinguished from an extension of the lease although both write the same row.
- */
-export class CallNames {
-  readonly #rows = new Map<string, AccountRow>();
+/** By the column `kind` of the account's row; other transactions of an account are named by what they write. */
+const transactionNames: Readonly<Record<string, string>> = {
+  acquireLease: 'lease',
+  releaseLease: 'give back',
+  claim: 'claim',
+  settle: 'settle',
+  abandon: 'settle',
+  concludeLookup: 'conclude lookup',
+};
 
-  /** Such as `claim`, `settle`, `read message`, `put mail-status`, `take outbound-wake`. */
-  of(call: StorageCall): string {
-    const { service, method, path } = call;
-    if (service === 'queue') return queueName(method, path);
-    if (service === 'blob') return `${method.toLowerCase()} ${path.split('/')[0] ?? ''}`;
-    if (call.writes.length > 0) return this.#write(call);
-    const table = path.replace(/\(.*$/, '');
-    if (table !== 'outbox') return `read ${table}`;
-    if (call.partition === accountsPartition) return 'read accounts';
-    if (call.reads === headRange.from && table === path) return 'read head';
-    return `read ${(call.reads ?? '').split('|')[0] ?? ''}`;
+function writeName({ writes, partition = '' }: StorageCall): string {
+  const has = (act: RowWrite['act'], prefix: string): boolean =>
+    writes.some((write) => write.act === act && write.key.startsWith(prefix));
+  const state = writes.find(({ key }) => key === stateKey);
+  if (state === undefined) {
+    if (has('insert', 'msg|')) return 'accept';
+    if (partition === accountsPartition) return `${writes[0]?.act ?? ''} account`;
+    return partition === rejectedPartition ? 'reject' : 'write row';
   }
-
-  /** The service has applied the call. */
-  applied(call: StorageCall): void {
-    for (const { partition, key, fields } of call.writes) {
-      const state = key === stateKey ? stateOf(fields) : undefined;
-      if (state !== undefined) this.#rows.set(partition, state);
-    }
-  }
-
-  #write(call: StorageCall): string {
-    const { writes, partition = '' } = call;
-    const has = (act: RowWrite['act'], prefix: string): boolean =>
-      writes.some((write) => write.act === act && write.key.startsWith(prefix));
-    const state = writes.find(({ key }) => key === stateKey);
-    if (state === undefined) {
-      if (has('insert', 'msg|')) return 'accept';
-      if (partition === accountsPartition) return `${writes[0]?.act ?? ''} account`;
-      return partition === rejectedPartition ? 'reject' : 'write row';
-    }
-    const before = this.#rows.get(partition) ?? { tag: '', activeCount: 0 };
-    const after = stateOf(state.fields) ?? before;
-    if (after.tag !== before.tag) return after.tag === '' ? 'give back' : 'lease';
-    if (after.activeCount > before.activeCount) return 'claim';
-    if (after.activeCount < before.activeCount) return has('insert', 'indoubt|') ? 'doubt' : 'settle';
-    if (has('delete', 'indoubt|')) return 'conclude lookup';
-    return has('merge', 'msg|') ? 'transition' : 'keep lease';
-  }
-}
-
-function stateOf(fields: RowWrite['fields']): AccountRow | undefined {
-  const { lease, activeAttempts } = fields;
-  if (typeof lease !== 'string' || typeof activeAttempts !== 'string') return undefined;
-  const attempts: unknown = JSON.parse(activeAttempts);
-  const holder: unknown = JSON.parse(lease);
-  const tag: unknown = typeof holder === 'object' && holder !== null ? Reflect.get(holder, 'tag') : undefined;
-  return {
-    tag: typeof tag === 'string' ? tag : '',
-    activeCount: Array.isArray(attempts) ? attempts.length : 0,
-  };
+  const { kind } = state.fields;
+  const name = typeof kind === 'string' ? transactionNames[kind] : undefined;
+  if (name === 'settle' && has('insert', 'indoubt|')) return 'doubt';
+  return name ?? (has('merge', 'msg|') ? 'transition' : 'keep lease');
 }
 
 function queueName(method: string, path: string): string {

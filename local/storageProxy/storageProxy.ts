@@ -9,10 +9,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { connectionStringOf, type AzuritePorts } from '../stack/azurite.ts';
-import { CallNames, readCall, type StorageCall, type StorageService } from './storageCall.ts';
+import { nameOf, readCall, type StorageCall, type StorageService } from './storageCall.ts';
 
 export interface SeenCall extends StorageCall {
-  /** Its effect, as named by CallNames. */
+  /** Its effect, as named by nameOf. */
   readonly name: string;
 }
 
@@ -41,10 +41,9 @@ const services: readonly StorageService[] = ['blob', 'queue', 'table'];
 
 /** Listens on 127.0.0.1; the connection string is for the host. */
 export async function startStorageProxy(options: StorageProxyOptions): Promise<StorageProxy> {
-  const names = new CallNames();
   const agent = new Agent({ keepAlive: true });
   const servers = await Promise.all(
-    services.map((service) => listen(service, { ...options, names, agent, port: options.ports[service] })),
+    services.map((service) => listen(service, { ...options, agent, port: options.ports[service] })),
   );
   const port = (at: number): number => portOf(servers[at]);
   return {
@@ -67,7 +66,6 @@ export async function startStorageProxy(options: StorageProxyOptions): Promise<S
 }
 
 interface Context extends StorageProxyOptions {
-  readonly names: CallNames;
   readonly agent: Agent;
   readonly port: number;
 }
@@ -97,7 +95,7 @@ async function pass(
   const { method = 'GET', url = '/' } = incoming;
   const body = await collect(incoming);
   const call = readCall(service, method, url, body);
-  const seen: SeenCall = { ...call, name: context.names.of(call) };
+  const seen: SeenCall = { ...call, name: nameOf(call) };
   const decision = (await context.before?.(seen)) ?? 'forward';
   if (decision === 'cut') {
     incoming.socket.destroy();
@@ -108,7 +106,6 @@ async function pass(
     return;
   }
   const { head, answer } = await forward(incoming, body, context);
-  if (isApplied(answer)) context.names.applied(call);
   if (((await context.after?.(seen, answer)) ?? 'pass') === 'lose') {
     incoming.socket.destroy();
     return;
@@ -140,11 +137,6 @@ async function forward(
   const isHead = incoming.method === 'HEAD';
   const length = isHead ? (response.headers['content-length'] ?? '0') : String(answer.body.length);
   return { head: [...head, 'content-length', length], answer };
-}
-
-/** A transaction is answered with 202 whether or not it was applied; the parts contain the result. */
-export function isApplied({ status, body }: StorageAnswer): boolean {
-  return status < 300 && !(status === 202 && /^HTTP\/1\.1 [45]/m.test(body.toString('latin1', 0, 2_000)));
 }
 
 async function collect(stream: IncomingMessage): Promise<Buffer> {

@@ -2,6 +2,7 @@ import { asLatest } from '../../shared/limits/storageTime.ts';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../shared/clock.ts';
 import { emptyState, encodeState, type AccountState } from '../../shared/outbound/records/accountState.ts';
+import type { TransactionKind } from '../../shared/outbound/store/accountTransaction.ts';
 import { StorageQueues } from '../../shared/storage/storageQueues.ts';
 import { ensureStore, makeStoreClients, type StoreClients } from '../../shared/storage/clients.ts';
 import { tableNames } from '../../shared/storage/names.ts';
@@ -65,20 +66,24 @@ const open = {
 
 test('each transaction of a message’s life has its name', async () => {
   const account = 'names@proxy.example';
-  const write = (state: AccountState): Promise<unknown> =>
-    rows.commit(account, [{ kind: 'merge', key: 'account', fields: encodeState(state) }]);
+  const write = (kind: TransactionKind, state: AccountState): Promise<unknown> =>
+    rows.commit(account, [{ kind: 'merge', key: 'account', fields: { ...encodeState(state), kind } }]);
   await rows.commit(account, [
     { kind: 'insert', key: 'msg|m', fields: {} },
     { kind: 'insert', key: 'due|1|0|m', fields: {} },
   ]);
   await rows.commit(account, [
-    { kind: 'insert', key: 'account', fields: encodeState({ ...emptyState, lease }) },
+    {
+      kind: 'insert',
+      key: 'account',
+      fields: { ...encodeState({ ...emptyState, lease }), kind: 'acquireLease' },
+    },
   ]);
-  await write({ ...emptyState, lease, activeAttempts: [open] });
-  await write({ ...emptyState, lease, activeAttempts: [open] });
-  await write({ ...emptyState, lease });
-  await write({ ...emptyState, lease: { ...lease, tag: 'two' } });
-  await write(emptyState);
+  await write('claim', { ...emptyState, lease, activeAttempts: [open] });
+  await write('extendLease', { ...emptyState, lease, activeAttempts: [open] });
+  await write('settle', { ...emptyState, lease });
+  await write('acquireLease', { ...emptyState, lease: { ...lease, tag: 'two' } });
+  await write('releaseLease', emptyState);
   await rows.read(account, 'account');
   await rows.query(account, { from: 'due|', to: 'due}', limit: 10 });
   await new StorageQueues(store.queues).wake(account);
@@ -94,19 +99,6 @@ test('each transaction of a message’s life has its name', async () => {
     'read due',
     'put outbound-wake',
   ]);
-});
-
-test('a transaction that was refused within its answer has changed nothing', async () => {
-  const account = 'refused@proxy.example';
-  await rows.commit(account, [
-    { kind: 'insert', key: 'account', fields: encodeState({ ...emptyState, lease }) },
-  ]);
-  const stale = { ...emptyState, lease, activeAttempts: [open] };
-  await rows.commit(account, [
-    { kind: 'merge', key: 'account', fields: encodeState(stale), etag: 'W/"old"' },
-  ]);
-  await rows.commit(account, [{ kind: 'merge', key: 'account', fields: encodeState(stale) }]);
-  expect(seen).toEqual(['lease', 'claim', 'claim']);
 });
 
 test('a refused call is not applied, and an answer that is lost belongs to one that is', async () => {

@@ -122,7 +122,7 @@ export async function publishBounce(note: BounceNote, dependencies: Dependencies
   if (account === undefined) return;
   const { time, numbers } = dependencies;
   const transactions = new AccountTransactions(account, dependencies);
-  const isNew = await transactions.transact<boolean>(async (state) => {
+  const isNew = await transactions.transact<boolean>('bounce', async (state) => {
     const message = await readIfReadable(account, id, dependencies);
     if (message?.mailbox !== note.mailbox || message.bounces.includes(noticeId)) return { result: false };
     const judgement = note.verified && note.pauses !== undefined ? pauses[note.pauses] : undefined;

@@ -54,7 +54,7 @@ export async function operate(
   const { from, apply } = actions[action];
   const transactions = new AccountTransactions(account, dependencies);
   let applied: Message | undefined;
-  const answer = await transactions.transact<OperateAnswer>(async (state) => {
+  const answer = await transactions.transact<OperateAnswer>('operate', async (state) => {
     const message = await readIfReadable(account, id, dependencies);
     const listing = await unreadableListing(account, id, dependencies);
     if (listing !== undefined && (action === 'replay' || action === 'remove')) {
@@ -180,7 +180,7 @@ async function changeState(
   dependencies: Dependencies,
   change: (state: AccountState) => AccountState,
 ): Promise<void> {
-  await new AccountTransactions(account, dependencies).transact<undefined>((state) => ({
+  await new AccountTransactions(account, dependencies).transact<undefined>('operate', (state) => ({
     state: withoutBackoff(change(state)),
     result: undefined,
   }));

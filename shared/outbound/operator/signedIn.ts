@@ -10,7 +10,7 @@ const endedBySignIn: ReadonlySet<HoldReason> = new Set(['consent', 'signIn', 'no
 /** Makes the account's holds for want of a sign-in due for a probe, and wakes it. Throws StorageTrouble. */
 export async function probeAfterSignIn(account: string, dependencies: Dependencies): Promise<void> {
   const transactions = new AccountTransactions(account, dependencies);
-  const held = await transactions.transact<boolean>((state) => {
+  const held = await transactions.transact<boolean>('signIn', (state) => {
     const earliest = dependencies.time.earliest();
     const concerned = state.holds.filter(({ reason }) => endedBySignIn.has(reason));
     const waiting = concerned.filter(({ probeAt }) => probeAt === undefined || probeAt > earliest);

@@ -24,7 +24,7 @@ export async function markAbandonedInDoubt(
       .filter(({ deadline, tag }) => deadline < time.earliest() && !isOurs(tag))
       .slice(0, mostAtOnce);
   if (abandonedIn(session.state).length === 0) return false;
-  const abandoned = await session.ifOwner<readonly ActiveAttempt[]>([], async (state) => {
+  const abandoned = await session.ifOwner<readonly ActiveAttempt[]>('abandon', [], async (state) => {
     const overdue = abandonedIn(state);
     if (overdue.length === 0) return { result: [] };
     const done: ActiveAttempt[] = [];

@@ -13,7 +13,7 @@ export async function holdAccount(
 ): Promise<void> {
   const { time, numbers } = session.dependencies;
   const before = session.state.holds;
-  await session.update((state) => {
+  await session.update('hold', (state) => {
     const latest = time.latest();
     const due = dueForProbe(state, time.earliest()).filter(({ mailbox }) => mailbox === undefined);
     const probed = due.length === 0 ? state : recordProbe(state, due, latest, numbers);

@@ -63,7 +63,7 @@ export async function claim(prepared: ReadyMessage, session: LeaseSession): Prom
     };
   };
   try {
-    return await session.transact(work);
+    return await session.transact('claim', work);
   } catch (trouble) {
     if (!(trouble instanceof StorageTrouble) || wanted === undefined) throw trouble;
     return { kind: 'unconfirmed', active: wanted, trouble };

@@ -190,7 +190,7 @@ export class Dispatcher {
   /** Makes another transition than an attempt of a due message. */
   async #withdraw(entry: DueEntry, read: ReadMessage, withdrawal: Withdrawal): Promise<StepResult> {
     const { time } = this.#session.dependencies;
-    await this.#session.applyTransitions([read], (message, { activeAttempts }) =>
+    await this.#session.applyTransitions('withdraw', [read], (message, { activeAttempts }) =>
       message.state === 'waiting' && !activeAttempts.some(({ id }) => id === message.id)
         ? withdrawal(message, time.earliest())
         : undefined,

@@ -21,7 +21,7 @@ export async function writeHoldEvents(session: LeaseSession): Promise<boolean> {
   if (unreportedHolds(session.state, mailboxes).length === 0) return false;
   const waiting = await countWaiting(session);
   const { time, numbers, contents } = session.dependencies;
-  const reported = await session.ifOwner<boolean>(false, async (state) => {
+  const reported = await session.ifOwner<boolean>('reportHolds', false, async (state) => {
     const reports = unreportedHolds(state, mailboxes).slice(0, mostAtOnce);
     if (reports.length === 0) return { result: false };
     const operations: Operation[] = [];

@@ -12,7 +12,7 @@ import type { LeaseSession } from './leaseSession.ts';
 export async function acquireLease(session: LeaseSession): Promise<boolean> {
   const { time, numbers, log } = session.dependencies;
   await session.transactions.read();
-  const acquired = await session.transact<boolean>((state) => {
+  const acquired = await session.transact<boolean>('acquireLease', (state) => {
     if (session.owns(state)) return { result: true };
     const earliest = time.earliest();
     if (state.lease !== undefined && earliest < state.lease.until) return { result: false };
@@ -35,7 +35,7 @@ export async function acquireLease(session: LeaseSession): Promise<boolean> {
 
 /** Extends the lease by a transaction that does nothing else. Throws StorageTrouble. */
 export async function extendLease(session: LeaseSession): Promise<void> {
-  await session.update((state) => state);
+  await session.update('extendLease', (state) => state);
 }
 
 /** Releases the lease; `refusedUntil` says until when the rate limits refuse each lane that has due messages. */
@@ -44,7 +44,7 @@ export async function releaseLease(
   session: LeaseSession,
 ): Promise<void> {
   const { time, numbers } = session.dependencies;
-  await session.update((state) => {
+  await session.update('releaseLease', (state) => {
     const latest = time.latest() + numbers.longestBackoffMs;
     const until = (lane: Lane): number => Math.min(refusedUntil.get(lane) ?? 0, latest);
     const backoffUntil = { 0: until(0), 1: until(1), 2: until(2) };

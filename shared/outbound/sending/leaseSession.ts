@@ -14,7 +14,12 @@ import { idAtEnd } from '../records/keys.ts';
 import type { Message } from '../records/message.ts';
 import { indexRow } from '../records/messageRow.ts';
 import { UnreadableRow } from '../records/unreadableRow.ts';
-import { AccountTransactions, type Retry, type UnitOfWork } from '../store/accountTransaction.ts';
+import {
+  AccountTransactions,
+  type Retry,
+  type TransactionKind,
+  type UnitOfWork,
+} from '../store/accountTransaction.ts';
 import { weigh, writeTransition } from '../store/writes.ts';
 import { Publisher } from './publisher.ts';
 import { Signal } from './signal.ts';
@@ -77,8 +82,9 @@ export class LeaseSession {
   }
 
   /** One transaction on the account. Throws StorageTrouble. */
-  transact<Result>(work: UnitOfWork<Result>): Promise<Result> {
+  transact<Result>(kind: TransactionKind, work: UnitOfWork<Result>): Promise<Result> {
     return this.transactions.transact(
+      kind,
       async (state, retry) => {
         const change = await work(state, retry);
         return 'state' in change ? { ...change, state: this.#housekeeping(change.state) } : change;
@@ -88,15 +94,18 @@ export class LeaseSession {
   }
 
   /** A transaction that only the owner of the lease may make. Anyone else writes nothing and gets `otherwise`. */
-  ifOwner<Result>(otherwise: Result, work: UnitOfWork<Result>): Promise<Result> {
-    return this.transact<Result>((state, retry) =>
+  ifOwner<Result>(kind: TransactionKind, otherwise: Result, work: UnitOfWork<Result>): Promise<Result> {
+    return this.transact<Result>(kind, (state, retry) =>
       this.owns(state) ? work(state, retry) : { result: otherwise },
     );
   }
 
   /** Changes the account's state, and no other row, if the lease is still this one's. Undefined: nothing to write. */
-  async update(change: (state: AccountState) => AccountState | undefined): Promise<void> {
-    await this.ifOwner<undefined>(undefined, (state) => {
+  async update(
+    kind: TransactionKind,
+    change: (state: AccountState) => AccountState | undefined,
+  ): Promise<void> {
+    await this.ifOwner<undefined>(kind, undefined, (state) => {
       const changed = change(state);
       return { result: undefined, ...present({ state: changed }) };
     });
@@ -121,11 +130,12 @@ export class LeaseSession {
 
   /** Decides a transition for each message on its current row, and writes as many as fit into one transaction. */
   async applyTransitions(
+    kind: TransactionKind,
     messages: readonly ReadMessage[],
     decide: (message: Message, state: AccountState) => Transition | undefined,
   ): Promise<readonly Transition[]> {
     const { numbers } = this.dependencies;
-    const applied = await this.ifOwner<readonly Transition[]>([], async (state, retry) => {
+    const applied = await this.ifOwner<readonly Transition[]>(kind, [], async (state, retry) => {
       const decided: Transition[] = [];
       const operations: Operation[] = [];
       for (const read of messages.slice(0, numbers.settleMostCount)) {

@@ -21,7 +21,7 @@ const remedy =
 export async function quarantineUnreadable(session: LeaseSession): Promise<boolean> {
   const found = [...session.unreadable].slice(0, mostAtOnce);
   if (found.length === 0) return false;
-  await session.ifOwner<undefined>(undefined, async (state) => {
+  await session.ifOwner<undefined>('quarantine', undefined, async (state) => {
     const active = new Set(state.activeAttempts.map(({ id }) => id));
     const operations: Operation[] = [];
     for (const [key, detail] of found)

@@ -41,7 +41,7 @@ function record(
   session: LeaseSession,
 ): Promise<Message | undefined> {
   const { dependencies } = session;
-  return session.transact<Message | undefined>(async (state, retry) => {
+  return session.transact<Message | undefined>('recordRefusals', async (state, retry) => {
     const isActive = state.activeAttempts.some(({ tag }) => tag === active.tag);
     if (!isActive || dependencies.time.latest() >= active.deadline) return { result: undefined };
     // If its row can't be read any more the dialog ends before the content; the settlement sets the message aside.

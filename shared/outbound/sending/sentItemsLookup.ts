@@ -88,7 +88,7 @@ const soughtCopy = (account: string, message: Message): SoughtCopy => ({
 /** Writes what lookups said, for the messages that are still in the state that was looked up. Throws StorageTrouble. */
 export async function applyLookups(results: readonly LookupResult[], session: LeaseSession): Promise<void> {
   const { time, numbers } = session.dependencies;
-  await session.applyTransitions(results, (message) => {
+  await session.applyTransitions('concludeLookup', results, (message) => {
     const result = results.find((other) => other.message.id === message.id);
     if (result === undefined || indexRow(message)?.key !== indexRow(result.message)?.key) return undefined;
     const at = time.earliest();

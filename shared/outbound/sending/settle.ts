@@ -41,7 +41,7 @@ export async function settle(
 ): Promise<readonly SettledAttempt[]> {
   const { numbers } = session.dependencies;
   const holdsBefore = session.state.holds;
-  const settled = await session.transact<readonly SettledAttempt[]>(async (current, retry) => {
+  const settled = await session.transact<readonly SettledAttempt[]>('settle', async (current, retry) => {
     let state = current;
     let connectionsLeft = connectionCount;
     const done: SettledAttempt[] = [];

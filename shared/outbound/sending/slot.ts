@@ -23,7 +23,7 @@ export function acquireSlot(
   session: LeaseSession,
 ): Promise<Slot | undefined> {
   const { time, numbers } = session.dependencies;
-  return session.ifOwner<Slot | undefined>(undefined, (state) => {
+  return session.ifOwner<Slot | undefined>('acquireSlot', undefined, (state) => {
     const admitted = admit(state);
     if (admitted === undefined) return { result: undefined };
     if (canAcquire(state, session.limits, time.earliest(), 0).kind !== 'available')
@@ -41,7 +41,7 @@ export async function releaseSlot(
   conclude: (state: AccountState) => AccountState,
   session: LeaseSession,
 ): Promise<void> {
-  await session.update((state) =>
+  await session.update('releaseSlot', (state) =>
     conclude({ ...state, ...releaseEarly(state, session.limits, endsAtSecond, endedAt) }),
   );
 }

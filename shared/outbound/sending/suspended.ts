@@ -19,7 +19,7 @@ export async function resumeSuspended(session: LeaseSession): Promise<boolean> {
   const mailbox = mailboxToResume(session.state, (address) => session.mailboxOf(address) !== undefined);
   if (mailbox === undefined) return false;
   if (await resume(mailbox, session.dependencies.numbers.settleMostCount, session)) return true;
-  return session.ifOwner<boolean>(false, (state) => {
+  return session.ifOwner<boolean>('resume', false, (state) => {
     if (!state.suspendedMailboxes.includes(mailbox)) return { result: false };
     const suspendedMailboxes = state.suspendedMailboxes.filter((other) => other !== mailbox);
     return { state: { ...state, suspendedMailboxes }, result: true };
@@ -39,7 +39,7 @@ async function resume(mailbox: string, limit: number, session: LeaseSession): Pr
     const message = await session.readListed(key);
     if (message !== undefined) messages.push({ message, generation });
   }
-  const resumed = await session.applyTransitions(messages, (message) =>
+  const resumed = await session.applyTransitions('resume', messages, (message) =>
     message.state === 'held' &&
     message.indexEntry.kind === 'suspended' &&
     typeof message.indexEntry.group !== 'string'

@@ -16,6 +16,27 @@ import { decodeMessage, recipientsIn } from '../records/messageRow.ts';
 import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { rebuildAccountState } from './rebuildAccountState.ts';
 
+/** What a transaction is for: the column `kind` of the account's row has that of the last one. */
+export type TransactionKind =
+  | 'acquireLease'
+  | 'extendLease'
+  | 'releaseLease'
+  | 'claim'
+  | 'recordRefusals'
+  | 'settle'
+  | 'abandon'
+  | 'concludeLookup'
+  | 'withdraw'
+  | 'resume'
+  | 'quarantine'
+  | 'hold'
+  | 'reportHolds'
+  | 'acquireSlot'
+  | 'releaseSlot'
+  | 'operate'
+  | 'bounce'
+  | 'signIn';
+
 export interface Change<Result> {
   readonly state: AccountState;
   /** Rows to be written with it; none if absent. */
@@ -93,7 +114,11 @@ export class AccountTransactions {
    * Writes what the unit of work asks for, in one transaction conditional on the state; runs it again until it is
    * written or nothing is to be written. Throws StorageTrouble if the store gives no certain answer in some tries.
    */
-  async transact<Result>(work: UnitOfWork<Result>, piggyback?: Piggyback): Promise<Result> {
+  async transact<Result>(
+    kind: TransactionKind,
+    work: UnitOfWork<Result>,
+    piggyback?: Piggyback,
+  ): Promise<Result> {
     const { rows, clock, random, numbers } = this.#dependencies;
     let rowsMayHaveChanged = false;
     let mayPiggyback = true;
@@ -130,7 +155,7 @@ export class AccountTransactions {
         generation: this.#generation,
       };
       const answer = await rows.commit(this.account, [
-        writeState(sent.state, sent.etag),
+        writeState(kind, sent.state, sent.etag),
         ...operations,
         ...sent.piggybacked,
       ]);
@@ -147,7 +172,7 @@ export class AccountTransactions {
       unconfirmed = { sent, rowsDiffer: answer.kind === 'refused' && answer.reason !== 'changed' };
     }
     throw new StorageTrouble(
-      `a transaction was not settled after ${numbers.transactionTriesCount} tries: ${trouble}`,
+      `a transaction (${kind}) was not settled after ${numbers.transactionTriesCount} tries: ${trouble}`,
     );
   }
 
@@ -171,8 +196,8 @@ interface Sent<Result> {
   readonly generation: number;
 }
 
-function writeState(state: AccountState, etag: string | undefined): Operation {
-  const fields = encodeState(state);
+function writeState(kind: TransactionKind, state: AccountState, etag: string | undefined): Operation {
+  const fields = { ...encodeState(state), kind };
   return etag === undefined
     ? { kind: 'insert', key: stateKey, fields }
     : { kind: 'replace', key: stateKey, fields, etag };
