@@ -8,6 +8,7 @@
 // Exchange Online has no SPECIAL-USE (RFC 6154). imapflow then marks folders by their names, but only one for each
 // use: if another client has made a folder `Sent`, it may mark that one and not `Sent Items`. So only a mark of the
 // server's own is trusted; without one, every folder is searched that has such a name or was marked for it.
+import { sameAddress } from '../mail/address.ts';
 import type { TimeLeft } from '../deadline.ts';
 import { field, mailText, messageIds, readHeaders } from '../mail/headers.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
@@ -77,10 +78,10 @@ interface Location {
 
 /** The account's own mailbox first: that is where Exchange files the copy. Then the sender's, if it is another. */
 function locationsOf(account: Account, mailbox: Mailbox): readonly Location[] {
-  const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
-  const own = account.mailboxes.find(({ imapUser }) => same(imapUser, account.user)) ?? account.mailboxes[0];
+  const own =
+    account.mailboxes.find(({ imapUser }) => sameAddress(imapUser, account.user)) ?? account.mailboxes[0];
   const first = { mailbox: own, user: account.user };
-  if (same(mailbox.imapUser, account.user)) return [first];
+  if (sameAddress(mailbox.imapUser, account.user)) return [first];
   return [first, { mailbox, user: mailbox.imapUser }];
 }
 

@@ -62,7 +62,11 @@ export class CachedAccessTokens implements AccessTokens {
     this.#entries.set(name, entry);
     const now = this.#dependencies.clock.now();
     const { held, pause } = entry;
-    if (held !== undefined && now < refreshAt(held) && !(renew && now - held.obtainedAt >= renewAfterMs)) {
+    if (
+      held !== undefined &&
+      now < endOf(held, refreshMarginMs, 2) &&
+      !(renew && now - held.obtainedAt >= renewAfterMs)
+    ) {
       return answerOf(held);
     }
     if (pause !== undefined && now < pause.until) return this.#orHeld(entry, pause.failure, renew);
@@ -75,7 +79,7 @@ export class CachedAccessTokens implements AccessTokens {
 
   /** The old token until it expires; not after a server refused it, nor if the grant itself is no longer valid. */
   #orHeld({ held }: Entry, failure: TokenFailure, renew: boolean): TokenAnswer {
-    const alive = held !== undefined && this.#dependencies.clock.now() < lastUseAt(held);
+    const alive = held !== undefined && this.#dependencies.clock.now() < endOf(held, lastUseMs, 10);
     return alive && !renew && failure.kind !== 'needsConsent' ? answerOf(held) : failure;
   }
 
@@ -117,10 +121,6 @@ function answerOf({ token, expiresAt }: HeldToken): TokenAnswer {
   return { kind: 'token', token, expiresAt };
 }
 
-function refreshAt({ obtainedAt, expiresAt }: HeldToken): number {
-  return expiresAt - Math.min(refreshMarginMs, (expiresAt - obtainedAt) / 2);
-}
-
-function lastUseAt({ obtainedAt, expiresAt }: HeldToken): number {
-  return expiresAt - Math.min(lastUseMs, (expiresAt - obtainedAt) / 10);
-}
+/** When the token is not used any more: `marginMs` before its expiry, of a short-lived one that share of its life. */
+const endOf = ({ obtainedAt, expiresAt }: HeldToken, marginMs: number, share: number): number =>
+  expiresAt - Math.min(marginMs, (expiresAt - obtainedAt) / share);

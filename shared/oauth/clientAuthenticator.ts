@@ -1,5 +1,5 @@
 // The app's client authentication for the delegated flows, in the three forms that a setting can choose.
-import { createHash, createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, hash, webcrypto, X509Certificate } from 'node:crypto';
 import * as oidc from 'openid-client';
 import { noFederatedToken, federatedAssertion } from './azureCredentials.ts';
 import type { SignInSettings } from '../config/settings.ts';
@@ -55,7 +55,7 @@ function withAssertion(token: string): oidc.ClientAuth {
 /** Entra finds the certificate by the SHA-256 of its bytes in the assertion's header (x5t#S256). */
 async function withCertificate(pem: string, tokenEndpoint: string): Promise<oidc.ClientAuth> {
   const certificate = new X509Certificate(pem);
-  const thumbprint = createHash('sha256').update(certificate.raw).digest('base64url');
+  const thumbprint = hash('sha256', certificate.raw, 'base64url');
   const key = await webcrypto.subtle.importKey(
     'pkcs8',
     createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' }),

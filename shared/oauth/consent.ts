@@ -7,8 +7,9 @@
 //
 // Entra's answer is accepted only if issuer and tenant are ours and the user who signed in is the one that logs in to
 // SMTP. Until all of that is verified nothing is stored, and an older grant stays as it is.
+import { sha256 } from '../mail/fingerprint.ts';
 import { present } from '../mail/omit.ts';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as oidc from 'openid-client';
 import type { Clock, Random } from '../clock.ts';
 import type { SignInSettings } from '../config/settings.ts';
@@ -19,7 +20,6 @@ import { oauthEvents } from '../telemetry/oauthEvents.ts';
 import {
   derive,
   endCookie,
-  hash,
   isState,
   readCookie,
   readQuery,
@@ -92,8 +92,8 @@ export class Consent {
     const state = `${random.id()}${random.id()}.${mailboxTag(mailbox)}`;
     const binder = random.id() + random.id();
     const begun = await this.#writeRow(rowKey(mailbox), {
-      stateHash: hash(state),
-      binderHash: hash(binder),
+      stateHash: sha256(state),
+      binderHash: sha256(binder),
       mailbox: mailbox.address,
       until: clock.now() + lifetimeMs,
     });
@@ -106,9 +106,7 @@ export class Consent {
       response_mode: 'query',
       state,
       nonce: derive(binder, 'nonce', state),
-      code_challenge: createHash('sha256')
-        .update(derive(binder, 'verifier', state))
-        .digest('base64url'),
+      code_challenge: hash('sha256', derive(binder, 'verifier', state), 'base64url'),
       code_challenge_method: 'S256',
       // Without these two, single sign-on picks the account that the browser is signed in as: the administrator's.
       login_hint: mailbox.smtpUser,

@@ -1,6 +1,7 @@
 // What binds a callback to the browser that started the sign-in: a cookie with a random value, the `state`, and the
 // secrets that are derived from both.
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { sha256 } from '../mail/fingerprint.ts';
 
 /** `__Host-`: this host alone, over TLS alone. Lax, because the way back is a navigation from Entra's host. */
 const cookieName = '__Host-connect';
@@ -40,13 +41,9 @@ export function readQuery(url: string): URLSearchParams | undefined {
   return new Set(names).size === names.length ? parsed.searchParams : undefined;
 }
 
-export function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /** Whether `stored` is the hash of `text`, in constant time. */
 export function sameHash(stored: unknown, text: string): boolean {
-  const computed = hash(text);
+  const computed = sha256(text);
   if (typeof stored !== 'string' || stored.length !== computed.length) return false;
   return timingSafeEqual(Buffer.from(stored), Buffer.from(computed));
 }

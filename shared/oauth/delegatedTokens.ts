@@ -9,7 +9,6 @@
 //   Only then is the generation marked as refused, one alert raised, and the authority not asked again until a person
 //   has connected the mailbox anew.
 // - Rows that do not answer stop nobody: the grant in memory, or the vault's newest version, is used.
-import { present } from '../mail/omit.ts';
 import type { Clock } from '../clock.ts';
 import type { Log, LogEvent } from '../telemetry/log.ts';
 import { oauthEvents } from '../telemetry/oauthEvents.ts';
@@ -84,11 +83,7 @@ export class DelegatedTokens {
   #failureOf(name: string, loaded: Exclude<LoadedGrant, { kind: 'grant' }>): TokenFailure {
     switch (loaded.kind) {
       case 'refused':
-        return {
-          kind: 'needsConsent',
-          detail: loaded.detail,
-          ...present({ code: loaded.code }),
-        };
+        return { ...loaded, kind: 'needsConsent' };
       case 'none':
         return {
           kind: 'needsConsent',

@@ -9,7 +9,7 @@
 // Without a row (lost, or a grant that was put into the vault by hand) the newest version counts. While the rows do
 // not answer, the newest version counts too, and nothing is stored.
 import { numberIn, parseJson, textIn } from '../mail/foreign.ts';
-import { createHash } from 'node:crypto';
+import { sha256 } from '../mail/fingerprint.ts';
 import type { Clock, Random } from '../clock.ts';
 import type { TokenFailure, SignInFields, SignInRow, SignInRows, TokenVault, VaultFailure } from './ports.ts';
 
@@ -55,7 +55,7 @@ export type LoadedGrant =
 export function grantName(mailboxAddress: string): string {
   const address = mailboxAddress.toLowerCase();
   const readable = address.replace(/[^0-9a-z]+/g, '-').slice(0, nameCharacters);
-  return `mail-grant-${readable}-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`;
+  return `mail-grant-${readable}-${sha256(address).slice(0, 16)}`;
 }
 
 /** The secret's value. */

@@ -1,6 +1,7 @@
 // The vault through its own client; the only file that imports it. Policy: the client's retries are off, because every
 // caller knows better how long it can wait; a fault or throttling is `unavailable`; other errors become sentences with a
 // remedy. The client's errors are not passed on.
+import { memberOf, numberIn, textIn } from '../mail/foreign.ts';
 import { present } from '../mail/omit.ts';
 import { SecretClient } from '@azure/keyvault-secrets';
 import type { Clock } from '../clock.ts';
@@ -18,16 +19,6 @@ const callMs = 15_000;
 /** A recovered name answers 409 or 404 for some seconds until it can be used. */
 const recoveryTryCount = 10;
 const recoveryPauseMs = 2_000;
-
-/** The parts of the client's error that are read. */
-interface RestError {
-  readonly statusCode?: number;
-  readonly code?: string;
-  readonly details?: {
-    readonly error?: { readonly code?: string; readonly innerError?: { readonly code?: string } };
-  };
-  readonly response?: { readonly headers?: { get(name: string): string | undefined } };
-}
 
 export function createKeyVaultTokenVault(
   settings: VaultSettings,
@@ -47,7 +38,7 @@ export function createKeyVaultTokenVault(
         await client.getSecret(name, options());
         return;
       } catch (error) {
-        if (restErrorOf(error).statusCode !== 404) throw error;
+        if (memberOf(error, 'statusCode') !== 404) throw error;
       }
       await clock.sleep(recoveryPauseMs);
     }
@@ -65,13 +56,13 @@ export function createKeyVaultTokenVault(
           secret: { value: found.value ?? '', version: found.properties.version ?? '' },
         };
       } catch (error) {
-        if (restErrorOf(error).statusCode !== 404) return judgeVaultError(error, clock.now());
+        if (memberOf(error, 'statusCode') !== 404) return judgeVaultError(error, clock.now());
       }
       try {
         await client.getDeletedSecret(name, options());
         return { kind: 'deleted' };
       } catch (error) {
-        return restErrorOf(error).statusCode === 404
+        return memberOf(error, 'statusCode') === 404
           ? { kind: 'absent' }
           : judgeVaultError(error, clock.now());
       }
@@ -92,7 +83,7 @@ export function createKeyVaultTokenVault(
       try {
         return await set();
       } catch (error) {
-        if (restErrorOf(error).statusCode !== 409) return judgeVaultError(error, clock.now());
+        if (memberOf(error, 'statusCode') !== 409) return judgeVaultError(error, clock.now());
       }
       try {
         await recover(name);
@@ -110,9 +101,11 @@ export function judgeVaultError(error: unknown, now: number): VaultFailure {
     const { failure } = error;
     return failure.kind === 'unavailable' ? failure : { kind: 'configuration', detail: failure.detail };
   }
-  const { statusCode, details, response } = restErrorOf(error);
-  const inner = details?.error?.innerError?.code ?? details?.error?.code;
-  const wait = retryAfterMs(response?.headers?.get('retry-after'), now);
+  const statusCode = numberIn(error, 'statusCode');
+  const refusal = memberOf(memberOf(error, 'details'), 'error');
+  const inner = textIn(memberOf(refusal, 'innerError'), 'code') || textIn(refusal, 'code');
+  const headers = memberOf(memberOf(error, 'response'), 'headers') as Pick<Headers, 'get'> | undefined;
+  const wait = retryAfterMs(headers?.get('retry-after'), now);
   switch (statusCode) {
     case 401:
       return {
@@ -128,20 +121,19 @@ export function judgeVaultError(error: unknown, now: number): VaultFailure {
         kind: 'configuration',
         detail: `The key vault refused the request (HTTP ${statusCode}). A deleted secret that cannot be recovered by the program is the usual cause: Key vault → Secrets → Manage deleted secrets.`,
       };
-    case undefined:
     default:
       return {
         kind: 'unavailable',
         detail:
           statusCode === 429
             ? 'The key vault is throttled; the bridge tries again.'
-            : `The key vault could not be reached or has a fault${statusCode === undefined ? '' : ` (HTTP ${statusCode})`}; the bridge tries again. If it never answers, check KEY_VAULT_URL and the vault’s firewall.`,
+            : `The key vault could not be reached or has a fault${statusCode === 0 ? '' : ` (HTTP ${statusCode})`}; the bridge tries again. If it never answers, check KEY_VAULT_URL and the vault’s firewall.`,
         ...present({ retryAfterMs: wait }),
       };
   }
 }
 
-function forbiddenWords(inner: string | undefined): string {
+function forbiddenWords(inner: string): string {
   if (inner === 'SecretDisabled') {
     return 'The stored sign-in is disabled in the key vault: enable its version (Key vault → Secrets).';
   }
@@ -149,8 +141,4 @@ function forbiddenWords(inner: string | undefined): string {
     return 'The key vault’s firewall keeps the program out: allow it (Key vault → Networking).';
   }
   return 'The program may not use the key vault’s secrets: give its identity the role Key Vault Secrets Officer (Key vault → Access control). A new role needs some minutes.';
-}
-
-function restErrorOf(error: unknown): RestError {
-  return typeof error === 'object' && error !== null ? error : {};
 }

@@ -2,41 +2,35 @@
 // module does not import that one).
 import type { SignInFields, SignInRow, SignInRows } from './ports.ts';
 
+type Operation =
+  | { readonly kind: 'insert'; readonly key: string; readonly fields: SignInFields }
+  | {
+      readonly kind: 'replace';
+      readonly key: string;
+      readonly fields: SignInFields;
+      readonly etag: string;
+    }
+  | { readonly kind: 'delete'; readonly key: string; readonly etag: string };
+
 interface Rows {
   read(
     partitionKey: string,
     key: string,
   ): Promise<
-    | {
-        readonly etag: string;
-        readonly fields: Readonly<Record<string, string | number | boolean | Uint8Array>>;
-      }
+    | { readonly etag: string; readonly fields: Readonly<Record<string, SignInFields[string] | Uint8Array>> }
     | undefined
   >;
   commit(
     partitionKey: string,
-    operations: readonly (
-      | { readonly kind: 'insert'; readonly key: string; readonly fields: SignInFields }
-      | {
-          readonly kind: 'replace';
-          readonly key: string;
-          readonly fields: SignInFields;
-          readonly etag: string;
-        }
-      | { readonly kind: 'delete'; readonly key: string; readonly etag: string }
-    )[],
-  ): Promise<
-    | { readonly kind: 'ok' }
-    | { readonly kind: 'refused' }
-    | { readonly kind: 'unknown'; readonly detail: string }
-  >;
+    operations: readonly Operation[],
+  ): Promise<{ readonly kind: 'ok' | 'refused' } | { readonly kind: 'unknown'; readonly detail: string }>;
 }
 
 /** The partition of all rows about signing in. */
 const partition = 'signIn';
 
 export function tableSignInRows(rows: Rows): SignInRows {
-  const apply = async (operation: Parameters<Rows['commit']>[1][number]): Promise<boolean> => {
+  const apply = async (operation: Operation): Promise<boolean> => {
     const answer = await rows.commit(partition, [operation]);
     if (answer.kind === 'unknown') throw new Error(`The sign-in rows did not answer: ${answer.detail}`);
     return answer.kind === 'ok';

@@ -4,6 +4,7 @@
 // complete (a block blob appears only when it is committed). What ESM refers to is read from the upload container and
 // nowhere else. A large blob is read twice, first to compute its hash and then to copy it, so that memory holds a few
 // blocks of it and not all; the second read is bound to the first by the blob's ETag and hashed again.
+import { sha256 } from '../mail/fingerprint.ts';
 import { present } from '../mail/omit.ts';
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
@@ -38,7 +39,7 @@ export class BlobContents implements Contents {
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    if (name !== createHash('sha256').update(bytes).digest('hex')) {
+    if (name !== sha256(bytes)) {
       throw new Error('a content is named by the SHA-256 of its bytes');
     }
     await orTrouble('a content could not be stored', () =>

@@ -26,7 +26,8 @@ import { makeMessageId } from '../records/messageIds.ts';
 import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
 import { encodeContent } from '../store/content.ts';
-import { sha256, writeAccepted } from '../store/writes.ts';
+import { sha256 } from '../../mail/fingerprint.ts';
+import { writeAccepted } from '../store/writes.ts';
 import { adoptBlobs, type Adopted } from './adoptBlobs.ts';
 import { reject, type Rejection } from './reject.ts';
 

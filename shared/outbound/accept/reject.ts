@@ -10,7 +10,8 @@ import { rejectedPartition } from '../records/keys.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import type { StatusEvent } from '../../contract/statusEvent.ts';
 import type { Json, SubmissionProblem } from '../../contract/submission.ts';
-import { eventText, sha256 } from '../store/writes.ts';
+import { sha256 } from '../../mail/fingerprint.ts';
+import { eventText } from '../store/writes.ts';
 
 export interface Rejection {
   readonly id?: string;

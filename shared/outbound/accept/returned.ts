@@ -7,7 +7,7 @@ import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { returnedPartition } from '../records/keys.ts';
-import { sha256 } from '../store/writes.ts';
+import { sha256 } from '../../mail/fingerprint.ts';
 import { reject } from './reject.ts';
 
 /** So many returns in a day, and it is rejected. */

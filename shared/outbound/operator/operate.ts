@@ -58,11 +58,8 @@ export async function operate(
     const message = await readIfReadable(account, id, dependencies);
     const listing = await unreadableListing(account, id, dependencies);
     if (listing !== undefined && (action === 'replay' || action === 'remove')) {
-      const operations = await (action === 'replay' ? putBack : removeUnreadable)(
-        listing,
-        message,
-        dependencies,
-      );
+      const operations =
+        action === 'replay' ? putBack(listing, message) : await removeUnreadable(listing, dependencies);
       if (operations === undefined)
         return { result: { kind: 'refused', detail: 'Its row still can’t be read by this version.' } };
       return { state: withoutBackoff(state), operations, result: { kind: 'done' } };
@@ -126,18 +123,14 @@ async function unreadableListing(
 }
 
 /** Lists it where its row says. Undefined if that can't be read. */
-function putBack({ key }: Listing, message: Message | undefined): Promise<readonly Operation[] | undefined> {
-  if (message === undefined) return Promise.resolve(undefined);
+function putBack({ key }: Listing, message: Message | undefined): readonly Operation[] | undefined {
+  if (message === undefined) return undefined;
   const index = indexRow(message);
-  return Promise.resolve([
-    { kind: 'delete', key },
-    ...(index === undefined ? [] : [{ kind: 'insert', ...index } as const]),
-  ]);
+  return [{ kind: 'delete', key }, ...(index === undefined ? [] : [{ kind: 'insert', ...index } as const])];
 }
 
 async function removeUnreadable(
   { account, id, key, mailbox }: Listing,
-  _message: Message | undefined,
   dependencies: Dependencies,
 ): Promise<readonly Operation[]> {
   const row = await dependencies.rows.read(account, messageKey(id));

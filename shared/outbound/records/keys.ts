@@ -1,6 +1,6 @@
 // The names of rows. Everything that is listed in order is named so that the order of names is that order:
 // times as 15 digits of UTC milliseconds, sequences as 6 digits.
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../mail/fingerprint.ts';
 import type { Priority } from '../../contract/submission.ts';
 
 /** One lane per priority: 0 high, 1 normal, 2 bulk. */
@@ -42,7 +42,7 @@ export const serverIdKey = (serverMessageId: string, id: string): string =>
 export const serverIdRange = (serverMessageId: string): Range => under(serverIdPrefix(serverMessageId));
 export const allServerIdsRange = under('serverid');
 const serverIdPrefix = (serverMessageId: string): string =>
-  `serverid|${createHash('sha256').update(serverMessageId).digest('hex').slice(0, 32)}`;
+  `serverid|${sha256(serverMessageId).slice(0, 32)}`;
 
 /**
  * Messages suspended until a person decides (`failed`, `inDoubt`; `unreadable`: their row can't be read) or until their

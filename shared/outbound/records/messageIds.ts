@@ -7,7 +7,7 @@
 //
 // A Message-ID alone proves nothing: anyone who has seen our mail can write it, so it is compared with the row's
 // own, which has a part that cannot be guessed. ACCOUNT is a digest: the login stays private.
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../clock.ts';
 import { submissionId } from '../../contract/submissionSchema.ts';
 
@@ -18,8 +18,7 @@ export interface NamedSubmission {
 }
 
 /** Twelve characters of base64url: 72 bits. */
-export const accountDigest = (account: string): string =>
-  createHash('sha256').update(account).digest('base64url').slice(0, 12);
+export const accountDigest = (account: string): string => hash('sha256', account, 'base64url').slice(0, 12);
 
 export const makeMessageId = (account: string, id: string, domain: string, random: Random): string =>
   `<${random.id()}.${accountDigest(account)}.${Buffer.from(id).toString('base64url')}@${domain}>`;

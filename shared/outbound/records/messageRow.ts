@@ -58,19 +58,18 @@ export function decodeDueRow({ key, fields }: KeyedFields): DueRow | undefined {
 
 /** The whole row, for its insertion. `recipientsBlob` names the recipients' blob if they are too long for a row. */
 export function encodeMessage(message: Message, recipientsBlob: string): Fields {
+  const { hash, submissionHash, mailbox, lane, content, messageId, acceptedAt, datedAt } = message;
   return {
     version,
-    hash: message.hash,
-    submissionHash: message.submissionHash,
-    mailbox: message.mailbox,
-    lane: message.lane,
-    ...(typeof message.content === 'string'
-      ? { contentBlob: message.content }
-      : { content: message.content }),
+    hash,
+    submissionHash,
+    mailbox,
+    lane,
+    ...(typeof content === 'string' ? { contentBlob: content } : { content }),
     ...putText('blobs', JSON.stringify(message.blobs)),
-    messageId: message.messageId,
-    acceptedAt: message.acceptedAt,
-    datedAt: message.datedAt,
+    messageId,
+    acceptedAt,
+    datedAt,
     ...putText('correlation', JSON.stringify(message.correlation ?? null)),
     ...encodeProgress(message, recipientsBlob),
   };
@@ -78,25 +77,28 @@ export function encodeMessage(message: Message, recipientsBlob: string): Fields 
 
 /** What changes, complete: a merge can't remove a property, so absence is written as '' or 0. */
 export function encodeProgress(progress: Progress, recipientsBlob: string): Fields {
+  const { state, expiresAt = 0, attempt, deferrals, deferredMs, sequence } = progress;
+  const { serverMessageId = '', reason = '', detail = '', remedy = '' } = progress;
+  const { changedAt, charged, chargedAt, movableCharge = null, suspicion = null } = progress;
   return {
-    state: progress.state,
+    state,
     indexEntry: JSON.stringify(progress.indexEntry),
-    expiresAt: progress.expiresAt ?? 0,
-    attempt: progress.attempt,
+    expiresAt,
+    attempt,
     recipientsBlob,
     ...putText('recipients', recipientsBlob === '' ? encodeRecipients(progress.recipients) : ''),
-    deferrals: progress.deferrals,
-    deferredMs: progress.deferredMs,
-    sequence: progress.sequence,
-    serverMessageId: progress.serverMessageId ?? '',
-    reason: progress.reason ?? '',
-    detail: progress.detail ?? '',
-    remedy: progress.remedy ?? '',
-    changedAt: progress.changedAt,
-    charged: progress.charged,
-    chargedAt: progress.chargedAt,
-    movableCharge: JSON.stringify(progress.movableCharge ?? null),
-    suspicion: JSON.stringify(progress.suspicion ?? null),
+    deferrals,
+    deferredMs,
+    sequence,
+    serverMessageId,
+    reason,
+    detail,
+    remedy,
+    changedAt,
+    charged,
+    chargedAt,
+    movableCharge: JSON.stringify(movableCharge),
+    suspicion: JSON.stringify(suspicion),
     ...putText('history', JSON.stringify(progress.history)),
     ...putText('bounces', JSON.stringify(progress.bounces)),
   };

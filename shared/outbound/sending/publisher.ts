@@ -14,7 +14,7 @@ import type { Fields, Operation, Row } from '../ports.ts';
 import { getText } from '../records/chunks.ts';
 import { after, eventRange, submissionOfEvent, unpublishableKey } from '../records/keys.ts';
 import type { Piggyback } from '../store/accountTransaction.ts';
-import { sha256 } from '../store/writes.ts';
+import { sha256 } from '../../mail/fingerprint.ts';
 import type { Signal } from './signal.ts';
 
 /** Pages read in one round; a round that leaves some is followed by another. */

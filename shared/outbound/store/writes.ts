@@ -1,6 +1,6 @@
 // From transitions to the operations of one transaction: the message merged, its index row moved, its event inserted.
 // What is too long for a row goes into a blob first, named by its hash, so that the row never points at nothing.
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../mail/fingerprint.ts';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { eventKey, messageKey, serverIdKey } from '../records/keys.ts';
@@ -20,8 +20,6 @@ import { toCloudEvent } from '../../contract/statusCloudEvent.ts';
 import type { HoldEvent, MessageEvent, StatusEvent } from '../../contract/statusEvent.ts';
 
 type BlobStore = Pick<Dependencies, 'contents' | 'numbers'>;
-
-export const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
 
 /** A message's first rows: it, its due row, its event. */
 export async function writeAccepted(
