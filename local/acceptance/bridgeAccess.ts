@@ -6,7 +6,7 @@ import { getText } from '../../shared/outbound/records/chunks.ts';
 import { messageKey, rejectedPartition } from '../../shared/outbound/records/keys.ts';
 import { isFinished, type Message } from '../../shared/outbound/records/message.ts';
 import { decodeMessage } from '../../shared/outbound/records/messageRow.ts';
-import { callSignal, type StoreClients } from '../../shared/storage/clients.ts';
+import { callOptions, type StoreClients } from '../../shared/storage/clients.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 import { TableRows } from '../../shared/storage/tableRows.ts';
 
@@ -63,14 +63,14 @@ export function storeAccess(app: string, store: StoreClients): BridgeAccess {
     submit: async (submission) => {
       await store.queues
         .getQueueClient(queueNames.outboundMail)
-        .sendMessage(JSON.stringify(submission), { messageTimeToLive: -1, abortSignal: callSignal() });
+        .sendMessage(JSON.stringify(submission), { messageTimeToLive: -1, ...callOptions() });
     },
     upload: async (name, bytes) => {
-      await uploads.getBlockBlobClient(name).uploadData(bytes, { abortSignal: callSignal(5 * 60_000) });
+      await uploads.getBlockBlobClient(name).uploadData(bytes, callOptions(5 * 60_000));
       return `${containerNames.outboundUploads}/${name}`;
     },
     removeUpload: async (name) => {
-      await uploads.getBlobClient(name).deleteIfExists({ abortSignal: callSignal() });
+      await uploads.getBlobClient(name).deleteIfExists(callOptions());
     },
     stateOf: async (id, senders) => {
       for (const partition of new Set(senders.map(accountKey))) {
@@ -92,7 +92,7 @@ export function storeAccess(app: string, store: StoreClients): BridgeAccess {
       let count = 0;
       const found = store
         .table(tableNames.inbound)
-        .listEntities({ queryOptions: { filter }, abortSignal: callSignal() });
+        .listEntities({ queryOptions: { filter }, ...callOptions() });
       for await (const entity of found) {
         if (!String(entity.rowKey).startsWith('message|') || count === rowsCount) continue;
         kind = String(entity['kind']);
