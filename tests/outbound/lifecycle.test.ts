@@ -2,7 +2,7 @@
 import { publishBounce } from '../../shared/outbound/operator/bounced.ts';
 import { describe, expect, test } from '@jest/globals';
 import { StorageTrouble } from '../../shared/storageErrors.ts';
-import { mailbox, World } from '../models/world.ts';
+import { mailbox, World, type Host } from '../models/world.ts';
 
 const tempfail = { code: 451, enhanced: '4.7.0', text: 'Temporary server error. Please try again later' };
 const noSuchUser = { code: 550, enhanced: '5.1.1', text: 'User unknown' };
@@ -294,6 +294,29 @@ describe('acceptance', () => {
     });
     const { sha256 } = event?.data['content'] as { sha256: string };
     expect(Buffer.from(world.blobs.stored.get(sha256)?.bytes ?? '').toString()).toBe(text);
+  });
+
+  test('poison whose reading ends the process: the next process rejects it unread', async () => {
+    const world = new World();
+    const host = world.host();
+    const text = JSON.stringify(world.submission('a'));
+    for (let time = 0; time < 2; time += 1)
+      expect(await world.run(host.outbound.returned(text))).toBe('again');
+    const { maxima, uploadContainer } = host.dependencies.submissions;
+    const dying = (): Host =>
+      world.host({
+        submissions: {
+          maxima,
+          uploadContainer,
+          get mailboxes(): never {
+            throw new Error('the process ends here');
+          },
+        },
+      });
+    await expect(world.run(dying().outbound.returned(text))).rejects.toThrow('the process ends here');
+    const next = dying();
+    expect(await world.run(next.outbound.returned(text))).toBe('rejected');
+    expect(world.events).toMatchObject([{ type: expect.stringContaining('mail.rejected') }]);
   });
 });
 

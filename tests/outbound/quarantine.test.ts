@@ -349,3 +349,66 @@ test('after an unexpected error the lease is released', async () => {
   const { state } = await world.run(host.outbound.watch(world.account));
   expect(state.lease).toBeUndefined();
 });
+
+describe('a message that ends the process', () => {
+  test('whenever it is composed: set aside after a few, and the others are sent', async () => {
+    const world = new World();
+    let deathCount = 0;
+    const { composer } = world.host().dependencies;
+    const hosts: Host[] = [];
+    const lethal: typeof composer = {
+      compose: (submission, blobs, stamp) => {
+        if (submission.id !== 'a') return composer.compose(submission, blobs, stamp);
+        deathCount += 1;
+        hosts.at(-1)?.wire.die();
+        return new Promise(() => undefined);
+      },
+    };
+    const start = (): Host => {
+      const host = world.host({ composer: lethal });
+      hosts.push(host);
+      return host;
+    };
+    let host = start();
+    for (const id of ['a', 'b']) await world.submit(host, id);
+    for (let minute = 0; minute < 40; minute += 1) {
+      if (host.wire.isDead()) host = start();
+      void world.minutes(host, 1).catch(() => undefined);
+      await world.pass(60_000);
+    }
+    expect(deathCount).toBe(4);
+    expect(world.history('b')).toEqual(['accepted', 'sent']);
+    expect(world.history('a')).toEqual(['accepted', 'held']);
+    expect(world.about('a').at(-1)?.data['detail']).toContain('ended 3 times');
+    expect(world.table.all('returned')).toEqual([]);
+    const which = { account: world.account, id: 'a', by };
+    expect(await world.run(host.outbound.replay(which))).toEqual({ kind: 'done' });
+  });
+
+  test('a process that ended for another reason: nothing is set aside, and no note is left', async () => {
+    const world = new World();
+    const first = world.host();
+    world.server.dialogPlan = () => ({ latencyMs: 60_000 });
+    await world.submit(first, 'a');
+    void first.outbound.drain(world.account, 'invocation').catch(() => undefined);
+    await world.pass(5_000);
+    world.kill(first);
+    world.server.dialogPlan = () => ({});
+    const host = world.host();
+    for (const id of ['b', 'c']) await world.submit(host, id);
+    await world.minutes(host, 8);
+    expect(world.history('b')).toEqual(['accepted', 'sent']);
+    expect(world.history('c')).toEqual(['accepted', 'sent']);
+    expect(world.table.all('returned')).toEqual([]);
+  });
+});
+
+test('policy resend, and never a reply nor a copy: after three more attempts it is held for a person', async () => {
+  const world = new World(undefined, { inDoubtPolicy: 'resend' });
+  const host = world.host();
+  world.server.dialogPlan = () => ({ cut: 'afterDotLost' });
+  await world.submit(host, 'a');
+  await world.minutes(host, 300);
+  expect(world.history('a').filter((type) => type === 'inDoubt')).toHaveLength(4);
+  expect(world.history('a').at(-1)).toBe('held');
+});

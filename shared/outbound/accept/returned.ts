@@ -23,19 +23,28 @@ export async function returned(text: string, dependencies: Dependencies): Promis
   const { count: known, at: since } = row?.fields ?? {};
   const isRecent = typeof since === 'number' && since > at - dayMs;
   const count = 1 + (isRecent && typeof known === 'number' ? known : 0);
-  if (count < mostReturns) {
-    const fields = { at, count };
-    const answer = await rows.commit(returnedPartition, [
-      row === undefined ? { kind: 'insert', key, fields } : { kind: 'merge', key, fields, etag: row.etag },
-    ]);
-    if (answer.kind === 'unknown')
-      throw new StorageTrouble(`a return could not be counted: ${answer.detail}`);
-    return 'again';
-  }
-  const parsed = parseSubmission(text, dependencies.submissions);
-  const { id, mailbox } = parsed.kind === 'ok' ? parsed.submission : parsed;
+  const fields = { at, count };
+  const answer = await rows.commit(returnedPartition, [
+    row === undefined ? { kind: 'insert', key, fields } : { kind: 'merge', key, fields, etag: row.etag },
+  ]);
+  if (answer.kind === 'unknown') throw new StorageTrouble(`a return could not be counted: ${answer.detail}`);
+  if (count < mostReturns) return 'again';
+  // Counted before it is read: if reading it ends the process, the next one rejects it unread.
+  const { id, mailbox } = count > mostReturns ? unread : namesIn(text, dependencies);
   const detail = `The bridge failed on it ${count} times, each time after all tries; report this, with the exceptions of acceptMail. Then submit it again under a new id.`;
   await reject(text, { ...present({ id, mailbox }), problems: [{ field: '', detail }] }, dependencies);
   log(outboundEvents.rejected({ ...present({ id }), fields: '' }));
   return 'rejected';
+}
+
+interface Names {
+  readonly id?: string;
+  readonly mailbox?: string;
+}
+
+const unread: Names = {};
+
+function namesIn(text: string, { submissions }: Dependencies): Names {
+  const parsed = parseSubmission(text, submissions);
+  return parsed.kind === 'ok' ? parsed.submission : parsed;
 }

@@ -416,6 +416,12 @@ export function foundInSentItems(
   });
 }
 
+/** With the policy `resend`. Its attempts may be what ends the process; each may have reached the recipients, too. */
+const mostResends = 3;
+
+const doubtCount = ({ history }: Message): number =>
+  history.filter(({ type }) => type === 'mail.inDoubt').length;
+
 /** Not in Sent Items. The first time it may only be delayed; the second time the policy decides. */
 export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers): Transition {
   if (before.indexEntry.kind !== 'inDoubt') return { before, after: before };
@@ -424,7 +430,7 @@ export function notInSentItems(before: Message, at: At, numbers: OutboundNumbers
     return { before, after: { ...before, indexEntry } };
   }
   const detail = 'No copy was found in Sent Items in two looks; that does not prove that it was not sent.';
-  if (numbers.inDoubtPolicy === 'resend') {
+  if (numbers.inDoubtPolicy === 'resend' && doubtCount(before) <= mostResends) {
     const again = { ...before, recipients: retryInDoubt(before) };
     const after = setState(again, at, {
       state: 'waiting',

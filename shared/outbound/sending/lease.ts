@@ -17,6 +17,7 @@ export async function acquireLease(session: LeaseSession): Promise<boolean> {
     const earliest = time.earliest();
     if (state.lease !== undefined && earliest < state.lease.until) return { result: false };
     const orphans = orphanedConnections(state, earliest, numbers);
+    session.isCautious = orphans.length > 0;
     const lease: Lease = {
       owner: session.owner,
       tag: session.tag,

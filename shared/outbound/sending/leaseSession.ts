@@ -43,6 +43,8 @@ export class LeaseSession {
   readonly publisher: Publisher;
   /** Messages whose row can't be read, by the row that lists them, with what is wrong: quarantine.ts sets them aside. */
   readonly unreadable = new Map<string, string>();
+  /** A lease was not given back lately: its process may have ended because of a message. */
+  isCautious = false;
   readonly dependencies: Dependencies;
 
   constructor(key: string, owner: string, dependencies: Dependencies) {

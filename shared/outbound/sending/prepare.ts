@@ -11,6 +11,7 @@ import { indexRow } from '../records/messageRow.ts';
 import { decodeContent, type Content } from '../store/content.ts';
 import type { DueEntry } from './dueQueue.ts';
 import type { LeaseSession, ReadMessage } from './leaseSession.ts';
+import { notePreparation, removeNote } from './preparationNotes.ts';
 
 /** What becomes of a message instead of an attempt. */
 export type Withdrawal = (message: Message, at: Earliest) => Transition;
@@ -32,6 +33,19 @@ export type Prepared =
 
 /** Throws StorageTrouble. */
 export async function prepare(entry: DueEntry, session: LeaseSession): Promise<Prepared> {
+  if (!session.isCautious) return prepareUnnoted(entry, session);
+  if (session.unreadable.has(entry.key)) return { kind: 'gone' };
+  const detail = await notePreparation(entry, session);
+  try {
+    if (detail === undefined) return await prepareUnnoted(entry, session);
+    session.unreadable.set(entry.key, detail);
+    return { kind: 'gone' };
+  } finally {
+    await removeNote(entry, session);
+  }
+}
+
+async function prepareUnnoted(entry: DueEntry, session: LeaseSession): Promise<Prepared> {
   const { transactions, dependencies } = session;
   const tagKey = await dependencies.tagKey().catch(() => undefined);
   if (tagKey === undefined) return { kind: 'noTagKey' };

@@ -1,4 +1,5 @@
-// The quarantine: a message whose row can't be read (UnreadableRow) must not stop the others of its account. The row that
+// The quarantine: a message whose row can't be read (UnreadableRow), or that ends the process each time that it is prepared
+// (preparationNotes.ts), must not stop the others of its account. The row that
 // lists it is replaced by one in the group `unreadable`, so that no lane, lookup or resumption meets it again; its own row
 // stays as it is, but for the number of the event that reports it. A person sees it (`npm run outbox -- unreadable`) and
 // puts it back, once a program that can read it runs, or removes it.
@@ -15,7 +16,7 @@ import type { LeaseSession } from './leaseSession.ts';
 const mostAtOnce = 10;
 
 const remedy =
-  'Start the version of the program that wrote it, then send it again with npm run outbox -- replay; or remove it and submit it again under a new id.';
+  'If another version of the program wrote it, start that version. Send it again with npm run outbox -- replay; or remove it and submit it again under a new id.';
 
 /** Sets aside the messages whose rows could not be read in this lease; true if there were any. Throws StorageTrouble. */
 export async function quarantineUnreadable(session: LeaseSession): Promise<boolean> {
