@@ -172,6 +172,7 @@ module.exports = {
       'mail',
       'clock',
       'deadline',
+      'storageErrors',
       'telemetry',
       'config',
       'web',

@@ -5,6 +5,7 @@ import './connectCallback.ts';
 import './connectMailbox.ts';
 import './fetchMail.ts';
 import './health.ts';
+import './operatorApi.ts';
 import './pruneOutbox.ts';
 import './refreshTokens.ts';
 import './runDoctor.ts';

@@ -2,24 +2,29 @@
 // function. Built on the first call, once per worker: importing this file does no I/O, so the host starts quickly.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { assembleInbound, assembleOutbound } from './assembly.ts';
-import { systemClock } from './clock.ts';
+import { systemClock, systemRandom } from './clock.ts';
 import { ConcurrencyLimit } from './concurrencyLimit.ts';
 import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import { accountKey } from './mail/accountKey.ts';
+import { answerOperatorApi, type OperatorApiDependencies } from './ops/api/operatorApi.ts';
+import { AuditLog } from './ops/auditLog.ts';
 import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
+import { Operator } from './ops/operator.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
-import { queueNames } from './storage/names.ts';
+import { queueNames, tableNames } from './storage/names.ts';
 import { emptyPoisonQueues } from './storage/poisonQueues.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
+import { TableRows } from './storage/tableRows.ts';
 import { logLine } from './telemetry/logLine.ts';
 import { outboundEvents } from './telemetry/outboundEvents.ts';
+import { version } from './version.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
 import { administratorRole } from './web/roles.ts';
 
@@ -49,6 +54,8 @@ export interface Bridge {
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** One request of the routes in ops/api/routes.ts. Never rejects. */
+  operatorApi(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   /** Whether each mailbox can send and receive, from what is stored. Throws StorageTrouble. */
   readiness(invocation: Invocation): Promise<readonly MailboxReadiness[]>;
   /** The same examination, for the command line. */
@@ -61,6 +68,7 @@ export interface IncomingRequest {
   readonly url: string;
   readonly headers: { get(name: string): string | null };
   formData(): Promise<{ get(name: string): unknown }>;
+  text(): Promise<string>;
 }
 
 let assembled: Bridge | undefined;
@@ -161,6 +169,46 @@ export function openBridge(settings: Settings): Bridge {
       origin: new URL(redirectUri).origin,
       examine: (address) => examineAs(owner, address),
     });
+  const readinessNow = (): Promise<readonly MailboxReadiness[]> =>
+    readReadiness({
+      mailboxes: settings.mailboxes,
+      holds: async (account) => (await readState(account, dependencies)).holds,
+      cursors: async () =>
+        new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor])),
+      grant: (name) => signIn.grants.state(name),
+    });
+  const audit = new AuditLog(new TableRows(assembly.store.table(tableNames.ops)), systemClock, systemRandom);
+  const operatorFor = (owner: string): OperatorApiDependencies => ({
+    operator: new Operator({
+      outbound: {
+        ...outbound,
+        operate: (action, which) => outbound[action](which),
+      },
+      accounts: settings.accounts,
+      mailboxes: settings.mailboxes,
+      audit,
+      readiness: readinessNow,
+      examine: (address) => examineAs(owner, address),
+      runJob: async (job) => {
+        switch (job) {
+          case 'fetch':
+            await inbound.fetchAll({ invocationId: owner });
+            return;
+          case 'sweep':
+            return outbound.sweep();
+          case 'prune':
+            await outbound.prune();
+            return;
+          case 'refresh':
+            await signIn.refreshTokens(settings.mailboxes);
+        }
+      },
+      clock: systemClock,
+    }),
+    origin: new URL(redirectUri).origin,
+    authenticationOn: access.authenticationOn,
+    version,
+  });
   const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
   const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, action);
@@ -185,16 +233,11 @@ export function openBridge(settings: Settings): Bridge {
       invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
     runDoctor: (request, invocation) =>
       invocations.run(invocation, () => runDoctor(invocation.invocationId)(webRequest(request))),
-    readiness: (invocation) =>
+    operatorApi: (request, invocation) =>
       invocations.run(invocation, () =>
-        readReadiness({
-          mailboxes: settings.mailboxes,
-          holds: async (account) => (await readState(account, dependencies)).holds,
-          cursors: async () =>
-            new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor])),
-          grant: (name) => signIn.grants.state(name),
-        }),
+        answerOperatorApi(webRequest(request), operatorFor(invocation.invocationId)),
       ),
+    readiness: (invocation) => invocations.run(invocation, readinessNow),
     examine: (address, invocation) =>
       invocations.run(invocation, () => examineAs(invocation.invocationId, address)),
   };
@@ -210,6 +253,7 @@ function webRequest(request: IncomingRequest): WebRequest {
     method: request.method,
     url: request.url,
     header: (name) => request.headers.get(name),
+    text: () => request.text(),
     async form() {
       try {
         const fields = await request.formData();

@@ -5,7 +5,9 @@ import type { Bridge, Invocation, IncomingRequest } from './bridge.ts';
 import { isAuthenticationOn } from './config/platform.ts';
 import { answerHealth } from './ops/health.ts';
 import { version } from './version.ts';
+import { readAccess } from './web/access.ts';
 import type { WebAnswer } from './web/http.ts';
+import { problemAnswer, type Problem } from './web/problem.ts';
 import { administratorRole, viewerRole } from './web/roles.ts';
 
 export { queueNames } from './storage/names.ts';
@@ -47,3 +49,31 @@ export function health(request: IncomingRequest, invocation: Invocation): Promis
     },
   );
 }
+
+/** One request of the operator API. Never rejects: what is wrong with the settings is told to an administrator. */
+export async function operatorApi(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer> {
+  try {
+    return await (await bridge()).operatorApi(request, invocation);
+  } catch (error) {
+    invocation.error(error instanceof Error ? error.message : 'The program could not be loaded.');
+    const access = readAccess(
+      { header: (name) => request.headers.get(name) },
+      { authenticationOn: isAuthenticationOn(), needs: 'administrator' },
+    );
+    return problemAnswer(access.kind === 'refused' ? access.problem : notConfigured(error));
+  }
+}
+
+const detailCharacters = 8_000;
+
+const notConfigured = (error: unknown): Problem => ({
+  name: 'not-configured',
+  title: 'The app’s settings can’t be used.',
+  status: 503,
+  detail: (error instanceof Error ? error.message : 'The program could not be loaded.').slice(
+    0,
+    detailCharacters,
+  ),
+  remedy:
+    'Correct them (docs/settings.md) under Function App → Environment variables; the app restarts by itself.',
+});

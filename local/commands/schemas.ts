@@ -1,4 +1,5 @@
-// Generates the published contract from the code that checks it: docs/schemas/*.json, docs/settings.md, docs/replies.md.
+// Generates the published contract from the code that checks it: docs/schemas/*.json, docs/openapi.json, docs/settings.md,
+// docs/replies.md.
 //   node local/start.mjs local/commands/schemas.ts
 // tests/config/published.test.ts compares the files with what would be written, and fails if they are stale.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,8 @@ import { settingsTable } from '../../shared/config/settingsTable.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { noticeSchema, noticeSchemaName } from '../../shared/contract/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
+import { operatorDescription } from '../../shared/ops/api/routes.ts';
+import { version } from '../../shared/version.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
 import { eventData, eventSchema, schemaName } from '../../shared/contract/statusCloudEvent.ts';
 import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
@@ -25,12 +28,13 @@ export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
     { file: 'notice', schema: noticeSchema, name: noticeSchemaName },
     ...eventTypes.map((type) => ({ file: type, schema: eventSchema(type), name: schemaName(type) })),
   ].map(({ file, schema, name }) => [`docs/schemas/${file}.json`, jsonSchema(schema, name)] as const);
+  const descriptions = [['docs/openapi.json', JSON.stringify(operatorDescription(version))]] as const;
   const pages = [
     ['docs/settings.md', settingsPage()],
     ['docs/replies.md', repliesPage()],
   ] as const;
   const written = await Promise.all(
-    [...schemas, ...pages].map(async ([path, text]) => {
+    [...schemas, ...descriptions, ...pages].map(async ([path, text]) => {
       const parser = path.endsWith('.json') ? 'json' : 'markdown';
       return [path, await format(text, { parser, singleQuote: true, printWidth: 110 })] as const;
     }),

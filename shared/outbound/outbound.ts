@@ -8,6 +8,9 @@ import { StopRequest } from './sending/stopRequest.ts';
 import { forecastAccount } from './operator/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
+import { findMessages, type FoundPage, type MessageFilter } from './operator/find.ts';
+import { readSubmitted, type SubmittedContent } from './operator/submitted.ts';
+import { readSummaries, type AccountSummary } from './operator/summaries.ts';
 import { operate, pauseSending, resumeSending, type OperateAnswer } from './operator/operate.ts';
 import { prune, type PruneReport } from './upkeep/prune.ts';
 import { returned } from './accept/returned.ts';
@@ -73,6 +76,12 @@ export interface Outbound {
     account: string,
     id: string,
   ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined>;
+  /** What was submitted; undefined if it is no longer kept. */
+  content(message: Message): Promise<SubmittedContent | undefined>;
+  /** A page of what a filter finds, over all accounts. Throws a RangeError for an `after` that is not one of ours. */
+  find(filter: MessageFilter, page: { readonly limit: number; readonly after?: string }): Promise<FoundPage>;
+  /** What the sweep last stored of every account. */
+  summaries(): Promise<readonly AccountSummary[]>;
   recent(account: string, limit: number): Promise<readonly Listed[]>;
   forPerson(
     account: string,
@@ -115,6 +124,9 @@ export function createOutbound(dependencies: Dependencies): Outbound {
       ),
     watch: (account) => readAccount(account, dependencies),
     message: (account, id) => readSubmission(account, id, dependencies),
+    content: (message) => readSubmitted(message, dependencies),
+    find: (filter, page) => findMessages(filter, page, dependencies),
+    summaries: () => readSummaries(dependencies),
     recent: (account, limit) => listRecent(account, limit, dependencies),
     forPerson: (account, which, limit) => listForPerson(account, which, limit, dependencies),
     unreadable: (account, limit) => listUnreadable(account, limit, dependencies),

@@ -1,6 +1,7 @@
 // The principal of a request to the administrator's pages. App Service authentication puts the signed-in user into a
 // header and removes that header from outside requests, but only while it is on: unless the platform says that it is on,
 // anybody can send the header. Therefore everything here fails closed.
+import { present } from '../mail/omit.ts';
 import { memberOf, parseJson, textIn } from '../mail/foreign.ts';
 
 export type Principal =
@@ -10,6 +11,8 @@ export type Principal =
       readonly name: string;
       readonly objectId: string;
       readonly roles: readonly string[];
+      /** The program that presents an access token; absent: a browser's session, whose ID token names none. */
+      readonly client?: string;
     }
   /** Nobody has signed in: send them to `/.auth/login/aad`. */
   | { readonly kind: 'anonymous' }
@@ -23,7 +26,10 @@ export type Authorization =
 
 const headerCharacters = 65_536;
 const claimCount = 500;
+// The platform hands claims over under their short or their long names; both are read.
 const objectIdClaim = 'http://schemas.microsoft.com/identity/claims/objectidentifier';
+const scopeClaim = 'http://schemas.microsoft.com/identity/claims/scope';
+const roleClaim = 'http://schemas.microsoft.com/ws/2008/06/identity/claims/role';
 
 /**
  * Reads the principal that App Service authentication hands over (header x-ms-client-principal).
@@ -43,8 +49,18 @@ export function readPrincipal(
     principal.claims.filter(({ typ }) => typ === type).map(({ val }) => val);
   const objectId = valuesOf(objectIdClaim)[0] ?? valuesOf('oid')[0] ?? '';
   if (objectId === '') return { kind: 'anonymous' };
-  const name = valuesOf(principal.nameType)[0] ?? valuesOf('preferred_username')[0] ?? objectId;
-  return { kind: 'user', name, objectId, roles: [...valuesOf(principal.roleType), ...valuesOf('roles')] };
+  // An application has no name: the program that asks stands for it.
+  const program = valuesOf('azp')[0] ?? valuesOf('appid')[0];
+  const name =
+    valuesOf(principal.nameType)[0] ??
+    valuesOf('preferred_username')[0] ??
+    valuesOf('name')[0] ??
+    program ??
+    objectId;
+  const isToken = [scopeClaim, 'scp', 'idtyp'].some((type) => valuesOf(type).length > 0);
+  const client = program ?? (isToken ? 'unknown' : undefined);
+  const roles = new Set([principal.roleType, roleClaim, 'roles'].flatMap(valuesOf));
+  return { kind: 'user', name, objectId, roles: [...roles], ...present({ client }) };
 }
 
 /** Authorizes users who have the app role, and nobody else. */

@@ -52,6 +52,7 @@ function request(
     method,
     url,
     header: (name) => headers[name],
+    text: () => Promise.resolve(''),
     form: () => Promise.resolve(form === undefined ? undefined : new URLSearchParams(form)),
   };
 }

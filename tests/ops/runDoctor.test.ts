@@ -33,6 +33,7 @@ async function ask(
     method: 'POST',
     url: `${origin}/api/ops/doctor`,
     header: (name) => headers[name],
+    text: () => Promise.resolve(''),
     form: () => Promise.resolve(form === null ? undefined : new URLSearchParams(form)),
   };
   return runDoctor(request);

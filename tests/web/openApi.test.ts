@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { z } from 'zod';
 import { openApiDocument } from '../../shared/web/openApi.ts';
-import { problemSchema } from '../../shared/web/problem.ts';
+import { problemSchema } from '../../shared/web/problemSchema.ts';
 
 const outcome = z.strictObject({ id: z.string(), since: z.iso.datetime() }).meta({ id: 'Outcome' });
 const document = openApiDocument({

@@ -255,6 +255,41 @@ export function decodeSummary({ key, fields }: KeyedFields): MessageSummary | un
   return { ...always, id: idAtEnd(key), ...withoutEmpty({ reason, detail, remedy }) };
 }
 
+const found = summary.extend({ recipientsBlob: z.string() });
+/** What a search reads of a message: everything but its content and its history. */
+export const foundColumns: readonly string[] = [
+  ...Object.keys(found.shape),
+  ...chunkColumns('recipients'),
+  ...chunkColumns('correlation'),
+];
+
+/** A message as a search finds it. */
+export type FoundRow = MessageSummary &
+  Pick<Message, 'correlation'> & {
+    readonly recipients: { readonly text: string } | { readonly blob: string };
+  };
+
+/** Undefined for a row of another version or a damaged one. */
+export function decodeFound({ key, fields }: Pick<Row, 'key' | 'fields'>): FoundRow | undefined {
+  const read = decodeSummary({ key, fields });
+  if (read === undefined) return undefined;
+  try {
+    const correlation = z.json().parse(JSON.parse(getText(fields, 'correlation') ?? 'null'));
+    return { ...read, ...(correlation === null ? {} : { correlation }), recipients: recipientsIn(fields) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The recipients of a row or of its blob; none if the text is damaged. */
+export function recipientsOf(text: string): readonly RecipientOutcome[] {
+  try {
+    return recipients.parse(JSON.parse(text));
+  } catch {
+    return [];
+  }
+}
+
 const charge = columns.pick({ attempt: true, charged: true, chargedAt: true });
 export const chargeColumns: readonly string[] = Object.keys(charge.shape);
 

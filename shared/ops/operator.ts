@@ -1,0 +1,372 @@
+// What an operator may do, as functions: the API, the page and the commands have nothing else. Each act writes one row of
+// the audit trail and says what it did to how many. Nothing is done "for nothing": an unknown mailbox, account or message
+// is said by name.
+import type { Clock } from '../clock.ts';
+import { submissionId } from '../contract/submissionSchema.ts';
+import { mailboxAt } from '../mail/accounts.ts';
+import type { Account, Mailbox } from '../mail/mailbox.ts';
+import { present } from '../mail/omit.ts';
+import type { AccountForecast } from '../outbound/outbound.ts';
+import type { FoundMessage, FoundPage, MessageFilter } from '../outbound/operator/find.ts';
+import type { OperateAnswer } from '../outbound/operator/operate.ts';
+import type { SubmittedContent } from '../outbound/operator/submitted.ts';
+import type { AccountSummary } from '../outbound/operator/summaries.ts';
+import type { Message } from '../outbound/records/message.ts';
+import type { AuditEntry, AuditLog } from './auditLog.ts';
+import type { Diagnosis } from './doctor.ts';
+import type { MailboxReadiness } from './readiness.ts';
+
+export const messageActions = ['replay', 'cancel', 'markSent', 'remove'] as const;
+export type MessageAction = (typeof messageActions)[number];
+export const jobs = ['fetch', 'sweep', 'prune', 'refresh'] as const;
+export type Job = (typeof jobs)[number];
+
+/** Who acts. */
+export interface Actor {
+  readonly name: string;
+  readonly objectId: string;
+  readonly by: 'session' | 'bearer';
+}
+
+/** The outbound side's part in it. */
+export interface OutboundOperations {
+  operate(
+    action: MessageAction,
+    which: { readonly account: string; readonly id: string; readonly by: string },
+  ): Promise<OperateAnswer>;
+  pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
+  resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
+  find(filter: MessageFilter, page: { readonly limit: number; readonly after?: string }): Promise<FoundPage>;
+  message(
+    account: string,
+    id: string,
+  ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined>;
+  /** What was submitted; undefined if it is no longer kept. */
+  content(message: Message): Promise<SubmittedContent | undefined>;
+  forecasts(): Promise<readonly AccountForecast[]>;
+  summaries(): Promise<readonly AccountSummary[]>;
+}
+
+export interface OperatorDependencies {
+  readonly outbound: OutboundOperations;
+  readonly accounts: readonly Account[];
+  readonly mailboxes: readonly Mailbox[];
+  readonly audit: AuditLog;
+  readonly readiness: () => Promise<readonly MailboxReadiness[]>;
+  readonly examine: (address: string) => Promise<Diagnosis>;
+  readonly runJob: (job: Job) => Promise<void>;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+export interface ActResult {
+  readonly id: string;
+  readonly mailbox: string;
+  readonly result: 'done' | 'unknown' | 'refused';
+  readonly detail: string;
+}
+
+export interface ActReport {
+  readonly action: MessageAction;
+  readonly isDryRun: boolean;
+  readonly matchedCount: number;
+  readonly doneCount: number;
+  readonly results: readonly ActResult[];
+  /** With the same filter: go on from here. */
+  readonly next?: string;
+}
+
+/** What can't be done as it was asked; `detail` and `remedy` are for the person. */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+  readonly kind: 'notFound' | 'invalid' | 'refused';
+  readonly remedy: string;
+  constructor(kind: OperatorError['kind'], detail: string, remedy: string) {
+    super(detail);
+    this.kind = kind;
+    this.remedy = remedy;
+  }
+}
+
+/** Messages that one call acts on. */
+export const actMost = 100;
+
+export class Operator {
+  readonly #dependencies: OperatorDependencies;
+
+  constructor(dependencies: OperatorDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  // ---- reading -------------------------------------------------------------------------------------------
+
+  find(filter: MessageFilter, page: { readonly limit: number; readonly after?: string }): Promise<FoundPage> {
+    if (filter.mailbox !== undefined) this.#mailbox(filter.mailbox);
+    return this.#dependencies.outbound.find(filter, page);
+  }
+
+  /** The message of that id; `mailbox` says which one if several accounts have such an id. */
+  async message(
+    id: string,
+    mailbox?: string,
+  ): Promise<{ readonly account: string; readonly message: Message; readonly sending: boolean }> {
+    const { outbound } = this.#dependencies;
+    const keys =
+      mailbox === undefined
+        ? (await outbound.summaries()).map(({ account }) => account)
+        : [this.#accountOf(mailbox)];
+    // Any other text can't be the key of a row.
+    for (const account of submissionId.test(id) ? keys : []) {
+      const found = await outbound.message(account, id);
+      if (found !== undefined && found.message.reason !== 'deleted') return { account, ...found };
+    }
+    throw new OperatorError(
+      'notFound',
+      `There is no message ${id}${mailbox === undefined ? '' : ` of ${mailbox}`}.`,
+      'Look for it by recipient or time; what was sent is removed after the retention time.',
+    );
+  }
+
+  readiness(): Promise<readonly MailboxReadiness[]> {
+    return this.#dependencies.readiness();
+  }
+
+  forecasts(): Promise<readonly AccountForecast[]> {
+    return this.#dependencies.outbound.forecasts();
+  }
+
+  summaries(): Promise<readonly AccountSummary[]> {
+    return this.#dependencies.outbound.summaries();
+  }
+
+  audit(limit: number): Promise<readonly AuditEntry[]> {
+    return this.#dependencies.audit.newest(limit);
+  }
+
+  /** The account that a mailbox sends with. Throws OperatorError. */
+  accountOf(mailbox: string): string {
+    return this.#accountOf(mailbox);
+  }
+
+  // ---- acting --------------------------------------------------------------------------------------------
+
+  /** Shows subject and content of a message; the reason is kept. */
+  async reveal(
+    which: { readonly id: string; readonly mailbox?: string; readonly reason: string },
+    actor: Actor,
+  ): Promise<SubmittedContent> {
+    const { message } = await this.message(which.id, which.mailbox);
+    return this.#audited(
+      { action: 'reveal', on: `${message.mailbox} ${message.id}`, reason: which.reason },
+      actor,
+      async () => {
+        const content = await this.#dependencies.outbound.content(message);
+        if (content === undefined)
+          throw new OperatorError(
+            'notFound',
+            `The content of ${message.id} is no longer kept.`,
+            'Look for it in Sent Items of the mailbox.',
+          );
+        return { value: content, doneCount: 1, refusedCount: 0 };
+      },
+    );
+  }
+
+  /**
+   * One action on the messages of a list of ids, or on those that a filter finds: at most `actMost` a call, `next` says
+   * where to go on. A dry run does nothing and writes nothing.
+   */
+  async act(
+    request: {
+      readonly action: MessageAction;
+      readonly ids?: readonly string[];
+      readonly mailbox?: string;
+      readonly filter?: MessageFilter;
+      readonly reason: string;
+      readonly dryRun: boolean;
+      readonly after?: string;
+    },
+    actor: Actor,
+  ): Promise<ActReport> {
+    const { action, dryRun, reason } = request;
+    const { targets, missing, next } = await this.#targets(request);
+    const report = (results: readonly ActResult[]): ActReport => ({
+      action,
+      isDryRun: dryRun,
+      matchedCount: targets.length,
+      doneCount: results.filter(({ result }) => result === 'done').length,
+      results: [...results, ...missing],
+      ...present({ next }),
+    });
+    if (dryRun)
+      return report(
+        targets.map(({ id, mailbox, state }) => ({
+          id,
+          mailbox,
+          result: 'refused',
+          detail: `It is ${state}; nothing was done (dry run).`,
+        })),
+      );
+    const on = request.ids?.join(' ') ?? JSON.stringify(request.filter ?? {});
+    return this.#audited({ action, on, reason }, actor, async () => {
+      const results: ActResult[] = [];
+      for (const { account, id, mailbox } of targets) {
+        const answer = await this.#dependencies.outbound.operate(action, { account, id, by: actor.name });
+        results.push({ id, mailbox, result: answer.kind, detail: detailOf(answer) });
+      }
+      const value = report(results);
+      return { value, doneCount: value.doneCount, refusedCount: value.results.length - value.doneCount };
+    });
+  }
+
+  /** Stops or resumes sending of a mailbox, or of a whole account. Answers with whom it concerned. */
+  async changeSending(
+    request: {
+      readonly action: 'pause' | 'resume';
+      readonly mailbox?: string;
+      readonly account?: string;
+      readonly reason: string;
+    },
+    actor: Actor,
+  ): Promise<{ readonly account: string; readonly mailboxes: readonly string[] }> {
+    const { outbound } = this.#dependencies;
+    const { action, reason } = request;
+    const mailbox = request.mailbox === undefined ? undefined : this.#mailbox(request.mailbox).address;
+    const account = mailbox === undefined ? this.#account(request.account ?? '') : this.#accountOf(mailbox);
+    const mailboxes =
+      mailbox === undefined
+        ? (this.#dependencies.accounts
+            .find(({ key }) => key === account)
+            ?.mailboxes.map(({ address }) => address) ?? [])
+        : [mailbox];
+    return this.#audited({ action, on: mailbox ?? account, reason }, actor, async () => {
+      await outbound[action]({ account, by: actor.name, ...present({ mailbox }) });
+      return { value: { account, mailboxes }, doneCount: mailboxes.length, refusedCount: 0 };
+    });
+  }
+
+  /** Checks every step of a mailbox's mail. */
+  async examine(address: string, actor: Actor): Promise<Diagnosis> {
+    const mailbox = this.#mailbox(address).address;
+    return this.#audited({ action: 'doctor', on: mailbox, reason: '' }, actor, async () => {
+      const value = await this.#dependencies.examine(mailbox);
+      return { value, doneCount: 1, refusedCount: 0 };
+    });
+  }
+
+  /** Runs fetch, sweep, prune or the refresh of sign-ins now. */
+  async run(
+    { job, reason }: { readonly job: Job; readonly reason: string },
+    actor: Actor,
+  ): Promise<{ readonly job: Job; readonly elapsedMs: number }> {
+    return this.#audited({ action: `run ${job}`, on: '', reason }, actor, async () => {
+      const since = this.#dependencies.clock.now();
+      await this.#dependencies.runJob(job);
+      return {
+        value: { job, elapsedMs: this.#dependencies.clock.now() - since },
+        doneCount: 1,
+        refusedCount: 0,
+      };
+    });
+  }
+
+  // ---- helpers -------------------------------------------------------------------------------------------
+
+  async #targets(request: {
+    readonly ids?: readonly string[];
+    readonly mailbox?: string;
+    readonly filter?: MessageFilter;
+    readonly after?: string;
+  }): Promise<{
+    readonly targets: readonly Pick<FoundMessage, 'account' | 'id' | 'mailbox' | 'state'>[];
+    readonly missing: readonly ActResult[];
+    readonly next?: string;
+  }> {
+    if (request.ids === undefined) {
+      const { messages, next } = await this.find(request.filter ?? {}, {
+        limit: actMost,
+        ...present({ after: request.after }),
+      });
+      return { targets: messages, missing: [], ...present({ next }) };
+    }
+    const targets: Pick<FoundMessage, 'account' | 'id' | 'mailbox' | 'state'>[] = [];
+    const missing: ActResult[] = [];
+    for (const id of new Set(request.ids)) {
+      try {
+        const { account, message, sending } = await this.message(id, request.mailbox);
+        targets.push({ account, id, mailbox: message.mailbox, state: sending ? 'sending' : message.state });
+      } catch (error) {
+        if (!(error instanceof OperatorError) || error.kind !== 'notFound') throw error;
+        missing.push({ id, mailbox: request.mailbox ?? '', result: 'unknown', detail: error.message });
+      }
+    }
+    return { targets, missing };
+  }
+
+  #mailbox(address: string): Mailbox {
+    const found = mailboxAt(this.#dependencies.mailboxes, address);
+    if (found !== undefined) return found;
+    throw new OperatorError(
+      'notFound',
+      `${address} is not one of the mailboxes in MAILBOXES.`,
+      `The mailboxes are ${listed(this.#dependencies.mailboxes.map((mailbox) => mailbox.address))}.`,
+    );
+  }
+
+  #accountOf(mailbox: string): string {
+    const { address } = this.#mailbox(mailbox);
+    const account = this.#dependencies.accounts.find(
+      ({ mailboxes }) => mailboxAt(mailboxes, address) !== undefined,
+    );
+    if (account !== undefined) return account.key;
+    throw new OperatorError('notFound', `${address} does not send.`, 'Set send to true for it in MAILBOXES.');
+  }
+
+  /** By its key or its login name, in any case. */
+  #account(named: string): string {
+    const wanted = named.toLowerCase();
+    const { accounts } = this.#dependencies;
+    const found = accounts.find(
+      ({ key, user }) => key.toLowerCase() === wanted || user.toLowerCase() === wanted,
+    );
+    if (found !== undefined) return found.key;
+    throw new OperatorError(
+      'notFound',
+      named === '' ? 'Neither a mailbox nor an account is named.' : `There is no account ${named}.`,
+      `The accounts are ${listed(accounts.map(({ user }) => user))}.`,
+    );
+  }
+
+  async #audited<Value>(
+    about: { readonly action: string; readonly on: string; readonly reason: string },
+    { name, objectId, by }: Actor,
+    run: () => Promise<{ readonly value: Value; readonly doneCount: number; readonly refusedCount: number }>,
+  ): Promise<Value> {
+    const end = await this.#dependencies.audit.begin({ by: name, objectId, via: by, ...about });
+    try {
+      const { value, doneCount, refusedCount } = await run();
+      await end({ result: doneCount === 0 ? 'refused' : 'done', doneCount, refusedCount, detail: '' });
+      return value;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : 'unknown trouble';
+      await end({ result: 'failed', doneCount: 0, refusedCount: 0, detail });
+      throw error;
+    }
+  }
+}
+
+const listedMost = 20;
+const listed = (names: readonly string[]): string =>
+  names.length <= listedMost
+    ? names.join(', ')
+    : `${names.slice(0, listedMost).join(', ')} and ${String(names.length - listedMost)} more`;
+
+function detailOf(answer: OperateAnswer): string {
+  switch (answer.kind) {
+    case 'done':
+      return '';
+    case 'unknown':
+      return 'There is no such message.';
+    case 'refused':
+      return answer.detail;
+  }
+}
