@@ -6,6 +6,7 @@ import './connectMailbox.ts';
 import './fetchMail.ts';
 import './health.ts';
 import './operatorApi.ts';
+import './operatorPage.ts';
 import './pruneOutbox.ts';
 import './refreshTokens.ts';
 import './runDoctor.ts';

@@ -9,6 +9,7 @@ import { describeProblems, readSettings, readStoreAddress } from './config/readS
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import { accountKey } from './mail/accountKey.ts';
 import { answerOperatorApi, type OperatorApiDependencies } from './ops/api/operatorApi.ts';
+import { answerOperatorPage } from './ops/page/operatorPage.ts';
 import { AuditLog } from './ops/auditLog.ts';
 import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
@@ -56,6 +57,8 @@ export interface Bridge {
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   /** One request of the routes in ops/api/routes.ts. Never rejects. */
   operatorApi(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** One request of the operator's page. Never rejects. */
+  operatorPage(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   /** Whether each mailbox can send and receive, from what is stored. Throws StorageTrouble. */
   readiness(invocation: Invocation): Promise<readonly MailboxReadiness[]>;
   /** The same examination, for the command line. */
@@ -236,6 +239,13 @@ export function openBridge(settings: Settings): Bridge {
     operatorApi: (request, invocation) =>
       invocations.run(invocation, () =>
         answerOperatorApi(webRequest(request), operatorFor(invocation.invocationId)),
+      ),
+    operatorPage: (request, invocation) =>
+      invocations.run(invocation, () =>
+        answerOperatorPage(webRequest(request), {
+          ...operatorFor(invocation.invocationId),
+          randomId: () => systemRandom.id(),
+        }),
       ),
     readiness: (invocation) => invocations.run(invocation, readinessNow),
     examine: (address, invocation) =>

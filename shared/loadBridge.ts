@@ -64,6 +64,21 @@ export async function operatorApi(request: IncomingRequest, invocation: Invocati
   }
 }
 
+/** One request of the operator's page. Never rejects; what is wrong with the settings is told to an administrator. */
+export async function operatorPage(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer> {
+  try {
+    return await (await bridge()).operatorPage(request, invocation);
+  } catch (error) {
+    invocation.error(error instanceof Error ? error.message : 'The program could not be loaded.');
+    const access = readAccess(
+      { header: (name) => request.headers.get(name) },
+      { authenticationOn: isAuthenticationOn(), needs: 'administrator' },
+    );
+    const { problemPage } = await import('./ops/page/problemPage.ts');
+    return problemPage(access.kind === 'refused' ? access.problem : notConfigured(error));
+  }
+}
+
 const detailCharacters = 8_000;
 
 const notConfigured = (error: unknown): Problem => ({

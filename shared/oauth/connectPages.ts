@@ -1,10 +1,11 @@
 // The two pages around connecting a mailbox: the list of mailboxes, and how a sign-in ended. The list is for
 // administrators (principal and app role, failing closed); the callback is anonymous, because the person who signs in as
 // the mailbox is rarely the administrator: there the browser's cookie and the state decide.
+import { html } from 'hono/html';
 import { present } from '../mail/omit.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { WebAnswer, WebRequest } from '../web/http.ts';
-import { escapeHtml, pageAnswer, redirect } from '../web/page.ts';
+import { pageAnswer, redirect, type Html } from '../web/page.ts';
 import { authorize, readPrincipal } from '../web/principal.ts';
 import type { Consent } from './consent.ts';
 import { grantName, type Grants, type GrantState } from './grants.ts';
@@ -26,7 +27,7 @@ export interface ConnectPagesDependencies {
 
 /** A fixed path of our own: nothing in a request becomes the target of a redirect. */
 const startPath = '/api/oauth/connect';
-const backLink = `<p><a href="${startPath}">All mailboxes</a></p>`;
+const backLink = html`<p><a href="${startPath}">All mailboxes</a></p>`;
 
 export class ConnectPages {
   readonly #dependencies: ConnectPagesDependencies;
@@ -42,7 +43,7 @@ export class ConnectPages {
     const authorization = authorize(principal, role);
     switch (authorization.kind) {
       case 'forbidden':
-        return this.#page(authorization.status, 'Closed', `<p>${escapeHtml(authorization.detail)}</p>`);
+        return this.#page(authorization.status, 'Closed', html`<p>${authorization.detail}</p>`);
       case 'signInRequired':
         return redirect(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(startPath)}`);
       case 'authorized':
@@ -61,20 +62,31 @@ export class ConnectPages {
       'referrer-policy': 'no-referrer',
       ...(keepCookie ? {} : { 'set-cookie': consent.endCookie }),
     };
-    const detail = escapeHtml(ended.detail);
     if (ended.kind === 'refused') {
-      return this.#page(400, 'Not connected', `<p role="alert">${detail}</p>${backLink}`, headers);
+      return this.#page(
+        400,
+        'Not connected',
+        html`<p role="alert">${ended.detail}</p>
+          ${backLink}`,
+        headers,
+      );
     }
     await this.#onConnected(ended.mailbox);
-    return this.#page(200, 'Connected', `<p role="status">${detail}</p>${backLink}`, headers);
+    return this.#page(
+      200,
+      'Connected',
+      html`<p role="status">${ended.detail}</p>
+        ${backLink}`,
+      headers,
+    );
   }
 
   #page(
     status: number,
     title: string,
-    content: string,
+    content: Html,
     headers?: Readonly<Record<string, string>>,
-  ): WebAnswer {
+  ): Promise<WebAnswer> {
     const formTarget = new URL(this.#dependencies.authorityHost).origin;
     return pageAnswer({
       status,
@@ -98,30 +110,43 @@ export class ConnectPages {
     const { consent, redirectUri } = this.#dependencies;
     // The administrator's session is a cookie, so a form on another site could post here.
     if (request.header('origin') !== new URL(redirectUri).origin) {
-      return this.#page(403, 'Refused', '<p>This request did not come from the bridge’s own page.</p>');
+      return this.#page(403, 'Refused', html`<p>This request did not come from the bridge’s own page.</p>`);
     }
     const started = await consent.start((await request.form())?.get('mailbox') ?? '');
     return started.kind === 'redirect'
       ? redirect(started.location, { 'set-cookie': started.cookie })
-      : this.#page(400, 'Not started', `<p role="alert">${escapeHtml(started.detail)}</p>${backLink}`);
+      : this.#page(
+          400,
+          'Not started',
+          html`<p role="alert">${started.detail}</p>
+            ${backLink}`,
+        );
   }
 
-  async #list(): Promise<string> {
+  async #list(): Promise<Html> {
     const { grants, mailboxes } = this.#dependencies;
     const delegated = mailboxes.filter(({ signIn }) => signIn === 'delegated');
-    if (delegated.length === 0) return '<p>No mailbox uses delegated sign-in.</p>';
-    const items: string[] = [];
+    if (delegated.length === 0) return html`<p>No mailbox uses delegated sign-in.</p>`;
+    const items: Html[] = [];
     for (const mailbox of delegated) {
       items.push(listItem(mailbox, await grants.state(grantName(mailbox.address))));
     }
-    return `<ul>${items.join('')}</ul>`;
+    return html`<p><a href="/api/ops">Overview</a></p>
+      <ul>
+        ${items}
+      </ul>`;
   }
 }
 
-function listItem({ address, smtpUser }: Mailbox, state: GrantState | undefined): string {
-  const shown = escapeHtml(address);
-  const role = state?.refused === undefined ? '' : ' role="alert"';
-  return `<li><form method="post" action="${startPath}"><input type="hidden" name="mailbox" value="${shown}"><strong>${shown}</strong> <button>Connect as ${escapeHtml(smtpUser)}</button><p${role}>${escapeHtml(stateDetail(state))}</p></form></li>`;
+function listItem({ address, smtpUser }: Mailbox, state: GrantState | undefined): Html {
+  const detail = stateDetail(state);
+  return html`<li>
+    <form method="post" action="${startPath}">
+      <input type="hidden" name="mailbox" value="${address}" /><strong>${address}</strong>
+      <button>Connect as ${smtpUser}</button>
+    </form>
+    ${state?.refused === undefined ? html`<p>${detail}</p>` : html`<p role="alert">${detail}</p>`}
+  </li>`;
 }
 
 function stateDetail(state: GrantState | undefined): string {

@@ -9,7 +9,9 @@ export const guardedRoutes: readonly GuardedRoute[] = [
   { method: 'GET', path: '/api/oauth/connect' },
   { method: 'POST', path: '/api/oauth/connect' },
   { method: 'POST', path: '/api/ops/doctor' },
-  // Of the operator API one path stands for all: its handler judges before it looks at the path.
+  // Of the page and the API one path stands for all: their handlers judge before they look at the path.
+  { method: 'GET', path: '/api/ops/x' },
+  { method: 'POST', path: '/api/ops/x' },
   { method: 'GET', path: '/api/ops/v1/x' },
   { method: 'POST', path: '/api/ops/v1/x' },
   // The platform's own: needs the master key.

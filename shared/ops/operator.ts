@@ -43,6 +43,7 @@ export interface OutboundOperations {
   ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined>;
   /** What was submitted; undefined if it is no longer kept. */
   content(message: Message): Promise<SubmittedContent | undefined>;
+  forPerson(account: string, which: 'failed' | 'unresolved', limit: number): Promise<readonly Message[]>;
   forecasts(): Promise<readonly AccountForecast[]>;
   summaries(): Promise<readonly AccountSummary[]>;
 }
@@ -87,6 +88,9 @@ export class OperatorError extends Error {
   }
 }
 
+/** Messages that the overview shows, and of one account and group. */
+const forPersonMost = 30;
+const forPersonOfAccount = 10;
 /** Messages that one call acts on. */
 export const actMost = 100;
 
@@ -136,6 +140,23 @@ export class Operator {
 
   summaries(): Promise<readonly AccountSummary[]> {
     return this.#dependencies.outbound.summaries();
+  }
+
+  /** Dead letters and doubts that wait for a decision, the first of each account that has any. */
+  async needsPerson(summaries: readonly AccountSummary[]): Promise<readonly FoundMessage[]> {
+    const found: FoundMessage[] = [];
+    for (const { account, backlog } of summaries) {
+      const groups = [
+        ...((backlog?.unresolved.count ?? 0) > 0 ? (['unresolved'] as const) : []),
+        ...((backlog?.failed.count ?? 0) > 0 ? (['failed'] as const) : []),
+      ];
+      for (const group of groups) {
+        if (found.length >= forPersonMost) return found;
+        const messages = await this.#dependencies.outbound.forPerson(account, group, forPersonOfAccount);
+        found.push(...messages.map((message) => ({ ...message, account })));
+      }
+    }
+    return found;
   }
 
   audit(limit: number): Promise<readonly AuditEntry[]> {

@@ -59,10 +59,7 @@ export async function findMessages(
   const messages: FoundMessage[] = [];
   let readCount = 0;
   for (const account of accounts) {
-    let range =
-      from?.account === account && from.key !== ''
-        ? rest(messageRange, from.key)
-        : messageRange;
+    let range = from?.account === account && from.key !== '' ? rest(messageRange, from.key) : messageRange;
     const active = new Set((await readState(account, dependencies)).activeAttempts.map(({ id }) => id));
     for (;;) {
       if (readCount >= rowsMost) return { messages, next: positionAt(account, lastBefore(range)) };

@@ -1,0 +1,292 @@
+// /api/ops: the operator's page. Rendered here, readable without script; every act is a form with the page's token. It has
+// nothing that the operator module has not. Never rejects.
+import { html } from 'hono/html';
+import { present } from '../../mail/omit.ts';
+import { formCookie, formToken, readAccess, readFormCookie, whyNotFromPage } from '../../web/access.ts';
+import type { WebAnswer, WebRequest } from '../../web/http.ts';
+import { pageAnswer, redirect, type Html } from '../../web/page.ts';
+import type { Problem } from '../../web/problem.ts';
+import { problemOf } from '../api/operatorApi.ts';
+import { OperatorError, messageActions, type MessageAction, type Operator } from '../operator.ts';
+import { problemPage, problemView } from './problemPage.ts';
+import type { Shown } from './shown.ts';
+import { accountsView, auditView, mailboxesView, messagesView, messageView, searchForm } from './views.ts';
+
+export interface OperatorPageDependencies {
+  readonly operator: Operator;
+  readonly origin: string;
+  /** The platform's WEBSITE_AUTH_ENABLED. */
+  readonly authenticationOn: boolean;
+  /** 32 hexadecimal digits at random. */
+  readonly randomId: () => string;
+}
+
+/** A fixed path of our own: nothing in a request becomes the target of a redirect. */
+const root = '/api/ops';
+const listedCount = 50;
+const auditCount = 100;
+
+export async function answerOperatorPage(
+  request: WebRequest,
+  dependencies: OperatorPageDependencies,
+): Promise<WebAnswer> {
+  const { authenticationOn, origin } = dependencies;
+  const url = URL.parse(request.url);
+  const path = (url?.pathname ?? '').replace(/^\/api\/ops\/?/i, '').replace(/\/+$/, '');
+  // A page is for browsers; what one does not send with a plain link decides nothing here.
+  const access = readAccess(request, {
+    authenticationOn,
+    needs: path === '' && request.method === 'GET' ? 'viewer' : 'administrator',
+  });
+  if (access.kind === 'refused')
+    return access.problem.name === 'sign-in-required' && request.method === 'GET'
+      ? redirect(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(root)}`)
+      : problemPage(access.problem);
+  const { person } = access;
+  const cookie = readFormCookie(request.header('cookie')) ?? dependencies.randomId();
+  const token = formToken(cookie, person);
+  const shown: Shown = {
+    person,
+    token,
+    setCookie: formCookie(cookie),
+    query: url?.searchParams ?? new URLSearchParams(),
+  };
+  try {
+    if (request.method === 'GET') return await show(path, shown, dependencies.operator);
+    const form = (await request.form()) ?? { get: () => null };
+    const refusal = whyNotFromPage(request, person, { origin, token: form.get('token') ?? '' });
+    if (refusal !== undefined || person.by !== 'session')
+      return await shownProblem(refusal ?? notABrowser, shown);
+    return await act(form, shown, dependencies.operator);
+  } catch (error) {
+    return shownProblem(problemOf(error), shown);
+  }
+}
+
+const notABrowser: Problem = {
+  name: 'not-from-page',
+  status: 403,
+  title: 'The request did not come from the page.',
+  detail: 'Forms are for browsers.',
+  remedy: 'Use /api/ops/v1 with a bearer token.',
+};
+
+const page = (title: string, content: Html, { person, setCookie }: Shown, status = 200): Promise<WebAnswer> =>
+  pageAnswer({
+    status,
+    title,
+    content,
+    header: html`<strong>Mail bridge</strong><a href="${root}">Overview</a>${
+        person.isAdministrator
+          ? html` <a href="${root}/messages">Messages</a> <a href="/api/oauth/connect">Connect</a>
+              <a href="${root}/audit">Audit</a>`
+          : ''
+      }<span><bdi>${person.name}</bdi> · <a href="/.auth/logout">Sign out</a></span>`,
+    headers: { 'set-cookie': setCookie },
+  });
+
+const shownProblem = (problem: Problem, shown: Shown): Promise<WebAnswer> =>
+  page(problem.title, html`<section>${problemView(problem)}</section>`, shown, problem.status);
+
+async function show(path: string, shown: Shown, operator: Operator): Promise<WebAnswer> {
+  const { query, person } = shown;
+  if (path === '') return overview(shown, operator);
+  if (path === 'messages') {
+    const filter = present({
+      id: given(query, 'id'),
+      mailbox: given(query, 'mailbox'),
+      recipient: given(query, 'recipient'),
+      correlation: given(query, 'correlation'),
+      text: given(query, 'text'),
+      state: stateIn(query),
+    });
+    const found = await operator.find(filter, {
+      limit: listedCount,
+      ...present({ after: given(query, 'after') }),
+    });
+    return page('Messages', html`${searchForm(filter)}${messagesView(found, { filter, root })}`, shown);
+  }
+  const [, id] = /^messages\/([^/]+)$/.exec(path) ?? [];
+  if (id !== undefined) {
+    const found = await operator.message(decode(id), given(query, 'mailbox'));
+    return page(`Message ${found.message.id}`, messageView(found, { shown, root }), shown);
+  }
+  if (path === 'audit') return page('Audit', auditView(await operator.audit(auditCount)), shown);
+  return shownProblem(
+    {
+      name: 'not-found',
+      status: 404,
+      title: 'There is no such page.',
+      detail: `${person.name}, this address leads nowhere.`,
+      remedy: 'Begin at /api/ops.',
+    },
+    shown,
+  );
+}
+
+async function overview(shown: Shown, operator: Operator): Promise<WebAnswer> {
+  const [mailboxes, accounts] = await Promise.all([operator.readiness(), operator.summaries()]);
+  const forPerson = shown.person.isAdministrator ? await operator.needsPerson(accounts) : undefined;
+  return page(
+    'Overview',
+    html`${
+      forPerson === undefined || forPerson.length === 0
+        ? ''
+        : html`<section>
+            <h2>Needs a person</h2>
+            ${messagesView({ messages: forPerson }, { root, actsFor: shown })}
+          </section>`
+    }${mailboxesView(mailboxes, { shown, root })}${accountsView(accounts)}`,
+    shown,
+  );
+}
+
+interface Form {
+  get(name: string): string | null;
+}
+
+/** One act; the answer says what was done to how many. */
+async function act(form: Form, shown: Shown, operator: Operator): Promise<WebAnswer> {
+  const { person } = shown;
+  const field = (name: string): string => (form.get(name) ?? '').slice(0, 2_000).trim();
+  const reason = field('reason');
+  const mailbox = field('mailbox');
+  const name = field('act');
+  switch (name) {
+    case 'pause':
+    case 'resume': {
+      const { mailboxes } = await operator.changeSending({ action: name, mailbox, reason }, person);
+      return done(`${name === 'pause' ? 'Paused' : 'Resumed'}: ${mailboxes.join(', ')}.`, shown);
+    }
+    case 'doctor': {
+      const { ok, steps, causes } = await operator.examine(mailbox, person);
+      const content = html`<section>
+        <p class="${ok ? 'good' : 'bad'}" role="status">
+          ${ok ? 'Everything works.' : 'Something is wrong.'}
+        </p>
+        <ul>
+          ${causes.map(
+            ({ cause, remedy, evidence }) =>
+              html`<li>
+                <p>${cause}</p>
+                <p>Remedy: ${remedy}</p>
+                <p class="muted"><bdi class="clip">${evidence}</bdi></p>
+              </li>`,
+          )}
+        </ul>
+        <table>
+          <thead>
+            <tr>
+              <th>Step</th>
+              <th>Result</th>
+              <th>ms</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${steps.map(
+              (step) =>
+                html`<tr>
+                  <td data-label="Step">${step.step}</td>
+                  <td data-label="Result" class="${step.ok ? 'good' : 'bad'}">
+                    ${step.ok ? 'ok' : 'failed'}
+                  </td>
+                  <td data-label="ms" class="number">${step.ms}</td>
+                </tr>`,
+            )}
+          </tbody>
+        </table>
+      </section>`;
+      return page(`Doctor: ${mailbox}`, content, shown);
+    }
+    case 'reveal': {
+      const content = await operator.reveal(
+        { id: field('id'), reason: reasonOf(reason), ...mailboxOf(mailbox) },
+        person,
+      );
+      return page(
+        `Content of ${field('id')}`,
+        html`<section>
+          <dl>
+            <dt>Subject</dt>
+            <dd><bdi>${content.subject}</bdi></dd>
+            <dt>Attachments</dt>
+            <dd><bdi>${content.attachments.join(', ')}</bdi></dd>
+          </dl>
+          <pre><bdi>${content.text}</bdi></pre>
+        </section>`,
+        shown,
+      );
+    }
+    default: {
+      const action = messageActions.find((one) => one === name);
+      if (action === undefined)
+        throw new OperatorError('invalid', 'There is no such act.', 'Use the buttons of the page.');
+      return actOnMessage(action, { id: field('id'), reason, ...mailboxOf(mailbox) }, { shown, operator });
+    }
+  }
+}
+
+async function actOnMessage(
+  action: MessageAction,
+  { id, mailbox, reason }: { readonly id: string; readonly mailbox?: string; readonly reason: string },
+  { shown, operator }: { readonly shown: Shown; readonly operator: Operator },
+): Promise<WebAnswer> {
+  const report = await operator.act(
+    { action, ids: [id], reason, dryRun: false, ...present({ mailbox }) },
+    shown.person,
+  );
+  const [result] = report.results;
+  if (result?.result === 'done') return done(`${pastOf[action]}: ${id}.`, shown);
+  throw new OperatorError(
+    'refused',
+    result?.detail ?? 'Nothing was done.',
+    'Look at the message again: its state may have changed.',
+  );
+}
+
+const pastOf: Readonly<Record<MessageAction, string>> = {
+  replay: 'Will be sent again',
+  cancel: 'Cancelled',
+  markSent: 'Marked as sent',
+  remove: 'Deleted',
+};
+
+const done = (text: string, shown: Shown): Promise<WebAnswer> =>
+  page(
+    'Done',
+    html`<section>
+      <p role="status"><bdi>${text}</bdi></p>
+      <p><a href="${root}">Overview</a></p>
+    </section>`,
+    shown,
+  );
+
+const mailboxOf = (mailbox: string): { readonly mailbox?: string } => (mailbox === '' ? {} : { mailbox });
+
+function reasonOf(reason: string): string {
+  if (reason.length >= 3) return reason;
+  throw new OperatorError(
+    'invalid',
+    'No reason is given.',
+    'Say in a few words why the content must be seen.',
+  );
+}
+
+const givenCharacters = 300;
+
+function given(query: URLSearchParams, name: string): string | undefined {
+  const value = (query.get(name) ?? '').trim();
+  return value === '' ? undefined : value.slice(0, name === 'after' ? 2_000 : givenCharacters);
+}
+
+const states = ['waiting', 'sending', 'sent', 'failed', 'inDoubt', 'held', 'expired', 'cancelled'] as const;
+const stateIn = (query: URLSearchParams): (typeof states)[number] | undefined =>
+  states.find((state) => state === query.get('state'));
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+}
