@@ -15,6 +15,20 @@ export interface SentMessage {
   readonly recipients: readonly string[];
 }
 
+/** By what a submission is looked up. */
+export interface SentLookup {
+  readonly bridgeId?: string;
+  /** With their angle brackets, the likeliest first. */
+  readonly messageIds: readonly string[];
+  /** The mailbox that received the message: an id that Exchange gave is looked for in its account first. */
+  readonly receivedBy: string;
+}
+
+export interface FoundSubmission extends SentMessage {
+  /** Which of the Message-IDs named it; absent if the private header did. */
+  readonly byMessageId?: string;
+}
+
 /** Limits of the sending side that Exchange reports by a bounce. */
 export type SenderLimit = 'recipientsPerDay' | 'tenantLimit' | 'senderBlocked';
 

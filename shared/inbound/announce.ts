@@ -52,7 +52,7 @@ export async function announce(
   const { fields, remarks } = messageFields(answer, head);
   const verdict = answer.kind === 'parsed' ? answer.classification : undefined;
   const related =
-    verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, fields, sent);
+    verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, fields, sent, mailbox.address);
   const { receivedAt, flags = [] } = fetched;
   const { loopGuard, ...about } = verdictFields(verdict ?? unreadable);
   const data: WholeNotice = {

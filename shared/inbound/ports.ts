@@ -3,7 +3,7 @@
 import type { TimeLeft } from '../deadline.ts';
 import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
 import type { Classification } from '../contract/classification.ts';
-import type { BounceNote, SentMessage } from '../contract/sentMessage.ts';
+import type { BounceNote, FoundSubmission, SentLookup } from '../contract/sentMessage.ts';
 import type { ParsedMail } from './parsedMail.ts';
 
 // ---- IMAP ------------------------------------------------------------------------------------------------
@@ -277,11 +277,8 @@ export interface Notices {
 // ---- what the outbound side knows ------------------------------------------------------------------------
 
 export interface SentMessages {
-  /** The submission that an id belongs to; Message-IDs with their angle brackets, the likeliest first. */
-  lookUpSent(by: {
-    readonly bridgeId?: string;
-    readonly messageIds: readonly string[];
-  }): Promise<SentMessage | undefined>;
+  /** The submission that an id belongs to. At most 20 reads, whatever the ids and however many accounts there are. */
+  lookUpSent(by: SentLookup): Promise<FoundSubmission | undefined>;
   /** True if `tag` is the keyed hash of `bridgeId`; compared in constant time. */
   checkTag(bridgeId: string, tag: string): Promise<boolean>;
   /** A bounce of a message of ours came back. Idempotent by `noticeId`. */

@@ -16,20 +16,21 @@ export interface Related {
   readonly remarks: readonly string[];
 }
 
-/** At most this many Message-IDs of one message are looked up, those of the earlier evidence first. */
+/** At most this many Message-IDs of one message are looked up, the better evidence first. */
 const lookupLimit = 18;
 
 export async function relate(
   found: Classification,
   mail: Pick<ParsedMail, 'inReplyTo' | 'references'>,
   sent: SentMessages,
+  receivedBy: string,
 ): Promise<Related> {
   const { bridgeId, bridgeTag, messageId } = found.returned;
   const returnedIds = messageId === undefined ? [] : [messageId];
   const remarks: string[] = [];
   if (bridgeId !== undefined) {
     if (bridgeTag !== undefined && (await sent.checkTag(bridgeId, bridgeTag))) {
-      const known = await sent.lookUpSent({ bridgeId, messageIds: returnedIds });
+      const known = await sent.lookUpSent({ bridgeId, messageIds: returnedIds, receivedBy });
       if (known !== undefined) {
         // Every recipient has the tag: it proves that the returned text is ours, not that the report is about us.
         const concerned = found.bounce === undefined || concernsRecipient(found.bounce, known.recipients);
@@ -46,14 +47,10 @@ export async function relate(
     // The nearest ancestor is last (RFC 5322 3.6.4).
     ['references', mail.references.toReversed()],
   ];
-  let lookupsLeft = lookupLimit;
-  for (const [by, messageIds] of evidence) {
-    const asked = messageIds.slice(0, lookupsLeft);
-    lookupsLeft -= asked.length;
-    if (asked.length === 0) continue;
-    const known = await sent.lookUpSent({ messageIds: asked });
-    if (known !== undefined) return { relation: relationOf(known, by), remarks };
-  }
+  const messageIds = evidence.flatMap(([, ids]) => ids).slice(0, lookupLimit);
+  const known = messageIds.length === 0 ? undefined : await sent.lookUpSent({ messageIds, receivedBy });
+  const by = evidence.find(([, ids]) => ids.includes(known?.byMessageId ?? ''))?.[0];
+  if (known !== undefined && by !== undefined) return { relation: relationOf(known, by), remarks };
   return { relation: undefined, remarks };
 }
 

@@ -16,7 +16,12 @@ import type {
   RawMail,
   SentMessages,
 } from '../../shared/inbound/ports.ts';
-import type { BounceNote, SentMessage } from '../../shared/contract/sentMessage.ts';
+import type {
+  BounceNote,
+  FoundSubmission,
+  SentLookup,
+  SentMessage,
+} from '../../shared/contract/sentMessage.ts';
 
 /** Called with the step's name before it is applied and after; throws to refuse it or to lose its answer. */
 export type StoreHook = (step: string, when: 'before' | 'after') => void;
@@ -194,13 +199,15 @@ export class MemorySentMessages implements SentMessages {
     return createHash('sha256').update(`secret ${bridgeId}`).digest('hex');
   }
 
-  async lookUpSent(by: {
-    readonly bridgeId?: string;
-    readonly messageIds: readonly string[];
-  }): Promise<SentMessage | undefined> {
+  async lookUpSent(by: SentLookup): Promise<FoundSubmission | undefined> {
     await Promise.resolve();
     const byBridgeId = by.bridgeId === undefined ? undefined : this.byBridgeId.get(by.bridgeId);
-    return byBridgeId ?? by.messageIds.map((id) => this.byMessageId.get(id)).find((one) => one !== undefined);
+    if (byBridgeId !== undefined) return byBridgeId;
+    for (const byMessageId of by.messageIds) {
+      const sent = this.byMessageId.get(byMessageId);
+      if (sent !== undefined) return { ...sent, byMessageId };
+    }
+    return undefined;
   }
 
   async checkTag(bridgeId: string, tag: string): Promise<boolean> {

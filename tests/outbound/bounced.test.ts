@@ -9,7 +9,7 @@ import {
   parseBridgeId,
   parseMessageId,
 } from '../../shared/outbound/records/messageIds.ts';
-import { bridgeIdMostCharacters } from '../../shared/contract/sentMessage.ts';
+import { bridgeIdMostCharacters, type SentLookup } from '../../shared/contract/sentMessage.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import { mailbox, World } from '../models/world.ts';
 
@@ -62,14 +62,20 @@ test('our Message-ID, the private header, and the id that Exchange gave lead to 
     correlation: null,
     recipients: ['INC-1@example.org'],
   };
-  const lookUp = (by: Parameters<typeof findSubmission>[0]): ReturnType<typeof findSubmission> =>
-    world.run(findSubmission(by, host.dependencies));
-  expect(await lookUp({ messageIds: ['<x@y.example>', messageIdOf(world)] })).toEqual(found);
+  const lookUp = (by: Omit<SentLookup, 'receivedBy'>): ReturnType<typeof findSubmission> =>
+    world.run(findSubmission({ ...by, receivedBy: desk }, host.dependencies));
+  expect(await lookUp({ messageIds: ['<x@y.example>', messageIdOf(world)] })).toEqual({
+    ...found,
+    byMessageId: messageIdOf(world),
+  });
   expect(await lookUp({ bridgeId: bridgeIdOf(desk, 'INC-1', 1), messageIds: [] })).toEqual(found);
   const [sent] = world.events.filter(({ type }) => type === 'mail.sent');
   const serverMessageId = String(sent?.data['serverMessageId']);
   expect(serverMessageId).toContain('PROD.OUTLOOK.COM');
-  expect(await lookUp({ messageIds: [serverMessageId] })).toEqual(found);
+  expect(await lookUp({ messageIds: [serverMessageId] })).toEqual({
+    ...found,
+    byMessageId: serverMessageId,
+  });
 });
 
 test('the same id in two accounts: each sign leads to the account that sent it, by one read', async () => {
@@ -104,7 +110,9 @@ test('the same id in two accounts: each sign leads to the account that sent it, 
           commit: rows.commit.bind(rows),
         },
       };
-      expect(await world.run(findSubmission(by, counting))).toMatchObject({ mailbox: address });
+      expect(
+        await world.run(findSubmission({ ...by, receivedBy: 'first@example.com' }, counting)),
+      ).toMatchObject({ mailbox: address });
       expect(readCount).toBe(1);
     }
   }
@@ -115,12 +123,41 @@ test('the same id in two accounts: each sign leads to the account that sent it, 
   ).toEqual(['second@example.com']);
 });
 
+test.each([
+  [3, 2, 3, 'found in another account'],
+  [100, 99, 17, 'not found, because the lookup ends before the last account'],
+  [100, 0, 17, 'found, because the receiving mailbox’s own account is asked first'],
+])(
+  '%s accounts, sent by number %s, %s ids before it that Exchange never gave: %s',
+  async (count, sender, before, what) => {
+    const accounts = Array.from({ length: count }, (_, at) => `desk${at}@example.com`);
+    const world = new World(accounts.map((address) => mailbox(address)));
+    const host = world.host();
+    world.server.name = 'AB1PR01MB1234.eurprd01.prod.outlook.com';
+    await world.submit(host, 'INC-1', { mailbox: accounts[sender] });
+    await world.answerWakeUps(host);
+    const sent = world.events.find(({ type }) => type === 'mail.sent');
+    const messageIds = [
+      ...Array.from({ length: before }, (_, at) => `<made-up-${at}@AB1PR01MB1234.eurprd01.prod.outlook.com>`),
+      String(sent?.data['serverMessageId']),
+    ];
+    host.wire.calls = [];
+    const found = await world.run(
+      findSubmission({ messageIds, receivedBy: 'desk0@example.com' }, host.dependencies),
+    );
+    expect(host.wire.calls.length).toBeLessThanOrEqual(20);
+    expect(found?.mailbox).toBe(what.startsWith('found') ? accounts[sender] : undefined);
+  },
+);
+
 test('a Message-ID that only names the submission, without its unguessable part, leads nowhere', async () => {
   const { world, host } = await sentWorld();
   const name = Buffer.from('INC-1').toString('base64url');
   const forged = `<${'0'.repeat(32)}.${accountDigest(desk)}.${name}@example.com>`;
   expect(
-    await world.run(findSubmission({ messageIds: [forged, '<a@b.prod.outlook.com>'] }, host.dependencies)),
+    await world.run(
+      findSubmission({ messageIds: [forged, '<a@b.prod.outlook.com>'], receivedBy: desk }, host.dependencies),
+    ),
   ).toBeUndefined();
 });
 

@@ -2,7 +2,13 @@
 // and the note that it bounced. A bounce never changes the message's state and never sends anything again;
 // anybody can forge one. Only one with a keyed tag of ours does more than publish an event: if it says that the
 // sending side is at a limit or blocked, the mailbox pauses.
-import type { BounceNote, SenderLimit, SentMessage } from '../../contract/sentMessage.ts';
+import type {
+  BounceNote,
+  FoundSubmission,
+  SenderLimit,
+  SentLookup,
+  SentMessage,
+} from '../../contract/sentMessage.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountSendingFor } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -52,21 +58,47 @@ const pauses: Readonly<Record<SenderLimit, ReturnType<typeof pause>>> = {
   ),
 };
 
-/** The submission that a private header or one of the Message-IDs names. Throws StorageTrouble. */
+/** Of one lookup: a stranger may write any number of ids, and accounts may be many. */
+const mostReads = 20;
+
+/**
+ * The submission that a private header or one of the Message-IDs names. Our own ids name their account: one read. Exchange
+ * may have replaced one by an id of its own, which names none; its 250 said which, and the account of the receiving
+ * mailbox is asked for all of these before any other account. Throws StorageTrouble.
+ */
 export async function findSubmission(
-  by: { readonly bridgeId?: string; readonly messageIds: readonly string[] },
+  { bridgeId, messageIds, receivedBy }: SentLookup,
   dependencies: Dependencies,
-): Promise<SentMessage | undefined> {
-  const named = by.bridgeId === undefined ? undefined : parseBridgeId(by.bridgeId);
-  const found = named === undefined ? undefined : await readNamed(named, dependencies, () => true);
-  if (found !== undefined) return found;
-  for (const messageId of by.messageIds) {
-    const ours = parseMessageId(messageId);
-    const sent =
-      ours === undefined
-        ? await findByServerId(messageId, dependencies)
-        : await readNamed(ours, dependencies, (message) => message.messageId === messageId);
-    if (sent !== undefined) return sent;
+): Promise<FoundSubmission | undefined> {
+  const named = bridgeId === undefined ? undefined : parseBridgeId(bridgeId);
+  const byHeader = named === undefined ? undefined : await readNamed(named, dependencies, () => true);
+  if (byHeader !== undefined) return byHeader;
+  let readsLeft = named === undefined ? mostReads : mostReads - 1;
+  const own = accountSendingFor(receivedBy, dependencies)?.key;
+  const others = dependencies.accounts.map(({ key }) => key).filter((key) => key !== own);
+  const unknownIds = messageIds.filter(
+    (messageId) => parseMessageId(messageId) === undefined && isExchangeId(messageId),
+  );
+  const tries = [
+    ...messageIds.flatMap((messageId) => {
+      const ours = parseMessageId(messageId);
+      if (ours !== undefined)
+        return [
+          { messageId, read: () => readNamed(ours, dependencies, (sent) => sent.messageId === messageId) },
+        ];
+      if (own === undefined || !unknownIds.includes(messageId)) return [];
+      return [{ messageId, read: () => findByServerId(messageId, own, dependencies) }];
+    }),
+    ...unknownIds.flatMap((messageId) =>
+      others.map((key) => ({ messageId, read: () => findByServerId(messageId, key, dependencies) })),
+    ),
+  ];
+  for (const { messageId, read } of tries) {
+    readsLeft -= 1;
+    // What is found takes one more: the row that lists it only says where the message is.
+    if (readsLeft < 1) return undefined;
+    const sent = await read();
+    if (sent !== undefined) return { ...sent, byMessageId: messageId };
   }
   return undefined;
 }
@@ -97,18 +129,15 @@ async function readSent(
   };
 }
 
-/** Exchange may have replaced our Message-ID with one of its own, which names no account; its 250 said which. */
 async function findByServerId(
   messageId: string,
+  account: string,
   dependencies: Dependencies,
 ): Promise<SentMessage | undefined> {
-  if (!isExchangeId(messageId)) return undefined;
-  for (const { key } of dependencies.accounts) {
-    const [row] = await dependencies.rows.query(key, { ...serverIdRange(messageId), limit: 1 });
-    if (row !== undefined)
-      return readSent(key, idAtEnd(row.key), dependencies, (sent) => sent.serverMessageId === messageId);
-  }
-  return undefined;
+  const [row] = await dependencies.rows.query(account, { ...serverIdRange(messageId), limit: 1 });
+  return row === undefined
+    ? undefined
+    : readSent(account, idAtEnd(row.key), dependencies, (sent) => sent.serverMessageId === messageId);
 }
 
 /** Whether `tag` is the keyed hash of `bridgeId`. */
