@@ -52,7 +52,9 @@ export async function announce(
   const { fields, remarks } = messageFields(answer, head);
   const verdict = answer.kind === 'parsed' ? answer.classification : undefined;
   const related =
-    verdict === undefined ? { relation: undefined, remarks: [] } : await relate(verdict, fields, sent, mailbox.address);
+    verdict === undefined
+      ? { relation: undefined, remarks: [] }
+      : await relate(verdict, fields, sent, mailbox.address);
   const { receivedAt, flags = [] } = fetched;
   const { loopGuard, ...about } = verdictFields(verdict ?? unreadable);
   const data: WholeNotice = {
