@@ -529,4 +529,157 @@ export const outboundMutants: readonly Mutant[] = [
     ],
     caughtBy: test('outbound/bounced', 'the tag of the private header'),
   },
+
+  // ---- that survived when they were planted by somebody who had not read the tests
+  {
+    name: 'oneBatchResumed',
+    what: 'of the messages that a hold set aside only the first batch comes back',
+    edits: [
+      outbound(
+        'sending/suspended',
+        'if (await resume(mailbox, session.dependencies.numbers.settleMostCount, session)) return true;',
+        'await resume(mailbox, session.dependencies.numbers.settleMostCount, session);',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'what a pause set aside'),
+  },
+  {
+    name: 'acceptanceEndsPause',
+    what: 'an acceptance ends a person’s pause',
+    edits: [
+      outbound(
+        'policy/holds',
+        "concerns(hold, mailbox) && hold.reason !== 'paused'",
+        'concerns(hold, mailbox)',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a person’s pause outlives'),
+  },
+  {
+    name: 'probeEndsEveryHold',
+    what: 'a good probe ends the holds of other mailboxes',
+    edits: [
+      outbound(
+        'policy/holds',
+        "(one) => isSame(one, hold) && one.reason !== 'paused'",
+        "(one) => one.reason !== 'paused'",
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a good probe ends'),
+  },
+  {
+    name: 'recipientsBlobPruned',
+    what: 'a prune deletes the recipients of a waiting message',
+    edits: [
+      outbound(
+        'records/messageRow',
+        'blobs: [contentBlob, recipientsBlob, ...blobs]',
+        'blobs: [contentBlob, ...blobs]',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a prune beside waiting'),
+  },
+  {
+    name: 'contentBlobPruned',
+    what: 'a prune deletes the content of a waiting message',
+    edits: [
+      outbound(
+        'records/messageRow',
+        'blobs: [contentBlob, recipientsBlob, ...blobs]',
+        'blobs: [recipientsBlob, ...blobs]',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a prune beside waiting'),
+  },
+  {
+    name: 'attachmentsPruned',
+    what: 'a prune deletes the attachments of a waiting message',
+    edits: [
+      outbound(
+        'records/messageRow',
+        'blobs: [contentBlob, recipientsBlob, ...blobs]',
+        'blobs: [contentBlob, recipientsBlob]',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a prune beside waiting'),
+  },
+  {
+    name: 'abandonedNotCharged',
+    what: 'an abandoned attempt is not charged, so a rebuilt account row forgets it',
+    edits: [
+      outbound(
+        'policy/transitions',
+        'charged: before.charged + count - movedCount(before, count),\n    chargedAt: open.deadline + numbers.graceMs,',
+        'charged: before.charged,\n    chargedAt: open.deadline + numbers.graceMs,',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'an account row lost after an abandoned'),
+  },
+  {
+    name: 'replayKeepsAge',
+    what: 'a replay keeps the age that the message was given up for',
+    edits: [outbound('policy/transitions', '{ deferrals: 0, deferredMs: 0 },', '{ deferrals: 0 },')],
+    caughtBy: test('outbound/rules', 'a replay starts'),
+  },
+  {
+    name: 'anyDoubtConcluded',
+    what: 'a lookup is concluded on another doubt than the one that it looked for',
+    edits: [
+      outbound(
+        'sending/sentItemsLookup',
+        'if (result === undefined || indexRow(message)?.key !== indexRow(result.message)?.key)',
+        "if (result === undefined || indexRow(message)?.key === '')",
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'a lookup is never concluded'),
+  },
+  {
+    name: 'orphansUntilLeaseOnly',
+    what: 'orphaned connections are forgotten while their owner’s last attempt may still run',
+    edits: [
+      outbound(
+        'policy/connections',
+        'Math.max(until, ...deadlines)',
+        'Math.max(until, ...deadlines.slice(0, 0))',
+      ),
+    ],
+    caughtBy: test('outbound/rules', 'connections of an owner'),
+  },
+  {
+    name: 'refusalOfOldGrant',
+    what: 'a refusal of an older sign-in hits a newer consent',
+    edits: [
+      {
+        file: 'shared/oauth/grants.ts',
+        find: "textIn(fields, 'generation') === generation && !isRefused(fields)",
+        replace: "textIn(fields, 'generation') !== '' && !isRefused(fields)",
+      },
+      {
+        file: 'shared/oauth/grants.ts',
+        find: 'refusedGeneration: generation,',
+        replace: "refusedGeneration: textIn(fields, 'generation'),",
+      },
+    ],
+    caughtBy: test('oauth/accessTokens', 'a refusal of an older sign-in'),
+  },
+  {
+    name: 'lethalMessageForgotten',
+    what: 'a message that ends the process is not counted across processes',
+    edits: [
+      outbound(
+        'sending/lease',
+        'session.isCautious = orphans.length > 0;',
+        'session.isCautious = orphans.length < 0;',
+      ),
+    ],
+    caughtBy: test('outbound/quarantine', 'whenever it is composed'),
+  },
+  {
+    name: 'resentWithoutBound',
+    what: 'with the policy resend a message in doubt is sent again without a bound',
+    edits: [
+      outbound('policy/transitions', ' && doubtCount(before) <= mostResends', ' && doubtCount(before) >= 0'),
+    ],
+    caughtBy: test('outbound/quarantine', 'policy resend, and never'),
+  },
 ];

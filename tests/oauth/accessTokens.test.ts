@@ -357,6 +357,21 @@ describe('rotation', () => {
     world.clock.pass(70 * MINUTE_MS);
     tokenOf(await tokens.get(support, 'smtp'));
   });
+
+  test('a refusal of an older sign-in that arrives after a new consent: no alert, and the new one counts', async () => {
+    await world.connect(support);
+    const { grants } = world.worker();
+    const name = grantName(support.address);
+    const before = await grants.load(name);
+    if (before.kind !== 'grant') throw new Error(before.kind);
+    await world.connect(support);
+    const refusal = { kind: 'needsConsent', detail: 'revoked', code: 'AADSTS50173' } as const;
+    expect(await grants.refuse(name, before.grant.generation, refusal)).toBe(false);
+    expect((await grants.load(name)).kind).toBe('grant');
+    expect((await grants.state(name))?.refused).toBeUndefined();
+    tokenOf(await world.worker().tokens.get(support, 'smtp'));
+    expect(eventNames(world)).not.toContain('oauth.consentNeeded');
+  });
 });
 
 describe('the vault', () => {
