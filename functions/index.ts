@@ -3,6 +3,7 @@ import './acceptMail.ts';
 import './appTerminate.ts';
 import './connectCallback.ts';
 import './connectMailbox.ts';
+import './exportOutbox.ts';
 import './fetchMail.ts';
 import './health.ts';
 import './operatorApi.ts';

@@ -7,7 +7,7 @@
 targetScope = 'resourceGroup'
 
 import { alwaysReady, budget, intake, mailbox } from 'modules/types.bicep'
-import { containerNames, packageContainerName, queueNames, tableNames } from 'modules/names.bicep'
+import { containerNames, exportContainerName, packageContainerName, queueNames, tableNames } from 'modules/names.bicep'
 
 // ---- what to deploy --------------------------------------------------------------------------------------
 
@@ -211,7 +211,8 @@ module hostStorage 'modules/storage.bicep' = {
     location: location
     tags: tags
     sku: hostSku
-    containers: [packageContainerName]
+    containers: [packageContainerName, exportContainerName]
+    weekContainer: exportContainerName
     queues: []
     tables: []
     isPrivate: isPrivate

@@ -18,6 +18,7 @@ import type { Dependencies as OutboundDependencies } from './outbound/dependenci
 import { defaultNumbers } from './outbound/numbers.ts';
 import { checkTag, findSubmission, publishBounce } from './outbound/operator/bounced.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
+import { BlobExports, exportContainer } from './storage/blobExports.ts';
 import { BlobContents } from './storage/blobContents.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
 import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
@@ -81,6 +82,7 @@ export function assembleOutbound(
     },
     tagKey: signIn.tagKey,
     log,
+    ...exportsOf(settings),
     ...overrides,
   };
   return {
@@ -90,6 +92,12 @@ export function assembleOutbound(
     store,
     mailboxes: createImapMailboxes(login),
   };
+}
+
+function exportsOf({ exportStore }: Settings): Pick<OutboundDependencies, 'exports'> {
+  if (exportStore === undefined) return {};
+  const { credential } = storeCredential(exportStore);
+  return { exports: new BlobExports(exportContainer(exportStore, credential)) };
 }
 
 /** The inbound side over the same store and sign-in; what it needs to know of sent mail it asks the outbound side. */

@@ -50,6 +50,7 @@ export interface Bridge {
   returned(text: string, invocation: Invocation): Promise<'again' | 'rejected'>;
   sweepOutbound(invocation: Invocation): Promise<void>;
   pruneOutbox(invocation: Invocation): Promise<void>;
+  exportOutbox(invocation: Invocation): Promise<void>;
   fetchMail(invocation: Invocation): Promise<void>;
   refreshTokens(invocation: Invocation): Promise<void>;
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
@@ -228,6 +229,7 @@ export function openBridge(settings: Settings): Bridge {
     returned: (text, invocation) => invocations.run(invocation, () => outbound.returned(text)),
     sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
+    exportOutbox: (invocation) => run(invocation, () => outbound.exportOutbox()),
     fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),
     refreshTokens: (invocation) => run(invocation, () => signIn.refreshTokens(settings.mailboxes)),
     connectMailbox: (request, invocation) =>

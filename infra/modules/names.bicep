@@ -26,5 +26,9 @@ var containerNames = {
 }
 
 @export()
+@description('Where the app copies the unfinished messages every day; in the host\'s account, each blob for a week.')
+var exportContainerName = 'outbox-export'
+
+@export()
 @description('Where the platform keeps the published package. The app itself never looks there.')
 var packageContainerName = 'app-package'

@@ -26,6 +26,9 @@ param softDeleteDays int
 @description('Whether deleting the account is refused until the lock is removed.')
 param deleteLock bool
 
+@description('A container whose blobs are deleted a week after they were last written; none where empty.')
+param weekContainer string = ''
+
 @description('What is noted in the log of reads, writes and deletions; none where workspaceId is empty.')
 param audit 'blobs' | 'all' = 'blobs'
 
@@ -83,6 +86,28 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
 
     resource each 'tables' = [for table in tables: { name: table }]
   }
+}
+
+resource week 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = if (!empty(weekContainer)) {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'week'
+          type: 'Lifecycle'
+          enabled: true
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${weekContainer}/'] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 7 } } }
+          }
+        }
+      ]
+    }
+  }
+  // The container must be there, or the rule is for none.
+  dependsOn: [account::blobs::each]
 }
 
 resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {

@@ -1,5 +1,6 @@
 // An acceptance run: opens the test mailbox, runs the checks, removes what they left in it. Most checks run side by
 // side, since they mostly wait; those that measure or fill a limit run one after another at the end.
+import { exchangeWait } from '../../shared/mail/exchangeWait.ts';
 import { version } from '../../shared/version.ts';
 import type { BridgeAccess } from './bridgeAccess.ts';
 import { failed, passed, type Check, type CheckContext, type CheckResult } from './check.ts';
@@ -133,7 +134,7 @@ async function openMailbox({
       box: undefined,
       result: failed(
         detailOf(error),
-        'Sign in as the mailbox itself, not as yourself; IMAP must be on for it (Set-CASMailbox -ImapEnabled $true). A change takes up to 90 minutes.',
+        `Sign in as the mailbox itself, not as yourself; IMAP must be on for it (Set-CASMailbox -ImapEnabled $true). ${exchangeWait}`,
       ),
     };
   }

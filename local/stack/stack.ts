@@ -6,6 +6,7 @@
 // are processes of their own: killing the host is a real kill.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { exportContainer } from '../../shared/storage/blobExports.ts';
 import { makeStoreClients, ensureStore, type StoreClients } from '../../shared/storage/clients.ts';
 import { grantName, grantValue } from '../../shared/oauth/grants.ts';
 import type { Clock } from '../../shared/clock.ts';
@@ -129,6 +130,10 @@ async function assemble(
     { clock, clockSampler: { observe: () => undefined } },
   );
   await ensureStore(store);
+  await exportContainer({
+    kind: 'connectionString',
+    connectionString: azurite.connectionString,
+  }).createIfNotExists();
 
   const users = [...new Set(mailboxes.flatMap(usersOf))];
   const entra = await startEntra({

@@ -1,9 +1,11 @@
 // The environment, read once. All problems are reported together, each with the setting's name and its remedy, so that
 // an administrator needs one restart and not one per mistake.
 import { groupAccounts } from '../mail/accounts.ts';
+import { present } from '../mail/omit.ts';
 import { checkNumbers } from '../outbound/checkNumbers.ts';
 import { defaultNumbers } from '../outbound/numbers.ts';
 import { readMailboxes } from './mailboxes.ts';
+import { readExportStore } from './exportStore.ts';
 import { findMisspelt } from './misspelt.ts';
 import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { SettingsReader, type Environment, type Problems } from './problems.ts';
@@ -51,6 +53,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
   const rest: Omit<Settings, 'store' | 'vault' | 'signIn' | 'smtp' | 'imap'> = {
     mailboxes,
     accounts: groupAccounts(mailboxes),
+    ...present({ exportStore: readExportStore(reader) }),
     schedules: {
       fetch: readSchedule(reader, 'FETCH_SCHEDULE', '0 * * * * *'),
       sweep: readSchedule(reader, 'SWEEP_SCHEDULE', '30 * * * * *'),

@@ -16,6 +16,11 @@ export type StoreAddress =
     }
   | { readonly kind: 'connectionString'; readonly connectionString: string };
 
+/** Where the outbox is exported to: the host's account. */
+export type ExportAddress =
+  | { readonly kind: 'identity'; readonly blobServiceUri: string; readonly clientId?: string }
+  | { readonly kind: 'connectionString'; readonly connectionString: string };
+
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -82,6 +87,8 @@ export interface SubmissionMaxima {
 
 export interface Settings {
   readonly store: StoreAddress;
+  /** Absent: nothing is exported. */
+  readonly exportStore?: ExportAddress;
   readonly vault: VaultSettings;
   readonly signIn: SignInSettings;
   readonly smtp: ServerAddress;

@@ -8,6 +8,7 @@
 // Entra's answer is accepted only if issuer and tenant are ours and the user who signed in is the one that logs in to
 // SMTP. Until all of that is verified nothing is stored, and an older grant stays as it is.
 import { sha256 } from '../mail/fingerprint.ts';
+import { exchangeWait } from '../mail/exchangeWait.ts';
 import { present } from '../mail/omit.ts';
 import { hash } from 'node:crypto';
 import * as oidc from 'openid-client';
@@ -214,7 +215,7 @@ export class Consent {
     return {
       kind: 'connected',
       mailbox: mailbox.address,
-      detail: `${mailbox.address} is connected. If its permissions in Exchange are new, they may take up to 90 minutes to work.`,
+      detail: `${mailbox.address} is connected. If its permissions in Exchange are new: ${exchangeWait}`,
     };
   }
 }

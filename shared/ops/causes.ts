@@ -2,6 +2,7 @@
 // different mistakes ("User is authenticated but not connected" has five causes, 535 5.7.3 as many), so a cause is
 // chosen by what else is known: the token's claims, whether the other protocol accepted the same token, and how old
 // the sign-in is.
+import { exchangeWait, exchangeWaitMs } from '../mail/exchangeWait.ts';
 import type { ImapTrouble } from '../inbound/ports.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { judgeFailure } from '../outbound/policy/judgeReply.ts';
@@ -20,8 +21,6 @@ export interface Circumstances {
   readonly now: number;
 }
 
-/** New permissions in Exchange were measured to take up to 90 minutes to work. */
-const propagationMs = 90 * 60_000;
 const powerShell = 'In Exchange Online PowerShell:';
 
 const because = (cause: string, remedy: string, evidence: string): Cause => ({ cause, remedy, evidence });
@@ -104,7 +103,7 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
   const { mailbox, claims, otherWorked } = known;
   const imapOff: Cause = because(
     'IMAP is switched off for the mailbox.',
-    `${powerShell} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. It takes up to an hour to work.`,
+    `${powerShell} Set-CASMailbox -Identity ${mailbox.imapUser} -ImapEnabled $true. ${exchangeWait}`,
     evidence,
   );
   const otherName: Cause = because(
@@ -115,7 +114,7 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
   if (mailbox.signIn === 'application') {
     const noAccess: Cause = because(
       'The app’s service principal has no Full Access to the mailbox, or was made with the wrong object id.',
-      `${powerShell} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      `${powerShell} Get-ServicePrincipal (its ObjectId must be that of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${mailbox.imapUser} -User OBJECT_ID -AccessRights FullAccess. ${exchangeWait}`,
       evidence,
     );
     return otherWorked === true ? [imapOff, otherName, noAccess] : [noAccess, otherName, imapOff];
@@ -124,7 +123,7 @@ function notConnectedCauses(known: Circumstances, evidence: string): readonly Ca
     return [
       {
         cause: 'The account that signed in has no Full Access to the mailbox.',
-        remedy: `${powerShell} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+        remedy: `${powerShell} Add-MailboxPermission -Identity ${mailbox.imapUser} -User ${mailbox.smtpUser} -AccessRights FullAccess. ${exchangeWait}`,
         evidence: `${evidence} The token is of ${claims.user}, the mailbox is ${mailbox.imapUser}.`,
       },
       imapOff,
@@ -145,7 +144,7 @@ function refusedCauses(known: Circumstances, evidence: string, protocol: 'IMAP' 
     };
     const noPrincipal: Cause = because(
       'Exchange does not know the app’s service principal for this mailbox.',
-      `${powerShell} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. It takes up to 90 minutes to work.`,
+      `${powerShell} New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID (of the enterprise application, not of the app registration), then Add-MailboxPermission -Identity ${user} -User OBJECT_ID -AccessRights FullAccess. ${exchangeWait}`,
       evidence,
     );
     const role = protocol === 'IMAP' ? 'IMAP.AccessAsApp' : 'SMTP.SendAsApp';
@@ -190,9 +189,9 @@ export function smtpCauses(failure: RelayFailure, known: Circumstances): readonl
 
 /** A sign-in made minutes ago may not have reached every server yet. */
 function recentConsent({ mailbox, consentedAt, now }: Circumstances, evidence: string): readonly Cause[] {
-  if (mailbox.signIn !== 'delegated' || consentedAt === undefined || now - consentedAt >= propagationMs)
+  if (mailbox.signIn !== 'delegated' || consentedAt === undefined || now - consentedAt >= exchangeWaitMs)
     return [];
-  const until = new Date(consentedAt + propagationMs).toISOString().slice(0, 16).replace('T', ' ');
+  const until = new Date(consentedAt + exchangeWaitMs).toISOString().slice(0, 16).replace('T', ' ');
   return [
     {
       cause: 'The mailbox was connected a short while ago, and Exchange may not know its permissions yet.',

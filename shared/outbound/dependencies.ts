@@ -4,7 +4,17 @@ import type { StorageTime } from '../limits/storageTime.ts';
 import type { Account } from '../mail/mailbox.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { OutboundNumbers } from './numbers.ts';
-import type { Composer, Contents, Queues, RawMessages, Relay, Rows, SentItems, TagKey } from './ports.ts';
+import type {
+  Composer,
+  Contents,
+  ExportStore,
+  Queues,
+  RawMessages,
+  Relay,
+  Rows,
+  SentItems,
+  TagKey,
+} from './ports.ts';
 import type { SubmissionContext } from '../contract/submission.ts';
 
 export interface Dependencies {
@@ -24,4 +34,6 @@ export interface Dependencies {
   readonly submissions: SubmissionContext;
   readonly tagKey: TagKey;
   readonly log: Log;
+  /** Absent: there is no account to export to, and nothing is exported. */
+  readonly exports?: ExportStore;
 }

@@ -12,6 +12,13 @@ import { findMessages, type FoundPage, type MessageFilter } from './operator/fin
 import { readSubmitted, type SubmittedContent } from './operator/submitted.ts';
 import { readSummaries, type AccountSummary } from './operator/summaries.ts';
 import { operate, pauseSending, resumeSending, type OperateAnswer } from './operator/operate.ts';
+import {
+  listExports,
+  restoreExport,
+  type RestoreReport,
+  type RestoreRequest,
+} from './operator/restoreExport.ts';
+import { exportOutbox, type ExportReport } from './upkeep/exportOutbox.ts';
 import { prune, type PruneReport } from './upkeep/prune.ts';
 import { returned } from './accept/returned.ts';
 import { probeAfterSignIn } from './operator/signedIn.ts';
@@ -59,6 +66,13 @@ export interface Outbound {
   remove(which: Which): Promise<OperateAnswer>;
   pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
   resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
+
+  /** Copies the unfinished messages of every account, with their contents, to the export container; daily. */
+  exportOutbox(): Promise<ExportReport | undefined>;
+  /** Names of the complete exports that are kept, the newest last. */
+  exports(): Promise<readonly string[]>;
+  /** Brings back what an export has and the outbox lost; each message waits for a person. */
+  restore(request: RestoreRequest): Promise<RestoreReport>;
 
   /** A person has signed the account in: holds for want of a sign-in are probed now. */
   signedIn(account: string): Promise<void>;
@@ -111,6 +125,9 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     remove: (which) => operate('remove', which, dependencies),
     pause: (which) => pauseSending(which, dependencies),
     resume: (which) => resumeSending(which, dependencies),
+    exportOutbox: () => exportOutbox(dependencies),
+    exports: () => listExports(dependencies),
+    restore: (request) => restoreExport(request, dependencies),
     signedIn: (account) => probeAfterSignIn(account, dependencies),
     acquireSmtpSlot: (account, owner) => acquireSmtpSlot(account, owner, dependencies),
     accounts: () => listAccounts(dependencies),

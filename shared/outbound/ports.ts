@@ -78,6 +78,19 @@ export interface Contents {
   list(options: { readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
 }
 
+/**
+ * Where the outbox is exported to: another account than its own, in which each blob is kept for some days from its last
+ * `put` or `renew`. Throws StorageTrouble.
+ */
+export interface ExportStore {
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** False if there is no such blob. */
+  renew(name: string): Promise<boolean>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** Names that begin with `prefix`, in order, at most `limit`. */
+  list(prefix: string, limit: number): Promise<readonly string[]>;
+}
+
 /** Queues we write. Texts are printable ASCII; messages never expire (TTL -1). Throws StorageTrouble. */
 export interface Queues {
   /** `mail-status`: one CloudEvent, as JSON. */

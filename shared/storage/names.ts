@@ -21,6 +21,9 @@ export const tableNames = {
   ops: 'ops',
 } as const;
 
+/** In the host's account: the daily exports of the outbox. */
+export const exportContainerName = 'outbox-export';
+
 /** Blob containers. */
 export const containerNames = {
   /** Contents too large for a row, refused ones too, named by their SHA-256. */

@@ -196,6 +196,30 @@ export const outboundEvents = {
     'Retention could not read all rows of an account; its other rows are pruned, and no blobs until it can.',
     { account: 'string', detail: 'string' },
   ),
+  exported: defineEvent(
+    'outbound.exported',
+    'info',
+    'The unfinished messages were copied to the export container; `missingCount` contents were not there.',
+    {
+      export: 'string',
+      messageCount: 'number',
+      contentCount: 'number',
+      missingCount: 'number',
+      unreadableCount: 'number',
+    },
+  ),
+  notExported: defineEvent(
+    'outbound.notExported',
+    'warn',
+    'There is no account to export to: AzureWebJobsStorage is not set, or not in a form that is known.',
+    {},
+  ),
+  restored: defineEvent(
+    'outbound.restored',
+    'warn',
+    'Messages that had disappeared were brought back from an export; each waits for a person.',
+    { export: 'string', restoredCount: 'number', presentCount: 'number', failedCount: 'number' },
+  ),
   bounced: defineEvent(
     'outbound.bounced',
     'warn',

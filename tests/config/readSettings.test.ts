@@ -326,6 +326,34 @@ describe('good settings', () => {
 describe('the defaults of the deployment', () => {
   const defaults = environment.parse(json('infra', 'settings.json'));
 
+  test.each([
+    [{}, undefined],
+    [
+      { AzureWebJobsStorage: 'UseDevelopmentStorage=true' },
+      { kind: 'connectionString', connectionString: 'UseDevelopmentStorage=true' },
+    ],
+    [
+      {
+        AzureWebJobsStorage__blobServiceUri: 'https://sth.blob.core.windows.net',
+        AzureWebJobsStorage__clientId: '11111111-2222-3333-4444-555555555555',
+      },
+      {
+        kind: 'identity',
+        blobServiceUri: 'https://sth.blob.core.windows.net',
+        clientId: '11111111-2222-3333-4444-555555555555',
+      },
+    ],
+    [
+      { AzureWebJobsStorage__accountName: 'sth' },
+      { kind: 'identity', blobServiceUri: 'https://sth.blob.core.windows.net' },
+    ],
+    // A form that only the host knows is no reason to refuse the settings.
+    [{ AzureWebJobsStorage__blobServiceUri: 'http://sth' }, undefined],
+  ])('the account of the exports is the host’s: %j', (host, exportStore) => {
+    const answer = readSettings({ ...good, AzureWebJobsStorage: undefined, ...host });
+    expect(answer.kind === 'ok' ? answer.settings.exportStore : answer).toEqual(exportStore);
+  });
+
   test('are settings, and those that the parser has too are the same', () => {
     for (const [name, text] of Object.entries(defaults)) {
       const row = settingsTable.find((one) => one.name === name);

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkIds } from '../../local/acceptance/acceptance.ts';
 import { mailboxQuestions } from '../../local/acceptance/questions.ts';
+import { exchangeWait } from '../../shared/mail/exchangeWait.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -62,6 +63,21 @@ test('every option that a page gives to a command is one of its options', () => 
         true,
       ]);
   }
+});
+
+test('one figure for the waits of Exchange Online, in pages, code and the script', () => {
+  const sources = ['shared', 'local'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(folder, name)),
+  );
+  for (const path of [...pages, ...sources, 'infra/exchange/grantMailboxAccess.ps1'])
+    expect([
+      path,
+      /\bup to (?:an hour|one hour|two hours|\d+ hours|60 minutes)\b/.exec(read(path))?.[0],
+    ]).toEqual([path, undefined]);
+  expect(exchangeWait).toBe('It takes up to 90 minutes to work.');
+  expect(read('docs/replies.md')).toContain(exchangeWait);
 });
 
 const acceptance = read('docs/acceptance.md');

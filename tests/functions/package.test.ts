@@ -134,6 +134,7 @@ describe('the bundle registers', () => {
     ['fetchMail', '%FETCH_SCHEDULE%'],
     ['pruneOutbox', '%PRUNE_SCHEDULE%'],
     ['refreshTokens', '%REFRESH_SCHEDULE%'],
+    ['exportOutbox', '0 37 2 * * *'],
   ])('%s on the schedule %s, and not at every start', (name, schedule) => {
     expect(triggerOf(name)).toEqual({ type: 'timerTrigger', direction: 'in', schedule });
   });

@@ -185,6 +185,25 @@ const mistakes: readonly Mistake[] = [
     named: 'the vault kv-',
     form: 'private',
   },
+  // The exports.
+  {
+    file: storage,
+    from: 'daysAfterModificationGreaterThan: 7',
+    to: 'daysAfterModificationGreaterThan: 70',
+    named: 'the exports: each is deleted after a week',
+  },
+  {
+    file: storage,
+    from: "prefixMatch: ['${weekContainer}/']",
+    to: "prefixMatch: ['']",
+    named: 'the exports: each is deleted after a week',
+  },
+  {
+    file: 'main.bicep',
+    from: '[packageContainerName, exportContainerName]',
+    to: '[packageContainerName]',
+    named: 'the exports: they belong into the host account',
+  },
   // The app.
   { file: app, from: 'httpsOnly: true', to: 'httpsOnly: false', named: 'the app: properties.httpsOnly' },
   { file: app, from: "scmMinTlsVersion: '1.2'", to: "scmMinTlsVersion: '1.0'", named: 'scmMinTlsVersion' },

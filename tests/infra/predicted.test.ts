@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { mailboxSettings, settingsTable } from '../../shared/config/settingsTable.ts';
-import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import { containerNames, exportContainerName, queueNames, tableNames } from '../../shared/storage/names.ts';
 import {
   appSettings,
   consumerId as consumer,
@@ -77,7 +77,7 @@ describe.each(deployments)('%s: the store', (_name, prediction) => {
 
   test('has the containers of the code and the package’s, and no other', () => {
     expect(lastParts(prediction, `${services}/blobServices/containers`).toSorted()).toEqual(
-      [...Object.values(containerNames), 'app-package'].toSorted(),
+      [...Object.values(containerNames), exportContainerName, 'app-package'].toSorted(),
     );
   });
 });

@@ -4,6 +4,7 @@
 import { every, only, tenantId, type Prediction } from './bench.ts';
 import { flexComplaints } from './flexSite.ts';
 import { at, detail, list } from './json.ts';
+import { exportContainerName } from '../../shared/storage/names.ts';
 
 export interface Deployment {
   readonly prediction: Prediction;
@@ -103,6 +104,33 @@ const audits: Rule = ({ prediction }) => {
     ...['StorageRead', 'StorageWrite', 'StorageDelete']
       .filter((category) => !has(`/storageAccounts/${mail}/blobServices/default`, category))
       .map((category) => `the mail account: ${category} of contents must be in the log`),
+  ];
+};
+
+/** Exports lie in another account than the outbox, and for a week. */
+const exportsForAWeek: Rule = ({ prediction }) => {
+  const containers = every(prediction, 'Microsoft.Storage/storageAccounts/blobServices/containers')
+    .map((one) => detail(one, 'name'))
+    .filter((name) => name.endsWith(`/${exportContainerName}`));
+  const policies = every(prediction, 'Microsoft.Storage/storageAccounts/managementPolicies');
+  const account = containers[0]?.split('/')[0] ?? '';
+  const rules = policies.flatMap((one) =>
+    detail(one, 'name') === `${account}/default` ? list(one, 'properties', 'policy', 'rules') : [],
+  );
+  const week = rules.some(
+    (rule) =>
+      at(rule, 'enabled') === true &&
+      at(rule, 'definition', 'filters', 'prefixMatch', 0) === `${exportContainerName}/` &&
+      at(rule, 'definition', 'actions', 'baseBlob', 'delete', 'daysAfterModificationGreaterThan') === 7,
+  );
+  return [
+    ...(containers.length === 1 && account.startsWith('sth')
+      ? []
+      : ['the exports: they belong into the host account']),
+    ...(week ? [] : ['the exports: each is deleted after a week']),
+    ...(rules.every((rule) => at(rule, 'definition', 'filters', 'prefixMatch') !== undefined)
+      ? []
+      : ['the exports: the rule is for their container alone']),
   ];
 };
 
@@ -377,6 +405,7 @@ const rules: readonly Rule[] = [
   contents,
   vaults,
   audits,
+  exportsForAWeek,
   site,
   signIn,
   noSecrets,

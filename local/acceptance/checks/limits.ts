@@ -1,4 +1,5 @@
 // What happens at the limits: through the bridge, which keeps them, and past it, to see what the server does.
+import { exchangeWait } from '../../../shared/mail/exchangeWait.ts';
 import { failed, markOf, passed, withBox, type Check, type CheckContext } from '../check.ts';
 import { judgeFailure, rowFor } from '../../../shared/outbound/policy/judgeReply.ts';
 import type { Phase } from '../../../shared/outbound/ports.ts';
@@ -221,6 +222,6 @@ function quote({ reply }: StepTaken): string {
 function noLogin(last: StepTaken | undefined): ReturnType<typeof passed> {
   return failed(
     `The test mailbox could not log in to SMTP: ${last === undefined ? 'no reply' : `${quote(last)} at ${last.step}`}.`,
-    'Set-CASMailbox -SmtpClientAuthenticationDisabled $false for the mailbox, and consent to SMTP.Send; wait up to 90 minutes.',
+    `Set-CASMailbox -SmtpClientAuthenticationDisabled $false for the mailbox, and consent to SMTP.Send. ${exchangeWait}`,
   );
 }

@@ -1,4 +1,5 @@
 // Mail through the bridge, and what of it arrives.
+import { exchangeWait } from '../../../shared/mail/exchangeWait.ts';
 import { createHash } from 'node:crypto';
 import { simpleParser } from 'mailparser';
 import { failed, markOf, passed, until, withBox, type Check } from '../check.ts';
@@ -89,7 +90,7 @@ export const outgoingChecks: readonly Check[] = [
           ? passed('From is the alias.')
           : failed(
               'From was replaced by another address of the mailbox.',
-              'Set-OrganizationConfig -SendFromAliasEnabled $true, then wait up to 90 minutes.',
+              `Set-OrganizationConfig -SendFromAliasEnabled $true. ${exchangeWait}`,
             ),
       );
     }),

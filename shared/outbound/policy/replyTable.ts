@@ -7,6 +7,7 @@
 //
 // Sources: learn.microsoft.com, "Continuous error throttling for SMTP AUTH submissions", "Improvements in the
 // SMTP AUTH client submission protocol", "Non-delivery reports in Exchange Online"; RFC 3463, RFC 5321 4.2.
+import { exchangeWait, exchangeWaitAfterChange } from '../../mail/exchangeWait.ts';
 import { present } from '../../mail/omit.ts';
 import type { HoldJudgement, Judgement, Verdict } from './judgement.ts';
 import type { Phase } from '../ports.ts';
@@ -59,10 +60,8 @@ const quotaCure =
   'Nothing need be done: places come free as the sends of the last 24 hours grow old. If other programs send with this account, or the outbound spam policy in Defender (Policies > Anti-spam > outbound) allows less than 10,000, lower "recipientsPerDay" of the mailbox in MAILBOXES.';
 const blockedCure =
   'Find out what was sent, then unblock the mailbox in the Defender portal (Email & collaboration > Review > Restricted entities); it takes up to some hours to work.';
-const smtpAuthMailbox =
-  'In Exchange Online PowerShell: Set-CASMailbox -Identity ADDRESS -SmtpClientAuthenticationDisabled $false. It takes up to an hour to work.';
-const sendAsCure =
-  'In Exchange Online PowerShell: Add-RecipientPermission -Identity ADDRESS -Trustee SMTP_USER -AccessRights SendAs (for application sign-in also with the service principal as trustee). It takes up to an hour to work.';
+const smtpAuthMailbox = `In Exchange Online PowerShell: Set-CASMailbox -Identity ADDRESS -SmtpClientAuthenticationDisabled $false. ${exchangeWait}`;
+const sendAsCure = `In Exchange Online PowerShell: Add-RecipientPermission -Identity ADDRESS -Trustee SMTP_USER -AccessRights SendAs (for application sign-in also with the service principal as trustee). ${exchangeWait}`;
 
 const known = (
   name: string,
@@ -225,7 +224,7 @@ export const replyTable: readonly ReplyRow[] = [
       'account',
       'signIn',
       5 * minuteMs,
-      'Run the doctor for the mailbox. The usual causes: SMTP AUTH is off for it (Set-CASMailbox -Identity ADDRESS -SmtpClientAuthenticationDisabled $false); "smtpUser" is a shared mailbox and must be the user who signed in; for application sign-in, New-ServicePrincipal was given the registration\'s object id instead of the enterprise application\'s. After a change wait up to two hours.',
+      `Run the doctor for the mailbox. The usual causes: SMTP AUTH is off for it (Set-CASMailbox -Identity ADDRESS -SmtpClientAuthenticationDisabled $false); "smtpUser" is a shared mailbox and must be the user who signed in; for application sign-in, New-ServicePrincipal was given the registration's object id instead of the enterprise application's. ${exchangeWaitAfterChange}`,
     ),
   ),
   known(

@@ -506,6 +506,21 @@ export function resumeMessage(before: Message, at: At): Transition {
 export const cancel = (before: Message, at: At, by: string): Transition =>
   endUnsent(before, at, 'cancelled', `Cancelled by ${by}.`);
 
+/**
+ * Brought back from an export. What became of it after the export is not known, nor whether a person sent a failed one
+ * again: whoever had no final outcome is in doubt, and a person decides.
+ */
+export function restore(before: Message, at: At, exportedAt: number, by: string): Transition {
+  const open = ['pending', 'deferred', ...(before.state === 'failed' ? (['failed'] as const) : [])] as const;
+  const recipients = restate(before, open, 'inDoubt');
+  const detail = `Restored by ${by} from the export of ${new Date(exportedAt).toISOString()}. Whether it was sent after that is not known.`;
+  const indexEntry = suspended('inDoubt', at);
+  const held = { state: 'held', indexEntry, reason: 'restored', detail, remedy: doubtRemedy } as const;
+  return withEvent(before, setState(omit(before, 'movableCharge', 'suspicion'), at, held, { recipients }), {
+    type: 'mail.held',
+  });
+}
+
 /** Once more from the start, for those who do not have it; through the same limits and the same doubts. */
 export function replay(before: Message, at: At, by: string): Transition {
   const retried = { ...before, recipients: retryInDoubt(before) };

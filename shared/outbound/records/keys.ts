@@ -62,6 +62,8 @@ export const messageRange = under('msg');
 export const eventRange = under('event');
 export const unpublishableRange = under('unpublished');
 export const allDueRange = under('due');
+/** Messages that wait for a person or for the end of a hold, in every group. */
+export const allSuspendedRange = under('suspended');
 export const suspendedRange = (group: SuspensionGroup): Range => under(`suspended|${groupName(group)}`);
 /** Due at `at` or before. */
 export const dueRange = (lane: Lane, at: number): Range => ({
