@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { bundledPackages } from '../../local/release/bundledPackages.ts';
 import { sbom } from '../../local/release/sbom.ts';
+import { bomProblems } from './cycloneDx.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folders: string[] = [];
@@ -70,6 +71,54 @@ test('the bill of materials names what is bundled, with hashes, and nothing that
     expect(purls.filter((purl) => purl.startsWith(`pkg:npm/${name}@`))).toEqual([]);
   expect(bom.components.every(({ hashes }) => hashes?.length === 1)).toBe(true);
   expect(bom.dependencies[0]?.dependsOn).toEqual(purls);
+});
+
+describe('the form of the bill of materials', () => {
+  const made = (): Record<string, unknown> =>
+    JSON.parse(file('sbom.cdx.json').toString()) as Record<string, unknown>;
+
+  test('is CycloneDX 1.6', () => {
+    expect(bomProblems(made())).toEqual([]);
+  });
+
+  type Damage = (bom: Record<string, unknown>, first: Record<string, unknown>) => void;
+  test.each<[string, Damage, RegExp]>([
+    ['a field that does not exist', (bom) => (bom['author'] = 'x'), /Unrecognized key/],
+    ['another version of the format', (bom) => (bom['specVersion'] = '1.4'), /specVersion/],
+    ['a version below 1', (bom) => (bom['version'] = 0), /version/],
+    [
+      'a kind of component that does not exist',
+      (_, first) => (first['type'] = 'package'),
+      /components\.0\.type/,
+    ],
+    [
+      'a hash in base64',
+      (_, first) => (first['hashes'] = [{ alg: 'SHA-512', content: 'AAAA==' }]),
+      /content/,
+    ],
+    [
+      'a hash by the lockfile’s name',
+      (_, first) => (first['hashes'] = [{ alg: 'sha512', content: 'a'.repeat(128) }]),
+      /alg/,
+    ],
+    [
+      'two expressions of licences',
+      (_, first) => (first['licenses'] = [{ expression: 'MIT' }, { expression: 'ISC' }]),
+      /licenses/,
+    ],
+    ['a purl with a bare scope', (_, first) => (first['purl'] = 'pkg:npm/@azure/identity@1.0.0'), /purl/],
+    ['two components of one ref', (bom, first) => (bom['components'] = [first, first]), /twice/],
+    [
+      'a dependency that is no component',
+      (bom) => (bom['dependencies'] = [{ ref: 'nobody' }]),
+      /nobody is no component/,
+    ],
+  ])('%s is noticed', (_name, damage, said) => {
+    const bom = made();
+    const [first = {}] = bom['components'] as Record<string, unknown>[];
+    damage(bom, first);
+    expect(bomProblems(bom).join('; ')).toMatch(said);
+  });
 });
 
 describe('the packages of bundled files', () => {
