@@ -4,7 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { BlobServiceClient } from '@azure/storage-blob';
 import type { ExportAddress } from '../config/settings.ts';
 import type { ExportStore } from '../outbound/ports.ts';
-import { callSignal, type StoreCredential } from './clients.ts';
+import { callOptions, type StoreCredential } from './clients.ts';
 import { exportContainerName } from './names.ts';
 import { orTrouble, statusOf } from './trouble.ts';
 
@@ -32,14 +32,14 @@ export class BlobExports implements ExportStore {
     await orTrouble('an export could not be stored', () =>
       this.#container
         .getBlockBlobClient(name)
-        .uploadData(bytes, { concurrency: 2, abortSignal: callSignal(contentCallMs) }),
+        .uploadData(bytes, { concurrency: 2, ...callOptions(contentCallMs) }),
     );
   }
 
   async renew(name: string): Promise<boolean> {
     return orTrouble('an export could not be renewed', async () => {
       try {
-        await this.#container.getBlobClient(name).setMetadata({}, { abortSignal: callSignal() });
+        await this.#container.getBlobClient(name).setMetadata({}, callOptions());
         return true;
       } catch (error) {
         if (statusOf(error) === 404) return false;
@@ -52,10 +52,10 @@ export class BlobExports implements ExportStore {
     return orTrouble('an export could not be read', async () => {
       try {
         const blob = this.#container.getBlobClient(name);
-        const { contentLength = 0 } = await blob.getProperties({ abortSignal: callSignal() });
+        const { contentLength = 0 } = await blob.getProperties(callOptions());
         if (contentLength > contentMostBytes) throw new Error('larger than any content');
         if (contentLength === 0) return Buffer.alloc(0);
-        return await blob.downloadToBuffer(0, contentLength, { abortSignal: callSignal(contentCallMs) });
+        return await blob.downloadToBuffer(0, contentLength, callOptions(contentCallMs));
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
         throw error;
@@ -66,7 +66,7 @@ export class BlobExports implements ExportStore {
   async list(prefix: string, limit: number): Promise<readonly string[]> {
     return orTrouble('exports could not be listed', async () => {
       const names: string[] = [];
-      const found = this.#container.listBlobsFlat({ prefix, abortSignal: callSignal() });
+      const found = this.#container.listBlobsFlat({ prefix, ...callOptions() });
       for await (const { name } of found) {
         names.push(name);
         if (names.length >= limit) break;

@@ -118,7 +118,7 @@ async function restoreRow(
   const known = await rows.commit(accountsPartition, [{ kind: 'insert', key: account, fields: {} }]);
   if (known.kind === 'unknown') throw new StorageTrouble(`the account's row: ${known.detail}`);
   const { after = message, event } = restore(message, time.earliest(), at, by);
-  return new AccountTransactions(account, dependencies).transact<Outcome>(async (state) => {
+  return new AccountTransactions(account, dependencies).transact<Outcome>('operate', async (state) => {
     // Another run has restored it, or ESM has submitted it again; our own write counts as restored.
     const there = await rows.read(account, row.key);
     if (there !== undefined)
