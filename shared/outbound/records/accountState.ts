@@ -153,9 +153,9 @@ const stored = z.object({
   holds: z.array(hold).readonly(),
   suspendedMailboxes: z.array(z.string()).readonly(),
   claimToReplyMs: z.number().nullable(),
-  refusals: z.array(countedRefusal).readonly(),
-  tallies: z.array(tally).readonly(),
-  reportedHolds: z.array(reportedHold).readonly(),
+  refusals: z.array(countedRefusal).readonly().nullable(),
+  tallies: z.array(tally).readonly().nullable(),
+  reportedHolds: z.array(reportedHold).readonly().nullable(),
 });
 type Stored = z.infer<typeof stored>;
 
@@ -176,12 +176,18 @@ export const decodeState = (fields: Fields): AccountState =>
 
 function decode(fields: Fields): AccountState {
   const row = parts.map((name) => [name, JSON.parse(getText(fields, name) ?? 'null') as unknown]);
-  const { lease, backoffUntil, claimToReplyMs, ...same } = stored.parse(Object.fromEntries(row));
+  const { lease, backoffUntil, claimToReplyMs, refusals, tallies, reportedHolds, ...same } = stored.parse(
+    Object.fromEntries(row),
+  );
   return {
     ...same,
     ...(lease === null ? {} : { lease }),
     backoffUntil: { 0: backoffUntil[0], 1: backoffUntil[1], 2: backoffUntil[2] },
     ...(claimToReplyMs === null ? {} : { claimToReplyMs }),
+    // Rows written before these parts existed have none.
+    refusals: refusals ?? [],
+    tallies: tallies ?? [],
+    reportedHolds: reportedHolds ?? [],
     writtenBy: textIn(fields, 'writtenBy'),
   };
 }

@@ -183,8 +183,9 @@ const columns = z.object({
   changedAt: z.number(),
   charged: z.number(),
   chargedAt: z.number(),
-  movableCharge: z.string(),
-  suspicion: z.string(),
+  // Rows written before these columns existed have none.
+  movableCharge: z.string().default('null'),
+  suspicion: z.string().default('null'),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */
