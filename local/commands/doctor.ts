@@ -1,14 +1,17 @@
 // npm run doctor: checks every step that one mailbox's mail takes, sends nothing, and reports causes and remedies.
 //   --mailbox ADDRESS   one of MAILBOXES
+//   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login
 //   --json              one JSON object and nothing else
 // Exit status 1 if a step failed. It uses the settings of its environment, or of the running local stack.
 import { spawnSync } from 'node:child_process';
 import { openBridge } from '../../shared/bridge.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
+import { messageOf } from '../../shared/mail/foreign.ts';
 import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { commandEnvironment } from '../commandLine/commandSettings.ts';
+import { openOperator } from '../commandLine/operatorClient.ts';
 import { table } from '../commandLine/table.ts';
 
 const stepTitles: Readonly<Record<StepName, string>> = {
@@ -24,17 +27,35 @@ const stepTitles: Readonly<Record<StepName, string>> = {
 };
 
 const { values: flags } = commandLine(import.meta.filename, {
-  options: { mailbox: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: {
+    mailbox: { type: 'string' },
+    app: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 
 if (flags.mailbox === undefined) {
   console.error('Which mailbox? npm run doctor -- --mailbox ADDRESS [--json]');
   process.exitCode = 2;
 } else {
-  const diagnosis = await diagnose(flags.mailbox);
+  const diagnosis = await (flags.app === undefined
+    ? diagnose(flags.mailbox)
+    : diagnoseOnApp(flags.app, flags.mailbox));
+  if (diagnosis === undefined) process.exit(1);
   console.log(flags.json ? JSON.stringify(diagnosis) : describe(diagnosis));
   // Idle connections of the client libraries would keep the process for minutes.
   process.exit(diagnosis.ok ? 0 : 1);
+}
+
+/** Undefined: it was said why there is none. */
+async function diagnoseOnApp(app: string, mailbox: string): Promise<Diagnosis | undefined> {
+  try {
+    // Written by the same program from the same type.
+    return (await openOperator(app).post('doctor', { mailbox })) as Diagnosis;
+  } catch (error) {
+    console.error(messageOf(error));
+    return undefined;
+  }
 }
 
 async function diagnose(address: string): Promise<Diagnosis> {

@@ -7,17 +7,44 @@
 //   npm run outbox -- replay|cancel|mark-sent|remove ACCOUNT ID
 //   npm run outbox -- pause|resume ACCOUNT [MAILBOX]
 //
+// On a deployed bridge, with your own Azure login and the app role MailBridge.Administrator:
+//
+//   npm run outbox -- --app https://NAME.azurewebsites.net                     what waits, and mailboxes that are stopped
+//   npm run outbox -- --app URL list|failed|unresolved [MAILBOX] [filter]      messages
+//   npm run outbox -- --app URL show ID                                        one message with its history
+//   npm run outbox -- --app URL replay|cancel|mark-sent|remove ID… | filter    acts on them
+//   npm run outbox -- --app URL pause|resume ACCOUNT | --mailbox ADDRESS
+//   npm run outbox -- --app URL audit                                          what operators did
+//
+//   --mailbox, --state, --recipient, --correlation, --text   the filter; each but the first two is part of a text
+//   --dry-run              only says which
+//   --reason TEXT          kept in the audit trail
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   another file than that of `npm start`
 import { assembleOutbound } from '../../shared/assembly.ts';
+import { messageOf } from '../../shared/mail/foreign.ts';
+import { present } from '../../shared/mail/omit.ts';
 import type { Outbound } from '../../shared/outbound/outbound.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { commandSettings, commandTrouble } from '../commandLine/commandSettings.ts';
+import { openOperator } from '../commandLine/operatorClient.ts';
+import { runOutbox } from '../commandLine/operatorOutbox.ts';
 import { table } from '../commandLine/table.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    'settings-file': { type: 'string' },
+    app: { type: 'string' },
+    mailbox: { type: 'string' },
+    state: { type: 'string' },
+    recipient: { type: 'string' },
+    correlation: { type: 'string' },
+    text: { type: 'string' },
+    reason: { type: 'string', default: '' },
+    'dry-run': { type: 'boolean', default: false },
+  },
 });
 const [action = 'accounts', account = '', subject = ''] = positionals;
 const listedCount = 50;
@@ -25,10 +52,33 @@ const listedCount = 50;
 const by = 'npm run outbox';
 
 try {
-  process.exitCode = (await run(assembleOutbound(commandSettings(flags['settings-file'])).outbound)) ? 0 : 1;
+  const done =
+    flags.app === undefined
+      ? await run(assembleOutbound(commandSettings(flags['settings-file'])).outbound)
+      : await runOnApp(flags.app);
+  process.exitCode = done ? 0 : 1;
 } catch (error) {
-  console.error(await commandTrouble(error, flags['settings-file']));
+  console.error(
+    flags.app === undefined ? await commandTrouble(error, flags['settings-file']) : messageOf(error),
+  );
   process.exitCode = 1;
+}
+
+async function runOnApp(app: string): Promise<boolean> {
+  const { mailbox, state, recipient, correlation, text, reason } = flags;
+  const answer = await runOutbox(
+    {
+      action,
+      names: positionals.slice(1),
+      reason,
+      dryRun: flags['dry-run'],
+      ...present({ mailbox, state, recipient, correlation, text }),
+    },
+    openOperator(app),
+  );
+  console.log(answer.text);
+  if (flags.json) console.log(JSON.stringify(answer.json));
+  return answer.isDone;
 }
 
 async function run(outbound: Outbound): Promise<boolean> {

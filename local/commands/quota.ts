@@ -1,17 +1,28 @@
 // npm run quota: for each account that sends, the use of its limits, the messages that wait, and when all of them will be sent.
 //   --json   ends with one JSON object on the last line
+//   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login
 //   --settings-file FILE   of a stack that was started with it
 import { assembleOutbound } from '../../shared/assembly.ts';
+import { memberOf, messageOf } from '../../shared/mail/foreign.ts';
+import type { AccountForecast } from '../../shared/outbound/outbound.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { commandSettings, commandTrouble } from '../commandLine/commandSettings.ts';
+import { openOperator } from '../commandLine/operatorClient.ts';
 import { table } from '../commandLine/table.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
-  options: { json: { type: 'boolean', default: false }, 'settings-file': { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    app: { type: 'string' },
+    'settings-file': { type: 'string' },
+  },
 });
 
 try {
-  const forecasts = await assembleOutbound(commandSettings(flags['settings-file'])).outbound.forecasts();
+  const forecasts =
+    flags.app === undefined
+      ? await assembleOutbound(commandSettings(flags['settings-file'])).outbound.forecasts()
+      : await forecastsOf(flags.app);
   console.log(
     table(
       [
@@ -40,8 +51,16 @@ try {
   );
   if (flags.json) console.log(JSON.stringify({ accounts: forecasts }));
 } catch (error) {
-  console.error(await commandTrouble(error, flags['settings-file']));
+  console.error(
+    flags.app === undefined ? await commandTrouble(error, flags['settings-file']) : messageOf(error),
+  );
   process.exitCode = 1;
+}
+
+async function forecastsOf(app: string): Promise<readonly AccountForecast[]> {
+  const accounts = memberOf(await openOperator(app).get('quota'), 'accounts');
+  // Written by the same program from the same type.
+  return Array.isArray(accounts) ? (accounts as readonly AccountForecast[]) : [];
 }
 
 /** In the reader's own time zone; the day where it is not today's. */

@@ -10,8 +10,10 @@ import { systemClock } from '../../shared/clock.ts';
 import { buildPackage } from '../build/buildPackage.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { domain, mailboxes, recipientRules, reportBlob, reportBytes } from '../demo/scenario.ts';
+import { makeCertificates } from '../stack/certificates.ts';
 import { EsmQueueClient } from '../stack/esmQueueClient.ts';
 import type { HostProcess, HostProcessLine } from '../functionsHost/hostProcess.ts';
+import { startFrontEnd } from '../stack/frontEnd.ts';
 import { quickHideMs, quickNumbers, quickSettings } from '../stack/shortIntervals.ts';
 import { isRunning, runningSettingsFile } from '../stack/runningStack.ts';
 import { startStack } from '../stack/stack.ts';
@@ -35,16 +37,31 @@ if (await isRunning(settingsFile)) {
 
 const appFolder = join(dirname(runningSettingsFile), `running-package-${String(process.pid)}`);
 await buildPackage(appFolder);
+const certificates = await makeCertificates();
+const frontEnd = await startFrontEnd(certificates, {
+  name: `administrator@${domain}`,
+  objectId: 'administrator',
+  roles: ['MailBridge.Administrator'],
+});
 const stack = await startStack({
   clock: systemClock,
   mailboxes,
+  certificates,
+  publicUrl: frontEnd.url,
   ...(flags.quick ? { numbers: quickNumbers(20_000), settings: quickSettings, hideMs: quickHideMs } : {}),
   exchange: { periodMs: flags.quick ? 20_000 : 60_000 },
 });
 let host: HostProcess;
 try {
   for (const [address, rule] of Object.entries(recipientRules)) stack.exchange.recipient(address, rule);
-  host = await stack.startHost({ appFolder, port: Number(flags.port), onLine: printLine });
+  host = await stack.startHost({
+    appFolder,
+    port: Number(flags.port),
+    // As the platform sets it while its sign-in is on; the front end plays that.
+    settings: { WEBSITE_AUTH_ENABLED: 'True' },
+    onLine: printLine,
+  });
+  frontEnd.serve(host.url);
   // For the sample with an attachment by reference.
   await new EsmQueueClient(stack.store).upload(
     reportBlob,
@@ -52,6 +69,7 @@ try {
   );
 } catch (error) {
   await stack.close();
+  await frontEnd.close();
   rmSync(appFolder, { recursive: true, force: true });
   console.error(error instanceof Error ? error.message : String(error));
   process.exit(1);
@@ -63,6 +81,7 @@ console.log(
   table(
     ['service', 'address'],
     [
+      ['operator’s page', `${frontEnd.url}/api/ops (its certificate is the stack’s own)`],
       ['Functions host', host.url],
       ['  function key', host.keys.function],
       ['  master key', host.keys.master],
@@ -99,6 +118,7 @@ async function end(): Promise<void> {
   }
   endingSince = performance.now();
   rmSync(settingsFile, { force: true });
+  await frontEnd.close();
   await host.stop();
   await stack.close();
   rmSync(appFolder, { recursive: true, force: true });

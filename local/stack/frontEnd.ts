@@ -22,6 +22,8 @@ export interface FrontEnd {
   serve(hostUrl: string): void;
   /** Changes the user for later sign-ins; existing sessions stay. */
   signsIn(person: Person): void;
+  /** Accepts this bearer token, as the platform does after it has checked one. */
+  acceptsToken(token: string, person: Person): void;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function startFrontEnd(
   port = 0,
 ): Promise<FrontEnd> {
   const sessions = new Map<string, Person>();
+  const tokens = new Map<string, Person>();
   let signingIn = person;
   let hostUrl: string | undefined;
   const server = https.createServer({ cert, key }, (request, response) => {
@@ -68,13 +71,14 @@ export async function startFrontEnd(
   }
 
   function pass(request: IncomingMessage, response: ServerResponse, to: string): void {
-    const signedIn = sessions.get(sessionOf(request) ?? '');
+    const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const signedIn = sessions.get(sessionOf(request) ?? '') ?? tokens.get(token ?? '');
     const headers: OutgoingHttpHeaders = {
       ...Object.fromEntries(
         Object.entries(request.headers).filter(([name]) => !name.startsWith('x-ms-client-principal')),
       ),
       'x-forwarded-proto': 'https',
-      ...(signedIn === undefined ? {} : principalHeaders(signedIn)),
+      ...(signedIn === undefined ? {} : principalHeaders(signedIn, token !== undefined)),
     };
     const passed = http.request(
       new URL(request.url ?? '/', to),
@@ -99,6 +103,9 @@ export async function startFrontEnd(
     signsIn: (other) => {
       signingIn = other;
     },
+    acceptsToken: (token, person) => {
+      tokens.set(token, person);
+    },
     close: async () => {
       server.close();
       server.closeAllConnections();
@@ -114,7 +121,7 @@ function sessionOf(request: IncomingMessage): string | undefined {
 }
 
 /** As App Service writes them: names in clear, and all claims as base64 of JSON. */
-function principalHeaders({ name, objectId, roles }: Person): OutgoingHttpHeaders {
+function principalHeaders({ name, objectId, roles }: Person, isToken: boolean): OutgoingHttpHeaders {
   const principal = {
     auth_typ: 'aad',
     name_typ: 'preferred_username',
@@ -122,6 +129,7 @@ function principalHeaders({ name, objectId, roles }: Person): OutgoingHttpHeader
     claims: [
       { typ: 'preferred_username', val: name },
       { typ: 'http://schemas.microsoft.com/identity/claims/objectidentifier', val: objectId },
+      ...(isToken ? [{ typ: 'azp', val: '04b07795-8ddb-461a-bbee-02f9e1bf7b46' }] : []),
       ...roles.map((val) => ({ typ: 'roles', val })),
     ],
   };

@@ -19,7 +19,8 @@ export type Access =
   | { readonly kind: 'granted'; readonly person: Person }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-const browserMarks = ['cookie', 'origin', 'sec-fetch-site', 'sec-fetch-mode', 'sec-fetch-dest'] as const;
+/** Not Sec-Fetch-Mode: programs on Node send it as well. Browsers send none of these without Sec-Fetch-Site or Origin. */
+const browserMarks = ['cookie', 'origin', 'sec-fetch-site'] as const;
 const nameCharacters = 200;
 
 const refused = (name: string, status: number, title: string, detail: string, remedy: string): Access => ({

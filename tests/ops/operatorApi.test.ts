@@ -137,6 +137,13 @@ describe('who gets in', () => {
     expect((await operatorRig().ask({ path: 'audit', headers: long })).answer.status).toBe(200);
   });
 
+  test('a program on Node, whose fetch marks every request with Sec-Fetch-Mode, counts as a program', async () => {
+    const rig = await withDeadLetters();
+    const headers = { ...bearer(administrator), 'sec-fetch-mode': 'cors' };
+    expect((await post(rig, 'messages', { action: 'replay', ids: ['a'] }, headers)).answer.status).toBe(200);
+    expect((await audit(rig))[0]).toMatchObject({ via: 'bearer' });
+  });
+
   test('the page’s session does what a token does', async () => {
     const rig = await withDeadLetters();
     const { answer } = await post(rig, 'messages', { action: 'replay', ids: ['a'] }, session(administrator));
