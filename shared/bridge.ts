@@ -29,6 +29,8 @@ import { version } from './version.ts';
 import type { WebAnswer, WebRequest } from './web/http.ts';
 import { administratorRole } from './web/roles.ts';
 
+export { problemPage } from './ops/page/problemPage.ts';
+
 /** What the bridge uses of the library's invocation context: log lines written here carry the invocation's id. */
 export interface Invocation {
   readonly invocationId: string;

@@ -17,6 +17,7 @@ interface Program {
   bridge(): Promise<Bridge>;
   settlePoison(invocation: Invocation): Promise<void>;
   stopBridge(): Promise<void>;
+  problemPage(problem: Problem): Promise<WebAnswer>;
 }
 
 let loading: Promise<Program> | undefined;
@@ -74,8 +75,12 @@ export async function operatorPage(request: IncomingRequest, invocation: Invocat
       { header: (name) => request.headers.get(name) },
       { authenticationOn: isAuthenticationOn(), needs: 'administrator' },
     );
-    const { problemPage } = await import('./ops/page/problemPage.ts');
-    return problemPage(access.kind === 'refused' ? access.problem : notConfigured(error));
+    const problem = access.kind === 'refused' ? access.problem : notConfigured(error);
+    try {
+      return await (await load()).problemPage(problem);
+    } catch {
+      return problemAnswer(problem);
+    }
   }
 }
 
