@@ -57,7 +57,7 @@ function missingPaths(text: string): readonly string[] {
     detail.split(/[\s,;]+/),
   );
   const paths = code.filter((word) =>
-    /^\.?\/?(?:functions|shared|infra|local|tests|docs|\.github)\//.test(word),
+    /^(?:\.\/|\/)?(?:functions|shared|infra|local|tests|docs|\.github)\//.test(word),
   );
   return paths.filter((path) => !/[*<>]/.test(path) && !existsSync(join(root, path)));
 }
