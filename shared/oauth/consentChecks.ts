@@ -52,14 +52,11 @@ export async function issuerOf({ authorityHost, tenant }: SignInSettings): Promi
       signal: AbortSignal.timeout(30_000),
     });
     const { issuer } = (await response.json()) as { readonly issuer?: unknown };
-    const end = typeof issuer === 'string' ? issuer.slice(authorityHost.length) : '';
-    if (
-      typeof issuer === 'string' &&
-      issuer.startsWith(`${authorityHost}/`) &&
-      /^\/[0-9a-f-]{36}\/v2\.0$/.test(end)
-    ) {
-      return issuer;
-    }
+    const path =
+      typeof issuer === 'string' && issuer.startsWith(authorityHost)
+        ? issuer.slice(authorityHost.length)
+        : '';
+    if (/^\/[0-9a-f-]{36}\/v2\.0$/.test(path)) return `${authorityHost}${path}`;
   } catch {
     // Reported below.
   }
