@@ -1,6 +1,7 @@
-// npm run mutation -- PATH…: mutation testing (Stryker) of files or folders of shared/, by the tests of the same
-// module: shared/classify is tested by tests/classify. Takes minutes to hours; results of mutants whose file and tests
-// did not change are kept in .local/mutation. Ends with the table of what survived; status 1 below the threshold.
+// npm run mutation -- PATH…: mutation testing (Stryker) of files or folders of shared/, by the tests that are about that
+// folder alone (below): each mutant waits for them, and simulations and scenarios would take days. Takes minutes to
+// hours; results of mutants whose file and tests did not change are kept in .local/mutation. Ends with the table of what
+// survived.
 import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,22 @@ const root = join(import.meta.dirname, '..', '..');
 const { positionals: paths } = commandLine(import.meta.filename, { allowPositionals: true, options: {} });
 
 process.exitCode = await main();
+
+/** The tests of each folder that are judged here; tests/MODULE for any other. */
+const testsOf: Readonly<Record<string, readonly string[]>> = {
+  'shared/outbound/policy': [
+    'tests/outbound/policy',
+    'tests/outbound/judgeReply.test.ts',
+    'tests/outbound/attemptEnd.test.ts',
+  ],
+  'shared/outbound/records': ['tests/outbound/records', 'tests/outbound/rows.test.ts'],
+  'shared/contract': ['tests/contract', 'tests/config/published.test.ts'],
+  'shared/oauth': [
+    'tests/oauth/judgements.test.ts',
+    'tests/oauth/errorResponse.test.ts',
+    'tests/oauth/errorBodies.test.ts',
+  ],
+};
 
 async function main(): Promise<number> {
   const modules = paths.map((path) => /^(?:\.\/)?shared\/([a-z]+)/i.exec(path)?.[1]);
@@ -22,9 +39,12 @@ async function main(): Promise<number> {
     );
     return 2;
   }
-  const roots = modules
-    .filter((one) => existsSync(join(root, 'tests', one ?? '')))
-    .map((one) => `tests/${one ?? ''}`);
+  const tests = paths.flatMap(
+    (path, n) =>
+      Object.entries(testsOf).find(([folder]) => path.replace(/^\.\//, '').startsWith(folder))?.[1] ?? [
+        existsSync(join(root, 'tests', modules[n] ?? '')) ? `tests/${modules[n] ?? ''}` : 'tests',
+      ],
+  );
   const globs = paths.map((path) =>
     statSync(join(root, path)).isDirectory() ? `${path.replace(/\/$/, '')}/**/*.ts` : path,
   );
@@ -32,7 +52,7 @@ async function main(): Promise<number> {
   const child = spawn(process.execPath, [stryker, 'run', '--mutate', globs.join(',')], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, MUTATION_TESTS: roots.length === 0 ? 'tests' : roots.join(',') },
+    env: { ...process.env, MUTATION_TESTS: [...new Set(tests)].join(',') },
   });
   return new Promise((resolve) => {
     child.once('exit', (code) => {
