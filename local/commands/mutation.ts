@@ -10,8 +10,6 @@ import { commandLine } from '../commandLine/commandLine.ts';
 const root = join(import.meta.dirname, '..', '..');
 const { positionals: paths } = commandLine(import.meta.filename, { allowPositionals: true, options: {} });
 
-process.exitCode = await main();
-
 /** The tests of each folder that are judged here; tests/MODULE for any other. */
 const testsOf: Readonly<Record<string, readonly string[]>> = {
   'shared/outbound/policy': [
@@ -27,6 +25,8 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
     'tests/oauth/errorBodies.test.ts',
   ],
 };
+
+process.exitCode = await main();
 
 async function main(): Promise<number> {
   const modules = paths.map((path) => /^(?:\.\/)?shared\/([a-z]+)/i.exec(path)?.[1]);

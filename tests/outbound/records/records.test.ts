@@ -8,7 +8,11 @@ import * as keys from '../../../shared/outbound/records/keys.ts';
 import { addHistory, isFinished, remaining, type Message } from '../../../shared/outbound/records/message.ts';
 import * as ids from '../../../shared/outbound/records/messageIds.ts';
 import * as rows from '../../../shared/outbound/records/messageRow.ts';
-import { decodeRow } from '../../../shared/outbound/records/unreadableRow.ts';
+import {
+  decodeRow,
+  noneIfUnreadable,
+  UnreadableRow,
+} from '../../../shared/outbound/records/unreadableRow.ts';
 import type { Field, Fields } from '../../../shared/outbound/ports.ts';
 import { aMessage } from '../aMessage.ts';
 
@@ -432,6 +436,11 @@ describe('an unreadable row', () => {
   });
 });
 
+test('an unreadable row is none to a reader that passes over it; anything else is thrown', () => {
+  expect(noneIfUnreadable(new UnreadableRow('x'))).toBeUndefined();
+  expect(() => noneIfUnreadable(new TypeError('other'))).toThrow('other');
+});
+
 describe('long text', () => {
   test.each([
     [0, 1],
@@ -514,6 +523,12 @@ describe('the names of rows', () => {
     expect([...all, ...rest].filter((key) => isIn(keys.headRange, key))).toEqual(all);
     expect(isIn(keys.unpublishableRange, keys.unpublishableKey('event|a|1'))).toBe(true);
     expect(isIn(keys.unpublishableRange, keys.messageKey('a'))).toBe(false);
+  });
+
+  test('what is due at an instant is in the range to it, and nothing later', () => {
+    const key = keys.dueKey(1, 1_000, 'a');
+    expect([999, 1_000].map((at) => isIn(keys.dueRange(1, at), key))).toEqual([false, true]);
+    expect(isIn(keys.dueRange(0, 1_000), key)).toBe(false);
   });
 
   test('lookups are in their range by their time, or all of them', () => {
