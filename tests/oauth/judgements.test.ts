@@ -1,5 +1,6 @@
 // What the sign-in judges, without a network: what an answer of Entra means, whether a new grant may be stored, whether a
 // callback belongs to the browser that started.
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { SignInSettings } from '../../shared/config/settings.ts';
 import * as binding from '../../shared/oauth/consentBinding.ts';
@@ -389,9 +390,9 @@ describe('what binds a callback to its browser', () => {
   });
 
   test('a hash is compared whole, and nothing else is a hash', () => {
-    expect(binding.hash('a')).toMatch(/^[0-9a-f]{64}$/);
-    expect(binding.sameHash(binding.hash('a'), 'a')).toBe(true);
-    expect(binding.sameHash(binding.hash('a'), 'b')).toBe(false);
+    const hash = createHash('sha256').update('a').digest('hex');
+    expect(binding.sameHash(hash, 'a')).toBe(true);
+    expect(binding.sameHash(hash, 'b')).toBe(false);
     expect(binding.sameHash(undefined, 'a')).toBe(false);
     expect(binding.sameHash('short', 'a')).toBe(false);
   });

@@ -154,14 +154,6 @@ describe('a message', () => {
     expect(read(neither).content).toBe('');
   });
 
-  test('a row written before these columns existed is read as one without them', () => {
-    const fields: Record<string, Field> = { ...write(fullMessage) };
-    delete fields['movableCharge'];
-    delete fields['suspicion'];
-    expect(read(fields)).not.toHaveProperty('movableCharge');
-    expect(read(fields)).not.toHaveProperty('suspicion');
-  });
-
   // Its recipients are handed over as text, and a row without correlation is one of a submission that had none.
   const recipientsColumns = new Set([...chunkColumns('recipients'), 'correlationChunks']);
   const columns = Object.entries(write(fullMessage)).filter(([name]) => !recipientsColumns.has(name));
@@ -377,20 +369,6 @@ describe('an account', () => {
     const fields = encodeState(full);
     expect(JSON.parse(String(fields['holds']))).toEqual(full.holds);
     expect(JSON.parse(String(fields['backoffUntil']))).toEqual([5, 6, 7]);
-  });
-
-  test('a row written before these parts existed has none of them', () => {
-    const later = ['refusals', 'tallies', 'reportedHolds', 'writtenBy'];
-    const fields = Object.fromEntries(
-      Object.entries(encodeState(full)).filter(([name]) => !later.includes(name.replace('Chunks', ''))),
-    );
-    expect(decodeState(fields)).toEqual({
-      ...full,
-      refusals: [],
-      tallies: [],
-      reportedHolds: [],
-      writtenBy: '',
-    });
   });
 
   const damagedParts: readonly (readonly [string, string])[] = [
