@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { writeEsmSettings } from '../../shared/config/esmSettings.ts';
 import { parseSchedule } from '../../shared/config/ncrontab.ts';
+import { isAuthenticationOn, platformEnvironment } from '../../shared/config/platform.ts';
 import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
-import { readSettings, readStoreAddress } from '../../shared/config/readSettings.ts';
+import { describeProblems, readSettings, readStoreAddress } from '../../shared/config/readSettings.ts';
 import type { Settings } from '../../shared/config/settings.ts';
 
 const file = JSON.parse(readFileSync(join(import.meta.dirname, 'goodSettings.json'), 'utf8')) as {
@@ -772,4 +773,29 @@ describe('schedules', () => {
       }
     }
   });
+});
+
+test('problems are read one a line', () => {
+  const problems = ['A is missing.', 'B is wrong.'].map((detail) => ({ setting: 'A', detail }));
+  expect(describeProblems({ problems })).toBe('A is missing.\nB is wrong.');
+});
+
+test.each([
+  ['true', true],
+  ['True', true],
+  ['xtrue', false],
+  ['truex', false],
+  ['', false],
+  [undefined, false],
+])('the platform says %j of its own sign-in: on is %s', (text, expected) => {
+  const before = process.env['WEBSITE_AUTH_ENABLED'];
+  try {
+    if (text === undefined) delete process.env['WEBSITE_AUTH_ENABLED'];
+    else process.env['WEBSITE_AUTH_ENABLED'] = text;
+    expect(isAuthenticationOn()).toBe(expected);
+    expect(platformEnvironment()['WEBSITE_AUTH_ENABLED']).toBe(text);
+  } finally {
+    if (before === undefined) delete process.env['WEBSITE_AUTH_ENABLED'];
+    else process.env['WEBSITE_AUTH_ENABLED'] = before;
+  }
 });
