@@ -154,6 +154,14 @@ describe('a message', () => {
     expect(read(neither).content).toBe('');
   });
 
+  test('a row written before these columns existed is read as one without them', () => {
+    const later = ['movableCharge', 'suspicion'];
+    const older = Object.fromEntries(
+      Object.entries(write(fullMessage)).filter(([name]) => !later.includes(name)),
+    );
+    for (const name of later) expect(read(older)).not.toHaveProperty(name);
+  });
+
   // Its recipients are handed over as text, and a row without correlation is one of a submission that had none.
   const recipientsColumns = new Set([...chunkColumns('recipients'), 'correlationChunks']);
   const columns = Object.entries(write(fullMessage)).filter(([name]) => !recipientsColumns.has(name));
@@ -369,6 +377,20 @@ describe('an account', () => {
     const fields = encodeState(full);
     expect(JSON.parse(String(fields['holds']))).toEqual(full.holds);
     expect(JSON.parse(String(fields['backoffUntil']))).toEqual([5, 6, 7]);
+  });
+
+  test('a row written before these parts existed has none of them', () => {
+    const later = ['refusals', 'tallies', 'reportedHolds', 'writtenBy'];
+    const older = Object.fromEntries(
+      Object.entries(encodeState(full)).filter(([name]) => !later.includes(name.replace('Chunks', ''))),
+    );
+    expect(decodeState(older)).toEqual({
+      ...full,
+      refusals: [],
+      tallies: [],
+      reportedHolds: [],
+      writtenBy: '',
+    });
   });
 
   const damagedParts: readonly (readonly [string, string])[] = [
