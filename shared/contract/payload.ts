@@ -7,7 +7,7 @@ import { joinPath, kindOf } from '../mail/quote.ts';
 import type { SubmissionProblem } from './submissionProblem.ts';
 
 /** A whole submission as JSON. Larger attachments go by reference to a blob. */
-export const payloadBytes = 6 * 1024 * 1024;
+export const payloadBytes = 8 * 1024 * 1024;
 /** Objects and arrays within each other. The contract itself needs four; correlation data may use the rest. */
 export const payloadDepth = 16;
 /** In `correlation`: the submission itself is the outermost object. */

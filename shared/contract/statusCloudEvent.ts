@@ -66,6 +66,7 @@ const common = {
   messageId: optionalText('the Message-ID that the bridge gave, with angle brackets'),
   serverMessageId: optionalText("the id in the server's 250"),
   correlation: z.json().optional().describe('as the submission had it'),
+  caller: optionalText('the name of the caller that submitted it over HTTP'),
   ...explained,
   whole: whole.optional(),
 };
@@ -279,7 +280,7 @@ function dataOf(event: StatusEvent, whole?: WholeEvent): DataOf<StatusEventType>
 
 function commonOf(event: MessageEvent, whole: WholeEvent | undefined): DataOf<'mail.accepted'> {
   const { submissionId, sequence, mailbox, attempt, recipients, reply: said } = event;
-  const { messageId, serverMessageId, correlation, reason, detail, remedy } = event;
+  const { messageId, serverMessageId, correlation, caller, reason, detail, remedy } = event;
   return {
     submissionId,
     sequence,
@@ -291,6 +292,7 @@ function commonOf(event: MessageEvent, whole: WholeEvent | undefined): DataOf<'m
     messageId,
     serverMessageId,
     correlation,
+    caller,
     reason,
     detail,
     remedy,

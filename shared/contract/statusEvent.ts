@@ -53,6 +53,8 @@ interface EventCommon {
   readonly serverMessageId?: string;
   /** As the submission had it. */
   readonly correlation?: Json;
+  /** The name of the HTTP caller that submitted it. */
+  readonly caller?: string;
   /** A word a program can switch on (a HoldReason, `inDoubt`, `notFound`, `replayed`, `tooOld`, …). */
   readonly reason?: string;
   /** For a person: what happened, and what can be done. */

@@ -1,7 +1,8 @@
 // The outbound side, assembled: what the functions, the page and the commands call. The protocol is in
 // docs/outbound.md; the simulation runs exactly this over models of its ports.
 import type { Forecast } from '../limits/forecast.ts';
-import { accept, type AcceptAnswer, type KnownAccounts } from './accept/acceptMail.ts';
+import { accept, acceptOrRefuse, type AcceptAnswer, type KnownAccounts } from './accept/acceptMail.ts';
+import type { Handover } from './accept/adoptBlobs.ts';
 import type { Dependencies } from './dependencies.ts';
 import { drain, type DrainReport } from './sending/drain.ts';
 import { StopRequest } from './sending/stopRequest.ts';
@@ -48,6 +49,8 @@ interface Which {
 export interface Outbound {
   /** One submission, as a queue or a request delivers it. Never throws for what a caller did. */
   accept(payload: unknown): Promise<AcceptAnswer>;
+  /** One submission of a request: what is wrong with it is only returned, and nothing of it is kept. */
+  acceptOrRefuse(payload: unknown, handover: Handover): Promise<AcceptAnswer>;
   /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
   drain(account: string, owner: string): Promise<DrainReport>;
   /**
@@ -114,6 +117,7 @@ export function createOutbound(dependencies: Dependencies): Outbound {
   const stopRequest = new StopRequest(dependencies.clock);
   return {
     accept: (payload) => accept(payload, known, dependencies),
+    acceptOrRefuse: (payload, handover) => acceptOrRefuse(payload, handover, known, dependencies),
     drain: (account, owner) => drain(account, owner, dependencies, stopRequest),
     stop: () => stopRequest.request(),
     sweep: () => sweep(dependencies),

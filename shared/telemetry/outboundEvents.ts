@@ -6,8 +6,8 @@ export const outboundEvents = {
   accepted: defineEvent(
     'outbound.accepted',
     'info',
-    'A submission was accepted; `repeated` if it had been accepted before.',
-    { id: 'string', account: 'string', repeated: 'boolean' },
+    'A submission was accepted; `repeated` if it had been accepted before; `caller` if it came over HTTP.',
+    { id: 'string', account: 'string', repeated: 'boolean', caller: 'string?' },
   ),
   rejected: defineEvent(
     'outbound.rejected',

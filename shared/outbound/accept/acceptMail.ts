@@ -25,10 +25,10 @@ import type { Message } from '../records/message.ts';
 import { makeMessageId } from '../records/messageIds.ts';
 import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
-import { encodeContent } from '../store/content.ts';
+import { encodeContent, identityOf } from '../store/content.ts';
 import { sha256 } from '../../mail/fingerprint.ts';
 import { writeAccepted } from '../store/writes.ts';
-import { adoptBlobs, type Adopted } from './adoptBlobs.ts';
+import { adoptBlobs, type Adopted, type Handover } from './adoptBlobs.ts';
 import { reject, type Rejection } from './reject.ts';
 
 export type AcceptAnswer =
@@ -40,7 +40,13 @@ export type AcceptAnswer =
       readonly messageId: string;
       readonly repeated: boolean;
     }
-  | { readonly kind: 'rejected'; readonly id?: string; readonly problems: readonly SubmissionProblem[] };
+  | {
+      readonly kind: 'rejected';
+      readonly id?: string;
+      readonly problems: readonly SubmissionProblem[];
+      /** The id is in use with other content; the first submission is unchanged. */
+      readonly idInUse?: true;
+    };
 
 /** What an acceptance remembers from one call to the next: the accounts whose row is written. */
 export type KnownAccounts = Set<string>;
@@ -51,18 +57,46 @@ export async function accept(
   known: KnownAccounts,
   dependencies: Dependencies,
 ): Promise<AcceptAnswer> {
+  const answer = await acceptOrRefuse(payload, {}, known, dependencies);
+  if (answer.kind === 'accepted') return answer;
+  await reject(payload, answer, dependencies);
+  const { id, problems } = answer;
+  dependencies.log(outboundEvents.rejected({ ...present({ id }), fields: fieldsOf(problems) }));
+  return { kind: 'rejected', ...present({ id }), problems };
+}
+
+type Refused = Rejection & { readonly kind: 'rejected'; readonly idInUse?: true };
+
+/** Accepts one submission, or returns what is wrong with it and keeps nothing. Throws StorageTrouble. */
+export async function acceptOrRefuse(
+  payload: unknown,
+  handover: Handover,
+  known: KnownAccounts,
+  dependencies: Dependencies,
+): Promise<Extract<AcceptAnswer, { readonly kind: 'accepted' }> | Refused> {
   const parsed = parseSubmission(payload, dependencies.submissions);
-  if (parsed.kind === 'rejected') return rejected(payload, parsed, dependencies);
+  if (parsed.kind === 'rejected') return parsed;
   const { submission } = parsed;
+  const refused = (problems: readonly SubmissionProblem[]): Refused => ({
+    kind: 'rejected',
+    ...present({ id: submission.id, mailbox: submission.mailbox, correlation: submission.correlation }),
+    problems,
+  });
   const account = accountSendingFor(submission.mailbox, dependencies);
-  if (account === undefined)
-    return rejected(payload, { ...submission, problems: [notSending] }, dependencies);
+  if (account === undefined) return refused([notSending]);
   if (!dependencies.time.known) await dependencies.rows.read(account.key, stateKey);
-  const answer = await store(submission, account.key, known, dependencies);
+  const answer = await store(submission, { account: account.key, handover, known }, dependencies);
   if (answer.kind === 'rejected')
-    return rejected(payload, { ...submission, problems: answer.problems }, dependencies);
+    return { ...refused(answer.problems), ...present({ idInUse: answer.idInUse }) };
   const { message, repeated } = answer;
-  dependencies.log(outboundEvents.accepted({ id: message.id, account: account.key, repeated }));
+  dependencies.log(
+    outboundEvents.accepted({
+      id: message.id,
+      account: account.key,
+      repeated,
+      ...present({ caller: handover.caller }),
+    }),
+  );
   await wakeIfNeeded(account.key, message, dependencies);
   return { kind: 'accepted', id: message.id, account: account.key, messageId: message.messageId, repeated };
 }
@@ -74,35 +108,47 @@ const notSending: SubmissionProblem = {
 
 type Stored =
   | { readonly kind: 'stored'; readonly message: Message; readonly repeated: boolean }
-  | { readonly kind: 'rejected'; readonly problems: readonly SubmissionProblem[] };
+  | {
+      readonly kind: 'rejected';
+      readonly problems: readonly SubmissionProblem[];
+      readonly idInUse?: true;
+    };
 
 async function store(
   submission: Submission,
-  account: string,
-  known: KnownAccounts,
+  { account, handover, known }: Arrival,
   dependencies: Dependencies,
 ): Promise<Stored> {
   const submissionHash = sha256(canonicalJson(submission));
-  const adopted = await adoptBlobs(submission, dependencies);
+  const adopted = await adoptBlobs(submission, handover, dependencies);
   if (adopted.kind === 'rejected') {
     // Its blobs may be deleted once it was accepted; a repeat that comes later must not be called a fault.
     const first = await readIfReadable(account, submission.id, dependencies);
     if (first?.submissionHash === submissionHash) return { kind: 'stored', message: first, repeated: true };
     return adopted;
   }
-  const message = await compile({ submission, submissionHash, account, adopted }, dependencies);
+  const message = await compile(
+    { submissionHash, account, adopted, ...present({ caller: handover.caller }) },
+    dependencies,
+  );
   await registerAccount(account, known, dependencies);
   const operations = await writeAccepted(message, acceptedEvent(message, adopted.remarks), dependencies);
   const answer = await dependencies.rows.commit(account, operations);
   if (answer.kind === 'ok') return { kind: 'stored', message, repeated: false };
   const first = await readMessage(account, submission.id, dependencies).catch(noneIfUnreadable);
   if (first === undefined && answer.kind === 'refused' && answer.reason === 'exists')
-    return { kind: 'rejected', problems: [unreadableFirst] };
+    return { kind: 'rejected', problems: [unreadableFirst], idInUse: true };
   if (first === undefined) throw new StorageTrouble('an acceptance was neither written nor refused');
   if (first.hash === message.hash) {
     return { kind: 'stored', message: first, repeated: first.messageId !== message.messageId };
   }
-  return { kind: 'rejected', problems: [otherContent] };
+  return { kind: 'rejected', problems: [otherContent], idInUse: true };
+}
+
+interface Arrival {
+  readonly account: string;
+  readonly handover: Handover;
+  readonly known: KnownAccounts;
 }
 
 const otherContent: SubmissionProblem = {
@@ -119,27 +165,28 @@ const unreadableFirst: SubmissionProblem = {
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
 async function compile(
-  { submission, submissionHash, account, adopted }: Acceptable,
+  { submissionHash, account, adopted, caller }: Acceptable,
   { contents, numbers, time, random }: Dependencies,
 ): Promise<Message> {
-  const { blobs, recipients, messageId } = adopted;
+  const { submission, blobs, recipients, messageId } = adopted;
   const content = encodeContent({ submission, blobs });
-  const hash = sha256(content);
-  if (content.length > numbers.contentInRowBytes) await contents.put(hash, content);
+  const isLarge = content.length > numbers.contentInRowBytes;
+  const name = sha256(content);
+  if (isLarge) await contents.put(name, content);
   const at = time.earliest();
   const domain = submission.from.address.slice(submission.from.address.lastIndexOf('@') + 1);
   return {
     id: submission.id,
-    hash,
+    hash: identityOf({ submission, blobs }),
     submissionHash,
     mailbox: submission.mailbox,
     lane: laneOf[submission.priority],
-    content: content.length > numbers.contentInRowBytes ? hash : content,
-    blobs: blobs.map(({ name }) => name),
+    content: isLarge ? name : content,
+    blobs: blobs.filter(({ base64 }) => base64 === undefined).map((blob) => blob.name),
     messageId: messageId ?? makeMessageId(account, submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
-    ...present({ correlation: submission.correlation }),
+    ...present({ correlation: submission.correlation, caller }),
     state: 'waiting',
     indexEntry: { kind: 'due', at: submission.sendAt ?? at },
     ...present({ expiresAt: submission.expiresAt }),
@@ -157,10 +204,10 @@ async function compile(
 }
 
 interface Acceptable {
-  readonly submission: Submission;
   readonly submissionHash: string;
   readonly account: string;
   readonly adopted: Adopted;
+  readonly caller?: string;
 }
 
 const acceptedEvent = (message: Message, remarks: readonly string[]): MessageEvent => ({
@@ -170,7 +217,7 @@ const acceptedEvent = (message: Message, remarks: readonly string[]): MessageEve
   mailbox: message.mailbox,
   at: message.acceptedAt,
   messageId: message.messageId,
-  ...present({ correlation: message.correlation }),
+  ...present({ correlation: message.correlation, caller: message.caller }),
   ...(remarks.length === 0 ? {} : { detail: remarks.join(' ') }),
 });
 
@@ -202,20 +249,4 @@ const fieldsOf = (problems: readonly SubmissionProblem[]): string =>
 function knownField(field: string): string {
   const [name = ''] = field.split(/[.[]/);
   return name === '' || Object.hasOwn(fieldDescriptions, name) ? name : '(unknown)';
-}
-
-async function rejected(
-  payload: unknown,
-  rejection: Rejection,
-  dependencies: Dependencies,
-): Promise<AcceptAnswer> {
-  await reject(payload, rejection, dependencies);
-  const { id, problems } = rejection;
-  dependencies.log(
-    outboundEvents.rejected({
-      ...present({ id }),
-      fields: fieldsOf(problems),
-    }),
-  );
-  return { kind: 'rejected', ...present({ id }), problems };
 }

@@ -65,7 +65,7 @@ interface Said {
 /** The next event of the message, counted in its row and noted in its history. */
 function withEvent(before: Message, after: Message, kind: EventKind, said: Said = {}): Transition {
   const sequence = before.sequence + 1;
-  const { reason, detail, remedy, correlation, serverMessageId } = after;
+  const { reason, detail, remedy, correlation, caller, serverMessageId } = after;
   return {
     before,
     after: {
@@ -86,7 +86,7 @@ function withEvent(before: Message, after: Message, kind: EventKind, said: Said 
       ...(after.attempt === 0 ? {} : { attempt: after.attempt }),
       recipients: after.recipients,
       messageId: after.messageId,
-      ...present({ serverMessageId, correlation, reason, detail, remedy }),
+      ...present({ serverMessageId, correlation, caller, reason, detail, remedy }),
       ...said,
     },
   };

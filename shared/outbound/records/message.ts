@@ -56,6 +56,8 @@ export interface Accepted {
   /** The Date of the message. */
   readonly datedAt: number;
   readonly correlation?: Json;
+  /** The name of the HTTP caller that submitted it. */
+  readonly caller?: string;
 }
 
 /** The day's charge of an attempt that the server certainly did not accept: the next claim moves it. */

@@ -71,6 +71,7 @@ export function encodeMessage(message: Message, recipientsBlob: string): Fields 
     acceptedAt,
     datedAt,
     ...putText('correlation', JSON.stringify(message.correlation ?? null)),
+    ...present({ caller: message.caller }),
     ...encodeProgress(message, recipientsBlob),
   };
 }
@@ -186,6 +187,8 @@ const columns = z.object({
   // Rows written before these columns existed have none.
   movableCharge: z.string().default('null'),
   suspicion: z.string().default('null'),
+  // Of what came over HTTP.
+  caller: z.string().exactOptional(),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */

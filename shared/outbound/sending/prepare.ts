@@ -95,8 +95,8 @@ async function readContent(
   if (stored === undefined) return undefined;
   const content = decodeContent(stored);
   const blobs = new Map<string, Uint8Array>();
-  for (const { reference, name } of content.blobs) {
-    const blob = await contents.get(name);
+  for (const { reference, name, base64 } of content.blobs) {
+    const blob = base64 === undefined ? await contents.get(name) : Buffer.from(base64, 'base64');
     if (blob === undefined) return undefined;
     blobs.set(reference, blob);
   }
