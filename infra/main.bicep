@@ -199,6 +199,7 @@ module storage 'modules/storage.bicep' = {
     isPrivate: isPrivate
     softDeleteDays: softDeleteDays
     deleteLock: deleteLock
+    uploadPrefix: '${containerNames.outboundUploads}/http/'
     audit: storeAudit == 'all' ? 'all' : 'blobs'
     workspaceId: storeAudit == 'none' ? '' : workspaceId
   }

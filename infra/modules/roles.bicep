@@ -5,6 +5,7 @@
 //   app        Storage Blob Data Owner           the host's account                    the host makes containers, leases, keys
 //   app        Storage Table Data Contributor    the host's account                    the host's diagnostic events
 //   app        Storage Blob Data Contributor     the mail's account                    contents
+//   app        Storage Blob Delegator            the mail's account                    short-lived addresses for uploads and contents
 //   app        Storage Queue Data Contributor    the mail's account                    the host updates messages, fills poison queues
 //   app        Storage Table Data Contributor    the mail's account                    outbox and ledger
 //   app        Key Vault Secrets Officer         the vault                             grants are read, written, recovered
@@ -42,6 +43,7 @@ param consumerPrincipalId string
 
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var blobDelegator = 'db58b8e5-c6ad-4a2a-8342-4190687cbf4a'
 var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 var queueDataReader = '19e7f393-937e-4f77-808e-94535e297925'
@@ -98,7 +100,7 @@ resource appOnHostAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 ]
 
 resource appOnAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataContributor, queueDataContributor, tableDataContributor]: {
+  for role in [blobDataContributor, blobDelegator, queueDataContributor, tableDataContributor]: {
     name: guid(account.id, appPrincipalId, role)
     scope: account
     properties: {

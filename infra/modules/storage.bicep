@@ -32,6 +32,9 @@ param weekContainer string = ''
 @description('What is noted in the log of reads, writes and deletions; none where workspaceId is empty.')
 param audit 'blobs' | 'all' = 'blobs'
 
+@description('Blobs whose names begin so are deleted after a week; empty: none. An account has one policy: not beside weekContainer.')
+param uploadPrefix string = ''
+
 @description('The workspace that the audit goes to; empty: no audit.')
 param workspaceId string = ''
 
@@ -108,6 +111,27 @@ resource week 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' 
   }
   // The container must be there, or the rule is for none.
   dependsOn: [account::blobs::each]
+}
+
+// What was uploaded for a submission that never came. An accepted submission has its own copy.
+resource cleaning 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = if (!empty(uploadPrefix)) {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'uploads'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: [uploadPrefix] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 7 } } }
+          }
+        }
+      ]
+    }
+  }
 }
 
 resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
