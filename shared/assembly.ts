@@ -7,9 +7,14 @@ import { createImapSentItems } from './exchange/imapSentItems.ts';
 import { MimeComposer } from './exchange/mimeComposer.ts';
 import { createMimeParser } from './exchange/mimeParser.ts';
 import { SmtpRelay } from './exchange/smtpRelay.ts';
+import { ByteBudget } from './http/byteBudget.ts';
+import { CallerRegistry } from './http/callerRegistry.ts';
+import type { HttpDependencies } from './http/dependencies.ts';
+import { budgetBytes } from './http/numbers.ts';
 import { inboundNumbers } from './inbound/dependencies.ts';
 import { createInbound, type Inbound } from './inbound/fetchMail.ts';
 import type { Mailboxes } from './inbound/ports.ts';
+import { present } from './mail/omit.ts';
 import { StorageTime } from './limits/storageTime.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
 import { createSignIn, type SignIn } from './oauth/signIn.ts';
@@ -19,9 +24,11 @@ import { defaultNumbers } from './outbound/numbers.ts';
 import { checkTag, findSubmission, publishBounce } from './outbound/operator/bounced.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { BlobExports, exportContainer } from './storage/blobExports.ts';
+import { SignedBlobAddresses } from './storage/blobAddresses.ts';
 import { BlobContents } from './storage/blobContents.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
 import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
+import { LockedQueue } from './storage/lockedQueue.ts';
 import { containerNames, queueNames, tableNames } from './storage/names.ts';
 import { NoticeQueue } from './storage/noticeQueue.ts';
 import { StorageQueues } from './storage/storageQueues.ts';
@@ -125,6 +132,42 @@ export function assembleInbound(
     log,
     numbers: { ...inboundNumbers, ...settings.inbound },
   });
+}
+
+/** The HTTP side over the outbound side; what it stores and signs is the same store and vault. No I/O. */
+export function assembleHttp(
+  settings: Settings,
+  { outbound, dependencies, signIn, store }: OutboundAssembly,
+  { authenticationOn }: { readonly authenticationOn: boolean },
+): HttpDependencies {
+  const { clock, random, log } = dependencies;
+  const contentContainers = [containerNames.inboundContent, containerNames.outboundContent];
+  return {
+    registry: new CallerRegistry({ secret: signIn.callerSecret, clock, random, log }),
+    outbound,
+    mailboxes: settings.mailboxes,
+    maxima: settings.submissions,
+    uploadContainer: settings.uploadContainer,
+    blobs: new SignedBlobAddresses(store.blobs, {
+      uploadContainer: settings.uploadContainer,
+      readable: contentContainers,
+      clock,
+      byIdentity: settings.store.kind === 'identity',
+    }),
+    feeds: {
+      events: new LockedQueue(store.queues.getQueueClient(queueNames.mailStatus)),
+      notices: new LockedQueue(store.queues.getQueueClient(queueNames.inboundMail)),
+    },
+    contentContainers,
+    feedsOn: settings.eventsTo === 'http',
+    signingKey: signIn.tagKey,
+    budget: new ByteBudget(budgetBytes),
+    ...present({ publicUrl: settings.publicUrl }),
+    authenticationOn,
+    clock,
+    random,
+    log,
+  };
 }
 
 const noLog: Log = () => undefined;

@@ -1,12 +1,16 @@
 // The program as the functions see it. Every trigger file passes what it was given to one method here, named as the
 // function. Built on the first call, once per worker: importing this file does no I/O, so the host starts quickly.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { assembleInbound, assembleOutbound } from './assembly.ts';
+import { assembleHttp, assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { ConcurrencyLimit } from './concurrencyLimit.ts';
 import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
+import type { CallerRegistry } from './http/callerRegistry.ts';
+import { answerRequest } from './http/gateway.ts';
+import type { HttpAnswer, HttpRequest } from './http/httpMessage.ts';
+import type { RouteName } from './http/routes.ts';
 import { accountKey } from './mail/accountKey.ts';
 import { answerOperatorApi, type OperatorApiDependencies } from './ops/api/operatorApi.ts';
 import { answerOperatorPage } from './ops/page/operatorPage.ts';
@@ -62,6 +66,10 @@ export interface Bridge {
   operatorApi(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   /** One request of the operator's page. Never rejects. */
   operatorPage(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
+  /** One request of the routes in http/routes.ts. Never rejects. */
+  http(route: RouteName, request: IncomingHttpRequest, invocation: Invocation): Promise<HttpAnswer>;
+  /** The keys of HTTP callers: create, rotate, revoke, list. */
+  readonly callers: CallerRegistry;
   /** Whether each mailbox can send and receive, from what is stored. Throws StorageTrouble. */
   readiness(invocation: Invocation): Promise<readonly MailboxReadiness[]>;
   /** The same examination, for the command line. */
@@ -75,6 +83,12 @@ export interface IncomingRequest {
   readonly headers: { get(name: string): string | null };
   formData(): Promise<{ get(name: string): unknown }>;
   text(): Promise<string>;
+}
+
+/** The same, for routes whose body is read whole. */
+export interface IncomingHttpRequest extends IncomingRequest {
+  readonly params: Readonly<Record<string, string | undefined>>;
+  arrayBuffer(): Promise<ArrayBuffer>;
 }
 
 let assembled: Bridge | undefined;
@@ -215,6 +229,7 @@ export function openBridge(settings: Settings): Bridge {
     authenticationOn: access.authenticationOn,
     version,
   });
+  const http = assembleHttp(settings, assembly, access);
   const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
   const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, action);
@@ -240,6 +255,9 @@ export function openBridge(settings: Settings): Bridge {
       invocations.run(invocation, () => pages.connectCallback(webRequest(request))),
     runDoctor: (request, invocation) =>
       invocations.run(invocation, () => runDoctor(invocation.invocationId)(webRequest(request))),
+    http: (route, request, invocation) =>
+      invocations.run(invocation, () => answerRequest(route, httpRequest(request), http)),
+    callers: http.registry,
     operatorApi: (request, invocation) =>
       invocations.run(invocation, () =>
         answerOperatorApi(webRequest(request), operatorFor(invocation.invocationId)),
@@ -260,6 +278,16 @@ export function openBridge(settings: Settings): Bridge {
 /** As it is registered in Entra. Without a public address no callback can reach the app. */
 function redirectUriOf({ publicUrl = 'https://localhost' }: Settings): string {
   return `${publicUrl}/api/oauth/callback`;
+}
+
+function httpRequest(request: IncomingHttpRequest): HttpRequest {
+  return {
+    method: request.method,
+    url: request.url,
+    header: (name) => request.headers.get(name),
+    params: request.params,
+    body: async () => new Uint8Array(await request.arrayBuffer()),
+  };
 }
 
 function webRequest(request: IncomingRequest): WebRequest {

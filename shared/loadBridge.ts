@@ -1,8 +1,10 @@
 // What the trigger files import. The program behind it is loaded at the first call: the host waits for `main` with all that
 // it imports before it starts any function, so this file imports next to nothing. It also answers what must be answered
 // even if the program cannot be loaded or its settings cannot be used.
-import type { Bridge, Invocation, IncomingRequest } from './bridge.ts';
+import type { Bridge, IncomingHttpRequest, IncomingRequest, Invocation } from './bridge.ts';
 import { isAuthenticationOn } from './config/platform.ts';
+import { settingsUnusable, type HttpAnswer } from './http/httpMessage.ts';
+import type { RouteName } from './http/routes.ts';
 import { answerHealth } from './ops/health.ts';
 import { version } from './version.ts';
 import { readAccess } from './web/access.ts';
@@ -97,3 +99,16 @@ const notConfigured = (error: unknown): Problem => ({
   remedy:
     'Correct them (docs/settings.md) under Function App → Environment variables; the app restarts by itself.',
 });
+/** One request of the routes in http/routes.ts. Never rejects; while the settings can't be used it answers 503. */
+export async function http(
+  route: RouteName,
+  request: IncomingHttpRequest,
+  invocation: Invocation,
+): Promise<HttpAnswer> {
+  try {
+    return await (await bridge()).http(route, request, invocation);
+  } catch (error) {
+    invocation.error(error instanceof Error ? error.message : 'The program could not be loaded.');
+    return settingsUnusable();
+  }
+}

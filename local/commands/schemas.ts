@@ -8,12 +8,12 @@ import { format } from 'prettier';
 import { z } from 'zod';
 import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
 import { mailboxFields } from '../../shared/config/mailboxes.ts';
+import { openApiDocument } from '../../shared/web/openApi.ts';
+import { apiDescription } from '../openApi.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { noticeSchema, noticeSchemaName } from '../../shared/contract/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
-import { operatorDescription } from '../../shared/ops/api/routes.ts';
-import { version } from '../../shared/version.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
 import { eventData, eventSchema, schemaName } from '../../shared/contract/statusCloudEvent.ts';
 import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
@@ -28,7 +28,7 @@ export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
     { file: 'notice', schema: noticeSchema, name: noticeSchemaName },
     ...eventTypes.map((type) => ({ file: type, schema: eventSchema(type), name: schemaName(type) })),
   ].map(({ file, schema, name }) => [`docs/schemas/${file}.json`, jsonSchema(schema, name)] as const);
-  const descriptions = [['docs/openapi.json', JSON.stringify(operatorDescription(version))]] as const;
+  const descriptions = [['docs/openapi.json', JSON.stringify(openApiDocument(apiDescription))]] as const;
   const pages = [
     ['docs/settings.md', settingsPage()],
     ['docs/replies.md', repliesPage()],

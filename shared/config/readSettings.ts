@@ -10,7 +10,14 @@ import { findMisspelt } from './misspelt.ts';
 import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { SettingsReader, type Environment, type Problems } from './problems.ts';
 import { parseSchedule } from './ncrontab.ts';
-import type { ServerAddress, Settings, SettingsAnswer, StoreAddress, VaultSettings } from './settings.ts';
+import {
+  eventsToValues,
+  type ServerAddress,
+  type Settings,
+  type SettingsAnswer,
+  type StoreAddress,
+  type VaultSettings,
+} from './settings.ts';
 import { readSignIn } from './signIn.ts';
 import { readStore } from './store.ts';
 
@@ -73,6 +80,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
       contentBytes,
     },
     uploadContainer: readContainer(reader),
+    eventsTo: reader.oneOf('EVENTS_TO', eventsToValues, 'queue'),
     ...readPublicUrl(reader),
   };
   findMisspelt(reader);

@@ -85,6 +85,10 @@ export interface SubmissionMaxima {
   readonly contentBytes: number;
 }
 
+/** Who reads events and notices: a program at the queues, or a caller over HTTP. One consumer alone. */
+export type EventsTo = (typeof eventsToValues)[number];
+export const eventsToValues = ['queue', 'http'] as const;
+
 export interface Settings {
   readonly store: StoreAddress;
   /** Absent: nothing is exported. */
@@ -102,6 +106,8 @@ export interface Settings {
   readonly submissions: SubmissionMaxima;
   /** The blob container that submissions may refer to. */
   readonly uploadContainer: string;
+  /** Who reads events and notices. */
+  readonly eventsTo: EventsTo;
   /** Where browsers reach the app, without a slash at the end; absent if not configured. */
   readonly publicUrl?: string;
 }

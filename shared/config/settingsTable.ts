@@ -167,6 +167,12 @@ export const settingsTable: readonly SettingRow[] = [
     default: 'outbound-uploads',
   }),
   setting(
+    'EVENTS_TO',
+    'no',
+    'Who reads events and notices, one consumer alone: `queue`, a program at the queues mail-status and inbound-mail; `http`, a caller of GET /api/events and /api/notices.',
+    { default: 'queue' },
+  ),
+  setting(
     'PUBLIC_URL',
     'no',
     'Where browsers reach the app, `https://NAME.azurewebsites.net`. By default the host name that the platform sets (`WEBSITE_HOSTNAME`).',

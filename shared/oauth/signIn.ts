@@ -11,6 +11,7 @@ import { ConnectPages, type ConnectPagesDependencies } from './connectPages.ts';
 import { Consent } from './consent.ts';
 import { DelegatedTokens } from './delegatedTokens.ts';
 import { Grants } from './grants.ts';
+import { VaultCallerSecret } from './callerSecret.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
 import type { SignInRows } from './ports.ts';
 import { refreshTokens, type Expiration } from './refreshTokens.ts';
@@ -22,6 +23,8 @@ export interface SignIn {
   readonly grants: Grants;
   /** The HMAC key of the private header, 32 bytes; rejects while the vault does not answer. */
   readonly tagKey: () => Promise<Uint8Array>;
+  /** The secret with the keys of HTTP callers. */
+  readonly callerSecret: VaultCallerSecret;
   /** Reads a secret from the vault at every call; rejects with the detail for the administrator. */
   readonly askVault: () => Promise<unknown>;
   /** The two halves of connecting a mailbox in the browser, without the pages around them. */
@@ -81,6 +84,7 @@ export function createSignIn(
     tokens,
     grants,
     tagKey: createTagKey(vault, rows, random),
+    callerSecret: new VaultCallerSecret(vault, rows, { clock, random }),
     askVault: () => createTagKey(vault, rows, random)(),
     consent,
     connectPages: (options) =>

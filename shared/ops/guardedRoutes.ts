@@ -14,6 +14,16 @@ export const guardedRoutes: readonly GuardedRoute[] = [
   { method: 'POST', path: '/api/ops/x' },
   { method: 'GET', path: '/api/ops/v1/x' },
   { method: 'POST', path: '/api/ops/v1/x' },
+  { method: 'POST', path: '/api/mail' },
+  { method: 'GET', path: '/api/mail/x' },
+  { method: 'DELETE', path: '/api/mail/x' },
+  { method: 'GET', path: '/api/mailboxes' },
+  { method: 'POST', path: '/api/uploads' },
+  { method: 'GET', path: '/api/events' },
+  { method: 'POST', path: '/api/events' },
+  { method: 'GET', path: '/api/notices' },
+  { method: 'POST', path: '/api/notices' },
+  { method: 'GET', path: '/api/content/x/x' },
   // The platform's own: needs the master key.
   { method: 'GET', path: '/admin/host/status' },
 ];

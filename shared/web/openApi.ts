@@ -9,10 +9,15 @@ export interface ApiRoute {
   readonly path: string;
   readonly summary: string;
   readonly query?: z.ZodObject;
+  readonly headers?: readonly { readonly name: string; readonly description: string }[];
   /** A body in JSON. */
   readonly body?: z.ZodType;
+  /** Bodies of other types, by media type: what they are. */
+  readonly otherBodies?: Readonly<Record<string, string>>;
   /** Answers in JSON, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** What a 200 may be besides, by media type. */
+  readonly otherAnswers?: Readonly<Record<string, string>>;
   /** Statuses of problems (RFC 9457) besides those that every route has. */
   readonly problems: readonly number[];
 }
@@ -65,10 +70,17 @@ export function openApiDocument(api: ApiDescription): Json {
       status,
       {
         description: schema.description ?? 'Done.',
-        ...content('application/json', schemaOf(schema, 'output')),
+        content: {
+          ...media('application/json', schemaOf(schema, 'output')),
+          ...(status === '200' ? binary(route.otherAnswers) : {}),
+        },
       },
     ]);
-    const parameters = [...pathParameters(route.path), ...queryParameters(route.query, schemaOf)];
+    const parameters = [
+      ...pathParameters(route.path),
+      ...queryParameters(route.query, schemaOf),
+      ...headerParameters(route.headers),
+    ];
     (paths[route.path] ??= {})[route.method.toLowerCase()] = {
       operationId,
       tags: [route.tag],
@@ -77,14 +89,22 @@ export function openApiDocument(api: ApiDescription): Json {
       ...(parameters.length === 0 ? {} : { parameters }),
       ...(route.body === undefined
         ? {}
-        : { requestBody: { required: true, ...content('application/json', schemaOf(route.body, 'input')) } }),
+        : {
+            requestBody: {
+              required: true,
+              content: {
+                ...media('application/json', schemaOf(route.body, 'input')),
+                ...binary(route.otherBodies),
+              },
+            },
+          }),
       responses: Object.fromEntries([
         ...answers,
         ...problems.map((status) => [
           String(status),
           {
             description: reasons[status] ?? 'A problem.',
-            ...content('application/problem+json', { $ref: '#/components/schemas/Problem' }),
+            content: media('application/problem+json', { $ref: '#/components/schemas/Problem' }),
           },
         ]),
       ]) as Json,
@@ -99,7 +119,24 @@ export function openApiDocument(api: ApiDescription): Json {
   };
 }
 
-const content = (type: string, schema: Json): Json => ({ content: { [type]: { schema } } });
+const media = (type: string, schema: Json): Json => ({ [type]: { schema } });
+
+const binary = (types: Readonly<Record<string, string>> = {}): Json =>
+  Object.assign(
+    {},
+    ...Object.entries(types).map(([type, description]) =>
+      media(type, { type: 'string', format: 'binary', description }),
+    ),
+  ) as Json;
+
+const headerParameters = (headers: ApiRoute['headers'] = []): readonly Json[] =>
+  headers.map(({ name, description }) => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+  }));
 
 function pathParameters(path: string): readonly Json[] {
   return [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => ({

@@ -132,6 +132,7 @@ describe('good settings', () => {
       inbound: {},
       submissions: { recipientsCount: 500, contentBytes: 35 * 1_048_576 },
       uploadContainer: containerNames.outboundUploads,
+      eventsTo: 'queue',
     });
   });
 
