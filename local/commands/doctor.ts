@@ -3,12 +3,12 @@
 //   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login
 //   --json              one JSON object and nothing else
 // Exit status 1 if a step failed. It uses the settings of its environment, or of the running local stack.
-import { spawnSync } from 'node:child_process';
 import { openBridge } from '../../shared/bridge.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { messageOf } from '../../shared/mail/foreign.ts';
 import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
+import { adoptEnvironment } from '../commandLine/adoptEnvironment.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { commandEnvironment } from '../commandLine/commandSettings.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
@@ -80,22 +80,6 @@ async function diagnose(address: string): Promise<Diagnosis> {
     warn: () => undefined,
     error: () => undefined,
   });
-}
-
-/**
- * What client libraries read from the process itself: the identity's endpoint, and the authorities that TLS trusts.
- * Node reads the latter only when it starts, so if the running stack has an authority of its own the command restarts.
- */
-function adoptEnvironment(environment: ReturnType<typeof commandEnvironment>): void {
-  const authority = environment['NODE_EXTRA_CA_CERTS'];
-  if (authority !== undefined && process.env['NODE_EXTRA_CA_CERTS'] !== authority) {
-    const { status } = spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-      stdio: 'inherit',
-      env: { ...environment, ...process.env, NODE_EXTRA_CA_CERTS: authority },
-    });
-    process.exit(status ?? 1);
-  }
-  for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
 }
 
 function describe({ mailbox, ok, steps, causes }: Diagnosis): string {

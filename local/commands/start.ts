@@ -6,7 +6,9 @@
 //   --settings-file FILE   instead of .local/settings.json, for a second stack beside the first
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { systemClock } from '../../shared/clock.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { hashOf, writeCallers } from '../../shared/http/callers.ts';
+import { callerSecretName } from '../../shared/oauth/callerSecret.ts';
 import { buildPackage } from '../build/buildPackage.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { domain, mailboxes, recipientRules, reportBlob, reportBytes } from '../demo/scenario.ts';
@@ -74,6 +76,17 @@ try {
   console.error(error instanceof Error ? error.message : String(error));
   process.exit(1);
 }
+const callerKey = `emb_${systemRandom.id()}${systemRandom.id()}`;
+stack.vault.seed(
+  callerSecretName,
+  writeCallers([
+    {
+      name: 'local',
+      rights: ['send', 'receive'],
+      keys: [{ sha256: hashOf(callerKey), createdAt: systemClock.now() }],
+    },
+  ]),
+);
 mkdirSync(dirname(settingsFile), { recursive: true });
 writeFileSync(settingsFile, JSON.stringify(stack.settings, undefined, 2), { mode: 0o600 });
 
@@ -85,6 +98,7 @@ console.log(
       ['Functions host', host.url],
       ['  function key', host.keys.function],
       ['  master key', host.keys.master],
+      ['  key of a caller (x-bridge-key)', callerKey],
       [
         'storage (blob, queue, table)',
         Object.values(stack.azurite.ports)
@@ -103,6 +117,8 @@ console.log(
 const beside = settingsFile === runningSettingsFile ? '' : ` --settings-file ${settingsFile}`;
 console.log(`
 Submit the samples:  npm run submit -- local/samples/*.json --watch${beside}
+Or over HTTP:        curl -H 'x-bridge-key: ${callerKey}' -H 'content-type: application/json' --data @local/samples/01-reply-with-emoji.json ${host.url}/api/mail
+More keys:           npm run keys -- create NAME --rights send,receive
 Any address at ${domain} can send to a mailbox. Stop with Ctrl+C.
 `);
 

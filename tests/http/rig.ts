@@ -62,8 +62,13 @@ export interface AskOptions {
 export async function startHttpRig({
   settings,
   sends = false,
+  storeOf,
   ...options
-}: Partial<StackOptions> & { readonly sends?: boolean } = {}): Promise<HttpRig> {
+}: Partial<StackOptions> & {
+  readonly sends?: boolean;
+  /** The connection string that the host gets, for a store behind a proxy. */
+  readonly storeOf?: (stack: Stack) => Promise<string>;
+} = {}): Promise<HttpRig> {
   const appFolder = mkdtempSync(join(tmpdir(), 'http-package-'));
   await buildPackage(appFolder);
   const stack = await startStack({
@@ -84,6 +89,7 @@ export async function startHttpRig({
   const host = await stack.startHost({
     appFolder,
     timersOff: !sends,
+    ...(storeOf === undefined ? {} : { settings: { MailStore: await storeOf(stack) } }),
     onLine: (line) => lines.push(line),
   });
   return {
