@@ -1,7 +1,7 @@
 // Sends mutated requests and judges the answers: each is a 2xx or a problem with a remedy, none is an error of the bridge.
 import { Agent, request as httpRequest } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { problemSchema } from '../../shared/web/problem.ts';
+import { problemSchema } from '../../shared/web/problemSchema.ts';
 import { seededRandom } from '../seededRandom.ts';
 import { makeRequest, type FuzzRequest, type FuzzTarget } from './requests.ts';
 

@@ -13,7 +13,8 @@ import { keys, mailbox, startHttpRig, type HttpRig } from './rig.ts';
 
 const snippets = join(import.meta.dirname, '..', '..', 'docs', 'snippets');
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
-const when = (program: string): typeof test => (has(program) ? test : test.skip);
+const when = (program: string): ((name: string, run: () => Promise<void>) => void) =>
+  has(program) ? test : test.skip;
 
 let rig: HttpRig;
 beforeAll(async () => {
