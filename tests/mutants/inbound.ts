@@ -16,8 +16,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/fetchMailbox',
-        'lastUid: Math.max(this.#cursor.lastUid, ...batch.uids),',
-        'lastUid: this.#cursor.lastUid,',
+        'this.#pastGaps(Math.max(this.#cursor.lastUid, ...batch.uids));',
+        'this.#pastGaps(this.#cursor.lastUid);',
       ),
     ],
     caughtBy: passes('a message that cannot be fetched'),
@@ -91,7 +91,7 @@ export const inboundMutants: readonly Mutant[] = [
   {
     name: 'nothingPending',
     what: 'an action that is due is not recorded before it is done',
-    edits: [edit('inbound/fetchMailbox', 'pending: hasAction ? handled : [],', 'pending: [],')],
+    edits: [edit('inbound/fetchMailbox', 'pending: hasAction ? handled : [] }', 'pending: [] }')],
     caughtBy: passes('crashes'),
   },
   {
