@@ -4,6 +4,7 @@ import type { EventDefinition, FieldType } from '../shared/telemetry/event.ts';
 import { httpEvents } from '../shared/telemetry/httpEvents.ts';
 import { inboundEvents } from '../shared/telemetry/inboundEvents.ts';
 import { oauthEvents } from '../shared/telemetry/oauthEvents.ts';
+import { opsEvents } from '../shared/telemetry/opsEvents.ts';
 import { outboundEvents } from '../shared/telemetry/outboundEvents.ts';
 
 /** The events of each module, by the name of the constant that holds them. */
@@ -11,6 +12,7 @@ export const catalogues: Readonly<Record<string, Readonly<Record<string, EventDe
   httpEvents,
   inboundEvents,
   oauthEvents,
+  opsEvents,
   outboundEvents,
 };
 

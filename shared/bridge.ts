@@ -19,12 +19,15 @@ import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
 import { Operator } from './ops/operator.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
+import { reportStates, type StateDependencies } from './ops/reportStates.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
+import { credentialExpirations } from './oauth/refreshTokens.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
 import { queueNames, tableNames } from './storage/names.ts';
 import { emptyPoisonQueues } from './storage/poisonQueues.ts';
+import { readQueueState } from './storage/queueState.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
 import { TableRows } from './storage/tableRows.ts';
 import { logLine } from './telemetry/logLine.ts';
@@ -156,7 +159,7 @@ export function openBridge(settings: Settings): Bridge {
       invocations.getStore()?.[event.level](logLine(event));
     },
   });
-  const { outbound, dependencies, signIn } = assembly;
+  const { outbound, dependencies, signIn, store } = assembly;
   const inbound = assembleInbound(settings, assembly);
   const redirectUri = redirectUriOf(settings);
   const access = { role: administratorRole, authenticationOn: isAuthenticationOn() };
@@ -189,12 +192,31 @@ export function openBridge(settings: Settings): Bridge {
       origin: new URL(redirectUri).origin,
       examine: (address) => examineAs(owner, address),
     });
+  const cursorsNow: StateDependencies['cursors'] = async () =>
+    new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor]));
+  const stateDependencies: StateDependencies = {
+    mailboxes: settings.mailboxes,
+    cursors: cursorsNow,
+    grant: (name) => signIn.grants.state(name),
+    expirations: () => credentialExpirations(settings.signIn.credential),
+    queues: () =>
+      Promise.all(
+        [queueNames.inboundMail, queueNames.mailStatus].map((queue) =>
+          readQueueState(store.queues.getQueueClient(queue), queue),
+        ),
+      ),
+    clock: systemClock,
+    log: dependencies.log,
+  };
+  const sweepNow = async (): Promise<void> => {
+    await outbound.sweep();
+    await reportStates(stateDependencies);
+  };
   const readinessNow = (): Promise<readonly MailboxReadiness[]> =>
     readReadiness({
       mailboxes: settings.mailboxes,
       holds: async (account) => (await readState(account, dependencies)).holds,
-      cursors: async () =>
-        new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor])),
+      cursors: cursorsNow,
       grant: (name) => signIn.grants.state(name),
     });
   const audit = new AuditLog(new TableRows(assembly.store.table(tableNames.ops)), systemClock, systemRandom);
@@ -215,7 +237,7 @@ export function openBridge(settings: Settings): Bridge {
             await inbound.fetchAll({ invocationId: owner });
             return;
           case 'sweep':
-            return outbound.sweep();
+            return sweepNow();
           case 'prune':
             await outbound.prune();
             return;
@@ -244,7 +266,7 @@ export function openBridge(settings: Settings): Bridge {
       }),
     stop: () => outbound.stop(),
     returned: (text, invocation) => invocations.run(invocation, () => outbound.returned(text)),
-    sweepOutbound: (invocation) => run(invocation, () => outbound.sweep()),
+    sweepOutbound: (invocation) => run(invocation, sweepNow),
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
     exportOutbox: (invocation) => run(invocation, () => outbound.exportOutbox()),
     fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),

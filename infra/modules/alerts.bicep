@@ -1,7 +1,6 @@
-// Every stop of mail, announced. An alert is a query that finds a row only while something is wrong; each has an
-// entry of the same name in the runbook. They run every 5 minutes over the last 15, since a line may take some
-// minutes to arrive; where the state lasts longer than the line that told of it, over the last day or two. One alert for
-// each value of "by", which stays the same alert until the query finds nothing any more.
+// Every cause that stops mail or needs a person, as an alert. An alert is a query over the newest state lines, which the
+// sweep writes every minute: it finds a row for as long as the cause lasts, and none once it is gone. Each has an entry of
+// the same name in the runbook. They run every 5 minutes. One alert for each value of "by".
 
 import { withEvents } from 'queries.bicep'
 
@@ -24,78 +23,118 @@ param alertEmails string[]
 
 var events = loadJsonContent('../events.json')
 
-// Severities: 1 mail is stopped and somebody is woken; 2 a person must act, today; 3 it is good to know.
+// Severities: 1 mail is stopped and somebody is woken; 3 a person must act, in working hours.
 var rules = [
   {
+    id: 'mailLate'
+    title: 'Mail has been due for more than 15 minutes'
+    severity: 1
+    by: 'account'
+    query: loadTextContent('../queries/alerts/mailLate.kql')
+  }
+  {
     id: 'fetchStopped'
-    title: 'No mailbox was fetched for 15 minutes'
+    title: 'A mailbox was not read for 15 minutes'
     severity: 1
     by: 'mailbox'
-    over: 'P1D'
     query: loadTextContent('../queries/alerts/fetchStopped.kql')
+  }
+  {
+    id: 'consumerStopped'
+    title: 'Nobody has taken mail from a queue for 30 minutes'
+    severity: 1
+    by: 'queue'
+    query: loadTextContent('../queries/alerts/consumerStopped.kql')
   }
   {
     id: 'sweepStopped'
     title: 'The sweep of the outbox has not run for 15 minutes'
     severity: 1
     by: ''
-    over: 'PT15M'
     query: loadTextContent('../queries/alerts/sweepStopped.kql')
   }
   {
     id: 'consentNeeded'
     title: 'A mailbox must be signed in again'
-    severity: 1
-    by: 'grant'
-    over: 'P1D'
+    severity: 3
+    by: 'mailbox'
     query: loadTextContent('../queries/alerts/consentNeeded.kql')
   }
   {
+    id: 'grantEnding'
+    title: 'The sign-in of a mailbox ends within 30 days'
+    severity: 3
+    by: 'mailbox'
+    query: loadTextContent('../queries/alerts/grantEnding.kql')
+  }
+  {
     id: 'credentialEnding'
-    title: 'A credential ends within 14 days'
-    severity: 2
-    by: 'grant'
-    over: 'P2D'
+    title: 'A certificate or secret ends within 30 days'
+    severity: 3
+    by: 'kind'
     query: loadTextContent('../queries/alerts/credentialEnding.kql')
+  }
+  {
+    id: 'hold'
+    title: 'Sending is on hold'
+    severity: 3
+    by: 'account'
+    query: loadTextContent('../queries/alerts/hold.kql')
   }
   {
     id: 'deadLetter'
     title: 'A message could not be sent and is kept for a person'
-    severity: 2
+    severity: 3
     by: 'account'
-    over: 'P1D'
     query: loadTextContent('../queries/alerts/deadLetter.kql')
   }
   {
     id: 'inDoubt'
     title: 'It is not known whether a message was sent'
-    severity: 2
+    severity: 3
     by: 'account'
-    over: 'P1D'
     query: loadTextContent('../queries/alerts/inDoubt.kql')
   }
   {
-    id: 'hold'
-    title: 'Sending is on hold'
-    severity: 1
+    id: 'unreadable'
+    title: 'A stored message can\'t be read'
+    severity: 3
     by: 'account'
-    over: 'P1D'
-    query: loadTextContent('../queries/alerts/hold.kql')
+    query: loadTextContent('../queries/alerts/unreadable.kql')
+  }
+  {
+    id: 'accountUnreadable'
+    title: 'The state of an account can\'t be read'
+    severity: 3
+    by: 'account'
+    query: loadTextContent('../queries/alerts/accountUnreadable.kql')
+  }
+  {
+    id: 'connectionsOrphaned'
+    title: 'Connections of hosts that died block an account'
+    severity: 3
+    by: 'account'
+    query: loadTextContent('../queries/alerts/connectionsOrphaned.kql')
   }
   {
     id: 'dayQuota'
     title: 'More than 80 % of a day\'s recipients are used'
     severity: 3
     by: 'account'
-    over: 'PT15M'
     query: loadTextContent('../queries/alerts/dayQuota.kql')
   }
   {
+    id: 'invocationsFailed'
+    title: 'A function keeps failing'
+    severity: 3
+    by: 'functionName'
+    query: loadTextContent('../queries/alerts/invocationsFailed.kql')
+  }
+  {
     id: 'poison'
-    title: 'The host gave up on a queue message'
-    severity: 2
-    by: ''
-    over: 'PT15M'
+    title: 'A queue message can\'t be processed'
+    severity: 3
+    by: 'queue'
     query: loadTextContent('../queries/alerts/poison.kql')
   }
 ]
@@ -130,7 +169,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspaceId]
       evaluationFrequency: 'PT5M'
       windowSize: 'PT15M'
-      overrideQueryTimeRange: rule.over == 'PT15M' ? null : rule.over
+      // What the last state lines said holds until newer ones say otherwise, or for as long as Azure lets a rule look.
+      overrideQueryTimeRange: 'P2D'
       autoMitigate: true
       // AppTraces has no column before the app's first line.
       skipQueryValidation: true

@@ -11,7 +11,7 @@ import type { ClientCredential } from '../config/settings.ts';
 
 const dayMs = 86_400_000;
 /** Entra ends a grant after 90 days without use; not configurable. */
-const idleMs = 90 * dayMs;
+export const idleMs = 90 * dayMs;
 const warningMs = 14 * dayMs;
 
 /** Something that stops mail at a known time unless a person acts. */
@@ -75,13 +75,14 @@ export async function expiringSoon(
         'The sign-in of this mailbox has not been refreshed for weeks and ends 90 days after its last use. Check why the daily refresh fails (refreshTokens), or connect the mailbox again.',
     });
   }
-  expirations.push(...credentialExpiration(credential));
+  expirations.push(...credentialExpirations(credential));
   return expirations
     .filter(({ expiresAt }) => expiresAt - clock.now() < warningMs)
     .sort((one, other) => one.expiresAt - other.expiresAt);
 }
 
-function credentialExpiration(credential: ClientCredential): readonly Expiration[] {
+/** When the app's own credential ends; empty for one that does not, or that names no date. */
+export function credentialExpirations(credential: ClientCredential): readonly Expiration[] {
   const renew =
     'Create a new one (Entra admin center → App registrations → the bridge’s app → Certificates & secrets) and put it into the settings; the managed identity as federated credential needs none.';
   if (credential.kind === 'secret' && credential.expiresAt !== undefined) {

@@ -68,14 +68,21 @@ describe('alerts', () => {
 
   test('every stop of mail that the design names has one', () => {
     expect(alerts.map(([name]) => name)).toEqual([
+      'mailLate',
       'fetchStopped',
+      'consumerStopped',
       'sweepStopped',
       'consentNeeded',
+      'grantEnding',
       'credentialEnding',
+      'hold',
       'deadLetter',
       'inDoubt',
-      'hold',
+      'unreadable',
+      'accountUnreadable',
+      'connectionsOrphaned',
       'dayQuota',
+      'invocationsFailed',
       'poison',
     ]);
   });
@@ -90,6 +97,22 @@ test('what an alert is split by is a column of its query, and none counts by the
       expect(complaints(`${query}\n| project ${detail(dimension, 'name')}`)).toEqual([]);
     }
   }
+});
+
+test('four alerts wake somebody', () => {
+  const waking = every(prod, 'Microsoft.Insights/scheduledQueryRules').filter(
+    (rule) => at(rule, 'properties', 'severity') === 1,
+  );
+  expect(waking.map((rule) => detail(rule, 'name').replace(/^alert-mail-prod-/, ''))).toEqual([
+    'mailLate',
+    'fetchStopped',
+    'consumerStopped',
+    'sweepStopped',
+  ]);
+});
+
+test('no alert uses union or join, which log alert rules do not take, or take badly', () => {
+  for (const [, query] of alerts) expect(query).not.toMatch(/\b(union|join)\b/);
 });
 
 describe('workbook', () => {

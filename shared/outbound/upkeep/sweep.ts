@@ -32,6 +32,7 @@ import {
   type CountedBacklog,
 } from '../store/backlog.ts';
 import { scan, scanPageCount } from '../store/scan.ts';
+import { accountCondition, type AccountCondition } from './accountCondition.ts';
 
 const mostAccounts = 10_000;
 /** Counting a deep backlog each minute would cost as many calls as sending from it. */
@@ -74,7 +75,8 @@ async function sweepAccount({ key: account, fields }: Row, dependencies: Depende
     dependencies.log(outboundEvents.wakeUpSent({ account, reason }));
   }
   const backlog = await countAgain(account, { head, counted: decodeBacklog(fields) }, dependencies);
-  await recordBacklog(account, { stored: fields, state: head.state, backlog }, dependencies);
+  const condition = await accountCondition(account, head, dependencies);
+  await recordBacklog(account, { stored: fields, state: head.state, backlog, condition }, dependencies);
 }
 
 async function countAgain(
@@ -121,7 +123,13 @@ async function recordBacklog(
     stored,
     state,
     backlog,
-  }: { readonly stored: Fields; readonly state: AccountState; readonly backlog: CountedBacklog },
+    condition,
+  }: {
+    readonly stored: Fields;
+    readonly state: AccountState;
+    readonly backlog: CountedBacklog;
+    readonly condition: AccountCondition;
+  },
   dependencies: Dependencies,
 ): Promise<void> {
   const fields = { ...encodeSummary(account, state, dependencies), ...encodeBacklog(backlog) };
@@ -130,10 +138,15 @@ async function recordBacklog(
   const { waiting } = backlog;
   const limits = rateLimitsOf(account, dependencies);
   const earliest = dependencies.time.earliest();
-  reportOrphans(account, state, dependencies);
+  const orphanedUntil = reportOrphans(account, state, dependencies);
   dependencies.log(
     outboundEvents.backlog({
       account,
+      ...condition,
+      failedCount: backlog.failed.count,
+      unresolvedCount: backlog.unresolved.count,
+      unreadableCount: backlog.unreadable.count,
+      isBlocked: orphanedUntil !== undefined,
       waitingCount: waiting.count,
       hasMore: waiting.more,
       holdCount: state.holds.length,
@@ -159,10 +172,11 @@ function saysMore(fields: Fields, stored: Fields): boolean {
 }
 
 /** Hosts that died in a row, within minutes: each sweep says so while nothing can be sent for it. */
-function reportOrphans(account: string, state: AccountState, dependencies: Dependencies): void {
+function reportOrphans(account: string, state: AccountState, dependencies: Dependencies): number | undefined {
   const { time, numbers, log } = dependencies;
   const setting = accountOf(account, dependencies)?.limits.connections;
-  if (setting === undefined) return;
+  if (setting === undefined) return undefined;
   const until = blockedUntil(state, setting, time.earliest(), numbers);
   if (until !== undefined) log(outboundEvents.connectionsOrphaned({ account, until }));
+  return until;
 }

@@ -1,0 +1,112 @@
+// One line a minute for each mailbox, each queue of a consumer and each credential, from what is stored: a row or two a
+// mailbox, no connection to any server. What can't be read is said to be unknown, so that no alert ends for it.
+import type { Clock } from '../clock.ts';
+import type { Cursor } from '../inbound/ports.ts';
+import { messageOf } from '../mail/foreign.ts';
+import type { Mailbox } from '../mail/mailbox.ts';
+import { grantName, type GrantState } from '../oauth/grants.ts';
+import { idleMs, type Expiration } from '../oauth/refreshTokens.ts';
+import type { Log } from '../telemetry/log.ts';
+import { opsEvents } from '../telemetry/opsEvents.ts';
+
+const dayMs = 86_400_000;
+
+export interface StateDependencies {
+  readonly mailboxes: readonly Mailbox[];
+  /** The cursor of each mailbox that receives, by address. Throws StorageTrouble. */
+  readonly cursors: () => Promise<ReadonlyMap<string, Cursor | undefined>>;
+  /** Throws StorageTrouble. */
+  readonly grant: (name: string) => Promise<GrantState | undefined>;
+  readonly expirations: () => readonly Expiration[];
+  /** Throws StorageTrouble. */
+  readonly queues: () => Promise<
+    readonly {
+      readonly queue: string;
+      readonly messageCount: number;
+      readonly oldestAt: number | undefined;
+    }[]
+  >;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Never throws for the store. */
+export async function reportStates(dependencies: StateDependencies): Promise<void> {
+  const { mailboxes, log } = dependencies;
+  const cursors = await orFailed('cursors', dependencies.cursors, log);
+  for (const mailbox of mailboxes) await reportMailbox(mailbox, cursors, dependencies);
+  reportCredentials(dependencies);
+  const now = dependencies.clock.now();
+  for (const { queue, messageCount, oldestAt = now } of (await orFailed(
+    'queues',
+    dependencies.queues,
+    log,
+  )) ?? [])
+    log(opsEvents.queueState({ queue, messageCount, oldestMs: Math.max(0, now - oldestAt) }));
+}
+
+async function reportMailbox(
+  mailbox: Mailbox,
+  cursors: ReadonlyMap<string, Cursor | undefined> | undefined,
+  { grant, clock, log }: StateDependencies,
+): Promise<void> {
+  const { address, signIn, receive } = mailbox;
+  const isDelegated = signIn === 'delegated';
+  const read = isDelegated
+    ? await orFailed('grant', async () => ({ state: await grant(grantName(address)) }), log)
+    : { state: undefined };
+  if (read === undefined || (receive && cursors === undefined)) {
+    log(opsEvents.mailboxState({ mailbox: address, isKnown: false, needsConsent: false }));
+    return;
+  }
+  const cursor = cursors?.get(address);
+  const { state } = read;
+  const needsConsent = isDelegated && (state === undefined || state.refused !== undefined);
+  const consentDetail = needsConsent
+    ? (state?.refused?.detail ?? 'Nobody has connected this mailbox yet.')
+    : undefined;
+  const now = clock.now();
+  log(
+    opsEvents.mailboxState({
+      mailbox: address,
+      isKnown: true,
+      needsConsent,
+      ...(receive ? fetchState(cursor, now) : {}),
+      endsInDays:
+        state === undefined || needsConsent
+          ? undefined
+          : Math.floor((state.refreshedAt + idleMs - now) / dayMs),
+      detail: consentDetail ?? cursor?.detail,
+    }),
+  );
+}
+
+function fetchState(
+  cursor: Cursor | undefined,
+  now: number,
+): { readonly unreadMs: number; readonly failureCount: number; readonly retryCount: number } {
+  const { lastSuccessAt = 0, firstRunAt = 0, failureCount = 0, retryList = [] } = cursor ?? {};
+  const since = lastSuccessAt > 0 ? lastSuccessAt : firstRunAt;
+  return {
+    unreadMs: since > 0 ? Math.max(0, now - since) : -1,
+    failureCount,
+    retryCount: retryList.length,
+  };
+}
+
+function reportCredentials({ expirations, clock, log }: StateDependencies): void {
+  for (const { kind, expiresAt, detail } of expirations()) {
+    const endsInDays = Math.floor((expiresAt - clock.now()) / dayMs);
+    log(opsEvents.credentialState({ kind, endsInDays, detail }));
+  }
+}
+
+/** Undefined if the store gave no answer, which is logged. */
+async function orFailed<T>(what: string, read: () => Promise<T>, log: Log): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    log(opsEvents.stateFailed({ what, detail: messageOf(error) }));
+    return undefined;
+  }
+}

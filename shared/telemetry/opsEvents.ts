@@ -1,0 +1,42 @@
+// What is so now, said again every minute: the alerts read the newest line, and never look back for something that was
+// written once. A mailbox is named by its own address; correspondents never appear.
+import { defineEvent } from './event.ts';
+
+export const opsEvents = {
+  mailboxState: defineEvent(
+    'ops.mailboxState',
+    'info',
+    'Each minute for each mailbox: when it was last fetched (`unreadMs` is -1 if it never was, and absent if it does not receive), whether a person must sign it in, and when its grant ends. If not `isKnown` the store gave no answer, and only the address is right.',
+    {
+      mailbox: 'string',
+      isKnown: 'boolean',
+      unreadMs: 'number?',
+      failureCount: 'number?',
+      retryCount: 'number?',
+      needsConsent: 'boolean',
+      endsInDays: 'number?',
+      detail: 'string?',
+    },
+  ),
+  credentialState: defineEvent(
+    'ops.credentialState',
+    'info',
+    'Each minute for a certificate or secret that the app signs in with and whose end is known.',
+    { kind: 'string', endsInDays: 'number', detail: 'string' },
+  ),
+  queueState: defineEvent(
+    'ops.queueState',
+    'info',
+    'Each minute for each queue that a consumer takes from: messages on it, about, and the age of the first.',
+    { queue: 'string', messageCount: 'number', oldestMs: 'number' },
+  ),
+  stateFailed: defineEvent(
+    'ops.stateFailed',
+    'warn',
+    'A state could not be read; the next sweep tries again.',
+    {
+      what: 'string',
+      detail: 'string',
+    },
+  ),
+};
