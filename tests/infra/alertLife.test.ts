@@ -128,7 +128,7 @@ const cases: readonly Case[] = [
     alert: 'consentNeeded',
     well: [mailbox()],
     ill: [mailbox({ needsConsent: true, detail: 'Sign in.' })],
-    planted: ['arg_max(TimeGenerated, needsConsent', 'arg_max(mailbox, needsConsent'],
+    planted: ['where needsConsent', 'where needsConsent == false'],
   },
   {
     alert: 'grantEnding',

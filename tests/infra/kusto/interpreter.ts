@@ -147,10 +147,9 @@ function summarize(operator: Node, rows: readonly Row[], scope: Scope): readonly
   }
   // Without "by" there is one row, even of nothing.
   if (by === undefined && groups.size === 0) groups.set('', { key: {}, rows: [] });
-  return [...groups.values()].map((group) => ({
-    ...group.key,
-    ...Object.assign({}, ...aggregates.map((one) => aggregate(one, group.rows, scope))),
-  }));
+  return [...groups.values()].map(({ key, rows: grouped }) =>
+    aggregates.reduce<Row>((row, one) => ({ ...row, ...aggregate(one, grouped, scope) }), key),
+  );
 }
 
 function aggregate(node: Node, rows: readonly Row[], scope: Scope): Row {
@@ -183,8 +182,12 @@ function call(node: Node): { readonly called: string; readonly operands: readonl
   return { called: textOf(name), operands: listsOf(list)[0] ?? [] };
 }
 
+/** What a value is as text; null is the empty text. */
+const textFor = (value: Value): string =>
+  value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+
 const compare = (one: Value, other: Value): number =>
-  typeof one === 'number' && typeof other === 'number' ? one - other : String(one) < String(other) ? -1 : 1;
+  typeof one === 'number' && typeof other === 'number' ? one - other : textFor(one) < textFor(other) ? -1 : 1;
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -214,7 +217,7 @@ const binaries: Readonly<Record<string, Binary>> = {
   SubtractExpression: counted((one, other) => one - other),
   MultiplyExpression: counted((one, other) => one * other),
   DivideExpression: counted((one, other) => one / other),
-  HasExpression: (one, other) => hasTerm(String(one), String(other)),
+  HasExpression: (one, other) => hasTerm(textFor(one), textFor(other)),
   AndExpression: (one, other) => one === true && other === true,
   OrExpression: (one, other) => one === true || other === true,
 };
@@ -290,12 +293,12 @@ function functionValue(node: Node, row: Row, scope: Scope): Value {
       return value !== null;
     case 'parse_json':
       try {
-        return JSON.parse(String(value)) as Value;
+        return JSON.parse(textFor(value)) as Value;
       } catch {
         return null;
       }
     case 'tostring':
-      return value === null ? '' : String(value);
+      return textFor(value);
     case 'todouble':
       return value === null || value === '' ? null : Number(value);
     case 'tobool':
