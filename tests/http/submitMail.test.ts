@@ -162,6 +162,13 @@ describe('message/rfc822', () => {
     expect(body).toMatchObject({ recipients: [{ address: 'citizen@example.org' }] });
   });
 
+  test('a message with a Message-ID of its own: 202, then 200, not 202 again', async () => {
+    const headers = headersOf(newId());
+    const body = `Message-ID: <${randomUUID()}@contract>\r\n${message}`;
+    expect((await rig.ask('POST', '/api/mail', { body, headers })).status).toBe(202);
+    expect((await rig.ask('POST', '/api/mail', { body, headers })).status).toBe(200);
+  });
+
   test('remarks that are not JSON', async () => {
     const headers = { ...headersOf(newId()), 'x-mail-remarks': 'oops' };
     mustBeProblem(await rig.ask('POST', '/api/mail', { body: message, headers }), 400, 'invalid-request');

@@ -140,7 +140,9 @@ async function store(
     return { kind: 'rejected', problems: [unreadableFirst], idInUse: true };
   if (first === undefined) throw new StorageTrouble('an acceptance was neither written nor refused');
   if (first.hash === message.hash) {
-    return { kind: 'stored', message: first, repeated: first.messageId !== message.messageId };
+    // Else it is this call's own row, its answer lost. A raw message brings its Message-ID: then the time tells.
+    const repeated = first.messageId !== message.messageId || first.acceptedAt !== message.acceptedAt;
+    return { kind: 'stored', message: first, repeated };
   }
   return { kind: 'rejected', problems: [otherContent], idInUse: true };
 }
