@@ -1,4 +1,4 @@
-// POST /api/mail. The answer says 202 only when the submission is durable, 200 for the same again. What is refused is told
+// POST /api/mail. The answer says 202 only when the submission is durable, 200 for the same again. What is refused is reported
 // to the caller alone: no event is published and nothing is kept.
 import { addressOf, findMailbox, hrefOf } from './addresses.ts';
 import { mayUse, type Caller } from './callers.ts';

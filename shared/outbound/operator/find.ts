@@ -156,7 +156,7 @@ function parsePosition(text: string): { readonly account: string; readonly key: 
         return { account, key };
     }
   } catch {
-    // told below
+    // the same as a position of another form
   }
   throw new RangeError('"after" is not the "next" of an earlier answer.');
 }
