@@ -90,18 +90,18 @@ describe('the forms of a payload', () => {
 
 describe('sizes', () => {
   const padded = (bytes: number): string => `{"a":"${'x'.repeat(bytes - 8)}"}`;
-  test('six mebibytes and no more, as text, bytes or what a host has parsed', () => {
-    expect(payloadBytes).toBe(6_291_456);
+  test('eight mebibytes and no more, as text, bytes or what a host has parsed', () => {
+    expect(payloadBytes).toBe(8_388_608);
     expect(refusal(padded(payloadBytes))).toBeUndefined();
     expect(refusal(Buffer.from(padded(payloadBytes)))).toBeUndefined();
     expect(refusal(padded(payloadBytes + 1))).toBe(
-      '|The submission has 6291457 bytes; at most 6291456 are read: put attachments into a blob and refer to it.',
+      '|The submission has 8388609 bytes; at most 8388608 are read: put attachments into a blob and refer to it.',
     );
-    expect(refusal(Buffer.from(padded(payloadBytes + 1)))).toContain('has 6291457 bytes');
-    expect(refusal(`{"a":"${'ä'.repeat(payloadBytes / 2)}"}`)).toContain('at most 6291456 are read');
+    expect(refusal(Buffer.from(padded(payloadBytes + 1)))).toContain('has 8388609 bytes');
+    expect(refusal(`{"a":"${'ä'.repeat(payloadBytes / 2)}"}`)).toContain('at most 8388608 are read');
     expect(refusal({ a: 'x'.repeat(payloadBytes - 1) })).toBeUndefined();
-    expect(refusal({ a: 'x'.repeat(payloadBytes) })).toContain('has 6291457 bytes');
-    expect(refusal({ ['n'.repeat(payloadBytes)]: 'x' })).toContain('has 6291457 bytes');
+    expect(refusal({ a: 'x'.repeat(payloadBytes) })).toContain('has 8388609 bytes');
+    expect(refusal({ ['n'.repeat(payloadBytes)]: 'x' })).toContain('has 8388609 bytes');
   });
 
   test('twenty thousand values and no more', () => {

@@ -61,13 +61,13 @@ export const outboundMutants: readonly Mutant[] = [
     edits: [
       outbound(
         'accept/acceptMail',
-        'await contents.put(hash, content)',
+        'await contents.put(name, content)',
         'await contents.put(submission.id, content)',
       ),
       outbound(
         'accept/acceptMail',
-        'content: content.length > numbers.contentInRowBytes ? hash : content',
-        'content: content.length > numbers.contentInRowBytes ? submission.id : content',
+        'content: isLarge ? name : content',
+        'content: isLarge ? submission.id : content',
       ),
     ],
     caughtBy: violation('identity', 'twoContents', 60),
