@@ -6,7 +6,7 @@
 // exactly the checks fail whose faults were injected, then no fault makes another check fail, and every check passed
 // beside every fault. The rest (a fault that takes long to show, and those without which nothing can be looked at) have
 // runs of their own.
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,7 @@ import { buildPackage } from '../../local/build/buildPackage.ts';
 import type { RecipientRule } from '../../local/emulators/exchange/quirks.ts';
 import { systemClock } from '../../shared/clock.ts';
 
+jest.setTimeout(600_000);
 const packageFolder = mkdtempSync(join(tmpdir(), 'acceptance-'));
 let rehearsal: Rehearsal;
 let front: Server;
@@ -39,8 +40,9 @@ beforeAll(async () => {
   rehearsal = await startRehearsal({
     appFolder: packageFolder,
     clock: systemClock,
-    periodMs: 3_000,
-    numbers: { returnMs: 40_000, pollMs: 300, largeBytes: 1_500_000, folderCount: 120 },
+    periodMs: 6_000,
+    // As long as a busy machine may need: nothing here is measured.
+    numbers: { waitMs: 180_000, returnMs: 120_000, pollMs: 300, largeBytes: 1_500_000, folderCount: 120 },
   });
   // In front of the app: a gateway that has lost it.
   front = createServer((_request, response) => {
@@ -49,7 +51,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => {
     front.listen(0, '127.0.0.1', resolve);
   });
-}, 120_000);
+}, 400_000);
 
 afterAll(async () => {
   front.close();

@@ -39,7 +39,7 @@ beforeAll(async () => {
     async () => (await rig.outbound.message(desk, 'INC-1'))?.message.state === 'failed',
   );
   await rig.outbound.sweep();
-}, 120_000);
+}, 400_000);
 afterAll(async () => {
   await rig.close();
   await frontEnd.close();
@@ -107,7 +107,7 @@ test('outbox: what waits, the dead letters, one of them, and it is sent again', 
   );
   expect((await outbox('list', '--state', 'failed')).output).toContain('No message is found.');
   expect((await outbox('audit')).output).toContain('replay');
-}, 120_000);
+}, 400_000);
 
 test('outbox: pause and resume; an unknown account is an error with those that there are', async () => {
   expect((await outbox('pause', desk.toUpperCase())).output).toContain(`Paused: ${desk}.`);
@@ -117,7 +117,7 @@ test('outbox: pause and resume; an unknown account is an error with those that t
   expect(unknown.status).toBe(1);
   expect(unknown.errors).toContain('There is no account nobody@kunta.example.');
   expect(unknown.errors).toContain(desk);
-}, 120_000);
+}, 400_000);
 
 test('quota and doctor', async () => {
   const quota = await run('quota', ['--app', frontEnd.url, '--json']);
@@ -126,7 +126,7 @@ test('quota and doctor', async () => {
   const doctor = await run('doctor', ['--app', frontEnd.url, '--mailbox', desk]);
   expect(doctor.output).toContain(`${desk}: `);
   expect(doctor.output).toContain('SMTP login');
-}, 120_000);
+}, 400_000);
 
 test('without an Azure login: a sentence with the remedy, and what the CLI said', async () => {
   const { status, errors } = await run(
