@@ -15,5 +15,5 @@ export default {
   // A bound against hanging, no measure: on a busy machine everything takes several times as long.
   testTimeout: 120_000,
   // Most of the long tests wait (for a period, a lease, another process): four at a time keep two cores busy.
-  maxWorkers: 4,
+  maxWorkers: 3,
 };

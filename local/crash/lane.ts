@@ -30,8 +30,8 @@ const schedules = { SWEEP_SCHEDULE: '*/1 * * * * *', FETCH_SCHEDULE: '0 0 * * * 
 
 /** How long a host stays stopped: longer than any lease. */
 const stopMs = crashNumbers.leaseMs + 2_000;
-const reachMs = 60_000;
-const settleLimitMs = 120_000;
+const reachMs = 200_000;
+const settleLimitMs = 400_000;
 
 export interface Run {
   readonly point: Point;

@@ -13,7 +13,7 @@ beforeAll(async () => {
   appFolder = join(mkdtempSync(join(tmpdir(), 'crash-')), 'package');
   await buildCrashPackage(appFolder);
   report = await crashRuns({ appFolder, repeats: 1, laneCount: 3 });
-}, 900_000);
+}, 2_400_000);
 
 afterAll(() => {
   rmSync(join(appFolder, '..'), { recursive: true, force: true });
