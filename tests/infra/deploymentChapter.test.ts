@@ -268,7 +268,7 @@ describe('the guide for an administrator', () => {
       expect(guide).toContain(heading);
     }
     expect(guide).toContain('az functionapp list-flexconsumption-runtimes');
-    expect(guide).toContain('The first fetch reads the whole folder');
+    expect(guide).toContain('`fetchFrom`');
   });
 });
 
