@@ -10,8 +10,8 @@ export const alerts = `halytykset@${domain}`;
 
 /** One mailbox with delegated sign-in, one with application sign-in. */
 export const mailboxes: readonly MailboxSetting[] = [
-  { address: serviceDesk, signIn: 'delegated', afterFetch: 'move:Käsitellyt' },
-  { address: alerts, signIn: 'application', afterFetch: 'seen' },
+  { address: serviceDesk, signIn: 'delegated', afterFetch: 'move:Käsitellyt', fetchFrom: 'all' },
+  { address: alerts, signIn: 'application', afterFetch: 'seen', fetchFrom: 'all' },
 ];
 
 /** How the receiving side handles some addresses. */
