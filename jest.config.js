@@ -11,7 +11,11 @@ export default {
   },
   testMatch: ['**/*.test.ts'],
   // Small apps for the local host, each with a package.json of its own: started as processes, never imported.
-  modulePathIgnorePatterns: ['<rootDir>/tests/local/functionsHost/fixtures', '<rootDir>/dist', '<rootDir>/.local'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/tests/local/functionsHost/fixtures',
+    '<rootDir>/dist',
+    '<rootDir>/.local',
+  ],
   // A bound against hanging, no measure: on a busy machine everything takes several times as long.
   testTimeout: 120_000,
   // Most of the long tests wait (for a period, a lease, another process): three at a time keep two cores busy.

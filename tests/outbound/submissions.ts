@@ -299,9 +299,9 @@ const shapelessRows: readonly (readonly [string, unknown, string])[] = [
     `{"to":${'['.repeat(5_000)}${']'.repeat(5_000)}}`,
     'too deep within each other; at most 16',
   ],
-  ['7 MB of text', `{"text":"${'x'.repeat(7_000_000)}"}`, 'bytes; at most'],
-  ['7 MB of bytes', Buffer.alloc(7_000_000, 0x20), 'bytes; at most'],
-  ['7 MB in an object', { ...good, text: 'x'.repeat(7_000_000) }, 'bytes; at most'],
+  ['9 MB of text', `{"text":"${'x'.repeat(9_000_000)}"}`, 'bytes; at most'],
+  ['9 MB of bytes', Buffer.alloc(9_000_000, 0x20), 'bytes; at most'],
+  ['9 MB in an object', { ...good, text: 'x'.repeat(9_000_000) }, 'bytes; at most'],
   [
     '20,001 values',
     { ...good, correlation: Array.from({ length: 20_001 }, () => 0) },
