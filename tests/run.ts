@@ -10,11 +10,23 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parts, type Part } from './parts.ts';
+import { parts } from './parts.ts';
 import { gates } from './gates/gates.ts';
 
 const root = dirname(import.meta.dirname);
 const inCi = (process.env['CI'] ?? '') !== '';
+
+/**
+ * Suites of whole stacks in real time, which start many processes each: beside two others of their kind they wait longer
+ * for the processor than a person would wait for an answer. They run after the others, two at a time.
+ */
+const heavy = [
+  'tests/acceptance/faults',
+  'tests/crash/',
+  'tests/local/commands/operatorCommands',
+  'tests/scenarios/',
+  'tests/soak/',
+];
 
 interface Count {
   passed: number;
@@ -54,8 +66,13 @@ async function runGates(): Promise<void> {
 
 async function runTests(wanted: readonly string[]): Promise<void> {
   const missing = parts.filter((part) => !part.present());
-  await runJest(wanted, missing);
-  if (wanted.length > 0) return;
+  const unavailable = missing.map(({ folder }) => `/${folder}/`);
+  if (wanted.length > 0) {
+    await runJest(wanted, unavailable);
+    return;
+  }
+  await runJest([], [...unavailable, ...heavy]);
+  await runJest(['--maxWorkers', '2', ...heavy], unavailable);
   for (const part of parts) {
     if (!missing.includes(part)) {
       report.push(`ran      ${part.name}: ${part.folder}`);
@@ -69,11 +86,11 @@ async function runTests(wanted: readonly string[]): Promise<void> {
   }
 }
 
-/** One run of Jest over everything but the folders of missing parts; its results come from its JSON file. */
-async function runJest(wanted: readonly string[], missing: readonly Part[]): Promise<void> {
+/** One run of Jest over everything but the paths that match `left`; its results come from its JSON file. */
+async function runJest(wanted: readonly string[], left: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'esm-mail-bridge-tests-'));
   const results = join(folder, 'results.json');
-  const ignored = missing.flatMap((part) => ['--testPathIgnorePatterns', `/${part.folder}/`]);
+  const ignored = left.flatMap((pattern) => ['--testPathIgnorePatterns', pattern]);
   try {
     const { status } = await run(
       ['jest', '--json', '--outputFile', results, '--silent=false', ...ignored, ...wanted],
