@@ -41,7 +41,8 @@ function post(message: ThreadMessage): void {
   parentPort?.postMessage(message);
 }
 
-async function parseJob(job: ParseJob): Promise<ParseAnswer> {
+/** One message; never throws. For the fuzzer, which counts what is reached in its own thread. */
+export async function parseJob(job: ParseJob): Promise<ParseAnswer> {
   try {
     const head = await headOf(job.raw);
     const text = mailText(head);

@@ -117,6 +117,27 @@ const spices = [
   '\t',
 ];
 
+/** Those of `more` as they are, then mutated mails without end, some with one of `signs` (whole header fields) in front. */
+export function mutatedMails(
+  seed: number,
+  signs: readonly string[],
+  more: readonly string[],
+): () => Uint8Array {
+  const random = seededRandom(seed);
+  const ham = seedMails();
+  const others = more.map((text) => Buffer.from(text));
+  let sequence = -1;
+  return () => {
+    sequence += 1;
+    const asItIs = others[sequence];
+    if (asItIs !== undefined) return asItIs;
+    const bytes = mutate(random.uniform() < 0.5 ? ham : others, random);
+    let head = '';
+    while (random.uniform() < 0.3) head += signs[Math.floor(random.uniform() * signs.length)] ?? '';
+    return Buffer.concat([Buffer.from(head, 'latin1'), bytes]);
+  };
+}
+
 function mutate(seeds: readonly Buffer[], random: Random): Buffer {
   const pick = <T>(list: readonly T[], otherwise: T): T =>
     list[Math.floor(random.uniform() * list.length)] ?? otherwise;

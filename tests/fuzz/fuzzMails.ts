@@ -1,0 +1,235 @@
+// Hostile mails: real ham and spam, bounces of many servers and made ones, broken at random, with ids and private headers
+// of messages that were really sent, or nearly. Each is fetched, parsed, related to what was sent (by the production lookup
+// over a model of the table) and announced; a bounce becomes a status event and is published.
+//
+// The parser runs in this thread, so that its branches are counted and nothing ends it early: its time is measured.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { parseJob } from '../../shared/exchange/mimeParserWorker.ts';
+import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
+import { createInbound } from '../../shared/inbound/fetchMail.ts';
+import type { FetchedHead, MailboxSession, Parser, SentMessages } from '../../shared/inbound/ports.ts';
+import { noticeSchema } from '../../shared/contract/notice.ts';
+import { checkTag, findSubmission, publishBounce } from '../../shared/outbound/operator/bounced.ts';
+import { answers } from '../classify/fixtures/autoReplies.ts';
+import { refusals } from '../classify/fixtures/refusals.ts';
+import { reports } from '../classify/fixtures/reports.ts';
+import { rawOf } from '../classify/made.ts';
+import { MemoryBlobs, MemoryLedger, MemoryNotices } from '../inbound/memoryStore.ts';
+import { mutatedMails } from '../inbound/mutatedMails.ts';
+import { mailboxOf } from '../inbound/rig.ts';
+import { bridgeIdOf, bridgeTagOf } from '../../shared/outbound/records/messageIds.ts';
+import { mailbox, World, type Host } from '../models/world.ts';
+import { limitMs, note, type FuzzResult } from './fuzzResult.ts';
+
+/** Mails in one folder, fetched in one run. */
+const perFolder = 200;
+const desk = 'desk@example.com';
+/** A run, and those in which what failed is given up. */
+const mostRuns = 4;
+/** More than a message gets (fetchMailbox.ts). */
+const usedUpTries = 100;
+
+export async function fuzzMails(count: number, seed: number): Promise<FuzzResult> {
+  const ends: Record<string, number> = {};
+  const [exceptions, slow, unreported]: [string[], string[], string[]] = [[], [], []];
+  let slowestMs = 0;
+  const sender = await newSender();
+  const next = mutatedMails(seed, sender.signs, corpus());
+  for (let first = 0; first < count; first += perFolder) {
+    const mails = Array.from({ length: Math.min(perFolder, count - first) }, next);
+    const name = (uid: number): string => String(first + uid - 1);
+    const parser = timedParser((bytes, tookMs) => {
+      slowestMs = Math.max(slowestMs, tookMs);
+      if (tookMs > limitMs)
+        note(slow, `${String(first)} to ${String(first + perFolder)}: ${bytes} bytes, ${tookMs} ms`);
+    });
+    const notices = new MemoryNotices();
+    const ledger = new MemoryLedger();
+    const inbound = createInbound([mailboxOf(desk)], {
+      mailboxes: { open: () => Promise.resolve({ kind: 'ok', session: sessionOf(mails) }) },
+      ledger,
+      blobs: new MemoryBlobs(),
+      notices,
+      parser,
+      sent: sender.sent,
+      clock: systemClock,
+      random: systemRandom,
+      log: (event) => {
+        const { detail } = event.fields;
+        // What the server did not give whole is no exception: it is tried again, and given up after its tries.
+        if (
+          event.name === 'inbound.retryScheduled' &&
+          String(detail).startsWith('The message cannot be processed')
+        )
+          note(exceptions, `${name(Number(event.fields['uid']))}: ${String(detail)}`);
+      },
+      numbers: { ...inboundNumbers, invocationBudgetMs: 3_600_000, mailboxBudgetMs: 3_600_000 },
+    });
+    let reported = 0;
+    for (let run = 0; run < mostRuns && reported < mails.length; run += 1) {
+      const [report] = await inbound.fetchAll({ invocationId: 'fuzz' });
+      if (report?.outcome !== 'fetched')
+        note(exceptions, `${String(first)}: the run ended: ${String(report?.detail)}`);
+      reported += (report?.announcedCount ?? 0) + (report?.duplicateCount ?? 0);
+      useUpTries(ledger);
+    }
+    if (reported !== mails.length)
+      note(unreported, `${String(first)}: ${reported} of ${mails.length} were announced`);
+    for (const text of notices.texts) {
+      const { data } = noticeSchema.parse(JSON.parse(text));
+      const kind = 'raw' in data ? data.kind : 'by reference';
+      ends[kind] = (ends[kind] ?? 0) + 1;
+    }
+    for (const left of await sender.publish()) note(unreported, `${String(first)}: ${left}`);
+  }
+  return { count, ends, exceptions, slow, unreported, slowestMs };
+}
+
+/** Instead of waiting for an hour: whatever is on the retry list has failed often enough. */
+function useUpTries(ledger: MemoryLedger): void {
+  for (const [key, row] of ledger.cursors) {
+    const { cursor } = row;
+    if (cursor === undefined) continue;
+    const retryList = cursor.retryList.map((one) => ({ ...one, tryCount: usedUpTries }));
+    ledger.cursors.set(key, { ...row, cursor: { ...cursor, retryList } });
+  }
+}
+
+/** Besides ham, spam and notices: reports, answers and refusals of many programs, and mails of the corpus. */
+function corpus(): readonly string[] {
+  const folder = join(import.meta.dirname, 'corpus', 'mails');
+  return [
+    ...readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8')),
+    ...Object.values(reports).map(rawOf),
+    ...answers.map(
+      ({ from = 'a@x.test', subject, more = '', body = 'x' }) =>
+        `From: ${from}\nSubject: ${subject}\n${more}\n${body}\n`,
+    ),
+    ...refusals.map(([, detail]) =>
+      rawOf({
+        from: 'MAILER-DAEMON@mx.test',
+        subject: 'Undelivered Mail Returned to Sender',
+        body: `I'm sorry to have to inform you that your message could not be delivered.\n\n<kim@fabrikam.test>: ${detail}\n`,
+      }),
+    ),
+  ];
+}
+
+interface Sender {
+  readonly sent: SentMessages;
+  /** Ids and headers by which a mail can refer to what was sent, true and forged. */
+  readonly signs: readonly string[];
+  /** Publishes what the bounces wrote; what is left names the rows. */
+  publish(): Promise<readonly string[]>;
+}
+
+async function newSender(): Promise<Sender> {
+  const world = new World([mailbox(desk), mailbox('sales@example.com')]);
+  const host = world.host();
+  world.server.name = 'AB1PR01MB1234.eurprd01.prod.outlook.com';
+  for (const id of ['INC-1', 'INC-2']) await world.submit(host, id);
+  await world.answerWakeUps(host);
+  const tagKey = await host.dependencies.tagKey();
+  const signs = [
+    ...world.server.arrivals.flatMap(({ messageId }, index) =>
+      signsOf(messageId, bridgeIdOf(desk, `INC-${String(index + 1)}`, 1), tagKey),
+    ),
+    ...forged,
+  ];
+  // The model's clock serves one call at a time.
+  let last: Promise<unknown> = Promise.resolve();
+  const ask = <T>(call: (host: Host) => Promise<T>): Promise<T> => {
+    const answer = last.then(() => world.run(call(host)));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
+  const { dependencies } = host;
+  return {
+    signs,
+    sent: {
+      lookUpSent: (by) => ask(() => findSubmission(by, dependencies)),
+      checkTag: (bridgeId, tag) => ask(() => checkTag(bridgeId, tag, dependencies)),
+      noteBounce: (bounce) => ask(() => publishBounce(bounce, dependencies)),
+    },
+    async publish() {
+      await world.minutes(host, 3);
+      // A bounce about a limit pauses the mailbox, as it should.
+      return world.table
+        .all(world.account)
+        .map(({ key }) => key)
+        .filter((key) => key.startsWith('event|') || key.startsWith('unpublished|'));
+    },
+  };
+}
+
+const signsOf = (messageId: string, bridgeId: string, tagKey: Uint8Array): readonly string[] => {
+  const tagged = `X-Mail-Bridge-Id: ${bridgeId}\r\nX-Mail-Bridge-Tag: ${bridgeTagOf(bridgeId, tagKey)}\r\n`;
+  return [
+    tagged,
+    `${tagged}Message-ID: ${messageId}\r\n`,
+    `X-Mail-Bridge-Id: ${bridgeId}\r\n`,
+    `In-Reply-To: ${messageId}\r\n`,
+    `References: <a@b> ${messageId}\r\n`,
+    `Content-Type: message/rfc822\r\n\r\n${tagged}Message-ID: ${messageId}\r\n\r\n`,
+  ];
+};
+
+/** Ids that decode to what no row key can hold; lists and texts beyond every limit. */
+const forged: readonly string[] = [
+  ...['a/b', 'a#b', 'what?', 'a\u0001', '\\', '', 'x'.repeat(600), '\u{1F600}'].map(
+    (id) =>
+      `In-Reply-To: <${'0'.repeat(32)}.${'A'.repeat(12)}.${Buffer.from(id).toString('base64url')}@x>\r\n`,
+  ),
+  'X-Mail-Bridge-Id: INC-1.1.AAAAAAAAAAAA\r\nX-Mail-Bridge-Tag: 00\r\n',
+  `X-Failed-Recipients: ${'a'.repeat(900)}\r\n ${'é'.repeat(900)}@x, INC-1@example.org\r\n`,
+  `References: ${Array.from({ length: 60 }, (_, n) => `<${String(n)}@AB1PR01MB1234.eurprd01.prod.outlook.com>`).join('\r\n ')}\r\n`,
+  `Subject: ${'=?utf-8?q?=C3?='.repeat(500)}\r\n`,
+  'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n',
+  'Auto-Submitted: auto-replied\r\n',
+];
+
+function timedParser(done: (bytes: number, tookMs: number) => void): Parser {
+  return {
+    async parse(raw, filePrefix) {
+      const measure = async (): Promise<readonly [Awaited<ReturnType<Parser['parse']>>, number]> => {
+        const startedAt = performance.now();
+        const answer = await parseJob({ raw, filePrefix, memoryBytes: 256 * 1024 * 1024 });
+        return [answer, Math.round(performance.now() - startedAt)];
+      };
+      const [answer, tookMs] = await measure();
+      // Once more: a busy machine is slow once, a bad pattern always.
+      const [, againMs] = tookMs > limitMs ? await measure() : [answer, tookMs];
+      done(raw.kind === 'bytes' ? raw.bytes.byteLength : raw.sizeBytes, againMs);
+      return answer;
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A folder with these mails, UID 1 and up. */
+function sessionOf(mails: readonly Uint8Array[]): MailboxSession {
+  const uids = mails.map((_, index) => index + 1);
+  const ok = <T extends object>(answer: T): Promise<{ readonly kind: 'ok' } & T> =>
+    Promise.resolve({ kind: 'ok', ...answer });
+  const headOf = (uid: number): FetchedHead => ({
+    uid,
+    bytes: mails[uid - 1] ?? new Uint8Array(),
+    whole: true,
+  });
+  return {
+    uidValidity: 7,
+    uidNext: mails.length + 1,
+    listAbove: (uid) => ok({ uids: uids.filter((one) => one > uid) }),
+    stillThere: (asked) => ok({ uids: asked.filter((uid) => uids.includes(uid)) }),
+    readHeads: (asked) => ok({ heads: asked.map(headOf), gone: [] }),
+    readHeaders: () => ok({ headers: new Map<number, Uint8Array>() }),
+    async *stream({ bytes }) {
+      await Promise.resolve();
+      yield bytes;
+    },
+    act: () => ok({}),
+    close: () => Promise.resolve(),
+  };
+}
