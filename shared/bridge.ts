@@ -225,6 +225,7 @@ export function openBridge(settings: Settings): Bridge {
       outbound: {
         ...outbound,
         operate: (action, which) => outbound[action](which),
+        submit: (submission) => outbound.acceptOrRefuse(submission, {}),
       },
       accounts: settings.accounts,
       mailboxes: settings.mailboxes,
@@ -246,6 +247,7 @@ export function openBridge(settings: Settings): Bridge {
         }
       },
       clock: systemClock,
+      random: systemRandom,
     }),
     origin: new URL(redirectUri).origin,
     authenticationOn: access.authenticationOn,

@@ -27,6 +27,7 @@ import { wireTrouble } from './mimeChecks.ts';
 import {
   hasForeignSender,
   rawMessageId,
+  rawSubject,
   rawProblems,
   rawRecipients,
   readRawMessage,
@@ -111,7 +112,7 @@ export class MimeComposer implements Composer, RawMessages {
       kind: 'ok',
       recipients,
       ...(remarks.length === 0 ? {} : { remarks }),
-      ...present({ messageId }),
+      ...present({ messageId, subject: rawSubject(read.value) }),
     };
   }
 }

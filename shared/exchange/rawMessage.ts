@@ -4,6 +4,7 @@
 // fields (they carry recipients of their own), fields of the bridge, lines that no server must accept.
 // What has one meaning is corrected: line ends become CRLF; header lines of white space only, Bcc, Return-Path and the
 // Sender of another are removed; Message-ID and Date come from the stamp if the message has none. Everything else is kept byte for byte: the body is not parsed.
+import { decodedField } from '../classify/decodeText.ts';
 import { bufferOf } from '../mail/foreign.ts';
 import { eachOnce, parseAddress, sameAddress } from '../mail/address.ts';
 import { isMessageId } from '../mail/messageId.ts';
@@ -138,6 +139,12 @@ export function rawRecipients(
 /** Its own Message-ID, if it has one. */
 export function rawMessageId({ fields }: RawMessage): string | undefined {
   return valuesOf(fields, 'message-id')[0];
+}
+
+/** Decoded, without line breaks; undefined if there is none. */
+export function rawSubject({ fields }: RawMessage): string | undefined {
+  const [value] = valuesOf(fields, 'subject');
+  return value === undefined ? undefined : decodedField(value);
 }
 
 /** It has a Sender that is none of the mailbox's addresses: dropped, since Exchange would refuse it. */

@@ -5,6 +5,7 @@
 import { exchangeWait, exchangeWaitMs } from '../mail/exchangeWait.ts';
 import type { ImapTrouble } from '../inbound/ports.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
+import { withNames } from '../outbound/policy/judgement.ts';
 import { judgeFailure } from '../outbound/policy/judgeReply.ts';
 import type { RelayFailure } from '../outbound/ports.ts';
 import type { Cause } from './cause.ts';
@@ -179,7 +180,7 @@ export function smtpCauses(failure: RelayFailure, known: Circumstances): readonl
   const table: Cause = because(
     judgement.detail,
     'remedy' in judgement
-      ? judgement.remedy
+      ? withNames(judgement.remedy, known.mailbox)
       : 'Try again in some minutes; if it persists, ask Microsoft support and quote the server’s reply.',
     evidence,
   );

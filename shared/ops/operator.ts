@@ -1,32 +1,27 @@
 // What an operator may do, as functions: the API, the page and the commands have nothing else. Each act writes one row of
 // the audit trail and says what it did to how many. Nothing is done "for nothing": an unknown mailbox, account or message
 // is said by name.
-import type { Clock } from '../clock.ts';
+import type { Clock, Random } from '../clock.ts';
 import { submissionId } from '../contract/submissionSchema.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import { present } from '../mail/omit.ts';
+import type { AcceptAnswer } from '../outbound/accept/acceptMail.ts';
 import type { AccountForecast } from '../outbound/outbound.ts';
 import type { FoundMessage, FoundPage, MessageFilter } from '../outbound/operator/find.ts';
 import type { OperateAnswer } from '../outbound/operator/operate.ts';
 import type { SubmittedContent } from '../outbound/operator/submitted.ts';
 import type { AccountSummary } from '../outbound/operator/summaries.ts';
 import type { Message } from '../outbound/records/message.ts';
+import { audited, listed, OperatorError, type Acted, type Actor } from './audited.ts';
 import type { AuditEntry, AuditLog } from './auditLog.ts';
 import type { Diagnosis } from './doctor.ts';
 import type { MailboxReadiness } from './readiness.ts';
 
-export const messageActions = ['replay', 'cancel', 'markSent', 'remove'] as const;
+export const messageActions = ['replay', 'cancel', 'markSent', 'markNotSent', 'remove'] as const;
 export type MessageAction = (typeof messageActions)[number];
 export const jobs = ['fetch', 'sweep', 'prune', 'refresh'] as const;
 export type Job = (typeof jobs)[number];
-
-/** Who acts. */
-export interface Actor {
-  readonly name: string;
-  readonly objectId: string;
-  readonly by: 'session' | 'bearer';
-}
 
 /** The outbound side's part in it. */
 export interface OutboundOperations {
@@ -43,6 +38,8 @@ export interface OutboundOperations {
   ): Promise<{ readonly message: Message; readonly sending: boolean } | undefined>;
   /** What was submitted; undefined if it is no longer kept. */
   content(message: Message): Promise<SubmittedContent | undefined>;
+  /** Accepts a submission, or says what is wrong with it and keeps nothing. */
+  submit(submission: object): Promise<AcceptAnswer>;
   forPerson(account: string, which: 'failed' | 'unresolved', limit: number): Promise<readonly Message[]>;
   forecasts(): Promise<readonly AccountForecast[]>;
   summaries(): Promise<readonly AccountSummary[]>;
@@ -57,6 +54,7 @@ export interface OperatorDependencies {
   readonly examine: (address: string) => Promise<Diagnosis>;
   readonly runJob: (job: Job) => Promise<void>;
   readonly clock: Pick<Clock, 'now'>;
+  readonly random: Pick<Random, 'id'>;
 }
 
 export interface ActResult {
@@ -74,18 +72,6 @@ export interface ActReport {
   readonly results: readonly ActResult[];
   /** With the same filter: go on from here. */
   readonly next?: string;
-}
-
-/** What can't be done as it was asked; `detail` and `remedy` are for the person. */
-export class OperatorError extends Error {
-  override readonly name = 'OperatorError';
-  readonly kind: 'notFound' | 'invalid' | 'refused';
-  readonly remedy: string;
-  constructor(kind: OperatorError['kind'], detail: string, remedy: string) {
-    super(detail);
-    this.kind = kind;
-    this.remedy = remedy;
-  }
 }
 
 /** Messages that the overview shows, and of one account and group. */
@@ -274,6 +260,39 @@ export class Operator {
     });
   }
 
+  /**
+   * Sends one message from a mailbox, to see that mail gets through; to the mailbox itself if nobody is named, which shows
+   * both directions. It takes the way of every message and counts against the limits.
+   */
+  async sendTest(
+    { mailbox: address, to }: { readonly mailbox: string; readonly to?: string },
+    actor: Actor,
+  ): Promise<{ readonly id: string; readonly mailbox: string; readonly to: string }> {
+    const { outbound, clock, random } = this.#dependencies;
+    const mailbox = this.#mailbox(address).address;
+    this.#accountOf(mailbox);
+    const recipient = to ?? mailbox;
+    return this.#audited({ action: 'send test', on: mailbox, reason: `to ${recipient}` }, actor, async () => {
+      const at = new Date(clock.now()).toISOString();
+      const id = `test-${random.id()}`;
+      const answer = await outbound.submit({
+        id,
+        mailbox,
+        to: [{ address: recipient }],
+        subject: `Test of the mail bridge, ${at.slice(0, 16).replace('T', ' ')} UTC`,
+        text: `${actor.name} had this message sent to see whether mail from ${mailbox} gets through. It needs no answer.`,
+        priority: 'high',
+      });
+      if (answer.kind === 'accepted')
+        return { value: { id, mailbox, to: recipient }, doneCount: 1, refusedCount: 0 };
+      throw new OperatorError(
+        'invalid',
+        answer.problems.map(({ detail }) => detail).join(' '),
+        'Name one plain address, such as you@example.com.',
+      );
+    });
+  }
+
   /** Runs fetch, sweep, prune or the refresh of sign-ins now. */
   async run(
     { job, reason }: { readonly job: Job; readonly reason: string },
@@ -357,29 +376,14 @@ export class Operator {
     );
   }
 
-  async #audited<Value>(
+  #audited<Value>(
     about: { readonly action: string; readonly on: string; readonly reason: string },
-    { name, objectId, by }: Actor,
-    run: () => Promise<{ readonly value: Value; readonly doneCount: number; readonly refusedCount: number }>,
+    actor: Actor,
+    run: () => Promise<Acted<Value>>,
   ): Promise<Value> {
-    const end = await this.#dependencies.audit.begin({ by: name, objectId, via: by, ...about });
-    try {
-      const { value, doneCount, refusedCount } = await run();
-      await end({ result: doneCount === 0 ? 'refused' : 'done', doneCount, refusedCount, detail: '' });
-      return value;
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : 'unknown trouble';
-      await end({ result: 'failed', doneCount: 0, refusedCount: 0, detail });
-      throw error;
-    }
+    return audited(this.#dependencies.audit, about, actor, run);
   }
 }
-
-const listedMost = 20;
-const listed = (names: readonly string[]): string =>
-  names.length <= listedMost
-    ? names.join(', ')
-    : `${names.slice(0, listedMost).join(', ')} and ${String(names.length - listedMost)} more`;
 
 function detailOf(answer: OperateAnswer): string {
   switch (answer.kind) {

@@ -66,6 +66,8 @@ export interface Outbound {
   cancel(which: Which): Promise<OperateAnswer>;
   replay(which: Which): Promise<OperateAnswer>;
   markSent(which: Which): Promise<OperateAnswer>;
+  /** A message in doubt becomes a dead letter, which can be sent again. */
+  markNotSent(which: Which): Promise<OperateAnswer>;
   remove(which: Which): Promise<OperateAnswer>;
   pause(which: { readonly account: string; readonly mailbox?: string; readonly by: string }): Promise<void>;
   resume(which: { readonly account: string; readonly mailbox?: string }): Promise<void>;
@@ -126,6 +128,7 @@ export function createOutbound(dependencies: Dependencies): Outbound {
     cancel: (which) => operate('cancel', which, dependencies),
     replay: (which) => operate('replay', which, dependencies),
     markSent: (which) => operate('markSent', which, dependencies),
+    markNotSent: (which) => operate('markNotSent', which, dependencies),
     remove: (which) => operate('remove', which, dependencies),
     pause: (which) => pauseSending(which, dependencies),
     resume: (which) => resumeSending(which, dependencies),

@@ -205,6 +205,8 @@ export interface RawMessages {
         readonly kind: 'ok';
         readonly recipients: readonly string[];
         readonly messageId?: string;
+        /** Decoded. */
+        readonly subject?: string;
         /** What was corrected, in sentences for the caller. */
         readonly remarks?: readonly string[];
       }

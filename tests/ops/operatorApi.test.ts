@@ -166,6 +166,7 @@ describe('finding', () => {
     expect(await found(rig, 'recipient=D@EXAMPLE')).toEqual(['d']);
     expect(await found(rig, 'correlation=inc-c')).toEqual(['c']);
     expect(await found(rig, 'text=user%20unknown')).toEqual(['a', 'b', 'c']);
+    expect(await found(rig, 'subject=ABOUT%20b')).toEqual(['b']);
     expect(await found(rig, 'mailbox=DESK@example.com&state=sent')).toEqual(['d']);
     expect(await found(rig, 'mailbox=hr@example.com')).toEqual([]);
     expect(await found(rig, 'acceptedBefore=2000-01-01T00:00:00Z')).toEqual([]);
@@ -308,6 +309,32 @@ describe('acting', () => {
       expect(problem['remedy']).toMatch(/desk@example\.com/);
     }
     expect((await audit(rig)).length).toBe(3);
+  });
+
+  test('a test message takes the way of every message; to itself, or to whom it is said', async () => {
+    const rig = operatorRig();
+    const { answer, body } = await post(rig, 'test-messages', { mailbox: 'Desk@Example.com' });
+    expect([answer.status, body['mailbox'], body['to']]).toEqual([
+      202,
+      'desk@example.com',
+      'desk@example.com',
+    ]);
+    await post(rig, 'test-messages', { mailbox: 'desk@example.com', to: 'you@example.org' });
+    await rig.world.answerWakeUps(rig.host);
+    await rig.world.minutes(rig.host, 1);
+    expect(await rig.world.state(rig.host, String(body['id']))).toBe('sent');
+    expect(rig.world.server.arrivals.length).toBe(2);
+    const refused = await post(rig, 'test-messages', { mailbox: 'desk@example.com', to: 'no address' });
+    expect([refused.answer.status, refused.body['detail']]).toEqual([
+      400,
+      expect.stringContaining('address'),
+    ]);
+    expect((await post(rig, 'test-messages', { mailbox: 'x@example.com' })).answer.status).toBe(404);
+    expect((await audit(rig)).map(({ action, result }) => [action, result])).toEqual([
+      ['send test', 'failed'],
+      ['send test', 'done'],
+      ['send test', 'done'],
+    ]);
   });
 
   test('jobs and the doctor', async () => {

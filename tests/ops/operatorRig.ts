@@ -72,7 +72,11 @@ export function operatorRig(): OperatorRig {
   const { outbound } = host;
   const clock = { now: () => world.clock.now };
   const operator = new Operator({
-    outbound: { ...outbound, operate: (action, which) => outbound[action](which) },
+    outbound: {
+      ...outbound,
+      operate: (action, which) => outbound[action](which),
+      submit: (submission) => outbound.acceptOrRefuse(submission, {}),
+    },
     accounts: host.dependencies.accounts,
     mailboxes: world.mailboxes,
     audit: new AuditLog(new MemoryRows(new MemoryTable(), host.wire), clock, host.dependencies.random),
@@ -83,6 +87,7 @@ export function operatorRig(): OperatorRig {
       return Promise.resolve();
     },
     clock,
+    random: host.dependencies.random,
   });
   return {
     world,

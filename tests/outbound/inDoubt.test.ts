@@ -51,6 +51,32 @@ describe('the lookup in Sent Items', () => {
     }
   });
 
+  test('never: marked as not sent by a person, it is a dead letter that can be sent again', async () => {
+    const { world, host } = await inDoubt({ cut: 'afterDotLost' });
+    await world.minutes(host, 30);
+    const which = { account: world.account, id: 'a', by: 'anna' };
+    expect(await world.run(host.outbound.markNotSent(which))).toEqual({ kind: 'done' });
+    const [dead] = await world.run(host.outbound.forPerson(world.account, 'failed', 10));
+    expect(dead).toMatchObject({ id: 'a', reason: 'markedNotSent', detail: 'Marked as not sent by anna.' });
+    expect(await world.run(host.outbound.markNotSent(which))).toMatchObject({ kind: 'refused' });
+    await world.run(host.outbound.replay(which));
+    await world.answerWakeUps(host);
+    expect(world.history('a')).toEqual(['accepted', 'inDoubt', 'held', 'failed', 'deferred', 'sent']);
+    expect(world.server.arrivals.map(({ bridgeId }) => bridgeId)).toEqual(['a.2']);
+  });
+
+  test('what waits for a hold is not in doubt, and can’t be marked as not sent', async () => {
+    const world = new World();
+    const host = world.host();
+    await world.run(host.outbound.pause({ account: world.account, by: 'anna' }));
+    await world.submit(host, 'a');
+    await world.minutes(host, 2);
+    const answer = await world.run(
+      host.outbound.markNotSent({ account: world.account, id: 'a', by: 'anna' }),
+    );
+    expect(answer.kind).toBe('refused');
+  });
+
   test('never, policy resend: sent again, and flagged', async () => {
     const { world, host } = await inDoubt({ cut: 'afterDotLost' }, { inDoubtPolicy: 'resend' });
     await world.minutes(host, 30);

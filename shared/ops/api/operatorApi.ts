@@ -7,7 +7,8 @@ import { StorageTrouble } from '../../storageErrors.ts';
 import { readAccess, whyNotFromPage, type Person } from '../../web/access.ts';
 import type { WebAnswer, WebRequest } from '../../web/http.ts';
 import { jsonAnswer, problemAnswer, type Problem } from '../../web/problem.ts';
-import { OperatorError, type Operator } from '../operator.ts';
+import { OperatorError } from '../audited.ts';
+import type { Operator } from '../operator.ts';
 import { messageView, listedView, statusView } from './views.ts';
 import { operatorDescription, routes, type OperatorRoute } from './routes.ts';
 
@@ -148,6 +149,10 @@ const answers: Readonly<Record<OperatorRoute, Answer>> = {
   },
   examineMailbox: async ({ request, person }, { operator }) =>
     jsonAnswer(200, await operator.examine((await body(request, 'examineMailbox')).mailbox, person)),
+  sendTest: async ({ request, person }, { operator }) => {
+    const { mailbox, to } = await body(request, 'sendTest');
+    return jsonAnswer(202, await operator.sendTest({ mailbox, ...present({ to }) }, person));
+  },
   runJob: async ({ request, person }, { operator }) =>
     jsonAnswer(200, await operator.run(await body(request, 'runJob'), person)),
   readAudit: async ({ request }, { operator }) => {
@@ -172,7 +177,8 @@ class RefusedRequest extends Error {
 }
 
 type WithQuery = 'findMessages' | 'readMessage' | 'readAudit';
-type WithBody = 'revealMessage' | 'actOnMessages' | 'changeSending' | 'examineMailbox' | 'runJob';
+type WithBody =
+  'revealMessage' | 'actOnMessages' | 'changeSending' | 'examineMailbox' | 'sendTest' | 'runJob';
 type QueryOf<Name extends WithQuery> = ReturnType<(typeof routes)[Name]['query']['parse']>;
 type BodyOf<Name extends WithBody> = ReturnType<(typeof routes)[Name]['body']['parse']>;
 

@@ -18,6 +18,7 @@ const filterFields = {
   state: z.enum(states).optional(),
   recipient: words.optional().describe('part of a recipient’s address'),
   correlation: words.optional().describe('part of the caller’s reference, such as a ticket'),
+  subject: words.optional().describe('part of the first 200 characters of the subject; no answer shows it'),
   text: words.optional().describe('part of the reason'),
   acceptedAfter: z.iso.datetime({ offset: true }).optional(),
   acceptedBefore: z.iso.datetime({ offset: true }).optional(),
@@ -160,7 +161,7 @@ export const routes = {
   actOnMessages: {
     method: 'POST',
     path: '/api/ops/v1/messages',
-    summary: `Replay, cancel, mark as sent or remove messages, by ids or by the filter of the search; at most ${String(actMost)} a call.`,
+    summary: `Replay, cancel, mark as sent or not sent, or remove messages, by ids or by the filter of the search; at most ${String(actMost)} a call.`,
     role: 'administrator',
     body: z.strictObject({
       action: z.enum(messageActions),
@@ -195,6 +196,15 @@ export const routes = {
     role: 'administrator',
     body: z.strictObject({ mailbox: address }),
     answers: { 200: z.looseObject({ mailbox: z.string(), ok: z.boolean() }) },
+    problems: [400, 404, 413, 422],
+  },
+  sendTest: {
+    method: 'POST',
+    path: '/api/ops/v1/test-messages',
+    summary: 'Send one test message from a mailbox, to the mailbox itself if nobody is named.',
+    role: 'administrator',
+    body: z.strictObject({ mailbox: address, to: address.optional() }),
+    answers: { 202: z.strictObject({ id: z.string(), mailbox: z.string(), to: z.string() }) },
     problems: [400, 404, 413, 422],
   },
   runJob: {

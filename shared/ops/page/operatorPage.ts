@@ -7,7 +7,8 @@ import type { WebAnswer, WebRequest } from '../../web/http.ts';
 import { pageAnswer, redirect, type Html } from '../../web/page.ts';
 import type { Problem } from '../../web/problem.ts';
 import { problemOf } from '../api/operatorApi.ts';
-import { OperatorError, messageActions, type MessageAction, type Operator } from '../operator.ts';
+import { OperatorError } from '../audited.ts';
+import { messageActions, type MessageAction, type Operator } from '../operator.ts';
 import { problemPage, problemView } from './problemPage.ts';
 import type { Shown } from './shown.ts';
 import { accountsView, auditView, mailboxesView, messagesView, messageView, searchForm } from './views.ts';
@@ -97,6 +98,7 @@ async function show(path: string, shown: Shown, operator: Operator): Promise<Web
       mailbox: given(query, 'mailbox'),
       recipient: given(query, 'recipient'),
       correlation: given(query, 'correlation'),
+      subject: given(query, 'subject'),
       text: given(query, 'text'),
       state: stateIn(query),
     });
@@ -157,6 +159,14 @@ async function act(form: Form, shown: Shown, operator: Operator): Promise<WebAns
     case 'resume': {
       const { mailboxes } = await operator.changeSending({ action: name, mailbox, reason }, person);
       return done(`${name === 'pause' ? 'Paused' : 'Resumed'}: ${mailboxes.join(', ')}.`, shown);
+    }
+    case 'sendTest': {
+      const to = field('to');
+      const sent = await operator.sendTest({ mailbox, ...(to === '' ? {} : { to }) }, person);
+      return done(`The test message ${sent.id} to ${sent.to} is accepted.`, shown, {
+        path: messagePath(sent.id, mailbox),
+        label: 'See what became of it',
+      });
     }
     case 'doctor': {
       const { ok, steps, causes } = await operator.examine(mailbox, person);
@@ -248,18 +258,31 @@ const pastOf: Readonly<Record<MessageAction, string>> = {
   replay: 'Will be sent again',
   cancel: 'Cancelled',
   markSent: 'Marked as sent',
+  markNotSent: 'Marked as not sent',
   remove: 'Deleted',
 };
 
-const done = (text: string, shown: Shown): Promise<WebAnswer> =>
+const done = (
+  text: string,
+  shown: Shown,
+  next?: { readonly path: string; readonly label: string },
+): Promise<WebAnswer> =>
   page(
     'Done',
     html`<section>
       <p role="status"><bdi>${text}</bdi></p>
-      <p><a href="${root}">Overview</a></p>
+      <p>
+        ${next === undefined ? '' : html`<a href="${root}/${next.path}">${next.label}</a> · `}<a
+          href="${root}"
+          >Overview</a
+        >
+      </p>
     </section>`,
     shown,
   );
+
+const messagePath = (id: string, mailbox: string): string =>
+  `messages/${encodeURIComponent(id)}?mailbox=${encodeURIComponent(mailbox)}`;
 
 const mailboxOf = (mailbox: string): { readonly mailbox?: string } => (mailbox === '' ? {} : { mailbox });
 

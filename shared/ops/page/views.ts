@@ -1,6 +1,7 @@
 // The parts of the operator's page. Everything that a stranger may have written stands in a <bdi>, so that it can't turn
 // the text around it.
 import { html } from 'hono/html';
+import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { FoundMessage, MessageFilter } from '../../outbound/operator/find.ts';
 import type { AccountSummary } from '../../outbound/operator/summaries.ts';
 import { isFinished, type Message } from '../../outbound/records/message.ts';
@@ -149,11 +150,14 @@ const states = [
 ] as const;
 
 export function searchForm(filter: MessageFilter): Html {
-  const text = (name: 'id' | 'mailbox' | 'recipient' | 'correlation' | 'text', label: string): Html =>
+  const text = (
+    name: 'id' | 'mailbox' | 'recipient' | 'correlation' | 'subject' | 'text',
+    label: string,
+  ): Html =>
     html`<label>${label}<input name="${name}" value="${filter[name] ?? ''}" maxlength="300" /></label>`;
   return html`<section>
     <form method="get" role="search">
-      ${text('recipient', 'Recipient')}${text('correlation', 'Ticket')}${text('mailbox', 'Mailbox')}${text('text', 'Reason')}${text('id', 'Id')}
+      ${text('recipient', 'Recipient')}${text('correlation', 'Ticket')}${text('subject', 'Subject')}${text('mailbox', 'Mailbox')}${text('text', 'Reason')}${text('id', 'Id')}
       <label
         >State<select name="state">
           ${states.map((state) =>
@@ -215,7 +219,7 @@ export function messagesView(
                     actsFor === undefined
                       ? ''
                       : html`<td data-label="Acts">
-                          ${actsView({ id, mailbox, state }, { shown: actsFor, root })}
+                          ${actsView({ id, mailbox, state, recipients }, { shown: actsFor, root })}
                         </td>`
                   }
                 </tr>`,
@@ -259,16 +263,30 @@ const acts: readonly {
 }[] = [
   { action: 'replay', label: 'Send again', from: ['failed', 'held', 'expired', 'cancelled'] },
   { action: 'markSent', label: 'Mark as sent', from: ['inDoubt', 'held', 'failed'] },
+  { action: 'markNotSent', label: 'Mark as not sent', from: ['inDoubt', 'held'] },
   { action: 'cancel', label: 'Cancel', from: ['waiting', 'held'] },
   { action: 'remove', label: 'Delete', from: ['failed', 'held', 'inDoubt', 'sent', 'expired', 'cancelled'] },
 ];
 
 /** The buttons of what is possible in a state, the likeliest first. */
 function actsView(
-  { id, mailbox, state }: { readonly id: string; readonly mailbox: string; readonly state: string },
+  {
+    id,
+    mailbox,
+    state,
+    recipients,
+  }: {
+    readonly id: string;
+    readonly mailbox: string;
+    readonly state: string;
+    readonly recipients: readonly RecipientOutcome[];
+  },
   place: { readonly shown: Shown; readonly root: string },
 ): Html {
-  const possible = acts.filter(({ from }) => from.includes(state));
+  const mayBeSent = recipients.some((one) => one.state === 'inDoubt' || one.maybeSent === true);
+  const possible = acts.filter(
+    ({ action, from }) => from.includes(state) && (action !== 'markNotSent' || mayBeSent),
+  );
   return html`${possible.map(({ action, label }, at) =>
     button(label, { act: action, id, mailbox }, { ...place, quiet: at > 0 }),
   )}`;
@@ -329,7 +347,7 @@ export function messageView(
           </form>
         </dd>
       </dl>
-      ${actsView({ id, mailbox, state }, { shown, root })}
+      ${actsView({ id, mailbox, state, recipients }, { shown, root })}
     </section>
     <section>
       <h2>Recipients</h2>

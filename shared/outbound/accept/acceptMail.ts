@@ -27,6 +27,7 @@ import { noneIfUnreadable } from '../records/unreadableRow.ts';
 import { readIfReadable, readMessage, readState } from '../store/accountTransaction.ts';
 import { encodeContent, identityOf } from '../store/content.ts';
 import { sha256 } from '../../mail/fingerprint.ts';
+import { boundedText } from '../../mail/text.ts';
 import { writeAccepted } from '../store/writes.ts';
 import { adoptBlobs, type Adopted, type Handover } from './adoptBlobs.ts';
 import { reject, type Rejection } from './reject.ts';
@@ -47,6 +48,9 @@ export type AcceptAnswer =
       /** The id is in use with other content; the first submission is unchanged. */
       readonly idInUse?: true;
     };
+
+/** Of the subject, for the search: long enough for what an administrator remembers of it. */
+const subjectCharacters = 200;
 
 /** What an acceptance remembers from one call to the next: the accounts whose row is written. */
 export type KnownAccounts = Set<string>;
@@ -171,6 +175,7 @@ async function compile(
   { contents, numbers, time, random }: Dependencies,
 ): Promise<Message> {
   const { submission, blobs, recipients, messageId } = adopted;
+  const subject = boundedText(adopted.subject ?? '', subjectCharacters);
   const content = encodeContent({ submission, blobs });
   const isLarge = content.length > numbers.contentInRowBytes;
   const name = sha256(content);
@@ -189,6 +194,7 @@ async function compile(
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
     ...present({ correlation: submission.correlation, caller }),
+    ...(subject === '' ? {} : { subject }),
     state: 'waiting',
     indexEntry: { kind: 'due', at: submission.sendAt ?? at },
     ...present({ expiresAt: submission.expiresAt }),

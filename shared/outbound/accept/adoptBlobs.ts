@@ -35,6 +35,7 @@ export interface Adopted {
   readonly recipients: readonly string[];
   /** Of a raw message that has its own. */
   readonly messageId?: string;
+  readonly subject?: string;
   /** What was accepted and may not be what was meant. */
   readonly remarks: readonly string[];
 }
@@ -77,7 +78,14 @@ export async function adoptBlobs(
   const told = handover.remarks ?? [];
   if (stored.kind !== 'raw') {
     const remarks = [...told, ...remarksOf(stored)];
-    return { kind: 'adopted', submission: stored, blobs, recipients: recipientsOf(stored), remarks };
+    return {
+      kind: 'adopted',
+      submission: stored,
+      blobs,
+      recipients: recipientsOf(stored),
+      remarks,
+      subject: stored.subject,
+    };
   }
   const [only] = blobs;
   const bytes =
@@ -88,7 +96,7 @@ export async function adoptBlobs(
     return { kind: 'rejected', problems: [{ field: 'raw.blob', detail: `raw.blob ${detail.absent}` }] };
   const read = await dependencies.rawMessages.inspect(stored, bytes);
   if (read.kind === 'rejected') return read;
-  const { messageId, remarks = [] } = read;
+  const { messageId, subject, remarks = [] } = read;
   const recipients = eachOnce(read.recipients);
   const said = [...told, ...remarks];
   return {
@@ -97,7 +105,7 @@ export async function adoptBlobs(
     blobs,
     recipients,
     remarks: said,
-    ...present({ messageId }),
+    ...present({ messageId, subject }),
   };
 }
 

@@ -147,8 +147,9 @@ export const checkTag = async (bridgeId: string, tag: string, { tagKey }: Depend
 /** Publishes `mail.bounced` for the submission, once for each notice. Throws StorageTrouble. */
 export async function publishBounce(note: BounceNote, dependencies: Dependencies): Promise<void> {
   const { submissionId: id, noticeId } = note;
-  const account = accountSendingFor(note.mailbox, dependencies)?.key;
-  if (account === undefined) return;
+  const served = accountSendingFor(note.mailbox, dependencies);
+  if (served === undefined) return;
+  const { key: account, user: smtpUser } = served;
   const { time, numbers } = dependencies;
   const transactions = new AccountTransactions(account, dependencies);
   const isNew = await transactions.transact<boolean>('bounce', async (state) => {
@@ -159,7 +160,7 @@ export async function publishBounce(note: BounceNote, dependencies: Dependencies
       state:
         judgement === undefined
           ? state
-          : placeHold(state, { judgement, mailbox: message.mailbox }, time.latest(), numbers),
+          : placeHold(state, { judgement, mailbox: message.mailbox, smtpUser }, time.latest(), numbers),
       operations: await writeTransition(recordBounce(message, time.earliest(), note), dependencies),
       result: true,
     };

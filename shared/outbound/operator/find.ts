@@ -3,6 +3,7 @@
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 import type { Json } from '../../contract/submission.ts';
 import { bufferOf } from '../../mail/foreign.ts';
+import { omit } from '../../mail/omit.ts';
 import { accountSendingFor } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { after as rest, everyRow, messageRange, accountsPartition } from '../records/keys.ts';
@@ -21,6 +22,8 @@ export interface MessageFilter {
   readonly recipient?: string;
   /** Part of the caller's own reference, as JSON. */
   readonly correlation?: string;
+  /** Part of the first 200 characters of the subject. */
+  readonly subject?: string;
   /** Part of the reason, the detail or the remedy. */
   readonly text?: string;
   /** UTC ms. */
@@ -28,7 +31,7 @@ export interface MessageFilter {
   readonly acceptedBefore?: number;
 }
 
-export interface FoundMessage extends Omit<FoundRow, 'state' | 'recipients'> {
+export interface FoundMessage extends Omit<FoundRow, 'state' | 'recipients' | 'subject'> {
   readonly account: string;
   readonly state: State | 'sending';
   readonly recipients: readonly RecipientOutcome[];
@@ -115,6 +118,7 @@ async function matching(
     (mailbox === undefined || found.mailbox.toLowerCase() === mailbox.toLowerCase()) &&
     (filter.state === undefined || filter.state === state) &&
     (filter.text === undefined || has(why, filter.text)) &&
+    (filter.subject === undefined || has(found.subject, filter.subject)) &&
     (correlation === undefined || has(JSON.stringify(found.correlation ?? null), correlation)) &&
     (acceptedAfter === undefined || found.acceptedAt >= acceptedAfter) &&
     (acceptedBefore === undefined || found.acceptedAt < acceptedBefore);
@@ -122,7 +126,7 @@ async function matching(
   const recipients = await recipientsIn(found, dependencies);
   const { recipient } = filter;
   if (recipient !== undefined && !recipients.some(({ address }) => has(address, recipient))) return undefined;
-  return { ...found, account, state, recipients };
+  return { ...omit(found, 'subject'), account, state, recipients };
 }
 
 /** In the row, or in a blob if there are many. */

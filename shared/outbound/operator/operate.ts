@@ -1,4 +1,4 @@
-// What a person may do to a message or an account: cancel, replay, mark as sent, remove, pause, resume.
+// What a person may do to a message or an account: cancel, replay, mark as sent or not sent, remove, pause, resume.
 // Each is one transaction conditional on the account's state, so it can't cross with an attempt: for a message with an
 // active attempt it is too late. Each ends the backoff of the lanes and wakes the account.
 import { textIn } from '../../mail/foreign.ts';
@@ -28,7 +28,7 @@ export type OperateAnswer =
 
 const mostListed = 10_000;
 
-type Action = 'cancel' | 'replay' | 'markSent' | 'remove';
+type Action = 'cancel' | 'replay' | 'markSent' | 'markNotSent' | 'remove';
 
 const actions: Readonly<
   Record<
@@ -42,6 +42,7 @@ const actions: Readonly<
   cancel: { from: ['waiting', 'held'], apply: transitions.cancel },
   replay: { from: ['failed', 'held', 'expired', 'cancelled'], apply: transitions.replay },
   markSent: { from: ['inDoubt', 'held', 'failed'], apply: transitions.markSent },
+  markNotSent: { from: ['inDoubt', 'held'], apply: transitions.markNotSent },
   remove: { from: ['failed', 'held', 'inDoubt', 'sent', 'expired', 'cancelled'], apply: transitions.remove },
 };
 
@@ -81,6 +82,13 @@ export async function operate(
           kind: 'refused',
           detail:
             'It may have been sent already, so it can’t be cancelled. Ask a recipient whether it came; then mark it as sent, send it again, or remove it.',
+        },
+      };
+    if (action === 'markNotSent' && !transitions.mayBeSent(message))
+      return {
+        result: {
+          kind: 'refused',
+          detail: 'It is not in doubt: no attempt may have reached a recipient. Cancel it instead.',
         },
       };
     const transition = apply(message, dependencies.time.earliest(), by);

@@ -6,13 +6,14 @@
 // a crash or a refusal leaves the hold in force; a message that is accepted ends it.
 import type { Earliest, Latest } from '../../limits/storageTime.ts';
 import type { HoldReason } from '../../contract/holdReason.ts';
+import { present } from '../../mail/omit.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
 import { addToTally, countAcceptance } from './refusals.ts';
-import type { HoldJudgement } from './judgement.ts';
+import { withNames, type HoldJudgement } from './judgement.ts';
 
 const detailCharacters = 600;
-const remedyCharacters = 300;
+const remedyCharacters = 500;
 
 const concerns = (hold: Hold, mailbox: string): boolean =>
   hold.mailbox === undefined || hold.mailbox === mailbox.toLowerCase();
@@ -75,7 +76,12 @@ const isSame = (one: Pick<Hold, 'mailbox'>, other: Pick<Hold, 'mailbox'>): boole
 /** A new hold; or the one that is there takes over the newest reason and keeps its time and its count of probes. */
 export function placeHold(
   state: AccountState,
-  placed: { readonly judgement: Omit<HoldJudgement, 'do' | 'code'>; readonly mailbox: string },
+  placed: {
+    readonly judgement: Omit<HoldJudgement, 'do' | 'code'>;
+    readonly mailbox: string;
+    /** The account's login, for the remedy. */
+    readonly smtpUser?: string;
+  },
   latest: Latest,
   numbers: OutboundNumbers,
 ): AccountState {
@@ -84,15 +90,18 @@ export function placeHold(
   const texts = {
     reason: judgement.reason,
     detail: judgement.detail.slice(0, detailCharacters),
-    remedy: judgement.remedy.slice(0, remedyCharacters),
+    remedy: withNames(judgement.remedy, {
+      address: about.mailbox === undefined ? (placed.smtpUser ?? '') : placed.mailbox,
+      ...present({ smtpUser: placed.smtpUser }),
+    }).slice(0, remedyCharacters),
   };
-  const present = state.holds.find((hold) => isSame(hold, about));
-  if (present !== undefined) {
-    if (present.reason === 'paused') return state;
-    const firstProbeMs = Math.max(present.firstProbeMs, judgement.firstProbeMs);
-    const updated: Hold = { ...present, ...texts, firstProbeMs };
+  const placedBefore = state.holds.find((hold) => isSame(hold, about));
+  if (placedBefore !== undefined) {
+    if (placedBefore.reason === 'paused') return state;
+    const firstProbeMs = Math.max(placedBefore.firstProbeMs, judgement.firstProbeMs);
+    const updated: Hold = { ...placedBefore, ...texts, firstProbeMs };
     // A second failure of attempts that ran together with the first is not a probe.
-    return { ...state, holds: state.holds.map((hold) => (hold === present ? updated : hold)) };
+    return { ...state, holds: state.holds.map((hold) => (hold === placedBefore ? updated : hold)) };
   }
   const firstProbeMs = judgement.firstProbeMs;
   const hold: Hold = {

@@ -21,6 +21,15 @@ export interface HoldJudgement extends Verdict {
   readonly firstProbeMs: number;
 }
 
+/** A remedy of the table of replies with the names of this mailbox and of its SMTP login, where they are known. */
+export const withNames = (
+  remedy: string,
+  { address = '', smtpUser = '' }: { readonly address?: string; readonly smtpUser?: string },
+): string =>
+  remedy
+    .replaceAll(/\bADDRESS\b/g, () => (address === '' ? 'ADDRESS' : address))
+    .replaceAll(/\bSMTP_USER\b/g, () => (smtpUser === '' ? 'SMTP_USER' : smtpUser));
+
 /** The one decision about an attempt that did not end with an accepted message. */
 export type Judgement =
   /** The message is deferred: growing, jittered delays, at least `minDelayMs`. */

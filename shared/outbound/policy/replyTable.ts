@@ -518,7 +518,7 @@ export const replyTable: readonly ReplyRow[] = [
     'tooManyRecipients',
     '550 5.5.3 Too many recipients',
     { enhanced: ['5.5.3'] },
-    'The message has more recipients than the mailbox allows in one (Get-Mailbox ADDRESS | fl RecipientLimits).',
+    'The message has more recipients than the mailbox allows in one (RecipientLimits of Get-Mailbox).',
     deadLetter,
   ),
   known(

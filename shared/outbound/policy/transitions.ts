@@ -553,6 +553,20 @@ export function markSent(before: Message, at: At, by: string): Transition {
   return withEvent(before, after, { type: 'mail.sent' });
 }
 
+/**
+ * Whoever is in doubt does not have it: a dead letter that can be sent again, or sent to some. Of a message that waits for
+ * a hold it is the end, as if it had been refused.
+ */
+export function markNotSent(before: Message, at: At, by: string): Transition {
+  const recipients = before.recipients.map((recipient) =>
+    recipient.state === 'inDoubt' || isOpen(recipient)
+      ? { ...omit(recipient, 'maybeSent'), state: 'failed' as const }
+      : recipient,
+  );
+  const detail = `Marked as not sent by ${by}.`;
+  return finish(before, { ...before, recipients }, at, detail, { reason: 'markedNotSent' });
+}
+
 /** It came back: published, and its state left as it is. */
 export function recordBounce(
   before: Message,

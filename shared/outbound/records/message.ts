@@ -56,6 +56,8 @@ export interface Accepted {
   /** The Date of the message. */
   readonly datedAt: number;
   readonly correlation?: Json;
+  /** The first characters of its subject, to find it by; part of the content: not shown without a reason. */
+  readonly subject?: string;
   /** The name of the HTTP caller that submitted it. */
   readonly caller?: string;
 }

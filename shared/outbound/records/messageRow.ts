@@ -71,7 +71,7 @@ export function encodeMessage(message: Message, recipientsBlob: string): Fields 
     acceptedAt,
     datedAt,
     ...putText('correlation', JSON.stringify(message.correlation ?? null)),
-    ...present({ caller: message.caller }),
+    ...present({ caller: message.caller, subject: message.subject }),
     ...encodeProgress(message, recipientsBlob),
   };
 }
@@ -109,6 +109,7 @@ export function encodeProgress(progress: Progress, recipientsBlob: string): Fiel
 export const withoutContent: Fields = {
   content: new Uint8Array(0),
   contentBlob: '',
+  subject: '',
   ...putText('blobs', '[]'),
 };
 
@@ -187,6 +188,8 @@ const columns = z.object({
   // Rows written before these columns existed have none.
   movableCharge: z.string().default('null'),
   suspicion: z.string().default('null'),
+  // Of what has one; '' once the content is dropped.
+  subject: z.string().exactOptional(),
   // Of what came over HTTP.
   caller: z.string().exactOptional(),
 });
@@ -211,7 +214,7 @@ function decode({ key, fields }: KeyedFields, recipientsText: string): Message {
   );
   const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const correlation = z.json().parse(json('correlation'));
-  const { serverMessageId, reason, detail, remedy, ...others } = row;
+  const { serverMessageId, reason, detail, remedy, subject = '', ...others } = row;
   return {
     ...omit(others, 'movableCharge', 'suspicion'),
     ...present({
@@ -225,7 +228,7 @@ function decode({ key, fields }: KeyedFields, recipientsText: string): Message {
     ...(expiresAt === 0 ? {} : { expiresAt }),
     indexEntry: indexEntry.parse(JSON.parse(row.indexEntry)),
     recipients: recipients.parse(JSON.parse(recipientsText)),
-    ...withoutEmpty({ serverMessageId, reason, detail, remedy }),
+    ...withoutEmpty({ serverMessageId, reason, detail, remedy, subject }),
     history: history.parse(json('history')),
     bounces: z.array(z.string()).parse(json('bounces')),
   };
@@ -259,7 +262,7 @@ export function decodeSummary({ key, fields }: KeyedFields): MessageSummary | un
   return { ...always, id: idAtEnd(key), ...withoutEmpty({ reason, detail, remedy }) };
 }
 
-const found = summary.extend({ recipientsBlob: z.string() });
+const found = summary.extend({ recipientsBlob: z.string(), subject: z.string().default('') });
 /** What a search reads of a message: everything but its content and its history. */
 export const foundColumns: readonly string[] = [
   ...Object.keys(found.shape),
@@ -270,6 +273,8 @@ export const foundColumns: readonly string[] = [
 /** A message as a search finds it. */
 export type FoundRow = MessageSummary &
   Pick<Message, 'correlation'> & {
+    /** '' if there is none, or it was submitted to an earlier version. */
+    readonly subject: string;
     readonly recipients: { readonly text: string } | { readonly blob: string };
   };
 
@@ -279,7 +284,13 @@ export function decodeFound({ key, fields }: Pick<Row, 'key' | 'fields'>): Found
   if (read === undefined) return undefined;
   try {
     const correlation = z.json().parse(JSON.parse(getText(fields, 'correlation') ?? 'null'));
-    return { ...read, ...(correlation === null ? {} : { correlation }), recipients: recipientsIn(fields) };
+    const { subject } = found.parse(fields);
+    return {
+      ...read,
+      subject,
+      ...(correlation === null ? {} : { correlation }),
+      recipients: recipientsIn(fields),
+    };
   } catch {
     return undefined;
   }

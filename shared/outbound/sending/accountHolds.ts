@@ -17,11 +17,18 @@ export async function holdAccount(
     const latest = time.latest();
     const due = dueForProbe(state, time.earliest()).filter(({ mailbox }) => mailbox === undefined);
     const probed = due.length === 0 ? state : recordProbe(state, due, latest, numbers);
-    const placed = { judgement: { ...judgement, scope: 'account' as const }, mailbox: '' };
+    const placed = {
+      judgement: { ...judgement, scope: 'account' as const },
+      mailbox: '',
+      ...smtpUserOf(session),
+    };
     return placeHold(probed, placed, latest, numbers);
   });
   logHoldChanges(before, session);
 }
+
+const smtpUserOf = ({ account }: LeaseSession): { readonly smtpUser?: string } =>
+  account === undefined ? {} : { smtpUser: account.user };
 
 /** Logs which holds were placed and how many were released since `before`. */
 export function logHoldChanges(

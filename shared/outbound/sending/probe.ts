@@ -1,5 +1,6 @@
 // Probes: one attempt to see whether a hold is over. A suspended message of the mailbox is resumed for it; if no
 // message is due, the probe is MAIL, RCPT to the mailbox itself, and RSET, with a slot like a message.
+import { present } from '../../mail/omit.ts';
 import { dueForProbe, endHold, placeHold, recordProbe } from '../policy/holds.ts';
 import { judgeFailure } from '../policy/judgeReply.ts';
 import type { AccountState, Hold } from '../records/accountState.ts';
@@ -67,11 +68,12 @@ async function probe(
     { remainingMs: () => slot.deadline - time.latest() },
   );
   const endedAt = time.latest();
+  const smtpUser = session.account?.user;
   const conclude = (state: AccountState): AccountState => {
     if (answer.kind === 'ok') return endHold(state, hold);
     const judgement = judgeFailure(answer.failure, false);
     return judgement.do === 'hold' || judgement.do === 'configuration'
-      ? placeHold(state, { judgement, mailbox: address }, endedAt, numbers)
+      ? placeHold(state, { judgement, mailbox: address, ...present({ smtpUser }) }, endedAt, numbers)
       : state;
   };
   await releaseSlot(slot, endedAt, conclude, session);

@@ -223,7 +223,8 @@ function holdsAfter(
     outcome.reconnect && connectionsLeft <= 1 ? tooManyConnections(outcome, numbers) : undefined;
   const judgement = outcome.hold ?? crowded ?? counted.judgement;
   if (judgement === undefined) return counted.state;
-  return placeHold(counted.state, { judgement, mailbox }, time.latest(), numbers);
+  const smtpUser = session.account?.user;
+  return placeHold(counted.state, { judgement, mailbox, ...present({ smtpUser }) }, time.latest(), numbers);
 }
 
 /** The account's row holds no addresses of recipients. */

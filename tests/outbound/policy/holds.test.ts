@@ -84,7 +84,7 @@ describe('placeHold', () => {
     scope: 'mailbox',
     reason: 'sendAs',
     detail: 'd'.repeat(700),
-    remedy: 'r'.repeat(400),
+    remedy: 'r'.repeat(600),
     firstProbeMs: 300_000,
   } as const;
   const place = (state: AccountState, change: Partial<typeof judgement> | object = {}): readonly Hold[] =>
@@ -102,7 +102,7 @@ describe('placeHold', () => {
         mailbox: 'desk@example.com',
         reason: 'sendAs',
         detail: 'd'.repeat(600),
-        remedy: 'r'.repeat(300),
+        remedy: 'r'.repeat(500),
         since: 50_000,
         probeCount: 0,
         firstProbeMs: 300_000,
@@ -124,7 +124,7 @@ describe('placeHold', () => {
         ...present,
         reason: 'sendAs',
         detail: 'd'.repeat(600),
-        remedy: 'r'.repeat(300),
+        remedy: 'r'.repeat(500),
         firstProbeMs: 300_000,
       },
     ]);
