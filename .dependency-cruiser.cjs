@@ -131,7 +131,14 @@ module.exports = {
     allow('mail'),
     allow('contract', 'mail'),
     // Settings lay their numbers over the protocols' own, and are checked against what a row can hold.
-    allow('config', 'mail', 'outbound/numbers', 'outbound/checkNumbers', 'inbound/dependencies'),
+    allow(
+      'config',
+      'mail',
+      'outbound/numbers',
+      'outbound/checkNumbers',
+      'inbound/dependencies',
+      'ops/heartbeatNumbers',
+    ),
     allow('telemetry', 'mail', 'contract', 'clock'),
     allow('web', 'mail', 'clock', 'telemetry'),
     allow('oauth', 'config/settings', 'mail', 'clock', 'telemetry', 'web'),

@@ -10,6 +10,7 @@ import './createUpload.ts';
 import './exportOutbox.ts';
 import './fetchMail.ts';
 import './health.ts';
+import './heartbeat.ts';
 import './listMailboxes.ts';
 import './operatorApi.ts';
 import './operatorPage.ts';

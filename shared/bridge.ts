@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { assembleHttp, assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { ConcurrencyLimit } from './concurrencyLimit.ts';
-import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
+import { isAuthenticationOn, isFunctionOff, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import type { CallerRegistry } from './http/callerRegistry.ts';
@@ -17,7 +17,9 @@ import { answerOperatorPage } from './ops/page/operatorPage.ts';
 import { AuditLog } from './ops/auditLog.ts';
 import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
-import { Operator } from './ops/operator.ts';
+import { Heartbeat, type WatchedTimer } from './ops/heartbeat.ts';
+import { heartbeatNumbers } from './ops/heartbeatNumbers.ts';
+import { Operator, type Job } from './ops/operator.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
 import { reportStates, type StateDependencies } from './ops/reportStates.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
@@ -26,6 +28,7 @@ import { storeCredential } from './oauth/azureCredentials.ts';
 import { credentialExpirations } from './oauth/refreshTokens.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
 import { queueNames, tableNames } from './storage/names.ts';
+import { putMessage } from './storage/queueMessage.ts';
 import { emptyPoisonQueues } from './storage/poisonQueues.ts';
 import { readQueueState } from './storage/queueState.ts';
 import { parseWakeUp } from './storage/storageQueues.ts';
@@ -62,6 +65,8 @@ export interface Bridge {
   exportOutbox(invocation: Invocation): Promise<void>;
   fetchMail(invocation: Invocation): Promise<void>;
   refreshTokens(invocation: Invocation): Promise<void>;
+  /** A message of the queue `heartbeat`: runs what timers that stopped should have run. */
+  heartbeat(payload: unknown, invocation: Invocation): Promise<void>;
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
@@ -212,6 +217,20 @@ export function openBridge(settings: Settings): Bridge {
     await outbound.sweep();
     await reportStates(stateDependencies);
   };
+  const runJob = async (job: Job, owner: string): Promise<void> => {
+    switch (job) {
+      case 'fetch':
+        await inbound.fetchAll({ invocationId: owner });
+        return;
+      case 'sweep':
+        return sweepNow();
+      case 'prune':
+        await outbound.prune();
+        return;
+      case 'refresh':
+        await signIn.refreshTokens(settings.mailboxes);
+    }
+  };
   const readinessNow = (): Promise<readonly MailboxReadiness[]> =>
     readReadiness({
       mailboxes: settings.mailboxes,
@@ -232,20 +251,7 @@ export function openBridge(settings: Settings): Bridge {
       audit,
       readiness: readinessNow,
       examine: (address) => examineAs(owner, address),
-      runJob: async (job) => {
-        switch (job) {
-          case 'fetch':
-            await inbound.fetchAll({ invocationId: owner });
-            return;
-          case 'sweep':
-            return sweepNow();
-          case 'prune':
-            await outbound.prune();
-            return;
-          case 'refresh':
-            await signIn.refreshTokens(settings.mailboxes);
-        }
-      },
+      runJob: (job) => runJob(job, owner),
       clock: systemClock,
       random: systemRandom,
     }),
@@ -255,9 +261,33 @@ export function openBridge(settings: Settings): Bridge {
   });
   const http = assembleHttp(settings, assembly, access);
   const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
-  const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
-    await invocations.run(invocation, action);
+  const timerFunctions: Readonly<Record<WatchedTimer, string>> = {
+    sweep: 'sweepOutbound',
+    fetch: 'fetchMail',
+    refresh: 'refreshTokens',
   };
+  const heartbeat = new Heartbeat({
+    rows: new TableRows(store.table(tableNames.ops)),
+    put: (text, delayMs) => putMessage(store.queues.getQueueClient(queueNames.heartbeat), text, { delayMs }),
+    schedules: settings.schedules,
+    isOn: (timer) => !isFunctionOff(timerFunctions[timer]),
+    clock: systemClock,
+    random: systemRandom,
+    numbers: { ...heartbeatNumbers, ...settings.heartbeat },
+    log: dependencies.log,
+  });
+  let heartbeatBegun: Promise<void> | undefined;
+  const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
+    await invocations.run(invocation, async () => {
+      heartbeatBegun ??= heartbeat.ensure();
+      await Promise.all([action(), heartbeatBegun]);
+    });
+  };
+  const onTick = (timer: WatchedTimer, invocation: Invocation): Promise<void> =>
+    run(invocation, async () => {
+      await heartbeat.ticked(timer);
+      await runJob(timer, invocation.invocationId);
+    });
   return {
     acceptMail: (payload, invocation) =>
       acceptances.run(() => run(invocation, () => outbound.accept(payload))),
@@ -268,11 +298,16 @@ export function openBridge(settings: Settings): Bridge {
       }),
     stop: () => outbound.stop(),
     returned: (text, invocation) => invocations.run(invocation, () => outbound.returned(text)),
-    sweepOutbound: (invocation) => run(invocation, sweepNow),
+    sweepOutbound: (invocation) => {
+      heartbeatBegun = undefined; // looked at each minute, not only by a new worker
+      return onTick('sweep', invocation);
+    },
     pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
     exportOutbox: (invocation) => run(invocation, () => outbound.exportOutbox()),
-    fetchMail: (invocation) => run(invocation, () => inbound.fetchAll(invocation)),
-    refreshTokens: (invocation) => run(invocation, () => signIn.refreshTokens(settings.mailboxes)),
+    fetchMail: (invocation) => onTick('fetch', invocation),
+    refreshTokens: (invocation) => onTick('refresh', invocation),
+    heartbeat: (payload, invocation) =>
+      run(invocation, () => heartbeat.beat(payload, (timer) => runJob(timer, invocation.invocationId))),
     connectMailbox: (request, invocation) =>
       invocations.run(invocation, () => pages.connectMailbox(webRequest(request))),
     connectCallback: (request, invocation) =>

@@ -9,6 +9,8 @@ var queueNames = {
   outboundWakePoison: 'outbound-wake-poison'
   mailStatus: 'mail-status'
   inboundMail: 'inbound-mail'
+  heartbeat: 'heartbeat'
+  heartbeatPoison: 'heartbeat-poison'
 }
 
 @export()

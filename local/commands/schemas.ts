@@ -6,12 +6,17 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format } from 'prettier';
 import { z } from 'zod';
-import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
+import {
+  adjustableHeartbeatNumbers,
+  adjustableInboundNumbers,
+  adjustableNumbers,
+} from '../../shared/config/numbers.ts';
 import { mailboxFields } from '../../shared/config/mailboxes.ts';
 import { openApiDocument } from '../../shared/web/openApi.ts';
 import { apiDescription } from '../openApi.ts';
 import { settingsTable } from '../../shared/config/settingsTable.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
+import { heartbeatNumbers } from '../../shared/ops/heartbeatNumbers.ts';
 import { noticeSchema, noticeSchemaName } from '../../shared/contract/notice.ts';
 import { defaultNumbers } from '../../shared/outbound/numbers.ts';
 import { replyTable, type ReplyRow } from '../../shared/outbound/policy/replyTable.ts';
@@ -127,13 +132,15 @@ Lines, a table's rows or all in one line; \`=\`, \`:\`, \`|\` or white space bet
 marks, invisible characters, commas or spaces between scopes, a missing \`offline_access\`. Reported as a mistake: \`{tenantID}\` left in, \`common\`
 for a tenant, the token endpoint or the old one, scopes of two hosts or of Microsoft Graph, a scope cut in two.
 
-## OUTBOUND_NUMBERS, INBOUND_NUMBERS
+## OUTBOUND_NUMBERS, INBOUND_NUMBERS, HEARTBEAT_NUMBERS
 
 For demonstrations and tests that must not take ten minutes. Leave them out in production: the guarantees were verified with the defaults.
 
 ${table(['Number of sending', 'Default', 'Bounds'], numbers(adjustableNumbers, defaultNumbers))}
 
 ${table(['Number of fetching', 'Default', 'Bounds'], numbers(adjustableInboundNumbers, inboundNumbers))}
+
+${table(['Number of the heartbeat', 'Default', 'Bounds'], numbers(adjustableHeartbeatNumbers, heartbeatNumbers))}
 `;
 }
 

@@ -1,7 +1,8 @@
-// OUTBOUND_NUMBERS and INBOUND_NUMBERS: other numbers for the protocols, for test runs that must not take ten minutes.
+// OUTBOUND_NUMBERS, INBOUND_NUMBERS and HEARTBEAT_NUMBERS: other numbers for the protocols, for test runs that must not take ten minutes.
 // Bounds keep a typing error from switching a guarantee off; what depends on several numbers is checked in
 // outbound/checkNumbers.ts.
 import type { InboundNumbers } from '../inbound/dependencies.ts';
+import type { HeartbeatNumbers } from '../ops/heartbeatNumbers.ts';
 import { joinPath, kindOf } from '../mail/quote.ts';
 import type { OutboundNumbers } from '../outbound/numbers.ts';
 import type { Bounds, SettingsReader } from './problems.ts';
@@ -52,6 +53,14 @@ export const adjustableInboundNumbers = {
   longestRetryDelayMs: [100, 24 * hourMs],
 } as const satisfies Partial<Readonly<Record<keyof InboundNumbers, Bounds>>>;
 
+/** The same for the heartbeat. */
+export const adjustableHeartbeatNumbers = {
+  lateMs: [1_000, hourMs],
+  intervalMs: [1_000, hourMs],
+  lateIntervalMs: [1_000, hourMs],
+  lostMs: [1_000, 24 * hourMs],
+} as const satisfies Readonly<Record<keyof HeartbeatNumbers, Bounds>>;
+
 export const readOutboundNumbers = (
   reader: SettingsReader,
 ): Readonly<Partial<Record<keyof typeof adjustableNumbers, number>>> =>
@@ -61,6 +70,11 @@ export const readInboundNumbers = (
   reader: SettingsReader,
 ): Readonly<Partial<Record<keyof typeof adjustableInboundNumbers, number>>> =>
   readNumbers('INBOUND_NUMBERS', adjustableInboundNumbers, '{"leaseMs":10000}', reader);
+
+export const readHeartbeatNumbers = (
+  reader: SettingsReader,
+): Readonly<Partial<Record<keyof typeof adjustableHeartbeatNumbers, number>>> =>
+  readNumbers('HEARTBEAT_NUMBERS', adjustableHeartbeatNumbers, '{"lateMs":10000}', reader);
 
 function readNumbers<Name extends string>(
   setting: string,

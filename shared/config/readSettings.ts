@@ -7,7 +7,7 @@ import { defaultNumbers } from '../outbound/numbers.ts';
 import { readMailboxes } from './mailboxes.ts';
 import { readExportStore } from './exportStore.ts';
 import { findMisspelt } from './misspelt.ts';
-import { readInboundNumbers, readOutboundNumbers } from './numbers.ts';
+import { readHeartbeatNumbers, readInboundNumbers, readOutboundNumbers } from './numbers.ts';
 import { SettingsReader, type Environment, type Problems } from './problems.ts';
 import { parseSchedule } from './ncrontab.ts';
 import {
@@ -68,6 +68,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
       refresh: readSchedule(reader, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
     },
     inbound: readInboundNumbers(reader),
+    heartbeat: readHeartbeatNumbers(reader),
     outbound: {
       ...readOutboundNumbers(reader),
       inDoubtPolicy: reader.oneOf('IN_DOUBT', ['hold', 'resend'], 'hold'),

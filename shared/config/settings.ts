@@ -2,6 +2,7 @@
 // modules that are configured by them import them.
 import type { InboundNumbers } from '../inbound/dependencies.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
+import type { HeartbeatNumbers } from '../ops/heartbeatNumbers.ts';
 import type { OutboundNumbers } from '../outbound/numbers.ts';
 
 /** How the storage account is reached: by identity (Azure), or by a connection string (the emulator, elsewhere). */
@@ -103,6 +104,7 @@ export interface Settings {
   readonly schedules: Schedules;
   readonly outbound: OutboundSettings;
   readonly inbound: Readonly<Partial<InboundNumbers>>;
+  readonly heartbeat: Readonly<Partial<HeartbeatNumbers>>;
   readonly submissions: SubmissionMaxima;
   /** The blob container that submissions may refer to. */
   readonly uploadContainer: string;

@@ -183,4 +183,9 @@ export const settingsTable: readonly SettingRow[] = [
     'JSON object that changes numbers of the outbound protocol, see below. For shortened runs; leave it out in production.',
   ),
   setting('INBOUND_NUMBERS', 'no', 'The same for fetching.'),
+  setting(
+    'HEARTBEAT_NUMBERS',
+    'no',
+    'The same for the heartbeat, which runs the work of timers that stopped.',
+  ),
 ];

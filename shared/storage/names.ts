@@ -1,7 +1,7 @@
 // Every name in the store. They are constants because functions bind to the queues by name, the template
 // creates the same names, and ESM's side is documented with them.
 
-/** Queues. The two `-poison` ones are filled by the Functions host, which decides their names. */
+/** Queues. The `-poison` ones are filled by the Functions host, which decides their names. */
 export const queueNames = {
   outboundMail: 'outbound-mail',
   outboundMailPoison: 'outbound-mail-poison',
@@ -9,6 +9,8 @@ export const queueNames = {
   outboundWakePoison: 'outbound-wake-poison',
   mailStatus: 'mail-status',
   inboundMail: 'inbound-mail',
+  heartbeat: 'heartbeat',
+  heartbeatPoison: 'heartbeat-poison',
 } as const;
 
 /** Tables. */
@@ -17,7 +19,7 @@ export const tableNames = {
   outbox: 'outbox',
   /** What was fetched, the cursors and the pending actions. */
   inbound: 'inbound',
-  /** Consents under way, notes of the administrator's page and its audit trail. */
+  /** Consents under way, notes of the administrator's page, its audit trail, and the ticks of the timers. */
   ops: 'ops',
 } as const;
 

@@ -11,6 +11,7 @@ import { asTrouble, codeOf, statusOf } from './trouble.ts';
 const poisonQueues = [
   { from: queueNames.outboundMailPoison, to: queueNames.outboundMail },
   { from: queueNames.outboundWakePoison, to: queueNames.outboundWake },
+  { from: queueNames.heartbeatPoison, to: queueNames.heartbeat },
 ] as const;
 
 export interface PoisonReport {

@@ -11,7 +11,14 @@ const messageMostBytes = 65_536;
 export async function putMessage(
   queue: QueueClient,
   text: string,
-  { limitBytes = messageMostBytes }: { readonly limitBytes?: number } = {},
+  {
+    limitBytes = messageMostBytes,
+    delayMs = 0,
+  }: {
+    readonly limitBytes?: number;
+    /** How long it stays invisible; the service counts whole seconds. */
+    readonly delayMs?: number;
+  } = {},
 ): Promise<void> {
   if (text.length > limitBytes || !/^[\x20-\x7e]*$/.test(text)) {
     throw new RangeError(`a message on ${queue.name} is printable ASCII of at most ${limitBytes / 1024} KiB`);
@@ -19,6 +26,7 @@ export async function putMessage(
   try {
     await queue.sendMessage(text, {
       messageTimeToLive: -1,
+      ...(delayMs > 0 ? { visibilityTimeout: Math.ceil(delayMs / 1_000) } : {}),
       ...callOptions(),
     });
   } catch (error) {

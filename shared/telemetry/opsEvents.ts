@@ -30,6 +30,24 @@ export const opsEvents = {
     'Each minute for each queue that a consumer takes from: messages on it, about, and the age of the first.',
     { queue: 'string', messageCount: 'number', oldestMs: 'number' },
   ),
+  timerLate: defineEvent(
+    'ops.timerLate',
+    'warn',
+    'A timer does not tick, and its work was run by the heartbeat instead. `lateMs` since the first tick that did not come.',
+    { timer: 'string', lateMs: 'number' },
+  ),
+  heartbeatLost: defineEvent(
+    'ops.heartbeatLost',
+    'warn',
+    'The heartbeat’s message had not renewed itself for `silentMs`, as after a stop of the app; a new one was put on the queue.',
+    { silentMs: 'number' },
+  ),
+  heartbeatFailed: defineEvent(
+    'ops.heartbeatFailed',
+    'warn',
+    'The heartbeat, or what it ran for a late timer, failed; the next message tries again.',
+    { what: 'string', detail: 'string' },
+  ),
   stateFailed: defineEvent(
     'ops.stateFailed',
     'warn',

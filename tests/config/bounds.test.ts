@@ -5,7 +5,11 @@ import { describe, expect, test } from '@jest/globals';
 import { writeEsmSettings } from '../../shared/config/esmSettings.ts';
 import { parseSchedule } from '../../shared/config/ncrontab.ts';
 import { isAuthenticationOn, platformEnvironment } from '../../shared/config/platform.ts';
-import { adjustableInboundNumbers, adjustableNumbers } from '../../shared/config/numbers.ts';
+import {
+  adjustableHeartbeatNumbers,
+  adjustableInboundNumbers,
+  adjustableNumbers,
+} from '../../shared/config/numbers.ts';
 import { describeProblems, readSettings, readStoreAddress } from '../../shared/config/readSettings.ts';
 import type { Settings } from '../../shared/config/settings.ts';
 
@@ -74,6 +78,7 @@ describe('numbers of the protocols', () => {
   const tables: readonly (readonly [string, Table])[] = [
     ['OUTBOUND_NUMBERS', adjustableNumbers],
     ['INBOUND_NUMBERS', adjustableInboundNumbers],
+    ['HEARTBEAT_NUMBERS', adjustableHeartbeatNumbers],
   ];
 
   test.each(

@@ -130,6 +130,7 @@ describe('good settings', () => {
         blobMostBytes: 35 * 1_048_576,
       },
       inbound: {},
+      heartbeat: {},
       submissions: { recipientsCount: 500, contentBytes: 35 * 1_048_576 },
       uploadContainer: containerNames.outboundUploads,
       eventsTo: 'queue',

@@ -120,6 +120,7 @@ describe('the bundle registers', () => {
   test.each([
     ['acceptMail', 'outbound-mail'],
     ['sendMail', 'outbound-wake'],
+    ['heartbeat', 'heartbeat'],
   ])('%s on the queue %s', (name, queueName) => {
     expect(triggerOf(name)).toEqual({
       type: 'queueTrigger',

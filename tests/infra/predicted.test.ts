@@ -66,7 +66,9 @@ describe.each(deployments)('%s: the store', (_name, prediction) => {
 
   test('has a poison queue for each queue that a function is bound to', () => {
     const queues = lastParts(prediction, `${services}/queueServices/queues`);
-    expect(queues).toEqual(expect.arrayContaining(['outbound-mail-poison', 'outbound-wake-poison']));
+    expect(queues).toEqual(
+      expect.arrayContaining(['outbound-mail-poison', 'outbound-wake-poison', 'heartbeat-poison']),
+    );
   });
 
   test('has the tables of the code, and no other', () => {
