@@ -81,7 +81,7 @@ export class Heartbeat {
   async beat(payload: unknown, run: (timer: WatchedTimer) => Promise<void>): Promise<void> {
     const { numbers, clock, schedules, isOn } = this.#dependencies;
     const { chain, etag, timers } = await this.#read();
-    if (chain === undefined || textIn(payload, 'heartbeat') !== chain.token) return;
+    if (textIn(payload, 'heartbeat') !== chain?.token) return;
     const late: WatchedTimer[] = [];
     for (const timer of watchedTimers) {
       if (!isOn(timer)) continue;
