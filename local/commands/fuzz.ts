@@ -2,16 +2,16 @@
 //   npm run fuzz -- submissions [--count N] [--seed S] [--missed] [--json]
 //   npm run fuzz -- mails       [--count N] [--seed S] [--missed] [--json]
 // Submissions are accepted or rejected, composed and sent; mails are fetched, parsed, related and announced. Exits with 1 if
-// an exception left the handling of its own message, something took more than two seconds, or stayed without an answer or a
+// an exception left the handling of its own message, something took more than two seconds of processor time, or stayed without an answer or a
 // notice; if less than 30 % of the submissions are accepted; or if less than 95 % of the branches of the parsers were
-// reached (with the default count or more).
+// reached. Says on the error output how far it is, every 10,000 inputs.
 //   --count N    inputs (default 2,000)
 //   --seed S     of the generator (default 1)
 //   --missed     also prints the branches that were not reached
 //   --json       ends with one JSON object on the last line
 import { commandLine } from '../commandLine/commandLine.ts';
 import { countBranches } from '../../tests/fuzz/branches.ts';
-import type { FuzzResult } from '../../tests/fuzz/fuzzResult.ts';
+import type { FuzzResult, Progress } from '../../tests/fuzz/fuzzResult.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
@@ -23,10 +23,12 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 
+const progressEvery = 10_000;
+
 interface Kind {
   readonly parsers: readonly string[];
   readonly leastShare: Readonly<Record<string, number>>;
-  readonly run: (count: number, seed: number) => Promise<FuzzResult>;
+  readonly run: (count: number, seed: number, progress: Progress) => Promise<FuzzResult>;
 }
 
 // Imported after the count has begun: V8 counts blocks only of what is compiled later.
@@ -46,8 +48,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       'shared/mail/blobReference.ts',
     ],
     leastShare: { accepted: 0.3 },
-    run: async (count, seed) =>
-      (await import('../../tests/fuzz/fuzzSubmissions.ts')).fuzzSubmissions(count, seed),
+    run: async (...all) => (await import('../../tests/fuzz/fuzzSubmissions.ts')).fuzzSubmissions(...all),
   },
   mails: {
     parsers: [
@@ -63,7 +64,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       'shared/inbound/unparsedOutline.ts',
     ],
     leastShare: {},
-    run: async (count, seed) => (await import('../../tests/fuzz/fuzzMails.ts')).fuzzMails(count, seed),
+    run: async (...all) => (await import('../../tests/fuzz/fuzzMails.ts')).fuzzMails(...all),
   },
 };
 
@@ -79,7 +80,9 @@ if (kind === undefined || !Number.isSafeInteger(count) || count < 1 || !Number.i
 async function run({ parsers, leastShare, run: fuzz }: Kind): Promise<void> {
   const counter = await countBranches();
   const startedAt = performance.now();
-  const result = await fuzz(count, seed);
+  const result = await fuzz(count, seed, (doneCount) => {
+    if (doneCount > 0 && doneCount % progressEvery === 0) console.error(`${doneCount} of ${count}`);
+  });
   const { reached, total, missed } = await counter.end(parsers);
   const branchShare = total === 0 ? 0 : reached / total;
   const { ends, exceptions, slow, unreported, slowestMs } = result;
@@ -87,9 +90,7 @@ async function run({ parsers, leastShare, run: fuzz }: Kind): Promise<void> {
   console.log(
     `${count} inputs of seed ${seed} in ${seconds} s: ${JSON.stringify(ends)}; the slowest took ${slowestMs} ms`,
   );
-  console.log(
-    `branches of the parsers reached: ${reached} of ${total} (${(100 * branchShare).toFixed(1)} %)`,
-  );
+  console.log(`branches of the parsers taken: ${reached} of ${total} (${(100 * branchShare).toFixed(1)} %)`);
   for (const [what, list] of Object.entries({ exceptions, slow, unreported })) {
     console.log(`${what}: ${list.length === 0 ? 'none' : ''}`);
     for (const line of list) console.log(`  ${line}`);

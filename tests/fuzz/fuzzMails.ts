@@ -21,23 +21,31 @@ import { mutatedMails } from '../inbound/mutatedMails.ts';
 import { mailboxOf } from '../inbound/rig.ts';
 import { bridgeIdOf, bridgeTagOf } from '../../shared/outbound/records/messageIds.ts';
 import { mailbox, World, type Host } from '../models/world.ts';
-import { limitMs, note, timed, type FuzzResult } from './fuzzResult.ts';
+import { largeMails, rareMails, reportsAbout, type SentSigns } from './specialMails.ts';
+import { limitMs, note, timed, type FuzzResult, type Progress } from './fuzzResult.ts';
 
 /** Mails in one folder, fetched in one run. */
 const perFolder = 50;
 const desk = 'desk@example.com';
+/** Of a longer mail only the beginning comes at first. */
+const headBytes = 200_000;
 /** A run, and those in which what failed is given up. */
 const mostRuns = 4;
 /** More than a message gets (fetchMailbox.ts). */
 const usedUpTries = 100;
 
-export async function fuzzMails(count: number, seed: number): Promise<FuzzResult> {
+export async function fuzzMails(
+  count: number,
+  seed: number,
+  progress: Progress = () => undefined,
+): Promise<FuzzResult> {
   const ends: Record<string, number> = {};
   const [exceptions, slow, unreported]: [string[], string[], string[]] = [[], [], []];
   let slowestMs = 0;
   const sender = await newSender();
-  const next = mutatedMails(seed, sender.signs, corpus());
+  const next = mutatedMails(seed, sender.signs, [...corpus(), ...sender.reports], largeMails());
   for (let first = 0; first < count; first += perFolder) {
+    progress(first);
     const mails = Array.from({ length: Math.min(perFolder, count - first) }, next);
     const { value: folder, tookMs } = await timed(() => handle(mails, sender, first));
     for (const what of folder.exceptions) note(exceptions, what);
@@ -123,6 +131,7 @@ function corpus(): readonly string[] {
   const folder = join(import.meta.dirname, 'corpus', 'mails');
   return [
     ...readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8')),
+    ...rareMails,
     ...Object.values(reports).map(rawOf),
     ...answers.map(
       ({ from = 'a@x.test', subject, more = '', body = 'x' }) =>
@@ -142,6 +151,8 @@ interface Sender {
   readonly sent: SentMessages;
   /** Ids and headers by which a mail can refer to what was sent, true and forged. */
   readonly signs: readonly string[];
+  /** Reports about what was sent. */
+  readonly reports: readonly string[];
   /** Publishes what the bounces wrote; what is left names the rows. */
   publish(): Promise<readonly string[]>;
 }
@@ -153,12 +164,12 @@ async function newSender(): Promise<Sender> {
   for (const id of ['INC-1', 'INC-2']) await world.submit(host, id);
   await world.answerWakeUps(host);
   const tagKey = await host.dependencies.tagKey();
-  const signs = [
-    ...world.server.arrivals.flatMap(({ messageId }, index) =>
-      signsOf(messageId, bridgeIdOf(desk, `INC-${String(index + 1)}`, 1), tagKey),
-    ),
-    ...forged,
-  ];
+  const known = world.server.arrivals.map(({ messageId }, index) => {
+    const id = `INC-${String(index + 1)}`;
+    const bridgeId = bridgeIdOf(desk, id, 1);
+    const tagged = `X-Mail-Bridge-Id: ${bridgeId}\r\nX-Mail-Bridge-Tag: ${bridgeTagOf(bridgeId, tagKey)}\r\n`;
+    return { messageId, tagged, recipient: `${id}@example.org` };
+  });
   // The model's clock serves one call at a time.
   let last: Promise<unknown> = Promise.resolve();
   const ask = <T>(call: (host: Host) => Promise<T>): Promise<T> => {
@@ -168,7 +179,8 @@ async function newSender(): Promise<Sender> {
   };
   const { dependencies } = host;
   return {
-    signs,
+    signs: [...known.flatMap(signsOf), ...forged],
+    reports: known.flatMap(reportsAbout),
     sent: {
       lookUpSent: (by) => ask(() => findSubmission(by, dependencies)),
       checkTag: (bridgeId, tag) => ask(() => checkTag(bridgeId, tag, dependencies)),
@@ -185,17 +197,14 @@ async function newSender(): Promise<Sender> {
   };
 }
 
-const signsOf = (messageId: string, bridgeId: string, tagKey: Uint8Array): readonly string[] => {
-  const tagged = `X-Mail-Bridge-Id: ${bridgeId}\r\nX-Mail-Bridge-Tag: ${bridgeTagOf(bridgeId, tagKey)}\r\n`;
-  return [
-    tagged,
-    `${tagged}Message-ID: ${messageId}\r\n`,
-    `X-Mail-Bridge-Id: ${bridgeId}\r\n`,
-    `In-Reply-To: ${messageId}\r\n`,
-    `References: <a@b> ${messageId}\r\n`,
-    `Content-Type: message/rfc822\r\n\r\n${tagged}Message-ID: ${messageId}\r\n\r\n`,
-  ];
-};
+const signsOf = ({ messageId, tagged }: SentSigns): readonly string[] => [
+  tagged,
+  `${tagged}Message-ID: ${messageId}\r\n`,
+  tagged.slice(0, tagged.indexOf('X-Mail-Bridge-Tag')),
+  `In-Reply-To: ${messageId}\r\n`,
+  `References: <a@b> ${messageId}\r\n`,
+  `Content-Type: message/rfc822\r\n\r\n${tagged}Message-ID: ${messageId}\r\n\r\n`,
+];
 
 /** Ids that decode to what no row key can hold; lists and texts beyond every limit. */
 const forged: readonly string[] = [
@@ -233,12 +242,15 @@ function timedParser(done: (tookMs: number) => void): Parser {
 /** A folder with these mails, UID 1 and up. */
 function sessionOf(mails: readonly Uint8Array[]): MailboxSession {
   const uids = mails.map((_, index) => index + 1);
+  const mailAt = (uid: number): Uint8Array => mails[uid - 1] ?? new Uint8Array();
   const ok = <T extends object>(answer: T): Promise<{ readonly kind: 'ok' } & T> =>
     Promise.resolve({ kind: 'ok', ...answer });
   const headOf = (uid: number): FetchedHead => ({
     uid,
-    bytes: mails[uid - 1] ?? new Uint8Array(),
-    whole: true,
+    bytes: mailAt(uid).subarray(0, headBytes),
+    whole: mailAt(uid).byteLength <= headBytes,
+    // Sometimes the server says that there is more.
+    ...(uid % 25 === 0 ? { sizeBytes: mailAt(uid).byteLength * 3 + 2_048 } : {}),
   });
   return {
     uidValidity: 7,
@@ -247,9 +259,10 @@ function sessionOf(mails: readonly Uint8Array[]): MailboxSession {
     stillThere: (asked) => ok({ uids: asked.filter((uid) => uids.includes(uid)) }),
     readHeads: (asked) => ok({ heads: asked.map(headOf), gone: [] }),
     readHeaders: () => ok({ headers: new Map<number, Uint8Array>() }),
-    async *stream({ bytes }) {
+    async *stream({ uid, bytes }) {
       await Promise.resolve();
       yield bytes;
+      yield mailAt(uid).subarray(bytes.byteLength);
     },
     act: () => ok({}),
     close: () => Promise.resolve(),

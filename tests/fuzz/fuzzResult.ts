@@ -12,6 +12,9 @@ export interface FuzzResult {
   readonly slowestMs: number;
 }
 
+/** Hears how many inputs are done, now and then. */
+export type Progress = (doneCount: number) => void;
+
 export const limitMs = 2_000;
 /** So many are kept of each list; more say nothing new. */
 export const keptMost = 20;

@@ -9,7 +9,7 @@ import { badSubmissions } from '../outbound/submissions.ts';
 import { composer, none, stamp } from '../exchange/composing.ts';
 import { seededRandom } from '../models/seededRandom.ts';
 import { mailbox, World, type Host } from '../models/world.ts';
-import { limitMs, note, timed, type FuzzResult } from './fuzzResult.ts';
+import { limitMs, note, timed, type FuzzResult, type Progress } from './fuzzResult.ts';
 
 /** Accepted into one world, which is then emptied to the end. */
 const perWorld = 100;
@@ -352,7 +352,11 @@ class Maker {
   }
 }
 
-export async function fuzzSubmissions(count: number, seed: number): Promise<FuzzResult> {
+export async function fuzzSubmissions(
+  count: number,
+  seed: number,
+  progress: Progress = () => undefined,
+): Promise<FuzzResult> {
   const maker = new Maker(seededRandom(seed));
   const ends: Record<string, number> = {};
   const [exceptions, slow, unreported]: [string[], string[], string[]] = [[], [], []];
@@ -365,6 +369,7 @@ export async function fuzzSubmissions(count: number, seed: number): Promise<Fuzz
     world = newWorld();
   };
   for (let sequence = 0; sequence < count; sequence += 1) {
+    progress(sequence);
     const payload = sequence < first.length ? first[sequence] : maker.next(`f${String(sequence)}`);
     const { host, world: here } = world;
     const before = here.events.length;

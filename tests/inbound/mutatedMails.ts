@@ -117,19 +117,24 @@ const spices = [
   '\t',
 ];
 
-/** Those of `more` as they are, then mutated mails without end, some with one of `signs` (whole header fields) in front. */
+/**
+ * Those of `asTheyAre` and of `more`, then mutated mails without end, from `more` and real mail, some with one of `signs`
+ * (whole header fields) in front.
+ */
 export function mutatedMails(
   seed: number,
   signs: readonly string[],
   more: readonly string[],
+  asTheyAre: readonly string[],
 ): () => Uint8Array {
   const random = seededRandom(seed);
   const ham = seedMails();
   const others = more.map((text) => Buffer.from(text));
+  const first = [...asTheyAre.map((text) => Buffer.from(text)), ...others];
   let sequence = -1;
   return () => {
     sequence += 1;
-    const asItIs = others[sequence];
+    const asItIs = first[sequence];
     if (asItIs !== undefined) return asItIs;
     const bytes = mutate(random.uniform() < 0.5 ? ham : others, random);
     let head = '';
