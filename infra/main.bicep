@@ -407,9 +407,17 @@ output hostStorageName string = hostStorageName
 output vaultName string = vaultName
 output clientId string = entra.?outputs.clientId ?? existingClientId
 @description('What a caller asks a token for, with /.default behind it.')
-output identifierUri string = entra.?outputs.identifierUri ?? ''
+output identifierUri string = hasRegistration ? 'api://${hostName}' : ''
+@description('Empty where deployEntra is off: az ad sp show says it then.')
 output enterpriseAppObjectId string = entra.?outputs.enterpriseAppObjectId ?? ''
-output adminConsentUrl string = entra.?outputs.adminConsentUrl ?? ''
+@description('Where an administrator consents; empty as long as there is no registration.')
+output adminConsentUrl string = entra.?outputs.adminConsentUrl ?? (hasRegistration
+  ? '${environment().authentication.loginEndpoint}${tenant().tenantId}/adminconsent?client_id=${existingClientId}'
+  : '')
+@description('For entra.bicep deployed by somebody else: the app\'s host name, its identity, and the mailboxes as JSON.')
+output hostName string = hostName
+output identityPrincipalId string = identity.outputs.principalId
+output mailboxesJson string = string(mailboxes)
 @description('For grantMailboxAccess.ps1: the mailboxes that sign in by application.')
 output applicationMailboxes string = join(
   map(filter(mailboxes, one => one.signIn == 'application'), one => one.address),

@@ -24,6 +24,8 @@ param alertEmails string[]
 @description('Object ids of the users or groups that may use the administrator\'s page.')
 param adminPrincipalIds string[]
 
+param alertsEnabled bool
+
 var tags = { 'azd-env-name': environmentName }
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -32,7 +34,9 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   tags: tags
 }
 
+// Named as docs/deployment.md names it: what reads the outputs there works after azd up too.
 module bridge '../main.bicep' = {
+  name: 'mail-bridge'
   scope: group
   params: {
     name: environmentName
@@ -43,6 +47,7 @@ module bridge '../main.bicep' = {
     grantAdminConsent: grantAdminConsent
     alertEmails: alertEmails
     adminPrincipalIds: adminPrincipalIds
+    alertsEnabled: alertsEnabled
   }
 }
 

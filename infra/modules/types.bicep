@@ -30,6 +30,12 @@ type mailbox = {
   @description('delegated: a person connects it once in a browser. application: the app signs in by itself.')
   signIn: 'delegated' | 'application'
 
+  @description('Other addresses of the mailbox that a submission may send from; none where nothing is said.')
+  aliases: string[]?
+
+  @description('The display name of From where a submission gives none.')
+  fromName: string?
+
   @description('Who logs in to IMAP; the address where nothing is said.')
   imapUser: string?
 
@@ -45,6 +51,9 @@ type mailbox = {
 
   @description('What happens to a message once its content and its notice are durable: none, seen, delete, or move:<folder>.')
   afterFetch: string?
+
+  @description('now: mail that comes after the first fetch. all: every mail that is in the folder, which is then announced, and marked, moved or deleted as afterFetch says. Or a date, as 2026-11-27. now where nothing is said.')
+  fetchFrom: string?
 
   limits: limits?
 }

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
 import { queueNames } from '../../shared/storage/names.ts';
 import { layOut, root, withExamples } from './bench.ts';
 import { at, record } from './json.ts';
@@ -233,6 +234,14 @@ test('what the guide shows of a parameter file compiles', async () => {
   expect(prediction.resources.map(({ type }) => type)).not.toContain('Microsoft.App/containerApps');
 });
 
+test('the test mailbox that acceptance.md shows compiles', async () => {
+  const [shown = ''] = blocksOf(read('docs/acceptance.md'), 'bicep');
+  const prediction = await bench.predict('dev.bicepparam', 'rg-x', (text) =>
+    text.replace('param mailboxes = [\n', (line) => line + shown),
+  );
+  expect(prediction.outputs['mailboxAddresses']).toMatchObject({ value: 'acceptance@contoso.example' });
+});
+
 test('the two forms of production differ in their network alone', () => {
   const lines = (file: string): readonly string[] =>
     read(file)
@@ -261,6 +270,52 @@ describe('the guide for an administrator', () => {
       expect(page).toContain('90 minutes');
       expect(page).not.toMatch(/up to (?:an hour|two hours|60 minutes)/);
     }
+  });
+
+  test('its first message is a submission', () => {
+    const block = blocksOf(guide, 'sh').find((one) => one.includes('SUBMISSION='));
+    const run = spawnSync('bash', ['-u'], {
+      input: `out() { echo desk@contoso.example,hr@contoso.example; }\naz() { echo me@contoso.example; }\n${String(block)}\nprintf %s "$SUBMISSION"`,
+      encoding: 'utf8',
+    });
+    expect(run.stderr).toBe('');
+    expect(submissionSchema.parse(JSON.parse(run.stdout))).toMatchObject({
+      mailbox: 'desk@contoso.example',
+      to: [{ address: 'me@contoso.example' }],
+    });
+  });
+
+  test('the login comes before every other az command, and asks for one subscription', () => {
+    const lines = commandsOf(guide);
+    const first = lines.findIndex((line) => /(?:^|\$\()az /.test(line) && !line.startsWith('out()'));
+    expect(lines.slice(first, first + 2)).toEqual([
+      'az login',
+      'az account set --subscription "$SUBSCRIPTION"',
+    ]);
+    for (const [index, line] of lines.entries())
+      if (line === 'az login') expect(lines[index + 1]).toBe('az account set --subscription "$SUBSCRIPTION"');
+  });
+
+  test('registers every resource provider that the template uses', () => {
+    const given = /^for NAMESPACE in ([\w ]+);/m.exec(guide)?.[1]?.split(' ') ?? [];
+    const used = [...JSON.stringify(templates.main).matchAll(/"type":"Microsoft\.(\w+)\//g)].map(
+      (match) => match[1] ?? '',
+    );
+    // Known to every subscription; and Graph is none of Azure's.
+    const known = ['Authorization', 'Resources', 'Graph'];
+    expect(used).toContain('Storage');
+    expect(new Set([...given, ...known])).toEqual(new Set([...used, ...known]));
+  });
+
+  test('whoever has the rights in Entra gets every variable of their commands in the file', () => {
+    const blocksOfEntra = blocksOf(guide, 'sh').filter((block) => /declare -p|ENTRA_GROUP/.test(block));
+    expect(blocksOfEntra).toHaveLength(2);
+    const [mine = '', theirs = ''] = blocksOfEntra;
+    const sent = /^declare -p ([A-Z ]+) > /m.exec(mine)?.[1]?.split(' ') ?? [];
+    const used = [...theirs.matchAll(/\$([A-Z_]+)/g)].map((match) => match[1] ?? '');
+    expect([...new Set(used)].toSorted()).toEqual([...sent, 'ENTRA_GROUP'].toSorted());
+    for (const name of sent) expect(mine).toMatch(new RegExp(`^${name}=`, 'm'));
+    expect(theirs).not.toContain('$(out ');
   });
 
   test('says how to come back after a wait, how to cut over and how to look at the region', () => {
@@ -331,6 +386,8 @@ test('azd finds its template, and the app by its tag', () => {
   const azure = read('azure.yaml');
   expect(azure).toContain('path: infra/azd');
   expect(bench.files()).toContain('azd/main.bicep');
+  // `out` of the guide reads the deployment of this name in the resource group.
+  expect(read('infra/azd/main.bicep')).toContain("  name: 'mail-bridge'\n");
   expect(azure).toMatch(/^services:\n {2}mail:\n/m);
   // azd would otherwise build JavaScript in Azure.
   expect(azure).toContain('    remoteBuild: false\n');

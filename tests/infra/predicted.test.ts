@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mailboxFields } from '../../shared/config/mailboxes.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import { mailboxSettings, settingsTable } from '../../shared/config/settingsTable.ts';
 import { containerNames, exportContainerName, queueNames, tableNames } from '../../shared/storage/names.ts';
@@ -12,6 +13,7 @@ import {
   every,
   layOut,
   only,
+  root,
   senderId as sender,
   subscriptionId,
   tenantId,
@@ -19,7 +21,7 @@ import {
   withIntake,
   type Prediction,
 } from './bench.ts';
-import { at, detail, list } from './json.ts';
+import { at, detail, list, record } from './json.ts';
 import { outline } from './outline.ts';
 import { account, complaintsAbout } from './rules.ts';
 
@@ -194,6 +196,16 @@ describe('without Entra', () => {
     ]);
   });
 
+  test('the outputs that the guide reads next are there with the registration, and empty without', () => {
+    const named = ['clientId', 'identifierUri', 'adminConsentUrl'] as const;
+    const valuesOf = ({ outputs }: Prediction) => named.map((name) => at(outputs, name, 'value'));
+    expect(valuesOf(first)).toEqual(['', '', '']);
+    const [id, uri, consent] = valuesOf(second);
+    expect(id).toBe(clientId);
+    expect(uri).toMatch(/^api:\/\/func-mail-prod-\w+\.azurewebsites\.net$/);
+    expect(consent).toBe(`https://login.microsoftonline.com/${tenantId}/adminconsent?client_id=${clientId}`);
+  });
+
   test('neither touches Entra', () => {
     expect(
       [...first.resources, ...second.resources].filter(({ type }) => type.startsWith('Microsoft.Graph')),
@@ -348,6 +360,14 @@ test('a mailbox comes out as it was written, and as the app reads it', () => {
       folder: 'INBOX',
     },
   ]);
+});
+
+test('a mailbox of a parameter file may have every field that the app knows, and no other', async () => {
+  const definitions = record(at(await bench.compile('main.bicep'), 'definitions'));
+  const mailboxType = Object.entries(definitions).find(([name]) => /(?:^|\.)mailbox$/.test(name))?.[1];
+  expect(Object.keys(record(at(mailboxType, 'properties'))).toSorted()).toEqual(
+    Object.keys(mailboxFields).toSorted(),
+  );
 });
 
 test('a hundred mailboxes are spread over the settings that the app continues with', async () => {
@@ -555,6 +575,13 @@ test('alerts: one for each stop of mail, on', () => {
   const rules = every(prod, 'Microsoft.Insights/scheduledQueryRules');
   expect(rules.length).toBeGreaterThanOrEqual(8);
   expect(new Set(rules.map((rule) => at(rule, 'properties', 'enabled')))).toEqual(new Set([true]));
+});
+
+test('cost.md counts the alerts', () => {
+  const page = readFileSync(join(root, 'docs', 'cost.md'), 'utf8');
+  const count = every(prod, 'Microsoft.Insights/scheduledQueryRules').length;
+  expect(page).toContain(`| ${String(count)} alert rules, `);
+  expect(page).toContain(`| ${String(count)} × $1.50 = $${String(count * 1.5)} `);
 });
 
 test('a deployment that fetches nothing has no alert on silence', async () => {

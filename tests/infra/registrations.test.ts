@@ -93,6 +93,14 @@ describe('what the bundle registers', () => {
     expect(readFileSync(join(root, 'infra', 'entra.bicep'), 'utf8')).toContain("/api/oauth/callback'");
   });
 
+  test('cost.md counts the functions that zoneRedundant keeps two instances of', () => {
+    const page = readFileSync(join(root, 'docs', 'cost.md'), 'utf8');
+    const count = ofType('timerTrigger').length + ofType('queueTrigger').length;
+    const instances = 2 * (count + 1);
+    expect(page).toContain(`; ${String(count)} functions and the HTTP group `);
+    expect(page).toContain(`| ${String(instances)} × $21 = $${String(instances * 21)} `);
+  });
+
   test('the queries name functions that are there', () => {
     const folder = join(root, 'infra', 'queries', 'alerts');
     const named = readdirSync(folder).flatMap((file) => [
