@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { checkIds } from '../../local/acceptance/acceptance.ts';
 import { mailboxQuestions } from '../../local/acceptance/questions.ts';
 import { exchangeWait } from '../../shared/mail/exchangeWait.ts';
-import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
+import { containerNames, exportContainerName, queueNames, tableNames } from '../../shared/storage/names.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -80,14 +80,16 @@ test('one figure for the waits of Exchange Online, in pages, code and the script
   expect(read('docs/replies.md')).toContain(exchangeWait);
 });
 
-const acceptance = read('docs/acceptance.md');
-const shell = [...acceptance.matchAll(/^```sh\n([^]*?)^```$/gm)].map((match) => match[1] ?? '');
+const shellOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^ *```sh\n([^]*?)^ *```$/gm)].map((match) => (match[1] ?? '').replaceAll(/^ +/gm, ''));
 
-test('acceptance.md: the commands are shell, in order, on what the store has', () => {
-  expect(shell.length).toBeGreaterThan(3);
-  // Set by the deployment guide, to which the page refers.
-  const set = new Set(['GROUP', 'APP']);
-  for (const block of shell) {
+/** Set by the deployment guide, to which the pages refer. */
+const ofTheGuide = ['GROUP', 'APP'];
+
+/** Parses, and uses no variable before it is set. */
+function expectShell(blocks: readonly string[]): void {
+  const set = new Set(ofTheGuide);
+  for (const block of blocks) {
     expect(spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })).toMatchObject({ status: 0 });
     for (const line of block.split('\n')) {
       for (const match of line.matchAll(/\$\{?([A-Z][A-Z_]*)/g))
@@ -96,11 +98,30 @@ test('acceptance.md: the commands are shell, in order, on what the store has', (
       if (assigned !== undefined) set.add(assigned);
     }
   }
-  const named = [...shell.join('\n').matchAll(/default\/(queues|containers|tables)\/([\w-]+)/g)];
-  expect(named).toHaveLength(8);
-  const names = { queues: queueNames, containers: containerNames, tables: tableNames };
-  for (const [, kind = '', name = ''] of named)
-    expect(Object.values(names[kind as keyof typeof names])).toContain(name);
+}
+
+/** The queues, containers and tables that roles are given on; each is one of the store. */
+function scopesIn(blocks: readonly string[]): readonly string[] {
+  const names = {
+    queues: queueNames,
+    containers: { ...containerNames, exportContainerName },
+    tables: tableNames,
+  };
+  return [...blocks.join('\n').matchAll(/create .*default\/(queues|containers|tables)\/([\w-]+)/g)].map(
+    ([, kind = '', name = '']) => {
+      expect(Object.values(names[kind as keyof typeof names])).toContain(name);
+      return name;
+    },
+  );
+}
+
+const acceptance = read('docs/acceptance.md');
+const shell = shellOf(acceptance);
+
+test('acceptance.md: the commands are shell, in order, on what the store has', () => {
+  expect(shell.length).toBeGreaterThan(3);
+  expectShell(shell);
+  expect(scopesIn(shell)).toHaveLength(4);
   // What was given is taken away again.
   const scopes = (verb: string): readonly string[] =>
     [...shell.join('\n').matchAll(new RegExp(`az role assignment ${verb} .*--scope (\\S+)`, 'g'))].map(
@@ -114,4 +135,26 @@ test('acceptance.md: the table of checks has each of them, in words of its own',
   expect([...rows].sort()).toEqual([...checkIds].sort());
   expect(acceptance).toContain(`${String(checkIds.length)} checks`);
   expect(Object.keys(mailboxQuestions).length).toBeGreaterThan(5);
+});
+
+test.each([
+  ['release.md', '## Rollback', 2],
+  ['runbook.md', '## Rows have disappeared', 3],
+])('%s: the commands of "%s" are shell, with variables that are set', (page, heading, count) => {
+  const [, chapter = ''] = read(`docs/${page}`).split(`\n${heading}\n`);
+  const blocks = shellOf(chapter.split('\n## ')[0] ?? '');
+  expect(blocks).toHaveLength(count);
+  expectShell(blocks);
+});
+
+test('runbook.md: who restores gets a role on everything that the restore writes and reads', () => {
+  const [, chapter = ''] = read('docs/runbook.md').split('\n## Rows have disappeared\n');
+  expect(scopesIn(shellOf(chapter)).toSorted()).toEqual(
+    [
+      tableNames.outbox,
+      containerNames.outboundContent,
+      queueNames.outboundWake,
+      exportContainerName,
+    ].toSorted(),
+  );
 });
