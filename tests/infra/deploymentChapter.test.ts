@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
+import { routes } from '../../shared/ops/api/routes.ts';
 import { queueNames } from '../../shared/storage/names.ts';
 import { layOut, root, withExamples } from './bench.ts';
 import { at, record } from './json.ts';
@@ -44,7 +45,11 @@ const commandsOf = (page: string): readonly string[] =>
   );
 const blocks = blocksOf(chapter, 'sh');
 const commands = commandsOf(chapter);
-const everything = [...commands, ...workflow.split('\n').map((line) => line.trim())];
+/** Other pages whose commands are run in the guide's shell. */
+const inItsShell = ['docs/acceptance.md', 'docs/runbook.md', 'docs/release.md'].flatMap((page) =>
+  commandsOf(read(page)),
+);
+const everything = [...commands, ...inItsShell, ...workflow.split('\n').map((line) => line.trim())];
 
 const templates = { main: await bench.compile('main.bicep'), entra: await bench.compile('entra.bicep') };
 const parametersOf = (which: keyof typeof templates): readonly string[] =>
@@ -272,14 +277,28 @@ describe('the guide for an administrator', () => {
     }
   });
 
-  test('its first message is a submission', () => {
-    const block = blocksOf(guide, 'sh').find((one) => one.includes('SUBMISSION='));
+  test('its first messages are what the operator API and the queue take', () => {
+    const blocks = blocksOf(guide, 'sh').filter((one) => /RECIPIENT/.test(one));
     const run = spawnSync('bash', ['-u'], {
-      input: `out() { echo desk@contoso.example,hr@contoso.example; }\naz() { echo me@contoso.example; }\n${String(block)}\nprintf %s "$SUBMISSION"`,
+      input: [
+        'APP=func-x',
+        'out() { echo desk@contoso.example,hr@contoso.example; }',
+        // What each command is given as its body or content; who is signed in, for the command that asks.
+        'az() { case "$1 $2" in "account show") echo me@contoso.example ;; "rest --method") printf "%s\\n" "$5 ${11}" ;; "storage message") [ "$3" = peek ] || printf "%s\\n" "${13}" ;; esac; }',
+        ...blocks,
+      ].join('\n'),
       encoding: 'utf8',
     });
     expect(run.stderr).toBe('');
-    expect(submissionSchema.parse(JSON.parse(run.stdout))).toMatchObject({
+    const [asked = '', put = ''] = run.stdout.trim().split('\n');
+    const [url = '', body = ''] = asked.split(' ');
+    const route = routes.sendTest;
+    expect(new URL(url).pathname).toBe(route.path);
+    expect(route.body.parse(JSON.parse(body))).toEqual({
+      mailbox: 'desk@contoso.example',
+      to: 'me@contoso.example',
+    });
+    expect(submissionSchema.parse(JSON.parse(put))).toMatchObject({
       mailbox: 'desk@contoso.example',
       to: [{ address: 'me@contoso.example' }],
     });
