@@ -2,13 +2,18 @@
 //   keys                                          lists callers, without secrets
 //   keys create NAME --rights send,receive        makes a caller and prints its key, once
 //        [--mailboxes ADDRESS,ADDRESS]            limited to these mailboxes
+//        [--deliver hold|MODE]                    safe mode for what it submits: hold, or JSON such as
+//                                                 {"redirect":"tester@example.com","allow":["@example.com"]}
 //   keys rotate NAME                              adds a second key; the first one stays valid until it is revoked
 //   keys revoke NAME [KEY_ID]                     ends one key, or the caller with all its keys, within a minute
 import { userInfo } from 'node:os';
 import { openBridge } from '../../shared/bridge.ts';
 import { readSettings } from '../../shared/config/readSettings.ts';
 import type { CallerRegistry } from '../../shared/http/callerRegistry.ts';
-import { rights, type Right } from '../../shared/http/callers.ts';
+import { rights, type CallerSettings, type Right } from '../../shared/http/callers.ts';
+import { deliverText, readDeliver } from '../../shared/mail/deliver.ts';
+import { parseJson } from '../../shared/mail/foreign.ts';
+import { present } from '../../shared/mail/omit.ts';
 import { adoptEnvironment } from '../commandLine/adoptEnvironment.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { commandEnvironment, commandTrouble } from '../commandLine/commandSettings.ts';
@@ -19,6 +24,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   options: {
     rights: { type: 'string', default: 'send' },
     mailboxes: { type: 'string' },
+    deliver: { type: 'string' },
   },
 });
 const [action = 'list', name = '', keyId] = positionals;
@@ -43,11 +49,12 @@ async function run(callers: CallerRegistry): Promise<void> {
       const listed = await callers.list();
       console.log(
         table(
-          ['caller', 'rights', 'mailboxes', 'keys'],
+          ['caller', 'rights', 'mailboxes', 'safe mode', 'keys'],
           listed.map((caller) => [
             caller.name,
             caller.rights.join(', '),
             caller.mailboxes?.join(', ') ?? 'all',
+            deliverText(caller.deliver ?? 'live') ?? 'off',
             caller.keys.map(({ id, createdAt }) => `${id} (${new Date(createdAt).toISOString()})`).join(', '),
           ]),
         ),
@@ -58,7 +65,11 @@ async function run(callers: CallerRegistry): Promise<void> {
       const mailboxes = flags.mailboxes?.split(',');
       show(
         await callers.create(
-          { name, rights: readRights(flags.rights), ...(mailboxes === undefined ? {} : { mailboxes }) },
+          {
+            name,
+            rights: readRights(flags.rights),
+            ...present({ mailboxes, deliver: readMode(flags.deliver) }),
+          },
           by,
         ),
       );
@@ -73,6 +84,16 @@ async function run(callers: CallerRegistry): Promise<void> {
     default:
       throw new Error('Which of list, create, rotate, revoke? See npm run keys -- --help.');
   }
+}
+
+function readMode(text: string | undefined): CallerSettings['deliver'] {
+  if (text === undefined) return undefined;
+  const read = readDeliver(text.startsWith('{') ? parseJson(text) : text);
+  if (read.kind === 'refused') throw new Error(`--deliver${read.path} ${read.detail}`);
+  const { deliver } = read;
+  return typeof deliver === 'string'
+    ? deliver
+    : { redirect: deliver.redirect, allow: [...(deliver.allow ?? [])] };
 }
 
 function readRights(text: string): Right[] {

@@ -2,6 +2,8 @@
 import { present } from '../mail/omit.ts';
 import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
+import { readDeliver, type Deliver } from '../mail/deliver.ts';
+import { isRecord } from '../mail/foreign.ts';
 import type { AfterFetch, FetchFrom, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { Problems, SettingsReader } from './problems.ts';
@@ -42,6 +44,10 @@ export const mailboxFields: Readonly<
   fetchFrom: {
     default: '`now`',
     what: '`now`: mail that comes after the first fetch that knows the mailbox; `all`: what is there already, too; or a date such as `2026-11-27`, from its beginning (UTC). Older mail is neither announced nor touched.',
+  },
+  deliver: {
+    default: '`live`',
+    what: 'Safe mode, for a service desk that is a copy of production. `hold`: everything is accepted and nothing is sent; `{"redirect":"tester@example.com","allow":["@example.com"]}`: recipients that `allow` does not name are replaced by `redirect`.',
   },
   limits: {
     default: '`{"messagesPerMinute":30,"recipientsPerDay":10000,"connections":3}`',
@@ -149,6 +155,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
     folder,
     afterFetch: readAfterFetch(written, folder, place),
     fetchFrom: readFetchFrom(written, place),
+    ...deliverOf(readDeliverField(written, place)),
     limits: readLimits(written, place),
   };
 }
@@ -304,6 +311,18 @@ function readFetchFrom(written: Readonly<Record<string, unknown>>, place: JsonPa
   return { kind: 'now' };
 }
 
+/** `live` is the same as no mode: the rows and lists of most deployments have none. */
+const deliverOf = (deliver: Deliver): { readonly deliver?: Exclude<Deliver, 'live'> } =>
+  deliver === 'live' ? {} : { deliver };
+
+/** With a fault the strictest mode: nothing may go out by a slip of the pen. */
+function readDeliverField(written: Readonly<Record<string, unknown>>, place: JsonPath): Deliver {
+  const read = readDeliver(written['deliver'] ?? 'live');
+  if (read.kind === 'ok') return read.deliver;
+  place.add(`.deliver${read.path}`, read.detail);
+  return 'hold';
+}
+
 function readLimits(written: Readonly<Record<string, unknown>>, place: JsonPath): Limits {
   const value = written['limits'] ?? {};
   if (!isRecord(value)) {
@@ -331,8 +350,4 @@ function readLimits(written: Readonly<Record<string, unknown>>, place: JsonPath)
     recipientsPerDay: read('recipientsPerDay'),
     connections: read('connections'),
   };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

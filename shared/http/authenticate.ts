@@ -1,5 +1,6 @@
 // Who makes a request: a key of the bridge's own in the header `x-bridge-key`, or a bearer token with an app role. A
 // signed-in browser is nobody here: what a page's session could do, a foreign page could make it do. Fails closed.
+import { present } from '../mail/omit.ts';
 import { readPrincipal } from '../web/principal.ts';
 import { receiverRole, senderRole } from '../web/roles.ts';
 import type { Caller, Right } from './callers.ts';
@@ -50,11 +51,11 @@ async function byKey(key: string, registry: CallerRegistry): Promise<Authenticat
   const found = key.length > keyMostCharacters ? ({ kind: 'unknown' } as const) : await registry.find(key);
   switch (found.kind) {
     case 'found': {
-      const { name, rights, mailboxes } = found.caller;
+      const { name, rights, mailboxes, deliver } = found.caller;
       const limited = mailboxes?.map((address) => address.toLowerCase());
       return {
         kind: 'caller',
-        caller: { name, by: 'key', rights, ...(limited === undefined ? {} : { mailboxes: limited }) },
+        caller: { name, by: 'key', rights, ...present({ mailboxes: limited, deliver }) },
       };
     }
     case 'unknown':

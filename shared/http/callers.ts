@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { addressBytes, parseAddress } from '../mail/address.ts';
+import { allowMost, isAllowable, type Deliver } from '../mail/deliver.ts';
 
 export const rights = ['send', 'receive'] as const;
 /** `send`: submissions, their state, mailboxes. `receive`: events, notices and their content. */
@@ -21,6 +22,23 @@ const address = z
   .max(addressBytes)
   .refine((text) => parseAddress(text).kind === 'ok', { error: 'is not an address' });
 
+/** As readDeliver reads it in settings. */
+const deliver = z.union([
+  z.enum(['live', 'hold']),
+  z.strictObject({
+    redirect: address,
+    allow: z
+      .array(
+        z
+          .string()
+          .max(addressBytes)
+          .refine(isAllowable, { error: 'is neither an address nor @ and a domain' }),
+      )
+      .max(allowMost)
+      .exactOptional(),
+  }),
+]) satisfies z.ZodType<Deliver>;
+
 /** What an administrator says of a caller. */
 export const callerSettings = z.strictObject({
   name: z.string().regex(callerName).describe('a letter or digit, then up to 62 letters, digits or . _ -'),
@@ -31,6 +49,7 @@ export const callerSettings = z.strictObject({
     .max(100)
     .exactOptional()
     .describe('the mailboxes it may send for; absent: all of them'),
+  deliver: deliver.exactOptional().describe('safe mode for what it submits; absent: live'),
 });
 export type CallerSettings = z.infer<typeof callerSettings>;
 
@@ -82,6 +101,8 @@ export interface Caller {
   readonly rights: readonly Right[];
   /** In lower case; absent: all. */
   readonly mailboxes?: readonly string[];
+  /** Safe mode for what it submits; absent: live. */
+  readonly deliver?: Deliver;
 }
 
 export const mayUse = ({ mailboxes }: Caller, mailbox: string): boolean =>

@@ -2,6 +2,8 @@
 // SMTP intake reads it every five minutes.
 import type { z } from 'zod';
 import { accountKey } from '../mail/accountKey.ts';
+import { deliverText } from '../mail/deliver.ts';
+import { present } from '../mail/omit.ts';
 import { mayUse, type Caller } from './callers.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { jsonAnswer, type HttpAnswer, type HttpRequest } from './httpMessage.ts';
@@ -20,7 +22,7 @@ export async function listMailboxes(
       [...accounts].map(async (account) => [account, await outbound.forecast(account)] as const),
     ),
   );
-  const listed = own.map(({ address, aliases, send, receive, smtpUser }) => {
+  const listed = own.map(({ address, aliases, send, receive, smtpUser, deliver }) => {
     const forecast = send ? forecasts.get(accountKey(smtpUser)) : undefined;
     const { messagesPerMinute = 0, recipientsPerDay = 0, recipientsToday = 0 } = forecast ?? {};
     return {
@@ -28,6 +30,7 @@ export async function listMailboxes(
       aliases: [...(aliases ?? [])],
       send,
       receive,
+      ...present({ safeMode: deliverText(deliver ?? caller.deliver ?? 'live') }),
       ...(forecast === undefined
         ? {}
         : {

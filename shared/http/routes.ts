@@ -78,6 +78,10 @@ const mailboxAnswer = z.strictObject({
   aliases: z.array(z.string()).describe('other addresses that From may have'),
   send: z.boolean(),
   receive: z.boolean(),
+  safeMode: z
+    .string()
+    .optional()
+    .describe('what the mailbox’s or the caller’s safe mode does, in words; absent: mail goes to everybody'),
   quota: z
     .strictObject({
       messagesPerMinute: z.int(),

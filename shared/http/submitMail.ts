@@ -1,5 +1,6 @@
 // POST /api/mail. The answer says 202 only when the submission is durable, 200 for the same again. What is refused is reported
 // to the caller alone: no event is published and nothing is kept.
+import { present } from '../mail/omit.ts';
 import { addressOf, findMailbox, hrefOf } from './addresses.ts';
 import { mayUse, type Caller } from './callers.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -65,6 +66,7 @@ async function submit(
     const answer = await outbound.acceptOrRefuse(read.payload, {
       given: read.given,
       caller: caller.name,
+      ...present({ deliver: caller.deliver }),
       remarks: read.remarks,
       ...(caller.by === 'role'
         ? {}

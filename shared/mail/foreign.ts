@@ -9,6 +9,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** An object that is no array. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** A member of any value; undefined if it is no object or has none of that name. */
 export const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;

@@ -1,4 +1,5 @@
 // A mailbox that the bridge serves, and the SMTP account that mailboxes may share.
+import type { Deliver } from './deliver.ts';
 
 /** What Exchange Online allows one account (30, 10,000, 3), or less by setting. */
 export interface Limits {
@@ -42,6 +43,8 @@ export interface Mailbox {
   readonly folder: string;
   readonly afterFetch: AfterFetch;
   readonly fetchFrom: FetchFrom;
+  /** Safe mode; absent: live. */
+  readonly deliver?: Exclude<Deliver, 'live'>;
   readonly limits: Limits;
 }
 

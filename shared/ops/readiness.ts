@@ -1,7 +1,9 @@
 // Whether each mailbox can send and receive, from what the drains, the fetches and the sign-ins have stored. Nothing is
 // connected to, so asking costs a few rows and no slot of any limit.
 import { accountKey } from '../mail/accountKey.ts';
+import { deliverText } from '../mail/deliver.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
+import { present } from '../mail/omit.ts';
 import type { Cursor } from '../inbound/ports.ts';
 import { grantName, type GrantState } from '../oauth/grants.ts';
 import type { Hold } from '../outbound/records/accountState.ts';
@@ -20,6 +22,8 @@ export interface MailboxReadiness {
   readonly address: string;
   readonly send: DirectionReadiness;
   readonly receive: DirectionReadiness;
+  /** What safe mode does, in words; absent: mail goes to everybody. */
+  readonly safeMode?: string;
 }
 
 export interface ReadinessDependencies {
@@ -52,6 +56,7 @@ export async function readReadiness({
       address: mailbox.address,
       send: mailbox.send ? (consent ?? sending(mailbox, held)) : unused,
       receive: mailbox.receive ? (consent ?? receiving(fetched.get(mailbox.address))) : unused,
+      ...present({ safeMode: deliverText(mailbox.deliver ?? 'live') }),
     });
   }
   return readiness;

@@ -1,6 +1,7 @@
 // Finding an account and its mailboxes in the settings. Addresses are compared without regard to case.
 import type { RateLimits } from '../limits/limiter.ts';
 import { mailboxAt } from '../mail/accounts.ts';
+import type { Deliver } from '../mail/deliver.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -17,6 +18,12 @@ export const mailboxIn = (account: Account | undefined, address: string): Mailbo
 /** The account that sends for a mailbox. */
 export const accountSendingFor = (address: string, { accounts }: Accounts): Account | undefined =>
   accounts.find((account) => mailboxIn(account, address) !== undefined);
+
+/** The safe modes that count for a message: its mailbox's now, and its caller's as it was accepted. */
+export const modesOf = (
+  mailbox: Mailbox | undefined,
+  { deliver }: { readonly deliver?: Deliver },
+): readonly Deliver[] => [mailbox?.deliver ?? 'live', deliver ?? 'live'];
 
 /** An account that no mailbox names sends nothing. */
 export function rateLimitsOf(

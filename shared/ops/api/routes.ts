@@ -88,7 +88,17 @@ const direction = z.looseObject({
 });
 export const statusAnswer = z
   .strictObject({
-    mailboxes: z.array(z.looseObject({ address: z.string(), send: direction, receive: direction })),
+    mailboxes: z.array(
+      z.looseObject({
+        address: z.string(),
+        send: direction,
+        receive: direction,
+        safeMode: z
+          .string()
+          .optional()
+          .describe('what safe mode does, in words; absent: mail goes to everybody'),
+      }),
+    ),
     accounts: z.array(
       z.strictObject({
         account: z.string(),

@@ -11,7 +11,15 @@ import { OperatorError } from '../audited.ts';
 import { messageActions, type MessageAction, type Operator } from '../operator.ts';
 import { problemPage, problemView } from './problemPage.ts';
 import type { Shown } from './shown.ts';
-import { accountsView, auditView, mailboxesView, messagesView, messageView, searchForm } from './views.ts';
+import {
+  accountsView,
+  auditView,
+  mailboxesView,
+  messagesView,
+  messageView,
+  safeModeBanner,
+  searchForm,
+} from './views.ts';
 
 export interface OperatorPageDependencies {
   readonly operator: Operator;
@@ -131,7 +139,7 @@ async function overview(shown: Shown, operator: Operator): Promise<WebAnswer> {
   const forPerson = shown.person.isAdministrator ? await operator.needsPerson(accounts) : undefined;
   return page(
     'Overview',
-    html`${
+    html`${safeModeBanner(mailboxes)}${
       forPerson === undefined || forPerson.length === 0
         ? ''
         : html`<section>

@@ -44,6 +44,18 @@ const directionView = ({ state, detail, remedy, lastSuccessAt }: DirectionReadin
       detail === '' ? '' : html`<p><bdi class="clip">${detail}</bdi></p>`
     }${remedy === undefined ? '' : html`<p class="muted">${remedy}</p>`}`;
 
+/** Shown above everything while any mailbox may not write to everybody. */
+export function safeModeBanner(mailboxes: readonly MailboxReadiness[]): Html | '' {
+  const restricted = mailboxes.filter(({ safeMode }) => safeMode !== undefined);
+  if (restricted.length === 0) return '';
+  return html`<section>
+    <p class="wait" role="status"><strong>Safe mode.</strong> Mail does not go to everybody:</p>
+    <ul>
+      ${restricted.map(({ address, safeMode }) => html`<li><strong>${address}</strong> ${safeMode}</li>`)}
+    </ul>
+  </section>`;
+}
+
 export function mailboxesView(
   mailboxes: readonly MailboxReadiness[],
   { shown, root }: { readonly shown: Shown; readonly root: string },

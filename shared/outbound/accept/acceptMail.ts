@@ -8,6 +8,7 @@
 //   the store gives no answer     StorageTrouble: the host delivers it again, and again it ends here
 //
 // Then the account is woken, unless a worker holds its lease, or the lane is in backoff, or it is on hold.
+import { deliveryOf, type Deliver } from '../../mail/deliver.ts';
 import { present } from '../../mail/omit.ts';
 import type { Earliest } from '../../limits/storageTime.ts';
 import { canonicalJson } from '../../contract/canonicalJson.ts';
@@ -16,7 +17,7 @@ import { parseSubmission, type Submission, type SubmissionProblem } from '../../
 import { fieldDescriptions } from '../../contract/submissionSchema.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
-import { accountSendingFor } from '../accounts.ts';
+import { accountOf, accountSendingFor, mailboxIn, modesOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { isHeld } from '../policy/holds.ts';
 import type { AccountState } from '../records/accountState.ts';
@@ -131,12 +132,17 @@ async function store(
     if (first?.submissionHash === submissionHash) return { kind: 'stored', message: first, repeated: true };
     return adopted;
   }
+  const { caller, deliver } = handover;
+  const mailbox = mailboxIn(accountOf(account, dependencies), submission.mailbox);
+  const delivery = deliveryOf(adopted.recipients, modesOf(mailbox, present({ deliver })));
+  const { recipients } = delivery;
   const message = await compile(
-    { submissionHash, account, adopted, ...present({ caller: handover.caller }) },
+    { submissionHash, account, adopted: { ...adopted, recipients }, ...present({ caller, deliver }) },
     dependencies,
   );
+  const remarks = [...adopted.remarks, ...(delivery.remark === undefined ? [] : [delivery.remark])];
   await registerAccount(account, known, dependencies);
-  const operations = await writeAccepted(message, acceptedEvent(message, adopted.remarks), dependencies);
+  const operations = await writeAccepted(message, acceptedEvent(message, remarks), dependencies);
   const answer = await dependencies.rows.commit(account, operations);
   if (answer.kind === 'ok') return { kind: 'stored', message, repeated: false };
   const first = await readMessage(account, submission.id, dependencies).catch(noneIfUnreadable);
@@ -171,7 +177,7 @@ const unreadableFirst: SubmissionProblem = {
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
 async function compile(
-  { submissionHash, account, adopted, caller }: Acceptable,
+  { submissionHash, account, adopted, caller, deliver }: Acceptable,
   { contents, numbers, time, random }: Dependencies,
 ): Promise<Message> {
   const { submission, blobs, recipients, messageId } = adopted;
@@ -193,7 +199,7 @@ async function compile(
     messageId: messageId ?? makeMessageId(account, submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
-    ...present({ correlation: submission.correlation, caller }),
+    ...present({ correlation: submission.correlation, caller, deliver }),
     ...(subject === '' ? {} : { subject }),
     state: 'waiting',
     indexEntry: { kind: 'due', at: submission.sendAt ?? at },
@@ -216,6 +222,7 @@ interface Acceptable {
   readonly account: string;
   readonly adopted: Adopted;
   readonly caller?: string;
+  readonly deliver?: Deliver;
 }
 
 const acceptedEvent = (message: Message, remarks: readonly string[]): MessageEvent => ({

@@ -11,6 +11,7 @@ import {
   type SubmissionProblem,
 } from '../../contract/submission.ts';
 import { eachOnce } from '../../mail/address.ts';
+import type { Deliver } from '../../mail/deliver.ts';
 import { bufferOf } from '../../mail/foreign.ts';
 import { sha256 } from '../../mail/fingerprint.ts';
 
@@ -20,6 +21,8 @@ export interface Handover {
   readonly given?: ReadonlyMap<string, Uint8Array>;
   /** The caller's name, for the events and the log. */
   readonly caller?: string;
+  /** The caller's safe mode; absent: live. */
+  readonly deliver?: Deliver;
   /** What was mended on the way, in sentences for the event. */
   readonly remarks?: readonly string[];
   /** Whether the caller may refer to this blob of the upload container. Absent: to any. */

@@ -495,6 +495,19 @@ export function suspend(
   });
 }
 
+/** Safe mode does not let it out: kept until a person replays it under another mode, or cancels it. */
+export function holdBySafeMode(before: Message, at: At): Transition {
+  const held = {
+    state: 'held',
+    indexEntry: suspended('safeMode', at),
+    reason: 'safeMode',
+    detail: 'Safe mode: its mailbox or its caller may not send to these recipients.',
+    remedy:
+      'Cancel it. If it is meant to be sent: set the mailbox’s deliver to live and send it again; if a caller’s key is in safe mode, submit it with another key.',
+  } as const;
+  return withEvent(before, setState(before, at, held), { type: 'mail.held' });
+}
+
 /** The hold has ended, or makes its try with this one. */
 export function resumeMessage(before: Message, at: At): Transition {
   const waitedSince = before.indexEntry.kind === 'suspended' ? before.indexEntry.at : at;

@@ -45,10 +45,10 @@ const serverIdPrefix = (serverMessageId: string): string =>
   `serverid|${sha256(serverMessageId).slice(0, 32)}`;
 
 /**
- * Messages suspended until a person decides (`failed`, `inDoubt`; `unreadable`: their row can't be read) or until their
- * mailbox's hold ends.
+ * Messages suspended until a person decides (`failed`, `inDoubt`; `safeMode`: may not be sent to its recipients;
+ * `unreadable`: their row can't be read) or until their mailbox's hold ends.
  */
-export type SuspensionGroup = 'failed' | 'inDoubt' | 'unreadable' | { readonly mailbox: string };
+export type SuspensionGroup = 'failed' | 'inDoubt' | 'safeMode' | 'unreadable' | { readonly mailbox: string };
 const groupName = (group: SuspensionGroup): string =>
   typeof group === 'string'
     ? group.toLowerCase()

@@ -7,6 +7,7 @@
 // one transaction.
 import type { SuspensionGroup, Lane } from './keys.ts';
 import type { Json } from '../../contract/submission.ts';
+import type { Deliver } from '../../mail/deliver.ts';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
 
 export type State = 'waiting' | 'sent' | 'failed' | 'inDoubt' | 'held' | 'expired' | 'cancelled';
@@ -60,6 +61,8 @@ export interface Accepted {
   readonly subject?: string;
   /** The name of the HTTP caller that submitted it. */
   readonly caller?: string;
+  /** The safe mode of that caller's key at the time; absent: live. */
+  readonly deliver?: Deliver;
 }
 
 /** The day's charge of an attempt that the server certainly did not accept: the next claim moves it. */

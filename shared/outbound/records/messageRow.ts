@@ -2,6 +2,8 @@
 // another version is not read: decoding throws UnreadableRow, and the message is set aside (sending/quarantine.ts).
 import { z } from 'zod';
 import type { RecipientOutcome } from '../../contract/statusEvent.ts';
+import { readDeliver, type Deliver } from '../../mail/deliver.ts';
+import { parseJson } from '../../mail/foreign.ts';
 import { omit, present } from '../../mail/omit.ts';
 import type { Field, Fields, Row } from '../ports.ts';
 import { chunkColumns, getText, putText } from './chunks.ts';
@@ -72,6 +74,7 @@ export function encodeMessage(message: Message, recipientsBlob: string): Fields 
     datedAt,
     ...putText('correlation', JSON.stringify(message.correlation ?? null)),
     ...present({ caller: message.caller, subject: message.subject }),
+    ...(message.deliver === undefined ? {} : { deliver: JSON.stringify(message.deliver) }),
     ...encodeProgress(message, recipientsBlob),
   };
 }
@@ -138,7 +141,7 @@ const indexEntry = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('suspended'),
-    group: z.union([z.literal('failed'), z.literal('inDoubt'), z.object({ mailbox: z.string() })]),
+    group: z.union([z.enum(['failed', 'inDoubt', 'safeMode']), z.object({ mailbox: z.string() })]),
     at: z.number(),
   }),
   z.object({ kind: z.literal('none') }),
@@ -192,6 +195,7 @@ const columns = z.object({
   subject: z.string().exactOptional(),
   // Of what came over HTTP.
   caller: z.string().exactOptional(),
+  deliver: z.string().exactOptional(),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */
@@ -206,6 +210,12 @@ export function recipientsIn(fields: Fields): { readonly text: string } | { read
 export const decodeMessage = (row: KeyedFields, recipientsText: string): Message =>
   decodeRow(row.fields['version'], version, () => decode(row, recipientsText));
 
+/** A mode that can't be read holds the message: nothing goes out by a damaged row. */
+function storedDeliver(text: string): Deliver {
+  const read = readDeliver(parseJson(text));
+  return read.kind === 'ok' ? read.deliver : 'hold';
+}
+
 function decode({ key, fields }: KeyedFields, recipientsText: string): Message {
   const { content, contentBlob, expiresAt, ...row } = omit(
     columns.parse(fields),
@@ -214,13 +224,14 @@ function decode({ key, fields }: KeyedFields, recipientsText: string): Message {
   );
   const json = (name: string): unknown => JSON.parse(getText(fields, name) ?? 'null');
   const correlation = z.json().parse(json('correlation'));
-  const { serverMessageId, reason, detail, remedy, subject = '', ...others } = row;
+  const { serverMessageId, reason, detail, remedy, subject = '', deliver, ...others } = row;
   return {
     ...omit(others, 'movableCharge', 'suspicion'),
     ...present({
       movableCharge: movableCharge.parse(JSON.parse(row.movableCharge)) ?? undefined,
       suspicion: suspicion.parse(JSON.parse(row.suspicion)) ?? undefined,
       correlation: correlation ?? undefined,
+      deliver: deliver === undefined ? undefined : storedDeliver(deliver),
     }),
     id: key.slice(messageKey('').length),
     content: content ?? contentBlob ?? '',

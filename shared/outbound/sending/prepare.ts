@@ -3,7 +3,9 @@
 import type { Earliest } from '../../limits/storageTime.ts';
 import { StorageTrouble } from '../../storageErrors.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
-import { deferUnsent, failUnsent, type Transition } from '../policy/transitions.ts';
+import { mayReach } from '../../mail/deliver.ts';
+import { modesOf } from '../accounts.ts';
+import { deferUnsent, failUnsent, holdBySafeMode, type Transition } from '../policy/transitions.ts';
 import type { Envelope, Stamp } from '../ports.ts';
 import { remaining, type Message } from '../records/message.ts';
 import { bridgeIdOf, bridgeTagOf } from '../records/messageIds.ts';
@@ -52,6 +54,10 @@ async function prepareUnnoted(entry: DueEntry, session: LeaseSession): Promise<P
   const { generation } = transactions;
   const message = await session.readListed(entry.key);
   if (message?.state !== 'waiting' || indexRow(message)?.key !== entry.key) return { kind: 'gone' };
+  // The one place that every message passes, however it came to be listed: accepted, replayed, restored.
+  const modes = modesOf(session.mailboxOf(message.mailbox), message);
+  if (!remaining(message).every((address) => mayReach(address, modes)))
+    return { kind: 'unsendable', message, generation, withdrawal: holdBySafeMode };
   try {
     const content = remaining(message).length === 0 ? undefined : await readContent(message, session);
     if (content === undefined) return { kind: 'unsendable', message, generation, withdrawal: contentGone };
