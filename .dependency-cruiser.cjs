@@ -158,7 +158,8 @@ module.exports = {
       'deadline',
       'telemetry',
     ),
-    allow('http', 'contract', 'outbound', 'mail', 'clock', 'storageErrors', 'telemetry', 'web'),
+    allow('intake', 'outbound/ports', 'mail', 'clock', 'storageErrors', 'telemetry'),
+    allow('http', 'contract', 'intake', 'outbound', 'mail', 'clock', 'storageErrors', 'telemetry', 'web'),
     allow(
       'storage',
       'config/settings',
@@ -182,6 +183,7 @@ module.exports = {
     },
     allow(
       'ops',
+      'intake',
       'outbound',
       'inbound',
       'oauth',

@@ -20,6 +20,7 @@ import './readEvents.ts';
 import './readNotices.ts';
 import './readSubmission.ts';
 import './refreshTokens.ts';
+import './reportIntake.ts';
 import './runDoctor.ts';
 import './sendMail.ts';
 import './settlePoison.ts';

@@ -274,6 +274,8 @@ class Intake implements RunningIntake {
     }
     if (this.#isDraining && this.#spool.count === 0) {
       await files.remove(`${folder}/drain`);
+      // The last report says that nothing is left: then the bridge takes its silence for what it is.
+      await this.#beat();
       this.stop('drained');
     }
   }

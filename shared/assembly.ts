@@ -12,6 +12,7 @@ import { CallerRegistry } from './http/callerRegistry.ts';
 import type { HttpDependencies } from './http/dependencies.ts';
 import { budgetBytes } from './http/numbers.ts';
 import { inboundNumbers } from './inbound/dependencies.ts';
+import { IntakeStates } from './intake/intakeStates.ts';
 import { createInbound, type Inbound } from './inbound/fetchMail.ts';
 import type { Mailboxes } from './inbound/ports.ts';
 import { present } from './mail/omit.ts';
@@ -43,6 +44,7 @@ export interface OutboundAssembly {
   readonly store: StoreClients;
   /** Opens mailboxes over IMAP. */
   readonly mailboxes: Mailboxes;
+  readonly intakeStates: IntakeStates;
 }
 
 /** The outbound side with what it signs in and stores with. `overrides` replaces dependencies, for tests. */
@@ -98,6 +100,7 @@ export function assembleOutbound(
     signIn,
     store,
     mailboxes: createImapMailboxes(login),
+    intakeStates: new IntakeStates(new TableRows(store.table(tableNames.ops)), clock),
   };
 }
 
@@ -137,7 +140,7 @@ export function assembleInbound(
 /** The HTTP side over the outbound side; what it stores and signs is the same store and vault. No I/O. */
 export function assembleHttp(
   settings: Settings,
-  { outbound, dependencies, signIn, store }: OutboundAssembly,
+  { outbound, dependencies, signIn, store, intakeStates }: OutboundAssembly,
   { authenticationOn }: { readonly authenticationOn: boolean },
 ): HttpDependencies {
   const { clock, random, log } = dependencies;
@@ -161,6 +164,7 @@ export function assembleHttp(
     contentContainers,
     feedsOn: settings.eventsTo === 'http',
     signingKey: signIn.tagKey,
+    intakes: intakeStates,
     budget: new ByteBudget(budgetBytes),
     ...present({ publicUrl: settings.publicUrl }),
     authenticationOn,

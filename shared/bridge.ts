@@ -210,6 +210,7 @@ export function openBridge(settings: Settings): Bridge {
           readQueueState(store.queues.getQueueClient(queue), queue),
         ),
       ),
+    intakes: () => assembly.intakeStates.list(),
     clock: systemClock,
     log: dependencies.log,
   };
@@ -250,6 +251,7 @@ export function openBridge(settings: Settings): Bridge {
       mailboxes: settings.mailboxes,
       audit,
       readiness: readinessNow,
+      intakes: () => assembly.intakeStates.list(),
       examine: (address) => examineAs(owner, address),
       runJob: (job) => runJob(job, owner),
       clock: systemClock,

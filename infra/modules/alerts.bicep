@@ -54,6 +54,13 @@ var rules = [
     query: loadTextContent('../queries/alerts/sweepStopped.kql')
   }
   {
+    id: 'intakeStopped'
+    title: 'An SMTP intake is silent, or its mail waits'
+    severity: 1
+    by: 'intake'
+    query: loadTextContent('../queries/alerts/intakeStopped.kql')
+  }
+  {
     id: 'consentNeeded'
     title: 'A mailbox must be signed in again'
     severity: 3
@@ -73,6 +80,13 @@ var rules = [
     severity: 3
     by: 'kind'
     query: loadTextContent('../queries/alerts/credentialEnding.kql')
+  }
+  {
+    id: 'intakeAttention'
+    title: 'An SMTP intake needs a person'
+    severity: 3
+    by: 'intake'
+    query: loadTextContent('../queries/alerts/intakeAttention.kql')
   }
   {
     id: 'hold'

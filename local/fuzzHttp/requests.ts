@@ -176,6 +176,19 @@ function other(route: RouteName, dice: Dice, { key, mailbox }: FuzzTarget): Draf
       return plain(`/api/mail/${encodeURIComponent(word(dice))}`, [['mailbox', mailbox]]);
     case 'createUpload':
       return json({ id: `fuzz-${dice.id()}`, sizeBytes: 1 + dice.below(36_000_000) });
+    case 'reportIntake':
+      return {
+        ...json({
+          version: '0.1.0',
+          instance: dice.id(),
+          startedAt: '2026-11-23T08:00:00.000Z',
+          node: 'v24.21.0',
+          spool: { count: dice.below(10), bytes: 0, oldestAgeSeconds: 0, freeBytes: 1e9, damagedCount: 0 },
+          rejectedCount: dice.below(3),
+          accepting: true,
+        }),
+        path: `/api/intake/${encodeURIComponent(word(dice))}`,
+      };
     case 'acknowledgeEvents':
     case 'acknowledgeNotices':
       return json({ receipts: [`${dice.id()}.${dice.id()}${dice.id()}`.slice(0, 76)] });

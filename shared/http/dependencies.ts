@@ -1,5 +1,6 @@
 // What the HTTP side is handed when it is assembled.
 import type { Clock, Random } from '../clock.ts';
+import type { IntakeStates } from '../intake/intakeStates.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -23,6 +24,7 @@ export interface HttpDependencies {
   readonly feedsOn: boolean;
   /** Signs receipts and tickets; rejects while the vault does not answer. */
   readonly signingKey: () => Promise<Uint8Array>;
+  readonly intakes: Pick<IntakeStates, 'put'>;
   readonly budget: ByteBudget;
   /** Where callers reach the app, without a slash at the end; absent: addresses without a host. */
   readonly publicUrl?: string;

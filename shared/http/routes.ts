@@ -1,5 +1,6 @@
 // Every route of this module as data: the functions, the checks, docs/openapi.json and the fuzzer read the same table.
 import { z } from 'zod';
+import { heartbeat } from '../intake/heartbeat.ts';
 import { addressBytes } from '../mail/address.ts';
 import { submissionId, submissionSchema } from '../contract/submissionSchema.ts';
 import type { ApiRoute } from '../web/openApi.ts';
@@ -252,6 +253,15 @@ export const routes = {
     right: 'send',
     body: uploadRequest,
     answers: { 201: uploadAnswer },
+    problems: [400, 411, 413, 415, 422],
+  },
+  reportIntake: {
+    method: 'PUT',
+    path: '/api/intake/{name}',
+    summary: 'An SMTP intake says how it is, each minute.',
+    right: 'send',
+    body: heartbeat,
+    answers: { 200: z.strictObject({ name: z.string() }) },
     problems: [400, 411, 413, 415, 422],
   },
   readEvents: {

@@ -3,6 +3,7 @@
 // is said by name.
 import type { Clock, Random } from '../clock.ts';
 import { submissionId } from '../contract/submissionSchema.ts';
+import type { IntakeState } from '../intake/intakeStates.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import { present } from '../mail/omit.ts';
@@ -51,6 +52,7 @@ export interface OperatorDependencies {
   readonly mailboxes: readonly Mailbox[];
   readonly audit: AuditLog;
   readonly readiness: () => Promise<readonly MailboxReadiness[]>;
+  readonly intakes: () => Promise<readonly IntakeState[]>;
   readonly examine: (address: string) => Promise<Diagnosis>;
   readonly runJob: (job: Job) => Promise<void>;
   readonly clock: Pick<Clock, 'now'>;
@@ -118,6 +120,16 @@ export class Operator {
 
   readiness(): Promise<readonly MailboxReadiness[]> {
     return this.#dependencies.readiness();
+  }
+
+  /** UTC ms. */
+  now(): number {
+    return this.#dependencies.clock.now();
+  }
+
+  /** The SMTP intakes that reported in the last 30 days. */
+  intakes(): Promise<readonly IntakeState[]> {
+    return this.#dependencies.intakes();
   }
 
   forecasts(): Promise<readonly AccountForecast[]> {

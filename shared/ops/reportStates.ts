@@ -2,6 +2,7 @@
 // mailbox, no connection to any server. What can't be read is said to be unknown, so that no alert ends for it.
 import type { Clock } from '../clock.ts';
 import type { Cursor } from '../inbound/ports.ts';
+import { isDrained, type IntakeState } from '../intake/intakeStates.ts';
 import { messageOf } from '../mail/foreign.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { grantName, type GrantState } from '../oauth/grants.ts';
@@ -26,6 +27,8 @@ export interface StateDependencies {
       readonly oldestAt: number | undefined;
     }[]
   >;
+  /** Throws StorageTrouble. */
+  readonly intakes: () => Promise<readonly IntakeState[]>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -43,6 +46,26 @@ export async function reportStates(dependencies: StateDependencies): Promise<voi
     log,
   )) ?? [])
     log(opsEvents.queueState({ queue, messageCount, oldestMs: Math.max(0, now - oldestAt) }));
+  for (const intake of (await orFailed('intakes', dependencies.intakes, log)) ?? [])
+    log(opsEvents.intakeState(intakeFields(intake, now)));
+}
+
+function intakeFields(state: IntakeState, now: number): Parameters<typeof opsEvents.intakeState>[0] {
+  const { name, at, isTwin, said } = state;
+  const silentMs = Math.max(0, now - at);
+  return {
+    intake: name,
+    silentMs,
+    isDrained: isDrained(state),
+    waitingCount: said.spool.count,
+    // What waited when it last reported has waited since.
+    oldestMs: said.spool.count === 0 ? 0 : said.spool.oldestAgeSeconds * 1_000 + silentMs,
+    rejectedCount: said.rejectedCount,
+    damagedCount: said.spool.damagedCount,
+    isTwin,
+    certificateDaysLeft: said.certificateDaysLeft,
+    waitingFor: said.waitingFor,
+  };
 }
 
 async function reportMailbox(

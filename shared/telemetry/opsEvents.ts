@@ -48,6 +48,23 @@ export const opsEvents = {
     'The heartbeat, or what it ran for a late timer, failed; the next message tries again.',
     { what: 'string', detail: 'string' },
   ),
+  intakeState: defineEvent(
+    'ops.intakeState',
+    'info',
+    'Each minute for each SMTP intake that reported in the last 30 days: how long ago that was, and what it said: messages that wait, the age of the first, those that the bridge refused, and why it waits. `isDrained`: it ended with nothing left. `isTwin`: two processes have the same name.',
+    {
+      intake: 'string',
+      silentMs: 'number',
+      isDrained: 'boolean',
+      waitingCount: 'number',
+      oldestMs: 'number',
+      rejectedCount: 'number',
+      damagedCount: 'number',
+      isTwin: 'boolean',
+      certificateDaysLeft: 'number?',
+      waitingFor: 'string?',
+    },
+  ),
   stateFailed: defineEvent(
     'ops.stateFailed',
     'warn',

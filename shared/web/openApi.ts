@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 /** One route, as its handler checks it. */
 export interface ApiRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** As OpenAPI writes it: `/api/mail/{id}`. */
   readonly path: string;
   readonly summary: string;

@@ -10,6 +10,8 @@ import type { HttpDependencies } from '../../shared/http/dependencies.ts';
 import { answerRequest } from '../../shared/http/gateway.ts';
 import { budgetBytes } from '../../shared/http/numbers.ts';
 import type { FeedQueue, TakenMessage } from '../../shared/http/ports.ts';
+import { IntakeStates } from '../../shared/intake/intakeStates.ts';
+import { MemoryRows, MemoryTable } from '../models/memoryRows.ts';
 import { mailbox, World } from '../models/world.ts';
 
 /** A queue that gives out messages and loses none until they are removed. */
@@ -50,6 +52,7 @@ export function inProcess(): Send {
   const world = new World(mailboxes);
   const composer = new MimeComposer(maxima, mailboxes);
   const { outbound } = world.host({ composer, rawMessages: composer });
+  const intakes = new IntakeStates(new MemoryRows(new MemoryTable(), world.host().wire), systemClock);
   const feed = new MemoryFeed();
   for (let number = 0; number < 40; number++)
     feed.add(String(number), JSON.stringify({ id: number, data: { blob: `inbound-content/${number}` } }));
@@ -82,6 +85,7 @@ export function inProcess(): Send {
     contentContainers: ['inbound-content', 'outbound-content'],
     feedsOn: true,
     signingKey: () => Promise.resolve(Buffer.from('a key for tests')),
+    intakes: { put: (name, caller, said) => world.run(intakes.put(name, caller, said)) },
     budget: new ByteBudget(budgetBytes),
     authenticationOn: false,
     clock: systemClock,
@@ -100,7 +104,8 @@ export function inProcess(): Send {
         method,
         url: url.href,
         header: (name) => lower[name.toLowerCase()],
-        params: first === 'content' ? { container: second, name: rest.join('/') } : { id: second },
+        params:
+          first === 'content' ? { container: second, name: rest.join('/') } : { id: second, name: second },
         body: () => Promise.resolve(new Uint8Array(body ?? [])),
       },
       dependencies,

@@ -80,6 +80,18 @@ const mailbox = (changed: Partial<Parameters<typeof opsEvents.mailboxState>[0]> 
   });
 const queue = (oldestMs: number): LogEvent =>
   opsEvents.queueState({ queue: 'mail-status', messageCount: 1, oldestMs });
+const intake = (changed: Partial<Parameters<typeof opsEvents.intakeState>[0]> = {}): LogEvent =>
+  opsEvents.intakeState({
+    intake: 'esm-1',
+    silentMs: minuteMs,
+    isDrained: false,
+    waitingCount: 0,
+    oldestMs: 0,
+    rejectedCount: 0,
+    damagedCount: 0,
+    isTwin: false,
+    ...changed,
+  });
 const credential = (endsInDays: number): LogEvent =>
   opsEvents.credentialState({ kind: 'secret', endsInDays, detail: 'It expires.' });
 const poison = (leftCount: number): LogEvent =>
@@ -123,6 +135,23 @@ const cases: readonly Case[] = [
     nearly: [queue(30 * minuteMs)],
     ill: [queue(31 * minuteMs)],
     planted: ['> 1800000', '> 18000000'],
+  },
+  {
+    alert: 'intakeStopped',
+    well: [intake()],
+    nearly: [
+      intake({ silentMs: 5 * minuteMs, oldestMs: 10 * minuteMs }),
+      intake({ intake: 'esm-old', isDrained: true, silentMs: 60 * minuteMs }),
+    ],
+    ill: [intake({ silentMs: 6 * minuteMs })],
+    planted: ['> 300000', '> 3000000000'],
+  },
+  {
+    alert: 'intakeAttention',
+    well: [intake()],
+    nearly: [intake({ certificateDaysLeft: 14 })],
+    ill: [intake({ certificateDaysLeft: 13 })],
+    planted: ['< 14', '< 4'],
   },
   {
     alert: 'consentNeeded',
@@ -218,7 +247,7 @@ function isFiring(query: string, lines: readonly Line[], minute: number): boolea
 }
 
 test('every alert has a case', () => {
-  expect(cases).toHaveLength(16);
+  expect(cases).toHaveLength(18);
 });
 
 describe.each(cases)('$alert', ({ alert, well, nearly, ill, planted, endsWithLines }) => {
@@ -266,6 +295,18 @@ describe.each(cases)('$alert', ({ alert, well, nearly, ill, planted, endsWithLin
     expect(noticed).toContain(true);
   });
 });
+
+test('an intake whose mail waits for more than ten minutes fires though it reports', () => {
+  const lines = during([intake({ waitingCount: 1, oldestMs: 11 * minuteMs })], 0, 10);
+  expect(isFiring(queryOf('intakeStopped'), lines, 9)).toBe(true);
+});
+
+test.each([{ rejectedCount: 1 }, { damagedCount: 1 }, { isTwin: true }])(
+  'an intake with %j needs a person',
+  (trouble) => {
+    expect(isFiring(queryOf('intakeAttention'), during([intake(trouble)], 0, 10), 9)).toBe(true);
+  },
+);
 
 test('a mailbox that was never fetched fires after 15 minutes', () => {
   const lines = during([mailbox({ unreadMs: -1 })], 0, 60);

@@ -72,9 +72,11 @@ describe('alerts', () => {
       'fetchStopped',
       'consumerStopped',
       'sweepStopped',
+      'intakeStopped',
       'consentNeeded',
       'grantEnding',
       'credentialEnding',
+      'intakeAttention',
       'hold',
       'deadLetter',
       'inDoubt',
@@ -99,7 +101,7 @@ test('what an alert is split by is a column of its query, and none counts by the
   }
 });
 
-test('four alerts wake somebody', () => {
+test('five alerts wake somebody', () => {
   const waking = every(prod, 'Microsoft.Insights/scheduledQueryRules').filter(
     (rule) => at(rule, 'properties', 'severity') === 1,
   );
@@ -108,6 +110,7 @@ test('four alerts wake somebody', () => {
     'fetchStopped',
     'consumerStopped',
     'sweepStopped',
+    'intakeStopped',
   ]);
 });
 

@@ -81,6 +81,7 @@ export function operatorRig(): OperatorRig {
     mailboxes: world.mailboxes,
     audit: new AuditLog(new MemoryRows(new MemoryTable(), host.wire), clock, host.dependencies.random),
     readiness: () => Promise.resolve([]),
+    intakes: () => Promise.resolve([]),
     examine: (address) => Promise.resolve({ mailbox: address, ok: true, steps: [], causes: [] }),
     runJob: (job) => {
       ran.push(job);

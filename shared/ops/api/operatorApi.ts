@@ -106,7 +106,10 @@ type Answer = (asked: Asked, dependencies: OperatorApiDependencies) => Promise<W
 
 const answers: Readonly<Record<OperatorRoute, Answer>> = {
   readStatus: async (_asked, { operator }) =>
-    jsonAnswer(200, statusView(await operator.readiness(), await operator.summaries())),
+    jsonAnswer(
+      200,
+      statusView(await operator.readiness(), await operator.summaries(), await operator.intakes()),
+    ),
   readQuota: async (_asked, { operator }) => jsonAnswer(200, { accounts: await operator.forecasts() }),
   findMessages: async ({ request }, { operator }) => {
     const { limit, after, ...filter } = query(request, 'findMessages');

@@ -111,6 +111,20 @@ export const statusAnswer = z
         hasMore: z.boolean().optional().describe('at least so many wait'),
       }),
     ),
+    intakes: z.array(
+      z.strictObject({
+        name: z.string(),
+        caller: z.string().describe('whose key it uses'),
+        reportedAt: instant.describe('when it last reported, UTC'),
+        version: z.string(),
+        waiting: z.int(),
+        oldestSeconds: z.int().describe('age of the message that waits longest, when it reported'),
+        refused: z.int().describe('messages that the bridge refused'),
+        accepting: z.boolean(),
+        certificateDaysLeft: z.int().optional(),
+        waitingFor: z.string().optional(),
+      }),
+    ),
   })
   .meta({ id: 'Status' });
 

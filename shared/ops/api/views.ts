@@ -1,4 +1,5 @@
 // What is shown of messages and accounts: instants as ISO 8601, UTC; no content.
+import type { IntakeState } from '../../intake/intakeStates.ts';
 import { present } from '../../mail/omit.ts';
 import type { FoundMessage } from '../../outbound/operator/find.ts';
 import type { AccountSummary } from '../../outbound/operator/summaries.ts';
@@ -69,7 +70,19 @@ function common({
 export const statusView = (
   mailboxes: readonly MailboxReadiness[],
   summaries: readonly AccountSummary[],
+  intakes: readonly IntakeState[],
 ): z.input<typeof statusAnswer> => ({
+  intakes: intakes.map(({ name, caller, at, said }) => ({
+    name,
+    caller,
+    reportedAt: iso(at),
+    version: said.version,
+    waiting: said.spool.count,
+    oldestSeconds: said.spool.oldestAgeSeconds,
+    refused: said.rejectedCount,
+    accepting: said.accepting,
+    ...present({ certificateDaysLeft: said.certificateDaysLeft, waitingFor: said.waitingFor }),
+  })),
   mailboxes: mailboxes.map((one) => ({ ...one, send: { ...one.send }, receive: { ...one.receive } })),
   accounts: summaries.map(({ account, backlog }) => ({
     account,

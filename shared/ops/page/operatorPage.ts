@@ -10,6 +10,7 @@ import { problemOf } from '../api/operatorApi.ts';
 import { OperatorError } from '../audited.ts';
 import { messageActions, type MessageAction, type Operator } from '../operator.ts';
 import { problemPage, problemView } from './problemPage.ts';
+import { intakesView } from './intakesView.ts';
 import type { Shown } from './shown.ts';
 import {
   accountsView,
@@ -135,7 +136,11 @@ async function show(path: string, shown: Shown, operator: Operator): Promise<Web
 }
 
 async function overview(shown: Shown, operator: Operator): Promise<WebAnswer> {
-  const [mailboxes, accounts] = await Promise.all([operator.readiness(), operator.summaries()]);
+  const [mailboxes, accounts, intakes] = await Promise.all([
+    operator.readiness(),
+    operator.summaries(),
+    operator.intakes(),
+  ]);
   const forPerson = shown.person.isAdministrator ? await operator.needsPerson(accounts) : undefined;
   return page(
     'Overview',
@@ -146,7 +151,7 @@ async function overview(shown: Shown, operator: Operator): Promise<WebAnswer> {
             <h2>Needs a person</h2>
             ${messagesView({ messages: forPerson }, { root, actsFor: shown })}
           </section>`
-    }${mailboxesView(mailboxes, { shown, root })}${accountsView(accounts)}`,
+    }${mailboxesView(mailboxes, { shown, root })}${accountsView(accounts)}${intakesView(intakes, operator.now())}`,
     shown,
   );
 }

@@ -12,7 +12,7 @@ import type { DirectionReadiness, MailboxReadiness } from '../readiness.ts';
 import type { Shown } from './shown.ts';
 
 /** `2026-11-28 07:45 UTC`; the exact instant for machines. */
-const time = (at: number): Html => {
+export const time = (at: number): Html => {
   const iso = new Date(at).toISOString();
   return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`;
 };
