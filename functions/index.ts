@@ -21,6 +21,7 @@ import './readNotices.ts';
 import './readSubmission.ts';
 import './refreshTokens.ts';
 import './reportIntake.ts';
+import './reportIntakeFailure.ts';
 import './runDoctor.ts';
 import './sendMail.ts';
 import './settlePoison.ts';

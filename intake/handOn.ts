@@ -302,10 +302,13 @@ function reportOf(
     mailbox: record.mailbox,
     receivedAt: isoOf(record.arrivedAt),
     kind,
-    recipients,
+    recipients: recipients.map((one) => ({ ...one, detail: one.detail.slice(0, detailCharacters) })),
     header: isCut ? header.slice(0, header.lastIndexOf('\r\n', failureHeaderMostBytes - 2) + 2) : header,
   };
 }
+
+/** A report names up to a thousand recipients, and the bridge takes a megabyte. */
+const detailCharacters = 400;
 
 function isoOf(at: number): string {
   return new Date(at).toISOString();

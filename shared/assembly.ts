@@ -23,6 +23,9 @@ import { tableSignInRows } from './oauth/tableSignInRows.ts';
 import type { Dependencies as OutboundDependencies } from './outbound/dependencies.ts';
 import { defaultNumbers } from './outbound/numbers.ts';
 import { checkTag, findSubmission, publishBounce } from './outbound/operator/bounced.ts';
+import { isOwnReport } from './outbound/upkeep/sendReports.ts';
+import type { Filing } from './outbound/ports.ts';
+import { createImapFiling } from './exchange/imapFiling.ts';
 import { createOutbound, type Outbound } from './outbound/outbound.ts';
 import { BlobExports, exportContainer } from './storage/blobExports.ts';
 import { SignedBlobAddresses } from './storage/blobAddresses.ts';
@@ -45,6 +48,7 @@ export interface OutboundAssembly {
   /** Opens mailboxes over IMAP. */
   readonly mailboxes: Mailboxes;
   readonly intakeStates: IntakeStates;
+  readonly filing: Filing;
 }
 
 /** The outbound side with what it signs in and stores with. `overrides` replaces dependencies, for tests. */
@@ -100,6 +104,7 @@ export function assembleOutbound(
     signIn,
     store,
     mailboxes: createImapMailboxes(login),
+    filing: createImapFiling(login, clock),
     intakeStates: new IntakeStates(new TableRows(store.table(tableNames.ops)), clock),
   };
 }
@@ -129,6 +134,7 @@ export function assembleInbound(
       lookUpSent: (by) => findSubmission(by, dependencies),
       checkTag: (bridgeId, tag) => checkTag(bridgeId, tag, dependencies),
       noteBounce: (bounce) => publishBounce(bounce, dependencies),
+      isReport: (messageId) => isOwnReport(messageId, dependencies),
     },
     clock,
     random,

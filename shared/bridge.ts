@@ -23,6 +23,8 @@ import { Operator, type Job } from './ops/operator.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
 import { reportStates, type StateDependencies } from './ops/reportStates.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
+import { noteHeldMessages, type LookedAt } from './outbound/upkeep/noteHeldMessages.ts';
+import { sendReports } from './outbound/upkeep/sendReports.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
 import { credentialExpirations } from './oauth/refreshTokens.ts';
@@ -214,8 +216,11 @@ export function openBridge(settings: Settings): Bridge {
     clock: systemClock,
     log: dependencies.log,
   };
+  const lookedAt: LookedAt = new Set();
   const sweepNow = async (): Promise<void> => {
     await outbound.sweep();
+    await noteHeldMessages(lookedAt, dependencies);
+    await sendReports({ ...dependencies, filing: assembly.filing });
     await reportStates(stateDependencies);
   };
   const runJob = async (job: Job, owner: string): Promise<void> => {

@@ -12,6 +12,8 @@ export const requestHeaders = {
   recipients: 'x-mail-recipients',
   /** What the intake mended: a JSON array of sentences in ASCII. */
   remarks: 'x-mail-remarks',
+  /** `yes`: what fails later is reported into the mailbox. */
+  reportFailures: 'x-mail-report-failures',
 } as const;
 
 /** Longer envelopes go by upload: servers bound a request's headers, Node's at 16 KiB. */

@@ -139,6 +139,7 @@ export class HttpBridge implements Bridge {
     while (JSON.stringify(remarks).length > remarksHeaderMostBytes) remarks.pop();
     return {
       [requestHeaders.idempotencyKey]: `"${id}"`,
+      [requestHeaders.reportFailures]: 'yes',
       ...(remarks.length > 0 ? { [requestHeaders.remarks]: asciiJson(remarks) } : {}),
     };
   }

@@ -160,6 +160,7 @@ async function fetched(
     sent: {
       lookUpSent: () => Promise.reject(new Error('asked for a submission')),
       checkTag: () => Promise.resolve(false),
+      isReport: () => Promise.resolve(false),
       noteBounce: () => Promise.resolve(),
     },
     clock: systemClock,

@@ -189,6 +189,18 @@ function other(route: RouteName, dice: Dice, { key, mailbox }: FuzzTarget): Draf
         }),
         path: `/api/intake/${encodeURIComponent(word(dice))}`,
       };
+    case 'reportIntakeFailure':
+      return {
+        ...json({
+          id: `fuzz-${dice.id()}`,
+          mailbox,
+          receivedAt: '2026-11-23T08:00:00.000Z',
+          kind: dice.chance(0.5) ? 'recipients' : 'message',
+          recipients: [{ recipient: 'user@localhost', detail: 'The domain has no dot.' }],
+          header: 'Subject: [INC-42] Printer\r\nMessage-ID: <1@example.com>\r\n',
+        }),
+        path: `/api/intake/${encodeURIComponent(word(dice))}/failures`,
+      };
     case 'acknowledgeEvents':
     case 'acknowledgeNotices':
       return json({ receipts: [`${dice.id()}.${dice.id()}${dice.id()}`.slice(0, 76)] });

@@ -4,7 +4,7 @@ import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import { readDeliver, type Deliver } from '../mail/deliver.ts';
 import { isRecord } from '../mail/foreign.ts';
-import type { AfterFetch, FetchFrom, Limits, Mailbox } from '../mail/mailbox.ts';
+import type { AfterFetch, FailureReports, FetchFrom, Limits, Mailbox } from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { Problems, SettingsReader } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
@@ -48,6 +48,10 @@ export const mailboxFields: Readonly<
   deliver: {
     default: '`live`',
     what: 'Safe mode, for a service desk that is a copy of production. `hold`: everything is accepted and nothing is sent; `{"redirect":"tester@example.com","allow":["@example.com"]}`: recipients that `allow` does not name are replaced by `redirect`.',
+  },
+  failureReports: {
+    default: '`{"folder":"INBOX","autoSubmitted":true}`',
+    what: 'Where a report goes if mail fails that came through the SMTP intake, so that ESM files it on the ticket: a folder of this mailbox (IMAP must be on, also with `receive` off), and whether the report has `Auto-Submitted: auto-replied`. `"off"`: no reports.',
   },
   limits: {
     default: '`{"messagesPerMinute":30,"recipientsPerDay":10000,"connections":3}`',
@@ -156,6 +160,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
     afterFetch: readAfterFetch(written, folder, place),
     fetchFrom: readFetchFrom(written, place),
     ...deliverOf(readDeliverField(written, place)),
+    ...present({ failureReports: readFailureReports(written, place) }),
     limits: readLimits(written, place),
   };
 }
@@ -314,6 +319,32 @@ function readFetchFrom(written: Readonly<Record<string, unknown>>, place: JsonPa
 /** `live` is the same as no mode: the rows and lists of most deployments have none. */
 const deliverOf = (deliver: Deliver): { readonly deliver?: Exclude<Deliver, 'live'> } =>
   deliver === 'live' ? {} : { deliver };
+
+function readFailureReports(
+  written: Readonly<Record<string, unknown>>,
+  place: JsonPath,
+): FailureReports | undefined {
+  const value = written['failureReports'] ?? undefined;
+  if (value === undefined || value === 'off') return value;
+  if (!isRecord(value)) {
+    place.add(
+      '.failureReports',
+      `must be "off" or an object such as {"folder":"INBOX","autoSubmitted":false}, and is ${kindOf(value)}`,
+    );
+    return undefined;
+  }
+  refuseUnknown(value, ['folder', 'autoSubmitted'], '.failureReports', place);
+  const { folder = 'INBOX', autoSubmitted = true } = value;
+  if (!isFolder(folder))
+    place.add(
+      '.failureReports.folder',
+      'must be the name of a folder, of at most 200 characters and without * or %',
+    );
+  else if (typeof autoSubmitted !== 'boolean')
+    place.add('.failureReports.autoSubmitted', 'must be true or false, without quotation marks');
+  else return { folder, autoSubmitted };
+  return undefined;
+}
 
 /** With a fault the strictest mode: nothing may go out by a slip of the pen. */
 function readDeliverField(written: Readonly<Record<string, unknown>>, place: JsonPath): Deliver {

@@ -49,6 +49,8 @@ export interface ImapConnection {
     uids: readonly number[],
     names: readonly string[],
   ): Promise<ImapResult<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>>;
+  /** Puts a message into a folder, unread. */
+  append(path: string, bytes: Uint8Array): Promise<ImapResult<object>>;
   close(): Promise<void>;
 }
 
@@ -289,6 +291,13 @@ class Connection implements ImapConnection {
     names: readonly string[],
   ): Promise<ImapResult<{ readonly blocks: ReadonlyMap<number, Uint8Array> }>> {
     return headerBlocks(this.#wire, uids, [...names]);
+  }
+
+  async append(path: string, bytes: Uint8Array): Promise<ImapResult<object>> {
+    const answer = await this.#wire.call(() => this.#wire.client.append(path, Buffer.from(bytes)));
+    if (answer.kind === 'failed') return answer;
+    // The library answers nothing, or false, for a command that it did not send.
+    return answer.value ? { kind: 'ok' } : failed(this.#wire.refused('append'));
   }
 
   async close(): Promise<void> {

@@ -12,7 +12,7 @@ import type { BlobAddresses, FeedQueue } from './ports.ts';
 
 export interface HttpDependencies {
   readonly registry: CallerRegistry;
-  readonly outbound: Pick<Outbound, 'acceptOrRefuse' | 'message' | 'cancel' | 'forecast'>;
+  readonly outbound: Pick<Outbound, 'acceptOrRefuse' | 'noteFailure' | 'message' | 'cancel' | 'forecast'>;
   readonly mailboxes: readonly Mailbox[];
   readonly maxima: { readonly recipientsCount: number; readonly contentBytes: number };
   readonly uploadContainer: string;

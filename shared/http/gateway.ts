@@ -9,7 +9,7 @@ import type { Caller } from './callers.ts';
 import type { Handler, HttpDependencies } from './dependencies.ts';
 import { acknowledge, readContent, readFeed } from './feeds.ts';
 import { problemAnswer, type HttpAnswer, type HttpRequest, type Problem } from './httpMessage.ts';
-import { reportIntake } from './intakes.ts';
+import { reportIntake, reportIntakeFailure } from './intakes.ts';
 import { listMailboxes } from './listMailboxes.ts';
 import { unavailableRetrySeconds } from './numbers.ts';
 import { routes, type Route, type RouteName } from './routes.ts';
@@ -24,6 +24,7 @@ const handlers: Readonly<Record<RouteName, Handler>> = {
   listMailboxes,
   createUpload,
   reportIntake,
+  reportIntakeFailure,
   readEvents: readFeed('events'),
   acknowledgeEvents: acknowledge('events'),
   readNotices: readFeed('notices'),

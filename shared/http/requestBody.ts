@@ -49,14 +49,15 @@ export async function readSmallJson<Shape extends z.ZodType>(
   request: HttpRequest,
   shape: Shape,
   remedy: string,
+  mostBytes = smallBytes,
 ): Promise<{ readonly kind: 'read'; readonly value: z.infer<Shape> } | Problem> {
   const wrongLength = lengthProblem(request);
   if (wrongLength !== undefined) return wrongLength;
-  if (Number(request.header('content-length')) > smallBytes)
+  if (Number(request.header('content-length')) > mostBytes)
     return {
       name: 'too-large',
       status: 413,
-      detail: `The body has more than ${smallBytes} bytes.`,
+      detail: `The body has more than ${mostBytes} bytes.`,
       remedy,
     };
   const type = (request.header('content-type') ?? '').toLowerCase().split(';')[0]?.trim();

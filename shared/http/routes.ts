@@ -1,5 +1,6 @@
 // Every route of this module as data: the functions, the checks, docs/openapi.json and the fuzzer read the same table.
 import { z } from 'zod';
+import { intakeFailure } from '../intake/failure.ts';
 import { heartbeat } from '../intake/heartbeat.ts';
 import { addressBytes } from '../mail/address.ts';
 import { submissionId, submissionSchema } from '../contract/submissionSchema.ts';
@@ -13,6 +14,7 @@ export const mailHeaders = {
   mailbox: 'x-mail-mailbox',
   recipients: 'x-mail-recipients',
   remarks: 'x-mail-remarks',
+  reportFailures: 'x-mail-report-failures',
 } as const;
 
 /** The part of a multipart body that has the submission. */
@@ -216,6 +218,10 @@ export const routes = {
         description: 'Of message/rfc822: the envelope, plain addresses separated by commas.',
       },
       { name: mailHeaders.remarks, description: 'A JSON array of sentences for the event, in ASCII.' },
+      {
+        name: mailHeaders.reportFailures,
+        description: '"yes": if it fails, a report is put into the mailbox, for callers that read no events.',
+      },
     ],
     answers: { 200: acceptedAnswer, 202: acceptedAnswer },
     problems: [400, 409, 411, 413, 415, 422],
@@ -262,6 +268,15 @@ export const routes = {
     right: 'send',
     body: heartbeat,
     answers: { 200: z.strictObject({ name: z.string() }) },
+    problems: [400, 411, 413, 415, 422],
+  },
+  reportIntakeFailure: {
+    method: 'POST',
+    path: '/api/intake/{name}/failures',
+    summary: 'Mail that an SMTP intake took and that will not be sent, for the failure report.',
+    right: 'send',
+    body: intakeFailure,
+    answers: { 202: z.strictObject({ id: z.string() }) },
     problems: [400, 411, 413, 415, 422],
   },
   readEvents: {

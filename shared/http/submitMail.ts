@@ -7,6 +7,7 @@ import type { HttpDependencies } from './dependencies.ts';
 import { jsonAnswer, type HttpAnswer, type HttpRequest, type Problem } from './httpMessage.ts';
 import { byteWeights, inProgressRetrySeconds } from './numbers.ts';
 import { mediaTypeOf, readSubmission } from './readSubmission.ts';
+import { mailHeaders } from './routes.ts';
 import { lengthProblem, reserve } from './requestBody.ts';
 import { uploadPrefix } from './uploads.ts';
 
@@ -68,6 +69,7 @@ async function submit(
       caller: caller.name,
       ...present({ deliver: caller.deliver }),
       remarks: read.remarks,
+      reportsFailures: request.header(mailHeaders.reportFailures)?.trim().toLowerCase() === 'yes',
       ...(caller.by === 'role'
         ? {}
         : { mayRefer: (reference) => reference.startsWith(uploadPrefix(caller, dependencies)) }),

@@ -21,7 +21,7 @@
 // SEARCH may lag: UIDs that were assigned and not named are looked for again in some runs, then they count as taken by
 // another reader.
 import type { TimeLeft } from '../deadline.ts';
-import { mailText, readHeaders } from '../mail/headers.ts';
+import { field, mailText, messageIds, readHeaders } from '../mail/headers.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
 import { KeyedMutex, OrderedGate, TaskPool } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
@@ -43,6 +43,9 @@ import {
 import { Spool } from './rawMail.ts';
 import { retryDelayMs, troubleDetail } from './retryDelay.ts';
 import { identify } from './stableId.ts';
+
+/** Of a report: it has no other fields than ours, and those that a server adds. */
+const reportHeaderBytes = 16_384;
 
 export interface RunReport {
   readonly mailbox: string;
@@ -131,7 +134,7 @@ interface Batch {
   readonly givenUp: ReadonlySet<number>;
   readonly gone: readonly number[];
   /** Older than what the mailbox is to fetch: neither announced nor touched. */
-  readonly tooOld: ReadonlySet<number>;
+  readonly leftAlone: ReadonlySet<number>;
 }
 
 interface IngestResult {
@@ -489,11 +492,27 @@ class FetchRun {
       .filter((uid) => givenUp.has(uid) && !answered.has(uid))
       .map((uid): FetchedHead => ({ uid, bytes: new Uint8Array(), whole: true }));
     const since = this.#since() ?? 0;
-    const tooOld = new Set(
+    const leftAlone = new Set(
       heads.filter(({ receivedAt = since }) => receivedAt < since).map(({ uid }) => uid),
     );
-    const all = [...heads.filter(({ uid }) => !tooOld.has(uid)), ...neverGiven];
-    return { uids, known, heads: all.toSorted((one, other) => one.uid - other.uid), givenUp, gone, tooOld };
+    for (const { uid, bytes } of heads) if (await this.#isReport(bytes)) leftAlone.add(uid);
+    const all = [...heads.filter(({ uid }) => !leftAlone.has(uid)), ...neverGiven];
+    return {
+      uids,
+      known,
+      heads: all.toSorted((one, other) => one.uid - other.uid),
+      givenUp,
+      gone,
+      leftAlone,
+    };
+  }
+
+  /** Our own failure reports are for whoever reads the mailbox: neither announced nor touched. */
+  async #isReport(bytes: Uint8Array): Promise<boolean> {
+    const text = mailText(bytes.subarray(0, reportHeaderBytes));
+    if (!text.includes('<report.')) return false;
+    const [messageId = ''] = messageIds(field(readHeaders(text), 'message-id'));
+    return this.#dependencies.sent.isReport(messageId);
   }
 
   /** Resolves when every message of the batch has started; each result resolves when its message has ended. */
@@ -598,7 +617,7 @@ class FetchRun {
         } else {
           this.#counts.duplicateCount += 1;
         }
-      } else if (batch.gone.includes(uid) || batch.tooOld.has(uid)) {
+      } else if (batch.gone.includes(uid) || batch.leftAlone.has(uid)) {
         retryList.delete(uid);
       } else {
         const trouble: ImapTrouble =

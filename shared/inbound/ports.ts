@@ -281,6 +281,8 @@ export interface SentMessages {
   lookUpSent(by: SentLookup): Promise<FoundSubmission | undefined>;
   /** True if `tag` is the keyed hash of `bridgeId`; compared in constant time. */
   checkTag(bridgeId: string, tag: string): Promise<boolean>;
+  /** Whether a message with this Message-ID is a failure report that the bridge put there itself. */
+  isReport(messageId: string): Promise<boolean>;
   /** A bounce of a message of ours came back. Idempotent by `noticeId`. */
   noteBounce(bounce: BounceNote): Promise<void>;
 }

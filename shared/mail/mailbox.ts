@@ -25,6 +25,15 @@ export type FetchFrom =
   /** UTC ms. */
   | { readonly kind: 'date'; readonly at: number };
 
+/** Reports of mail that came by SMTP and failed, for whoever reads the mailbox. */
+export type FailureReports =
+  | 'off'
+  | {
+      readonly folder: string;
+      /** Whether they have `Auto-Submitted: auto-replied`. */
+      readonly autoSubmitted: boolean;
+    };
+
 export interface Mailbox {
   /** The address as the administrator wrote it, domain in lower case. Compared without regard to case. */
   readonly address: string;
@@ -45,6 +54,8 @@ export interface Mailbox {
   readonly fetchFrom: FetchFrom;
   /** Safe mode; absent: live. */
   readonly deliver?: Exclude<Deliver, 'live'>;
+  /** Where failure reports go; absent: INBOX, marked. */
+  readonly failureReports?: FailureReports;
   readonly limits: Limits;
 }
 

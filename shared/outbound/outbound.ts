@@ -1,6 +1,7 @@
 // The outbound side, assembled: what the functions, the page and the commands call. The protocol is in
 // docs/outbound.md; the simulation runs exactly this over models of its ports.
 import type { Forecast } from '../limits/forecast.ts';
+import { noteReport, type WantedReport } from './store/noteReport.ts';
 import { accept, acceptOrRefuse, type AcceptAnswer, type KnownAccounts } from './accept/acceptMail.ts';
 import type { Handover } from './accept/adoptBlobs.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -51,6 +52,8 @@ export interface Outbound {
   accept(payload: unknown): Promise<AcceptAnswer>;
   /** One submission of a request: what is wrong with it is only returned, and nothing of it is kept. */
   acceptOrRefuse(payload: unknown, handover: Handover): Promise<AcceptAnswer>;
+  /** Mail that the SMTP intake took and that will not be sent, wholly or in part: a report for its mailbox. */
+  noteFailure(wanted: WantedReport): Promise<void>;
   /** What a message on `outbound-wake` asks for; `owner` is the invocation's id. */
   drain(account: string, owner: string): Promise<DrainReport>;
   /**
@@ -120,6 +123,7 @@ export function createOutbound(dependencies: Dependencies): Outbound {
   return {
     accept: (payload) => accept(payload, known, dependencies),
     acceptOrRefuse: (payload, handover) => acceptOrRefuse(payload, handover, known, dependencies),
+    noteFailure: (wanted) => noteReport(wanted, dependencies),
     drain: (account, owner) => drain(account, owner, dependencies, stopRequest),
     stop: () => stopRequest.request(),
     sweep: () => sweep(dependencies),

@@ -99,6 +99,29 @@ export interface Queues {
   wake(accountKey: string): Promise<void>;
 }
 
+// ---- IMAP ------------------------------------------------------------------------------------------------
+
+/** Puts messages of the bridge's own into a folder of a mailbox. */
+export interface Filing {
+  /**
+   * `mayBeThere`: an earlier try may have filed it, so its Message-ID is looked for first. `detail` is for the
+   * administrator.
+   */
+  file(
+    mailbox: Mailbox,
+    message: {
+      readonly folder: string;
+      readonly bytes: Uint8Array;
+      readonly messageId: string;
+      readonly mayBeThere: boolean;
+    },
+    time: TimeLeft,
+  ): Promise<
+    | { readonly kind: 'filed' | 'there' }
+    | { readonly kind: 'failed'; readonly detail: string; readonly retryAfterMs?: number }
+  >;
+}
+
 // ---- SMTP ------------------------------------------------------------------------------------------------
 
 export interface Envelope {

@@ -15,6 +15,25 @@ export const outboundEvents = {
     'A submission was rejected; `fields` names the ones that are wrong, `(unknown)` those that no submission has.',
     { id: 'string?', fields: 'string' },
   ),
+  reportFiled: defineEvent(
+    'outbound.reportFiled',
+    'info',
+    'A failure report was put into its mailbox; `repeated` if an earlier try, whose answer was lost, had done it.',
+    { account: 'string', id: 'string', mailbox: 'string', repeated: 'boolean' },
+  ),
+  reportFailed: defineEvent(
+    'outbound.reportFailed',
+    'warn',
+    'A failure report could not be put into its mailbox; it is tried again, with growing delays, for about a week. `isLast`: it is given up.',
+    {
+      account: 'string',
+      id: 'string',
+      mailbox: 'string',
+      triesCount: 'number',
+      isLast: 'boolean',
+      detail: 'string',
+    },
+  ),
   poisonQueue: defineEvent(
     'outbound.poisonQueue',
     'info',

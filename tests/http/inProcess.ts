@@ -69,6 +69,7 @@ export function inProcess(): Send {
     }),
     outbound: {
       acceptOrRefuse: (payload, handover) => world.run(outbound.acceptOrRefuse(payload, handover)),
+      noteFailure: (wanted) => world.run(outbound.noteFailure(wanted)),
       message: (account, id) => world.run(outbound.message(account, id)),
       cancel: (which) => world.run(outbound.cancel(which)),
       forecast: (account) => world.run(outbound.forecast(account)),

@@ -93,6 +93,7 @@ const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move
   sent: {
     lookUpSent: () => Promise.resolve(undefined),
     checkTag: () => Promise.resolve(false),
+    isReport: () => Promise.resolve(false),
     noteBounce: () => Promise.resolve(),
   },
   clock: systemClock,

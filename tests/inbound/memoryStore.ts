@@ -189,6 +189,8 @@ export class MemorySentMessages implements SentMessages {
   readonly byMessageId = new Map<string, SentMessage>();
   readonly byBridgeId = new Map<string, SentMessage>();
   readonly bounces: BounceNote[] = [];
+  /** Message-IDs of failure reports. */
+  readonly reports = new Set<string>();
 
   add(messageId: string, bridgeId: string, mail: SentMessage): void {
     this.byMessageId.set(messageId, mail);
@@ -208,6 +210,10 @@ export class MemorySentMessages implements SentMessages {
       if (sent !== undefined) return { ...sent, byMessageId };
     }
     return undefined;
+  }
+
+  isReport(messageId: string): Promise<boolean> {
+    return Promise.resolve(this.reports.has(messageId));
   }
 
   async checkTag(bridgeId: string, tag: string): Promise<boolean> {

@@ -133,11 +133,17 @@ async function store(
     return adopted;
   }
   const { caller, deliver } = handover;
+  const reportsFailures = handover.reportsFailures === true ? (true as const) : undefined;
   const mailbox = mailboxIn(accountOf(account, dependencies), submission.mailbox);
   const delivery = deliveryOf(adopted.recipients, modesOf(mailbox, present({ deliver })));
   const { recipients } = delivery;
   const message = await compile(
-    { submissionHash, account, adopted: { ...adopted, recipients }, ...present({ caller, deliver }) },
+    {
+      submissionHash,
+      account,
+      adopted: { ...adopted, recipients },
+      ...present({ caller, deliver, reportsFailures }),
+    },
     dependencies,
   );
   const remarks = [...adopted.remarks, ...(delivery.remark === undefined ? [] : [delivery.remark])];
@@ -177,7 +183,7 @@ const unreadableFirst: SubmissionProblem = {
 
 /** The message as its row will have it; content that is too large for a row goes into a blob first. */
 async function compile(
-  { submissionHash, account, adopted, caller, deliver }: Acceptable,
+  { submissionHash, account, adopted, caller, deliver, reportsFailures }: Acceptable,
   { contents, numbers, time, random }: Dependencies,
 ): Promise<Message> {
   const { submission, blobs, recipients, messageId } = adopted;
@@ -199,7 +205,7 @@ async function compile(
     messageId: messageId ?? makeMessageId(account, submission.id, domain, random),
     acceptedAt: at,
     datedAt: Math.max(at, submission.sendAt ?? at),
-    ...present({ correlation: submission.correlation, caller, deliver }),
+    ...present({ correlation: submission.correlation, caller, deliver, reportsFailures }),
     ...(subject === '' ? {} : { subject }),
     state: 'waiting',
     indexEntry: { kind: 'due', at: submission.sendAt ?? at },
@@ -223,6 +229,7 @@ interface Acceptable {
   readonly adopted: Adopted;
   readonly caller?: string;
   readonly deliver?: Deliver;
+  readonly reportsFailures?: true;
 }
 
 const acceptedEvent = (message: Message, remarks: readonly string[]): MessageEvent => ({

@@ -23,6 +23,8 @@ export interface Handover {
   readonly caller?: string;
   /** The caller's safe mode; absent: live. */
   readonly deliver?: Deliver;
+  /** Whether its failure is to be reported into the mailbox. */
+  readonly reportsFailures?: boolean;
   /** What was mended on the way, in sentences for the event. */
   readonly remarks?: readonly string[];
   /** Whether the caller may refer to this blob of the upload container. Absent: to any. */

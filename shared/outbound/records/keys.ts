@@ -19,6 +19,8 @@ export const stateKey = 'account';
 /** The partition with one row per account, and the one with what was rejected. */
 export const accountsPartition = 'accounts';
 export const rejectedPartition = 'rejected';
+/** Failure reports for the mailboxes: due, and made. */
+export const reportsPartition = 'reports';
 /** Submissions that came back from the poison queue, by the hash of their text: how often. */
 export const returnedPartition = 'returned';
 
@@ -32,6 +34,13 @@ export const messageKey = (id: string): string => `msg|${id}`;
 export const dueKey = (lane: Lane, at: number, id: string): string => `due|${lane}|${time(at)}|${id}`;
 export const inDoubtKey = (lookupAt: number, id: string): string => `indoubt|${time(lookupAt)}|${id}`;
 export const eventKey = (id: string, sequence: number): string => `event|${id}|${digits(sequence, 6)}`;
+
+/** A failure report of a message: `due` until it is in its mailbox, then `made`. */
+export const reportKey = (
+  stage: 'due' | 'made',
+  { account, id, kind }: { readonly account: string; readonly id: string; readonly kind: string },
+): string => `${stage}|${sha256(account).slice(0, 32)}|${kind}|${id}`;
+export const reportRange = (stage: 'due' | 'made'): Range => under(stage);
 
 /** An event that can't be put on the queue, in a blob of the content store. */
 export const unpublishableKey = (ofEvent: string): string => `unpublished|${ofEvent.slice('event|'.length)}`;

@@ -63,6 +63,8 @@ export interface Accepted {
   readonly caller?: string;
   /** The safe mode of that caller's key at the time; absent: live. */
   readonly deliver?: Deliver;
+  /** Its failure is reported into the mailbox: it came by SMTP, and nobody reads its events. */
+  readonly reportsFailures?: true;
 }
 
 /** The day's charge of an attempt that the server certainly did not accept: the next claim moves it. */

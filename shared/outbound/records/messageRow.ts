@@ -73,7 +73,11 @@ export function encodeMessage(message: Message, recipientsBlob: string): Fields 
     acceptedAt,
     datedAt,
     ...putText('correlation', JSON.stringify(message.correlation ?? null)),
-    ...present({ caller: message.caller, subject: message.subject }),
+    ...present({
+      caller: message.caller,
+      subject: message.subject,
+      reportsFailures: message.reportsFailures,
+    }),
     ...(message.deliver === undefined ? {} : { deliver: JSON.stringify(message.deliver) }),
     ...encodeProgress(message, recipientsBlob),
   };
@@ -196,6 +200,7 @@ const columns = z.object({
   // Of what came over HTTP.
   caller: z.string().exactOptional(),
   deliver: z.string().exactOptional(),
+  reportsFailures: z.literal(true).exactOptional(),
 });
 
 /** Where a row's recipients are: in it, or in a blob of the content store. Throws UnreadableRow. */

@@ -13,7 +13,9 @@ import type { Dependencies } from '../dependencies.ts';
 import type { Fields, Operation, Row } from '../ports.ts';
 import { getText } from '../records/chunks.ts';
 import { after, eventRange, submissionOfEvent, unpublishableKey } from '../records/keys.ts';
+import { reportOf } from '../records/reportRow.ts';
 import type { Piggyback } from '../store/accountTransaction.ts';
+import { noteReport } from '../store/noteReport.ts';
 import { sha256 } from '../../mail/fingerprint.ts';
 import type { Signal } from './signal.ts';
 
@@ -153,6 +155,7 @@ export class Publisher implements Piggyback {
     const { queues, contents, log } = this.#dependencies;
     let text: string | undefined;
     let detail = 'The row has no text.';
+    await this.#noteReport(key, fields);
     try {
       text = getText(fields, 'text');
       if (text !== undefined) {
@@ -176,6 +179,16 @@ export class Publisher implements Piggyback {
     }
     this.#quarantined.set(key, { at: this.#dependencies.time.earliest(), contentBlob: name, detail });
     log(outboundEvents.eventQuarantined({ account: this.#account, event: key, blob, detail }));
+  }
+
+  /** Before the event leaves: after that its row may be deleted. Throws StorageTrouble. */
+  async #noteReport(key: string, fields: Fields): Promise<void> {
+    const wanted = reportOf(fields);
+    if (wanted === undefined) return;
+    const id = submissionOfEvent(key).slice('event|'.length);
+    const { at, mailbox, text } = wanted;
+    const report = { account: this.#account, id, kind: 'message', mailbox, at, said: text } as const;
+    await noteReport(report, this.#dependencies);
   }
 
   #logFailure(error: unknown): void {

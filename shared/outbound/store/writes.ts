@@ -3,6 +3,7 @@
 import { sha256 } from '../../mail/fingerprint.ts';
 import { putText } from '../records/chunks.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { reportFields } from '../records/reportRow.ts';
 import { eventKey, messageKey, serverIdKey } from '../records/keys.ts';
 import {
   encodeMessage,
@@ -60,7 +61,7 @@ export async function writeTransition(
         },
     ...(from === undefined || stays ? [] : [{ kind: 'delete', key: from.key } as const]),
     ...(to === undefined || stays ? [] : [{ kind: 'insert', ...to } as const]),
-    ...(event === undefined ? [] : [await writeEvent(event, blobs)]),
+    ...(event === undefined ? [] : [await writeEvent(event, blobs, before.reportsFailures)]),
     ...serverIdRows(before, after),
   ];
 }
@@ -82,9 +83,16 @@ async function storeRecipients(message: Message, { contents, numbers }: BlobStor
 }
 
 /** The row of an event that is to be published. */
-export async function writeEvent(event: MessageEvent, blobs: BlobStore): Promise<Operation> {
+export async function writeEvent(
+  event: MessageEvent,
+  blobs: BlobStore,
+  reportsFailures?: boolean,
+): Promise<Operation> {
   const { submissionId, sequence } = event;
-  const fields = putText('text', await eventText(event, blobs));
+  const fields = {
+    ...putText('text', await eventText(event, blobs)),
+    ...(reportsFailures === true ? reportFields(event) : {}),
+  };
   return { kind: 'insert', key: eventKey(submissionId, sequence), fields };
 }
 

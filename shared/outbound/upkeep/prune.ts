@@ -15,6 +15,8 @@ import {
   everyRow,
   messageRange,
   rejectedPartition,
+  reportRange,
+  reportsPartition,
   returnedPartition,
   unpublishableRange,
   type Range,
@@ -62,6 +64,7 @@ export async function prune(dependencies: Dependencies): Promise<PruneReport> {
   }
   rowCount += await pruneRows(rejectedPartition, everyRow, ofRejection, needed, dependencies);
   rowCount += await pruneRows(returnedPartition, everyRow, ofNote, needed, dependencies);
+  rowCount += await pruneRows(reportsPartition, reportRange('made'), ofNote, needed, dependencies);
   const { names, complete } = needed;
   const blobCount = complete && names.size <= mostNames ? await pruneBlobs(names, dependencies) : 0;
   dependencies.log(outboundEvents.blobsPruned({ blobCount, keptCount: names.size, complete }));
