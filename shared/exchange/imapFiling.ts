@@ -31,7 +31,10 @@ export function createImapFiling(login: ImapLogin, clock: { now(): number }): Fi
   };
 }
 
-type Trouble = { readonly detail: string; readonly retryAfterMs?: number };
+interface Trouble {
+  readonly detail: string;
+  readonly retryAfterMs?: number;
+}
 
 const failed = ({ detail, retryAfterMs }: Trouble): Awaited<ReturnType<Filing['file']>> => ({
   kind: 'failed',

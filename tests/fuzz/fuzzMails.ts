@@ -184,6 +184,7 @@ async function newSender(): Promise<Sender> {
     sent: {
       lookUpSent: (by) => ask(() => findSubmission(by, dependencies)),
       checkTag: (bridgeId, tag) => ask(() => checkTag(bridgeId, tag, dependencies)),
+      isReport: () => Promise.resolve(false),
       noteBounce: (bounce) => ask(() => publishBounce(bounce, dependencies)),
     },
     async publish() {

@@ -23,10 +23,10 @@ const beat = (change: Partial<Heartbeat> = {}, spool: Partial<Heartbeat['spool']
 interface Rig {
   readonly world: World;
   readonly states: IntakeStates;
-  put(name: string, said: Heartbeat): Promise<string>;
+  readonly put: (name: string, said: Heartbeat) => Promise<string>;
   /** The state lines of one minute. */
-  lines(): Promise<readonly LogEvent['fields'][]>;
-  page(): Promise<string>;
+  readonly lines: () => Promise<readonly LogEvent['fields'][]>;
+  readonly page: () => Promise<string>;
 }
 
 function rig(): Rig {

@@ -42,8 +42,8 @@ interface Rig {
   readonly host: Host;
   readonly filing: MemoryFiling;
   /** Submits as the intake does. */
-  submit(id: string, change?: Readonly<Record<string, unknown>>): Promise<void>;
-  run(): Promise<ReportRun>;
+  readonly submit: (id: string, change?: Readonly<Record<string, unknown>>) => Promise<void>;
+  readonly run: () => Promise<ReportRun>;
 }
 
 function rig(change: Partial<Mailbox> = {}): Rig {
@@ -126,18 +126,12 @@ describe('once', () => {
     world.server.dialogPlan = () => ({ rcpt: () => refused });
     await submit('a');
     const dies: Filing = {
-      file: async (...call) => {
-        await filing.file(...call);
+      file: async (address, message) => {
+        await filing.file(address, message);
         throw new Error('The process ended here.');
       },
     };
-    const rows = {
-      ...host.dependencies.rows,
-      read: host.dependencies.rows.read.bind(host.dependencies.rows),
-      query: host.dependencies.rows.query.bind(host.dependencies.rows),
-      commit: host.dependencies.rows.commit.bind(host.dependencies.rows),
-    };
-    await world.run(sendReports({ ...host.dependencies, rows, filing: dies }));
+    await world.run(sendReports({ ...host.dependencies, filing: dies }));
     await world.pass(10 * 60_000);
     await run();
     expect(filing.filed).toHaveLength(1);

@@ -41,7 +41,10 @@ function dueAt(event: MessageEvent): number | undefined {
       return event.bounce.verified && event.bounce.recipients.some(({ action }) => action === 'failed')
         ? event.at
         : undefined;
-    default:
+    case 'mail.accepted':
+    case 'mail.cancelled':
+    case 'mail.deferred':
+    case 'mail.inDoubt':
       return undefined;
   }
 }
@@ -59,12 +62,10 @@ export function reportFields(event: MessageEvent): Fields {
   const text = encodeSaid({
     type,
     ...present({ detail: detail?.slice(0, detailCharacters), remedy: remedy?.slice(0, detailCharacters) }),
-    recipients: lost
-      .slice(0, reportedMost)
-      .map((one) => ({
-        address: one.address,
-        ...present({ detail: one.detail?.slice(0, detailCharacters) }),
-      })),
+    recipients: lost.slice(0, reportedMost).map((one) => ({
+      address: one.address,
+      ...present({ detail: one.detail?.slice(0, detailCharacters) }),
+    })),
     moreCount: Math.max(0, lost.length - reportedMost),
   });
   return { reportAt: at, reportMailbox: mailbox, ...putText('report', text) };
