@@ -20,6 +20,7 @@ import { guardedRoutes } from './ops/guardedRoutes.ts';
 import { Heartbeat, type WatchedTimer } from './ops/heartbeat.ts';
 import { heartbeatNumbers } from './ops/heartbeatNumbers.ts';
 import { Operator, type Job } from './ops/operator.ts';
+import { MailboxBoards } from './ops/mailboxBoards.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
 import { reportStates, type StateDependencies } from './ops/reportStates.ts';
 import { createRunDoctor } from './ops/runDoctor.ts';
@@ -201,6 +202,8 @@ export function openBridge(settings: Settings): Bridge {
     });
   const cursorsNow: StateDependencies['cursors'] = async () =>
     new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor]));
+  const opsRows = new TableRows(store.table(tableNames.ops));
+  const boards = new MailboxBoards(opsRows, systemClock);
   const stateDependencies: StateDependencies = {
     mailboxes: settings.mailboxes,
     cursors: cursorsNow,
@@ -213,6 +216,7 @@ export function openBridge(settings: Settings): Bridge {
         ),
       ),
     intakes: () => assembly.intakeStates.list(),
+    boards,
     clock: systemClock,
     log: dependencies.log,
   };
@@ -244,7 +248,7 @@ export function openBridge(settings: Settings): Bridge {
       cursors: cursorsNow,
       grant: (name) => signIn.grants.state(name),
     });
-  const audit = new AuditLog(new TableRows(assembly.store.table(tableNames.ops)), systemClock, systemRandom);
+  const audit = new AuditLog(opsRows, systemClock, systemRandom);
   const operatorFor = (owner: string): OperatorApiDependencies => ({
     operator: new Operator({
       outbound: {
@@ -255,6 +259,8 @@ export function openBridge(settings: Settings): Bridge {
       accounts: settings.accounts,
       mailboxes: settings.mailboxes,
       audit,
+      boards,
+      expirations: () => credentialExpirations(settings.signIn.credential),
       readiness: readinessNow,
       intakes: () => assembly.intakeStates.list(),
       examine: (address) => examineAs(owner, address),
@@ -333,6 +339,7 @@ export function openBridge(settings: Settings): Bridge {
         answerOperatorPage(webRequest(request), {
           ...operatorFor(invocation.invocationId),
           randomId: () => systemRandom.id(),
+          now: () => systemClock.now(),
         }),
       ),
     readiness: (invocation) => invocations.run(invocation, readinessNow),

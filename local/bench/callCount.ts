@@ -49,3 +49,29 @@ export class CallCount {
     };
   }
 }
+
+/** How long at least one storage call was open, from the last `reset` on. */
+export class OpenCalls {
+  #openCount = 0;
+  #since = 0;
+  #sumMs = 0;
+
+  began(): void {
+    if (this.#openCount === 0) this.#since = performance.now();
+    this.#openCount += 1;
+  }
+
+  ended(): void {
+    this.#openCount = Math.max(0, this.#openCount - 1);
+    if (this.#openCount === 0) this.#sumMs += performance.now() - this.#since;
+  }
+
+  reset(): void {
+    this.#sumMs = 0;
+    this.#since = performance.now();
+  }
+
+  ms(): number {
+    return this.#sumMs;
+  }
+}

@@ -7,7 +7,7 @@ import type { MessageRecord } from '../emulators/exchange/serverLog.ts';
 import type { HostProcess } from '../functionsHost/hostProcess.ts';
 import { startStack, type Stack, type StackOptions } from '../stack/stack.ts';
 import { startStorageProxy } from '../storageProxy/storageProxy.ts';
-import { CallCount } from './callCount.ts';
+import { CallCount, OpenCalls } from './callCount.ts';
 
 export interface Part {
   /** The package, built once for all parts. */
@@ -21,6 +21,7 @@ export interface Rig {
   readonly host: HostProcess;
   readonly esm: EsmQueueClient;
   readonly calls: CallCount;
+  readonly openCalls: OpenCalls;
   close(): Promise<void>;
 }
 
@@ -37,7 +38,7 @@ export function sender(
 
 export async function startRig(
   part: Part,
-  options: Pick<StackOptions, 'mailboxes' | 'numbers' | 'exchange'>,
+  options: Pick<StackOptions, 'mailboxes' | 'numbers' | 'exchange' | 'settings'>,
 ): Promise<Rig> {
   const stack = await startStack({ clock: systemClock, separateQueues: true, ...options });
   const closers: (() => Promise<void>)[] = [() => stack.close()];
@@ -50,9 +51,15 @@ export async function startRig(
   };
   try {
     const calls = new CallCount();
+    const openCalls = new OpenCalls();
     const proxy = await startStorageProxy({
       ports: stack.azurite.ports,
+      before: () => {
+        openCalls.began();
+        return 'forward';
+      },
       after: (call, answer) => {
+        openCalls.ended();
         calls.note(call, answer);
         return 'pass';
       },
@@ -69,7 +76,7 @@ export async function startRig(
     const esm = new EsmQueueClient(stack.store);
     esm.listen();
     closers.push(() => esm.stop());
-    return { stack, host, esm, calls, close };
+    return { stack, host, esm, calls, openCalls, close };
   } catch (error) {
     await close();
     throw error;

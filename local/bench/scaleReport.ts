@@ -1,6 +1,7 @@
 // The figures and goals of how far one app carries. Pure.
 import type { IdleFigures } from './idle.ts';
 import type { LiftedFigures } from './lifted.ts';
+import type { OpsFigures } from './ops.ts';
 import type { ManyFigures } from './many.ts';
 import { atLeast, atMost, judged, type Figure, type Report } from './report.ts';
 import type { StartFigures } from './startTime.ts';
@@ -95,6 +96,21 @@ export function liftedReport(figures: LiftedFigures): ScaleReport {
       instantPerSecond: round(instantPerSecond, 1),
       emulatorPerSecond: round(emulatorPerSecond, 1),
     },
+  };
+}
+
+export function opsReport(figures: OpsFigures): ScaleReport {
+  const { size, callCount, answerMsP50, ownMsP50, ownMsMost, pageBytes } = figures;
+  const how = `${String(size.mailboxCount)} mailboxes, ${String(size.finishedCount)} finished messages`;
+  return {
+    ...judged([
+      { what: 'storage calls of the first screen', how, value: callCount, ...atMost(8) },
+      { what: 'own time of the first screen, p50 (ms)', how, value: ownMsP50, ...atMost(300) },
+      { what: 'own time, most (ms)', how, value: ownMsMost, ...reported },
+      { what: 'whole answer, p50 (ms)', how, value: answerMsP50, ...reported },
+      { what: 'size of the page (bytes)', how, value: pageBytes, ...reported },
+    ]),
+    json: { callCount, ownMsP50: round(ownMsP50, 1), answerMsP50: round(answerMsP50, 1), pageBytes },
   };
 }
 

@@ -4,6 +4,7 @@
 // npm run bench -- many: forty accounts under a backlog and a hundred mailboxes fetched, on one instance.
 // npm run bench -- lifted: messages a second without the limits, against a bare nodemailer pool.
 // npm run bench -- idle: storage calls of forty mailboxes without mail.
+// npm run bench -- ops: the operator's first screen with fifty mailboxes and a hundred thousand finished messages.
 // npm run bench -- start: from the worker's start until its functions are known.
 //
 //   --only NAME    one part of outbound: sustained, calls or forecast
@@ -23,9 +24,10 @@ import { idle } from '../bench/idle.ts';
 import { lifted } from '../bench/lifted.ts';
 import { many } from '../bench/many.ts';
 import { reportOf, type Parts, type Report } from '../bench/report.ts';
-import { idleReport, liftedReport, manyReport, startReport } from '../bench/scaleReport.ts';
+import { idleReport, liftedReport, manyReport, opsReport, startReport } from '../bench/scaleReport.ts';
 import { startTime } from '../bench/startTime.ts';
 import type { Part } from '../bench/rig.ts';
+import { benchOps } from '../bench/ops.ts';
 import { sustained } from '../bench/sustained.ts';
 import { buildPackage } from '../build/buildPackage.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
@@ -40,7 +42,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 const [side] = positionals;
-const sides = ['outbound', 'inbound', 'intake', 'many', 'lifted', 'idle', 'start'] as const;
+const sides = ['outbound', 'inbound', 'intake', 'many', 'lifted', 'idle', 'ops', 'start'] as const;
 if (!sides.some((one) => one === side)) {
   console.error(
     'Usage: npm run bench -- outbound [--only sustained|calls|forecast] [--quick] [--json]\n' +
@@ -116,6 +118,15 @@ const scale: Readonly<Record<string, (part: Part) => Promise<Pick<Report, 'ok' |
     if (!flags.json) console.log(`\n${table(['call', 'count'], report.calls)}`);
     return report;
   },
+  ops: async (part) =>
+    opsReport(
+      await benchOps(
+        part,
+        flags.quick
+          ? { mailboxCount: 5, finishedCount: 1_000, rounds: 3 }
+          : { mailboxCount: 50, finishedCount: 100_000, rounds: 20 },
+      ),
+    ),
   start: async (part) => startReport(await startTime(part, { rounds: flags.quick ? 3 : 15 })),
 };
 const scaleRun = scale[side ?? ''];

@@ -52,6 +52,9 @@ export const state: AccountState = {
     { acceptedCount: 3, releasedCount: 1 },
     { mailbox: 'desk@example.com', acceptedCount: 2, releasedCount: 0 },
   ],
+  hourly: [{ hour: 490_000, of: 'desk@example.com esm', counts: { sent: 3, recipients: 4 } }],
+  lastSent: [{ mailbox: 'desk@example.com', at: 1_764_061_200_000 }],
+  bounced: [{ id: 'INC-3', at: 1_764_061_200_000 }],
   reportedHolds: [{ mailbox: 'desk@example.com', scope: 'mailbox', since: at, reason: 'quota' }],
   writtenBy: 'write-1',
 };

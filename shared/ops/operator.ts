@@ -7,6 +7,7 @@ import type { IntakeState } from '../intake/intakeStates.ts';
 import { mailboxAt } from '../mail/accounts.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import { present } from '../mail/omit.ts';
+import type { Expiration } from '../oauth/refreshTokens.ts';
 import type { AcceptAnswer } from '../outbound/accept/acceptMail.ts';
 import type { AccountForecast } from '../outbound/outbound.ts';
 import type { FoundMessage, FoundPage, MessageFilter } from '../outbound/operator/find.ts';
@@ -17,6 +18,14 @@ import type { Message } from '../outbound/records/message.ts';
 import { audited, listed, OperatorError, type Acted, type Actor } from './audited.ts';
 import type { AuditEntry, AuditLog } from './auditLog.ts';
 import type { Diagnosis } from './doctor.ts';
+import type { MailboxBoards } from './mailboxBoards.ts';
+import {
+  makeMailboxDetail,
+  makeOverview,
+  type MailboxDetail,
+  type Overview,
+  type OverviewInput,
+} from './overview.ts';
 import type { MailboxReadiness } from './readiness.ts';
 
 export const messageActions = ['replay', 'cancel', 'markSent', 'markNotSent', 'remove'] as const;
@@ -41,7 +50,6 @@ export interface OutboundOperations {
   content(message: Message): Promise<SubmittedContent | undefined>;
   /** Accepts a submission, or says what is wrong with it and keeps nothing. */
   submit(submission: object): Promise<AcceptAnswer>;
-  forPerson(account: string, which: 'failed' | 'unresolved', limit: number): Promise<readonly Message[]>;
   forecasts(): Promise<readonly AccountForecast[]>;
   summaries(): Promise<readonly AccountSummary[]>;
 }
@@ -51,6 +59,10 @@ export interface OperatorDependencies {
   readonly accounts: readonly Account[];
   readonly mailboxes: readonly Mailbox[];
   readonly audit: AuditLog;
+  /** What the sweep stored of mailboxes and queues. */
+  readonly boards: Pick<MailboxBoards, 'read'>;
+  /** Credentials that end at a known time. */
+  readonly expirations: () => readonly Expiration[];
   readonly readiness: () => Promise<readonly MailboxReadiness[]>;
   readonly intakes: () => Promise<readonly IntakeState[]>;
   readonly examine: (address: string) => Promise<Diagnosis>;
@@ -76,9 +88,6 @@ export interface ActReport {
   readonly next?: string;
 }
 
-/** Messages that the overview shows, and of one account and group. */
-const forPersonMost = 30;
-const forPersonOfAccount = 10;
 /** Messages that one call acts on. */
 export const actMost = 100;
 
@@ -132,29 +141,28 @@ export class Operator {
     return this.#dependencies.intakes();
   }
 
+  /** The first screen: what happened since a full hour, and what the sweep last stored. Two queries. */
+  async overview(sinceAt: number): Promise<Overview> {
+    return makeOverview(await this.#overviewInput(sinceAt));
+  }
+
+  /** One mailbox of it, with its holds and its hours. Throws OperatorError for one that is not served. */
+  async mailboxDetail(address: string, sinceAt: number): Promise<MailboxDetail> {
+    return makeMailboxDetail(this.#mailbox(address), await this.#overviewInput(sinceAt));
+  }
+
+  async #overviewInput(sinceAt: number): Promise<OverviewInput> {
+    const { outbound, boards, mailboxes, expirations, clock } = this.#dependencies;
+    const [summaries, stored] = await Promise.all([outbound.summaries(), boards.read()]);
+    return { mailboxes, summaries, boards: stored, expirations: expirations(), sinceAt, now: clock.now() };
+  }
+
   forecasts(): Promise<readonly AccountForecast[]> {
     return this.#dependencies.outbound.forecasts();
   }
 
   summaries(): Promise<readonly AccountSummary[]> {
     return this.#dependencies.outbound.summaries();
-  }
-
-  /** Dead letters and doubts that wait for a decision, the first of each account that has any. */
-  async needsPerson(summaries: readonly AccountSummary[]): Promise<readonly FoundMessage[]> {
-    const found: FoundMessage[] = [];
-    for (const { account, backlog } of summaries) {
-      const groups = [
-        ...((backlog?.unresolved.count ?? 0) > 0 ? (['unresolved'] as const) : []),
-        ...((backlog?.failed.count ?? 0) > 0 ? (['failed'] as const) : []),
-      ];
-      for (const group of groups) {
-        if (found.length >= forPersonMost) return found;
-        const messages = await this.#dependencies.outbound.forPerson(account, group, forPersonOfAccount);
-        found.push(...messages.map((message) => ({ ...message, account })));
-      }
-    }
-    return found;
   }
 
   audit(limit: number): Promise<readonly AuditEntry[]> {

@@ -5,10 +5,12 @@ import type { Cursor } from '../inbound/ports.ts';
 import { isDrained, type IntakeState } from '../intake/intakeStates.ts';
 import { messageOf } from '../mail/foreign.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
+import { present } from '../mail/omit.ts';
 import { grantName, type GrantState } from '../oauth/grants.ts';
 import { idleMs, type Expiration } from '../oauth/refreshTokens.ts';
 import type { Log } from '../telemetry/log.ts';
 import { opsEvents } from '../telemetry/opsEvents.ts';
+import type { MailboxBoard, MailboxBoards } from './mailboxBoards.ts';
 
 const dayMs = 86_400_000;
 
@@ -29,25 +31,34 @@ export interface StateDependencies {
   >;
   /** Throws StorageTrouble. */
   readonly intakes: () => Promise<readonly IntakeState[]>;
+  /** For the first screen. */
+  readonly boards: Pick<MailboxBoards, 'write'>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Never throws for the store. */
+/** Never throws for the store. What was read is stored for the first screen as well. */
 export async function reportStates(dependencies: StateDependencies): Promise<void> {
   const { mailboxes, log } = dependencies;
   const cursors = await orFailed('cursors', dependencies.cursors, log);
-  for (const mailbox of mailboxes) await reportMailbox(mailbox, cursors, dependencies);
+  const boards: MailboxBoard[] = [];
+  for (const mailbox of mailboxes) {
+    const board = await reportMailbox(mailbox, cursors, dependencies);
+    if (board !== undefined) boards.push(board);
+  }
   reportCredentials(dependencies);
   const now = dependencies.clock.now();
-  for (const { queue, messageCount, oldestAt = now } of (await orFailed(
-    'queues',
-    dependencies.queues,
-    log,
-  )) ?? [])
+  const queues = (await orFailed('queues', dependencies.queues, log)) ?? [];
+  for (const { queue, messageCount, oldestAt = now } of queues)
     log(opsEvents.queueState({ queue, messageCount, oldestMs: Math.max(0, now - oldestAt) }));
   for (const intake of (await orFailed('intakes', dependencies.intakes, log)) ?? [])
     log(opsEvents.intakeState(intakeFields(intake, now)));
+  const stored = queues.map(({ queue, messageCount, oldestAt }) => ({
+    queue,
+    messageCount,
+    ...present({ oldestAt }),
+  }));
+  await orFailed('board', () => dependencies.boards.write({ mailboxes: boards, queues: stored }), log);
 }
 
 function intakeFields(state: IntakeState, now: number): Parameters<typeof opsEvents.intakeState>[0] {
@@ -72,7 +83,7 @@ async function reportMailbox(
   mailbox: Mailbox,
   cursors: ReadonlyMap<string, Cursor | undefined> | undefined,
   { grant, clock, log }: StateDependencies,
-): Promise<void> {
+): Promise<MailboxBoard | undefined> {
   const { address, signIn, receive } = mailbox;
   const isDelegated = signIn === 'delegated';
   const read = isDelegated
@@ -80,7 +91,7 @@ async function reportMailbox(
     : { state: undefined };
   if (read === undefined || (receive && cursors === undefined)) {
     log(opsEvents.mailboxState({ mailbox: address, isKnown: false, needsConsent: false }));
-    return;
+    return undefined;
   }
   const cursor = cursors?.get(address);
   const { state } = read;
@@ -102,7 +113,23 @@ async function reportMailbox(
       detail: consentDetail ?? cursor?.detail,
     }),
   );
+  return {
+    address,
+    ...present({ needsConsent: consentDetail }),
+    ...(state === undefined || needsConsent ? {} : { consentEndsAt: state.refreshedAt + idleMs }),
+    ...(receive ? { receiving: receivingOf(cursor) } : {}),
+  };
 }
+
+const receivingOf = (cursor: Cursor | undefined): NonNullable<MailboxBoard['receiving']> => ({
+  lastSuccessAt: cursor?.lastSuccessAt ?? 0,
+  firstRunAt: cursor?.firstRunAt ?? 0,
+  failureCount: cursor?.failureCount ?? 0,
+  detail: cursor?.detail ?? '',
+  hasMore: cursor?.hasMore ?? false,
+  hours: [],
+  sortedOut: [],
+});
 
 function fetchState(
   cursor: Cursor | undefined,

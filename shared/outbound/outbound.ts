@@ -7,7 +7,7 @@ import type { Handover } from './accept/adoptBlobs.ts';
 import type { Dependencies } from './dependencies.ts';
 import { drain, type DrainReport } from './sending/drain.ts';
 import { StopRequest } from './sending/stopRequest.ts';
-import { forecastAccount } from './operator/forecastAccount.ts';
+import { forecastAccount } from './store/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
 import { findMessages, type FoundPage, type MessageFilter } from './operator/find.ts';

@@ -15,7 +15,7 @@ header{background:var(--paper);border-bottom:1px solid var(--line)}header div{ma
 header strong{margin-right:.5rem}header span{color:var(--muted);margin-left:auto}
 main{max-width:72rem;margin:1.2rem auto;padding:0 1rem}main.narrow{max-width:46rem}
 section,main.narrow{background:var(--paper);border:1px solid var(--line);border-radius:.5rem;padding:1rem 1.2rem;margin:0 0 1rem}main.narrow{margin:2rem auto}
-h1{font-size:1.4rem;margin:0 0 .8rem}h2{font-size:1.1rem;margin:0 0 .6rem}ul{list-style:none;margin:0;padding:0}
+h1{font-size:1.4rem;margin:0 0 .8rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:0 0 .6rem}ul{list-style:none;margin:0;padding:0}
 li{padding:.8rem 0;border-top:1px solid var(--line)}li:first-child{border-top:0}p{margin:.4rem 0}
 table{width:100%;border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.45rem .6rem .45rem 0;border-top:1px solid var(--line)}th{color:var(--muted);font-weight:600;border-top:0;white-space:nowrap}td p,td strong,td a{overflow-wrap:anywhere}
 td.number{font-variant-numeric:tabular-nums}bdi{overflow-wrap:anywhere}.clip{display:block;max-height:12rem;overflow:hidden}
@@ -25,8 +25,10 @@ input,select,button{font:inherit;padding:.4rem .6rem;border:1px solid var(--line
 button{border-color:var(--button);background:var(--button);color:var(--on)}button.quiet{background:var(--paper);color:var(--link)}
 [role=alert]{border-left:.3rem solid var(--bad);padding-left:.8rem}[role=status]{border-left:.3rem solid var(--good);padding-left:.8rem}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:0}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-a{color:var(--link)}:focus-visible{outline:3px solid #c77700;outline-offset:2px}
-@media(max-width:44rem){table,tbody,tr,td{display:block}thead{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden}tr{border-top:2px solid var(--line);padding:.5rem 0}td{border:0;padding:.1rem 0}td[data-label]::before{content:attr(data-label) ": ";color:var(--muted);font-weight:400}dl{grid-template-columns:1fr}dt{margin-top:.4rem}section{padding:.8rem}header span{margin-left:0}}`;
+.number{font-variant-numeric:tabular-nums;font-weight:600}td p{margin:.1rem 0;font-size:.88rem}.said{font-size:1.15rem;white-space:normal}.unseen{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden;white-space:nowrap}
+.bar{display:block;width:7rem;max-width:100%;height:.45rem;border-radius:.2rem}.track{fill:var(--line)}.low{fill:var(--good)}.raised{fill:var(--wait)}.high{fill:var(--bad)}.chart{display:block;width:100%;height:6rem}.received{fill:var(--link)}.sent{fill:var(--good)}.axis{stroke:var(--line)}
+a.button{display:inline-block;padding:.4rem .6rem;border-radius:.3rem;background:var(--button);color:var(--on);text-decoration:none}a.button.quiet{background:var(--paper);color:var(--link);border:1px solid var(--button)}a{color:var(--link)}:focus-visible{outline:3px solid #c77700;outline-offset:2px}
+@media(max-width:44rem){table,tbody,tr,td{display:block}thead{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden}tr{border-top:2px solid var(--line);padding:.5rem 0}td{border:0;padding:.1rem 0}td[data-label]::before{content:attr(data-label) ": ";color:var(--muted);font-weight:400}dl{grid-template-columns:1fr}dt{margin-top:.4rem}section{padding:.8rem}td.count{display:inline-block;margin-right:1.2rem;vertical-align:top}header span{margin-left:0}}`;
 const styleHash = createHash('sha256').update(style).digest('base64');
 
 export interface Page {

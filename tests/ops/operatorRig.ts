@@ -1,6 +1,7 @@
 // The operator over the assembled outbound side on models of its ports, and requests as the platform hands them over.
 import { AuditLog } from '../../shared/ops/auditLog.ts';
 import { answerOperatorApi, type OperatorApiDependencies } from '../../shared/ops/api/operatorApi.ts';
+import { MailboxBoards } from '../../shared/ops/mailboxBoards.ts';
 import { Operator } from '../../shared/ops/operator.ts';
 import { formCookie, formToken } from '../../shared/web/access.ts';
 import type { WebAnswer, WebRequest } from '../../shared/web/http.ts';
@@ -80,6 +81,8 @@ export function operatorRig(): OperatorRig {
     accounts: host.dependencies.accounts,
     mailboxes: world.mailboxes,
     audit: new AuditLog(new MemoryRows(new MemoryTable(), host.wire), clock, host.dependencies.random),
+    boards: new MailboxBoards(new MemoryRows(new MemoryTable(), host.wire), clock),
+    expirations: () => [],
     readiness: () => Promise.resolve([]),
     intakes: () => Promise.resolve([]),
     examine: (address) => Promise.resolve({ mailbox: address, ok: true, steps: [], causes: [] }),

@@ -76,6 +76,9 @@ const fullState: AccountState = {
     { acceptedCount: 5, releasedCount: 1 },
     { mailbox: 'desk@example.com', acceptedCount: 4, releasedCount: 0 },
   ],
+  hourly: [{ hour: 490_000, of: 'desk@example.com esm', counts: { sent: 3, recipients: 4 } }],
+  lastSent: [{ mailbox: 'desk@example.com', at: 1_764_061_200_000 }],
+  bounced: [{ id: 'INC-3', at: 1_764_061_200_000 }],
   reportedHolds: [{ mailbox: 'desk@example.com', scope: 'account', since: 7, reason: 'quota' }],
   writtenBy: 'somebody',
 };

@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import { isDrained, type IntakeState } from '../../intake/intakeStates.ts';
 import type { Html } from '../../web/page.ts';
-import { time } from './views.ts';
+import { time } from './parts.ts';
 
 const silentMs = 5 * 60_000;
 const oldSeconds = 10 * 60;

@@ -1,6 +1,7 @@
 // /api/ops: the operator's page. Rendered here, readable without script; every act is a form with the page's token. It has
 // nothing that the operator module has not. Never rejects.
 import { html } from 'hono/html';
+import { hourMs } from '../../mail/hourCounts.ts';
 import { present } from '../../mail/omit.ts';
 import { formCookie, formToken, readAccess, readFormCookie, whyNotFromPage } from '../../web/access.ts';
 import type { WebAnswer, WebRequest } from '../../web/http.ts';
@@ -8,19 +9,14 @@ import { pageAnswer, redirect, type Html } from '../../web/page.ts';
 import type { Problem } from '../../web/problem.ts';
 import { problemOf } from '../api/operatorApi.ts';
 import { OperatorError } from '../audited.ts';
-import { messageActions, type MessageAction, type Operator } from '../operator.ts';
+import { jobs, messageActions, type MessageAction, type Operator } from '../operator.ts';
 import { problemPage, problemView } from './problemPage.ts';
 import { intakesView } from './intakesView.ts';
+import { lastWorkingDayEnd } from '../overview.ts';
+import { mailboxView } from './mailboxView.ts';
+import { overviewView } from './overviewView.ts';
 import type { Shown } from './shown.ts';
-import {
-  accountsView,
-  auditView,
-  mailboxesView,
-  messagesView,
-  messageView,
-  safeModeBanner,
-  searchForm,
-} from './views.ts';
+import { auditView, messagesView, messageView, searchForm } from './views.ts';
 
 export interface OperatorPageDependencies {
   readonly operator: Operator;
@@ -29,10 +25,14 @@ export interface OperatorPageDependencies {
   readonly authenticationOn: boolean;
   /** 32 hexadecimal digits at random. */
   readonly randomId: () => string;
+  /** UTC ms. */
+  readonly now: () => number;
 }
 
 /** A fixed path of our own: nothing in a request becomes the target of a redirect. */
 const root = '/api/ops';
+/** What the counts are kept for. */
+const mostHours = 200;
 const listedCount = 50;
 const auditCount = 100;
 
@@ -62,7 +62,7 @@ export async function answerOperatorPage(
     query: url?.searchParams ?? new URLSearchParams(),
   };
   try {
-    if (request.method === 'GET') return await show(path, shown, dependencies.operator);
+    if (request.method === 'GET') return await show(path, shown, dependencies);
     const form = (await request.form()) ?? { get: () => null };
     const refusal = whyNotFromPage(request, person, { origin, token: form.get('token') ?? '' });
     if (refusal !== undefined || person.by !== 'session')
@@ -98,9 +98,10 @@ const page = (title: string, content: Html, { person, setCookie }: Shown, status
 const shownProblem = (problem: Problem, shown: Shown): Promise<WebAnswer> =>
   page(problem.title, html`<section>${problemView(problem)}</section>`, shown, problem.status);
 
-async function show(path: string, shown: Shown, operator: Operator): Promise<WebAnswer> {
+async function show(path: string, shown: Shown, dependencies: OperatorPageDependencies): Promise<WebAnswer> {
   const { query, person } = shown;
-  if (path === '') return overview(shown, operator);
+  const { operator } = dependencies;
+  if (path === '') return overview(shown, dependencies);
   if (path === 'messages') {
     const filter = present({
       id: given(query, 'id'),
@@ -122,6 +123,12 @@ async function show(path: string, shown: Shown, operator: Operator): Promise<Web
     const found = await operator.message(decode(id), given(query, 'mailbox'));
     return page(`Message ${found.message.id}`, messageView(found, { shown, root }), shown);
   }
+  const [, address] = /^mailboxes\/([^/]+)$/.exec(path) ?? [];
+  if (address !== undefined) {
+    const at = dependencies.now();
+    const detail = await operator.mailboxDetail(decode(address), sinceOf(query, at));
+    return page(detail.mailbox.address, mailboxView(detail, at, { shown, root }), shown);
+  }
   if (path === 'audit') return page('Audit', auditView(await operator.audit(auditCount)), shown);
   return shownProblem(
     {
@@ -135,25 +142,28 @@ async function show(path: string, shown: Shown, operator: Operator): Promise<Web
   );
 }
 
-async function overview(shown: Shown, operator: Operator): Promise<WebAnswer> {
-  const [mailboxes, accounts, intakes] = await Promise.all([
-    operator.readiness(),
-    operator.summaries(),
-    operator.intakes(),
-  ]);
-  const forPerson = shown.person.isAdministrator ? await operator.needsPerson(accounts) : undefined;
+async function overview(shown: Shown, { operator, now }: OperatorPageDependencies): Promise<WebAnswer> {
+  const at = now();
+  const found = await operator.overview(sinceOf(shown.query, at));
+  const intakes = await operator.intakes();
   return page(
     'Overview',
-    html`${safeModeBanner(mailboxes)}${
-      forPerson === undefined || forPerson.length === 0
-        ? ''
-        : html`<section>
-            <h2>Needs a person</h2>
-            ${messagesView({ messages: forPerson }, { root, actsFor: shown })}
-          </section>`
-    }${mailboxesView(mailboxes, { shown, root })}${accountsView(accounts)}${intakesView(intakes, operator.now())}`,
+    html`${overviewView(found, at, { shown, root })}${intakesView(intakes, at)}`,
     shown,
   );
+}
+
+/** The full hour that counts begin with: named, or some hours ago, or the end of the last working day. */
+function sinceOf(query: URLSearchParams, now: number): number {
+  const named = Date.parse(`${(query.get('since') ?? '').slice(0, 16)}Z`);
+  const hours = Number(query.get('hours') ?? '0');
+  const at =
+    Number.isFinite(named) && named <= now
+      ? named
+      : Number.isInteger(hours) && hours > 0 && hours <= mostHours
+        ? now - hours * hourMs
+        : lastWorkingDayEnd(now);
+  return Math.floor(at / hourMs) * hourMs;
 }
 
 interface Form {
@@ -172,6 +182,13 @@ async function act(form: Form, shown: Shown, operator: Operator): Promise<WebAns
     case 'resume': {
       const { mailboxes } = await operator.changeSending({ action: name, mailbox, reason }, person);
       return done(`${name === 'pause' ? 'Paused' : 'Resumed'}: ${mailboxes.join(', ')}.`, shown);
+    }
+    case 'run': {
+      const job = jobs.find((one) => one === field('job'));
+      if (job === undefined)
+        throw new OperatorError('invalid', 'There is no such job.', `The jobs are ${jobs.join(', ')}.`);
+      const { elapsedMs } = await operator.run({ job, reason }, person);
+      return done(`Ran ${job} in ${String(elapsedMs)} ms.`, shown);
     }
     case 'sendTest': {
       const to = field('to');

@@ -13,6 +13,7 @@ import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountSendingFor } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { placeHold } from '../policy/holds.ts';
+import { countTransition } from '../policy/hourlyCounts.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
 import { recordBounce } from '../policy/transitions.ts';
 import { idAtEnd, serverIdRange } from '../records/keys.ts';
@@ -156,12 +157,14 @@ export async function publishBounce(note: BounceNote, dependencies: Dependencies
     const message = await readIfReadable(account, id, dependencies);
     if (message?.mailbox !== note.mailbox || message.bounces.includes(noticeId)) return { result: false };
     const judgement = note.verified && note.pauses !== undefined ? pauses[note.pauses] : undefined;
+    const transition = recordBounce(message, time.earliest(), note);
+    const counted = countTransition(state, transition, time.earliest());
     return {
       state:
         judgement === undefined
-          ? state
-          : placeHold(state, { judgement, mailbox: message.mailbox, smtpUser }, time.latest(), numbers),
-      operations: await writeTransition(recordBounce(message, time.earliest(), note), dependencies),
+          ? counted
+          : placeHold(counted, { judgement, mailbox: message.mailbox, smtpUser }, time.latest(), numbers),
+      operations: await writeTransition(transition, dependencies),
       result: true,
     };
   });

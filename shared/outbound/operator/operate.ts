@@ -7,6 +7,7 @@ import type { Earliest } from '../../limits/storageTime.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { pause, resume, withoutBackoff } from '../policy/holds.ts';
+import { countTransition } from '../policy/hourlyCounts.ts';
 import * as transitions from '../policy/transitions.ts';
 import type { Transition } from '../policy/transitions.ts';
 import type { AccountState } from '../records/accountState.ts';
@@ -94,7 +95,7 @@ export async function operate(
     const transition = apply(message, dependencies.time.earliest(), by);
     applied = transition.after ?? message;
     return {
-      state: withoutBackoff(state),
+      state: withoutBackoff(countTransition(state, transition, dependencies.time.earliest())),
       operations: await writeTransition(transition, dependencies),
       result: { kind: 'done' },
     };

@@ -3,6 +3,7 @@ import { numberIn } from '../../mail/foreign.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { accountsPartition, everyRow } from '../records/keys.ts';
 import { decodeBacklog, type CountedBacklog } from '../store/backlog.ts';
+import { readBoard, type AccountBoard } from '../store/accountBoard.ts';
 import { scan } from '../store/scan.ts';
 
 export interface AccountSummary {
@@ -13,7 +14,10 @@ export interface AccountSummary {
   readonly backlog: CountedBacklog | undefined;
   readonly slotsInUse: number;
   readonly recipientsToday: number;
+  readonly recipientsPerDay: number;
+  readonly messagesPerMinute: number;
   readonly activeCount: number;
+  readonly board: AccountBoard;
 }
 
 const accountsMost = 10_000;
@@ -33,7 +37,10 @@ export async function readSummaries(dependencies: Dependencies): Promise<readonl
           backlog: decodeBacklog(fields),
           slotsInUse: numberIn(fields, 'slotsInUse'),
           recipientsToday: numberIn(fields, 'recipientsToday'),
+          recipientsPerDay: numberIn(fields, 'recipientsPerDay'),
+          messagesPerMinute: numberIn(fields, 'messagesPerMinute'),
           activeCount: numberIn(fields, 'activeCount'),
+          board: readBoard(fields),
         });
     },
     dependencies,

@@ -30,6 +30,8 @@ export interface Transition {
 /** Bounces of one message that are remembered by their notice, and recipients that one of them names. */
 const bouncesMost = 50;
 const bouncedMost = 100;
+/** Of them in the history. */
+const bouncedShown = 5;
 /** RFC 5321 4.5.3.1.3, less the angle brackets; and a word that a program can switch on. */
 const addressCharacters = 254;
 const wordCharacters = 40;
@@ -614,8 +616,26 @@ export function recordBounce(
         })),
     },
   });
-  if (transition.event === undefined) return transition;
-  return { ...transition, event: { ...transition.event, recipients: outcomes } };
+  if (transition.event === undefined || transition.after === undefined) return transition;
+  const history = transition.after.history.map((entry, index, all) =>
+    index === all.length - 1 ? { ...entry, detail: bouncedDetail(recipients, verified) } : entry,
+  );
+  return {
+    ...transition,
+    after: { ...transition.after, history },
+    event: { ...transition.event, recipients: outcomes },
+  };
+}
+
+/** For the history: the first addresses that came back, and why. */
+function bouncedDetail(recipients: readonly BouncedRecipient[], verified: boolean): string {
+  const said = recipients.slice(0, bouncedShown).map(({ address, status, hard, reason }) => {
+    const why = [boundedText(reason, wordCharacters), status, hard ? 'permanent' : 'transient'];
+    return `${boundedText(address, addressCharacters)} (${why.filter((one) => one !== '').join(', ')})`;
+  });
+  const others = recipients.length - said.length;
+  const more = others > 0 ? ` and ${String(others)} more` : '';
+  return `Returned: ${said.join('; ')}${more}.${verified ? '' : ' Not verified: anybody could have written it.'}`;
 }
 
 /** As the returning server reported it; the 250 of the attempt is over. */

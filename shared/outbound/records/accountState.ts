@@ -5,6 +5,7 @@ import type { Latest } from '../../limits/storageTime.ts';
 import { z } from 'zod';
 import type { Counts } from '../../limits/limiter.ts';
 import { textIn } from '../../mail/foreign.ts';
+import type { HourCount } from '../../mail/hourCounts.ts';
 import { getText, putText } from './chunks.ts';
 import type { HoldReason } from '../../contract/holdReason.ts';
 import type { Lane } from './keys.ts';
@@ -106,6 +107,12 @@ const countedRefusal = z
 /** A message that was refused by a reply about session, server or sender, or about an unknown one of them. */
 export type CountedRefusal = z.infer<typeof countedRefusal>;
 
+const hourCount = z
+  .object({ hour: z.number(), of: z.string(), counts: z.record(z.string(), z.number()).readonly() })
+  .readonly();
+const lastSent = z.object({ mailbox: z.string(), at: z.number() }).readonly();
+const bouncedMessage = z.object({ id: z.string(), at: z.number() }).readonly();
+
 export interface AccountState {
   readonly lease?: Lease;
   readonly orphanedConnections: readonly OrphanedConnections[];
@@ -124,6 +131,12 @@ export interface AccountState {
   readonly tallies: readonly Tally[];
   /** Holds of which `mailbox.held` was written and `mailbox.released` was not. */
   readonly reportedHolds: readonly ReportedHold[];
+  /** What became of messages in the last hours (policy/hourlyCounts.ts). */
+  readonly hourly: readonly HourCount[];
+  /** When each mailbox (lower case) last had a recipient accepted (UTC ms). */
+  readonly lastSent: readonly z.infer<typeof lastSent>[];
+  /** The newest messages that came back. */
+  readonly bounced: readonly z.infer<typeof bouncedMessage>[];
   /** Who wrote this version: recognises a transaction whose answer was lost. */
   readonly writtenBy: string;
 }
@@ -139,6 +152,9 @@ export const emptyState: AccountState = {
   refusals: [],
   tallies: [],
   reportedHolds: [],
+  hourly: [],
+  lastSent: [],
+  bounced: [],
   writtenBy: '',
 };
 
@@ -156,6 +172,9 @@ const stored = z.object({
   refusals: z.array(countedRefusal).readonly().nullable(),
   tallies: z.array(tally).readonly().nullable(),
   reportedHolds: z.array(reportedHold).readonly().nullable(),
+  hourly: z.array(hourCount).readonly().nullable(),
+  lastSent: z.array(lastSent).readonly().nullable(),
+  bounced: z.array(bouncedMessage).readonly().nullable(),
 });
 type Stored = z.infer<typeof stored>;
 
@@ -176,9 +195,18 @@ export const decodeState = (fields: Fields): AccountState =>
 
 function decode(fields: Fields): AccountState {
   const row = parts.map((name) => [name, JSON.parse(getText(fields, name) ?? 'null') as unknown]);
-  const { lease, backoffUntil, claimToReplyMs, refusals, tallies, reportedHolds, ...same } = stored.parse(
-    Object.fromEntries(row),
-  );
+  const {
+    lease,
+    backoffUntil,
+    claimToReplyMs,
+    refusals,
+    tallies,
+    reportedHolds,
+    hourly,
+    lastSent,
+    bounced,
+    ...same
+  } = stored.parse(Object.fromEntries(row));
   return {
     ...same,
     ...(lease === null ? {} : { lease }),
@@ -188,6 +216,9 @@ function decode(fields: Fields): AccountState {
     refusals: refusals ?? [],
     tallies: tallies ?? [],
     reportedHolds: reportedHolds ?? [],
+    hourly: hourly ?? [],
+    lastSent: lastSent ?? [],
+    bounced: bounced ?? [],
     writtenBy: textIn(fields, 'writtenBy'),
   };
 }

@@ -7,6 +7,7 @@ import type { Account, Mailbox } from '../../mail/mailbox.ts';
 import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import { accountOf, mailboxIn, rateLimitsOf } from '../accounts.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { countTransition } from '../policy/hourlyCounts.ts';
 import type { Transition } from '../policy/transitions.ts';
 import type { Operation } from '../ports.ts';
 import type { AccountState } from '../records/accountState.ts';
@@ -150,7 +151,9 @@ export class LeaseSession {
         operations.push(...more);
       }
       if (decided.length === 0) return { result: [] };
-      return { state: listSuspended(state, decided), operations, result: decided };
+      const at = this.dependencies.time.earliest();
+      const counted = decided.reduce((sum, one) => countTransition(sum, one, at), state);
+      return { state: listSuspended(counted, decided), operations, result: decided };
     });
     for (const transition of applied) this.#report(transition);
     return applied;

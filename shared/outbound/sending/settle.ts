@@ -10,6 +10,7 @@ import { outboundEvents } from '../../telemetry/outboundEvents.ts';
 import type { OutboundNumbers } from '../numbers.ts';
 import { judgeAttempt, type AttemptOutcome } from '../policy/attemptResult.ts';
 import { endHolds, placeHold } from '../policy/holds.ts';
+import { countTransition } from '../policy/hourlyCounts.ts';
 import type { HoldJudgement } from '../policy/judgement.ts';
 import { countRefusal, standingOf } from '../policy/refusals.ts';
 import { reopen, settleAttempt, type SettleContext } from '../policy/transitions.ts';
@@ -120,7 +121,11 @@ async function settleOne(
   };
   const after = holdsAfter(ended, { message, outcome, probed: attempt.probed, connectionsLeft }, session);
   const transition = settleAttempt(message, outcome, contextOf(attempt, message, after, session));
-  return { operations: await writeTransition(transition, session.dependencies), outcome, state: after };
+  return {
+    operations: await writeTransition(transition, session.dependencies),
+    outcome,
+    state: countTransition(after, transition, session.dependencies.time.earliest()),
+  };
 }
 
 /** Its row can't be read any more: it is set aside, with what the attempt came to. */
@@ -172,7 +177,8 @@ async function correctDoubt(
   if (outcome.verdict === 'inDoubt') return undefined;
   const transition = settleAttempt(reopened, outcome, contextOf(attempt, message, state, session));
   const operations = await writeTransition({ ...transition, before: message }, session.dependencies);
-  return { operations, outcome, state: { ...state } };
+  const counted = countTransition(state, transition, session.dependencies.time.earliest());
+  return { operations, outcome, state: { ...counted } };
 }
 
 const isInDoubt = ({ indexEntry }: Message): boolean =>

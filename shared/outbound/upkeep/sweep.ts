@@ -32,6 +32,7 @@ import {
   type CountedBacklog,
 } from '../store/backlog.ts';
 import { scan, scanPageCount } from '../store/scan.ts';
+import { renewBoard } from '../store/accountBoard.ts';
 import { accountCondition, type AccountCondition } from './accountCondition.ts';
 
 const mostAccounts = 10_000;
@@ -74,9 +75,20 @@ async function sweepAccount({ key: account, fields }: Row, dependencies: Depende
     await dependencies.queues.wake(account);
     dependencies.log(outboundEvents.wakeUpSent({ account, reason }));
   }
-  const backlog = await countAgain(account, { head, counted: decodeBacklog(fields) }, dependencies);
+  const counted = decodeBacklog(fields);
+  const backlog = await countAgain(account, { head, counted }, dependencies);
   const condition = await accountCondition(account, head, dependencies);
-  await recordBacklog(account, { stored: fields, state: head.state, backlog, condition }, dependencies);
+  const isSame = counted !== undefined && head.etag !== '' && counted.etag === head.etag;
+  const board = await renewBoard(
+    account,
+    { stored: fields, head, backlog, oldestDueMs: condition.oldestDueMs, isSame },
+    dependencies,
+  );
+  await recordBacklog(
+    account,
+    { stored: fields, state: head.state, backlog, condition, board },
+    dependencies,
+  );
 }
 
 async function countAgain(
@@ -124,15 +136,21 @@ async function recordBacklog(
     state,
     backlog,
     condition,
+    board,
   }: {
     readonly stored: Fields;
     readonly state: AccountState;
     readonly backlog: CountedBacklog;
     readonly condition: AccountCondition;
+    readonly board: Fields;
   },
   dependencies: Dependencies,
 ): Promise<void> {
-  const fields = { ...encodeSummary(account, state, dependencies), ...encodeBacklog(backlog) };
+  const fields = {
+    ...encodeSummary(account, state, dependencies),
+    ...encodeBacklog(backlog),
+    ...board,
+  };
   if (saysMore(fields, stored))
     await dependencies.rows.commit(accountsPartition, [{ kind: 'merge', key: account, fields }]);
   const { waiting } = backlog;

@@ -345,6 +345,9 @@ describe('an account', () => {
       { acceptedCount: 5, releasedCount: 1 },
       { mailbox: 'm', acceptedCount: 4, releasedCount: 0 },
     ],
+    hourly: [{ hour: 490_000, of: 'desk@example.com esm', counts: { sent: 3, recipients: 4 } }],
+    lastSent: [{ mailbox: 'desk@example.com', at: 1_764_061_200_000 }],
+    bounced: [{ id: 'INC-3', at: 1_764_061_200_000 }],
     reportedHolds: [
       { mailbox: 'm', scope: 'account', since: 7, reason: 'quota' },
       { mailbox: 'm', scope: 'mailbox', since: 8, reason: 'sendAs' },
@@ -367,6 +370,9 @@ describe('an account', () => {
       refusals: [],
       tallies: [],
       reportedHolds: [],
+      hourly: [],
+      lastSent: [],
+      bounced: [],
       writtenBy: '',
     });
     expect(empty).not.toHaveProperty('lease');

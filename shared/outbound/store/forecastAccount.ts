@@ -6,8 +6,8 @@ import type { Dependencies } from '../dependencies.ts';
 import { blockedUntil, connectionCount, orphanedConnections } from '../policy/connections.ts';
 import { allDueRange } from '../records/keys.ts';
 import { decodeDueRow } from '../records/messageRow.ts';
-import { readState } from '../store/accountTransaction.ts';
-import { scan } from '../store/scan.ts';
+import { readState } from './accountTransaction.ts';
+import { scan } from './scan.ts';
 
 /** Before an account has sent anything: about what Exchange Online takes. */
 const usualClaimToReplyMs = 1_500;
