@@ -27,6 +27,7 @@ import { createRunDoctor } from './ops/runDoctor.ts';
 import { noteHeldMessages, type LookedAt } from './outbound/upkeep/noteHeldMessages.ts';
 import { sendReports } from './outbound/upkeep/sendReports.ts';
 import { readState } from './outbound/store/accountTransaction.ts';
+import { shownSettings } from './ops/shownSettings.ts';
 import { storeCredential } from './oauth/azureCredentials.ts';
 import { credentialExpirations } from './oauth/refreshTokens.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
@@ -339,6 +340,7 @@ export function openBridge(settings: Settings): Bridge {
         answerOperatorPage(webRequest(request), {
           ...operatorFor(invocation.invocationId),
           randomId: () => systemRandom.id(),
+          settings: shownSettings(settings),
           now: () => systemClock.now(),
         }),
       ),

@@ -38,6 +38,8 @@ export interface Page {
   /** Links to the other pages and who is signed in; absent: the page stands alone. */
   readonly header?: Html;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The address of the page's only script; absent: none may run. */
+  readonly script?: string;
   /** The origin that a form may be redirected to, besides our own: browsers apply form-action to the redirect as well. */
   readonly formTarget?: string;
 }
@@ -48,6 +50,7 @@ export async function pageAnswer({
   content,
   header,
   headers = {},
+  script,
   formTarget = '',
 }: Page): Promise<WebAnswer> {
   const page = html`<!doctype html>
@@ -57,6 +60,7 @@ export async function pageAnswer({
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title} · mail bridge</title>
         ${raw(`<style>${style}</style>`)}
+        ${script === undefined ? '' : html`<script src="${script}" defer></script>`}
       </head>
       <body>
         ${header === undefined ? '' : html`<header><div>${header}</div></header>`}
@@ -70,7 +74,7 @@ export async function pageAnswer({
     status,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self' ${formTarget}; frame-ancestors 'none'; base-uri 'none'`,
+      'content-security-policy': `default-src 'none'; style-src 'sha256-${styleHash}'${script === undefined ? '' : `; script-src ${script}`}; form-action 'self' ${formTarget}; frame-ancestors 'none'; base-uri 'none'`,
       'cache-control': 'no-store',
       // Not "no-referrer": browsers then send "Origin: null" with a form, and the origin check must refuse that.
       'referrer-policy': 'same-origin',

@@ -135,6 +135,7 @@ describe('the page', () => {
         [`/mailboxes/${desk}`, 'mailbox', desk],
         [`/messages/INC-one?mailbox=${desk}`, 'message', 'Message INC-one'],
         ['/audit', 'audit', 'Audit'],
+        ['/settings', 'settings', 'Settings as understood'],
       ] as const) {
         // The sign-in leads back to the overview, whatever was asked for.
         if (path === '') await page.goto(ops());
@@ -146,12 +147,25 @@ describe('the page', () => {
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
           expect([path, await violations(page)]).toEqual([path, []]);
         }
-        expect(await page.locator('img, script').count()).toBe(0);
+        expect(await page.locator('img').count()).toBe(0);
+        expect(await page.locator('script').count()).toBe(1);
       }
       expect(foreign).toEqual([]);
     },
     120_000,
   );
+
+  test('the first screen says how old it is, and loads itself again while nobody types', async () => {
+    const { page } = await newPage();
+    await page.clock.install();
+    await page.goto(ops());
+    await page.waitForSelector('[data-since]');
+    await page.clock.fastForward('02:00');
+    const loaded = page.waitForEvent('load');
+    await page.clock.fastForward('01:00');
+    await loaded;
+    expect(await page.locator('[data-since]').innerText()).toMatch(/^(just now|\d+ min ago)$/);
+  }, 60_000);
 
   test('a dead letter is found by its ticket and sent again, another marked as sent, another deleted', async () => {
     const { page } = await newPage();

@@ -14,6 +14,8 @@ import { problemPage, problemView } from './problemPage.ts';
 import { intakesView } from './intakesView.ts';
 import { lastWorkingDayEnd } from '../overview.ts';
 import { mailboxView } from './mailboxView.ts';
+import { freshScriptAnswer, freshScriptName } from './freshScript.ts';
+import { settingsPageView, type ShownSettings } from './settingsView.ts';
 import { overviewView } from './overviewView.ts';
 import type { Shown } from './shown.ts';
 import { auditView, messagesView, messageView, searchForm } from './views.ts';
@@ -25,6 +27,8 @@ export interface OperatorPageDependencies {
   readonly authenticationOn: boolean;
   /** 32 hexadecimal digits at random. */
   readonly randomId: () => string;
+  /** As understood, without anything secret. */
+  readonly settings: ShownSettings;
   /** UTC ms. */
   readonly now: () => number;
 }
@@ -43,6 +47,7 @@ export async function answerOperatorPage(
   const { authenticationOn, origin } = dependencies;
   const url = URL.parse(request.url);
   const path = (url?.pathname ?? '').replace(/^\/api\/ops\/?/i, '').replace(/\/+$/, '');
+  if (path === freshScriptName && request.method === 'GET') return freshScriptAnswer;
   // A page is for browsers; what one does not send with a plain link decides nothing here.
   const access = readAccess(request, {
     authenticationOn,
@@ -60,6 +65,7 @@ export async function answerOperatorPage(
     token,
     setCookie: formCookie(cookie),
     query: url?.searchParams ?? new URLSearchParams(),
+    script: `${origin}${root}/${freshScriptName}`,
   };
   try {
     if (request.method === 'GET') return await show(path, shown, dependencies);
@@ -81,7 +87,12 @@ const notABrowser: Problem = {
   remedy: 'Use /api/ops/v1 with a bearer token.',
 };
 
-const page = (title: string, content: Html, { person, setCookie }: Shown, status = 200): Promise<WebAnswer> =>
+const page = (
+  title: string,
+  content: Html,
+  { person, setCookie, script }: Shown,
+  status = 200,
+): Promise<WebAnswer> =>
   pageAnswer({
     status,
     title,
@@ -89,10 +100,11 @@ const page = (title: string, content: Html, { person, setCookie }: Shown, status
     header: html`<strong>Mail bridge</strong><a href="${root}">Overview</a>${
         person.isAdministrator
           ? html` <a href="${root}/messages">Messages</a> <a href="/api/oauth/connect">Connect</a>
-              <a href="${root}/audit">Audit</a>`
+              <a href="${root}/audit">Audit</a> <a href="${root}/settings">Settings</a>`
           : ''
       }<span><bdi>${person.name}</bdi> · <a href="/.auth/logout">Sign out</a></span>`,
     headers: { 'set-cookie': setCookie },
+    script,
   });
 
 const shownProblem = (problem: Problem, shown: Shown): Promise<WebAnswer> =>
@@ -129,6 +141,8 @@ async function show(path: string, shown: Shown, dependencies: OperatorPageDepend
     const detail = await operator.mailboxDetail(decode(address), sinceOf(query, at));
     return page(detail.mailbox.address, mailboxView(detail, at, { shown, root }), shown);
   }
+  if (path === 'settings')
+    return page('Settings as understood', settingsPageView(dependencies.settings), shown);
   if (path === 'audit') return page('Audit', auditView(await operator.audit(auditCount)), shown);
   return shownProblem(
     {

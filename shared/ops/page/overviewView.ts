@@ -32,14 +32,18 @@ function headView({ mailboxes, storedAt, sinceAt, toDecide }: Overview, now: num
         : 'Every mailbox works.';
   const decide = toDecide.length === 0 ? '' : ` ${counted(toDecide.length, 'message')} to decide about.`;
   return html`<section class="head">
-    <p class="${stopped.length > 0 ? 'bad' : late.length + toDecide.length > 0 ? 'wait' : 'good'} said" role="status">
+    <p
+      class="${stopped.length > 0 ? 'bad' : late.length + toDecide.length > 0 ? 'wait' : 'good'} said"
+      role="status"
+    >
       ${said}${decide}
     </p>
     <p class="muted">
       ${
         storedAt === 0
           ? 'The sweep has not stored anything yet.'
-          : html`As the sweep stored it ${time(storedAt)}, <span data-age>${duration(now - storedAt)} ago</span>.`
+          : html`As the sweep stored it ${time(storedAt)},
+              <span data-since="${new Date(storedAt).toISOString()}">${duration(now - storedAt)} ago</span>.`
       }
     </p>
     <form method="get">
@@ -164,8 +168,12 @@ function sendingCells(sending: Sending, now: number): Html {
       ${oldestDueAt === undefined ? '' : html`<p class="muted">oldest ${duration(now - oldestDueAt)}</p>`}
       ${clearsAt === undefined || waiting === 0 ? '' : html`<p class="muted">all sent by ${time(clearsAt)}</p>`}
     </td>
-    <td class="count" data-label="Failed"><span class="number ${failed > 0 ? 'bad' : ''}">${failed}</span></td>
-    <td class="count" data-label="Bounced"><span class="number ${bounced > 0 ? 'wait' : ''}">${bounced}</span></td>
+    <td class="count" data-label="Failed">
+      <span class="number ${failed > 0 ? 'bad' : ''}">${failed}</span>
+    </td>
+    <td class="count" data-label="Bounced">
+      <span class="number ${bounced > 0 ? 'wait' : ''}">${bounced}</span>
+    </td>
     <td data-label="Quota">
       ${bar(day, `${String(day.used)} of ${String(day.most)} recipients in 24 hours`)}
       <p class="muted">${day.used} of ${day.most} in 24 h</p>

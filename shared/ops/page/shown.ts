@@ -7,4 +7,6 @@ export interface Shown {
   readonly token: string;
   readonly setCookie: string;
   readonly query: URLSearchParams;
+  /** The address of the page's script. */
+  readonly script: string;
 }
