@@ -3,6 +3,7 @@
 import { accountKey } from '../mail/accountKey.ts';
 import { sameAddress } from '../mail/address.ts';
 import { hourMs, hourOf, sumCounts } from '../mail/hourCounts.ts';
+import { deliverText } from '../mail/deliver.ts';
 import type { Mailbox } from '../mail/mailbox.ts';
 import { present } from '../mail/omit.ts';
 import type { Expiration } from '../oauth/refreshTokens.ts';
@@ -57,6 +58,8 @@ export interface MailboxRow {
   readonly address: string;
   readonly account: string;
   readonly state: MailboxState;
+  /** Whom it may write to, in a sentence; absent if everybody. */
+  readonly safeMode?: string;
   readonly sending?: Sending;
   readonly receiving?: Receiving;
 }
@@ -151,6 +154,7 @@ function rowOf(mailbox: Mailbox, { summaries, boards, sinceAt, now }: OverviewIn
   return {
     address,
     account,
+    ...present({ safeMode: deliverText(mailbox.deliver ?? 'live') }),
     state: stateOf(mailbox, { summary, board, boardAt: boards.at, now }),
     ...(send ? { sending: sendingOf(address, summary, sinceAt) } : {}),
     ...(receive && board?.receiving !== undefined

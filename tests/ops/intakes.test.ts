@@ -48,6 +48,7 @@ function rig(): Rig {
         expirations: () => [],
         queues: () => Promise.resolve([]),
         intakes: list,
+        boards: { write: () => Promise.resolve() },
         clock: { ...world.host().dependencies.clock, now: clock.now },
         log: (event) => log.push(event),
       });

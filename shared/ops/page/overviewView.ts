@@ -15,7 +15,7 @@ const stateClass: Readonly<Record<StateWord, string>> = {
 
 export function overviewView(overview: Overview, now: number, place: Place): Html {
   const { isAdministrator } = place.shown.person;
-  return html`${headView(overview, now)}${mailboxesView(overview, now, place)}${
+  return html`${safeModeView(overview)}${headView(overview, now)}${mailboxesView(overview, now, place)}${
     isAdministrator ? listsView(overview, place) : ''
   }${endingView(overview, now)}${usersView(overview)}${queuesView(overview, now)}`;
 }
@@ -59,6 +59,18 @@ function headView({ mailboxes, storedAt, sinceAt, toDecide }: Overview, now: num
       <a href="?hours=1">1 h</a> <a href="?hours=24">24 h</a> <a href="?hours=168">7 days</a>
       <a href="?">last working day’s end</a>
     </form>
+  </section>`;
+}
+
+/** Shown above everything while any mailbox may not write to everybody. */
+function safeModeView({ mailboxes }: Overview): Html {
+  const restricted = mailboxes.filter(({ safeMode }) => safeMode !== undefined);
+  if (restricted.length === 0) return html``;
+  return html`<section>
+    <p class="wait"><strong>Safe mode.</strong> Mail does not go to everybody:</p>
+    <ul>
+      ${restricted.map(({ address, safeMode }) => html`<li><strong>${address}</strong> ${safeMode}</li>`)}
+    </ul>
   </section>`;
 }
 
