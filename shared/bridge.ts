@@ -186,6 +186,8 @@ export function openBridge(settings: Settings): Bridge {
       accounts: settings.accounts,
       tenant: settings.signIn.tenant,
       ...signIn,
+      callers: () => http.registry.list(),
+      hasIntake: async () => (await assembly.intakeStates.list()).length > 0,
       imap: assembly.mailboxes,
       sentItems: dependencies.sentItems,
       relay: dependencies.relay,

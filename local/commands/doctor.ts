@@ -17,12 +17,14 @@ import { table } from '../commandLine/table.ts';
 const stepTitles: Readonly<Record<StepName, string>> = {
   settings: 'settings',
   vault: 'key vault',
+  keys: 'keys of HTTP callers',
   token: 'access token',
   imapLogin: 'IMAP login',
   folder: 'folder',
   sentItems: 'Sent Items',
   smtpLogin: 'SMTP login',
   envelope: 'MAIL FROM, RCPT TO, then RSET',
+  failureReports: 'folder of failure reports',
   outside: 'the app’s address, without credentials',
 };
 

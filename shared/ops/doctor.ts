@@ -1,7 +1,7 @@
 // The doctor: checks every step that mail takes, sends nothing, and names what is wrong, with its cause and remedy.
 //
-//   settings → vault → token (its claims read) → IMAP login → folder → Sent Items → SMTP login → MAIL, RCPT, RSET
-//   → the deployed address, from outside without credentials
+//   settings → vault → keys of HTTP callers → token (its claims read) → IMAP login → folder → Sent Items → SMTP login → MAIL, RCPT, RSET
+//   → the folder of failure reports, if an SMTP intake reports → the deployed address, from outside without credentials
 //
 // A step is skipped if the one that it needs failed. IMAP and SMTP are tried independently, because the result of one
 // shows what the other's refusal means. SMTP is used only under the account's lease, connection and slot, like any
@@ -11,6 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { ImapResult, ImapTrouble, Mailboxes } from '../inbound/ports.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
 import { mailboxAt } from '../mail/accounts.ts';
+import { messageOf } from '../mail/foreign.ts';
 import { sameAddress } from '../mail/address.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import { grantName, type Grants } from '../oauth/grants.ts';
@@ -25,12 +26,14 @@ import { examineOutside, type GuardedRoute } from './outside.ts';
 export type StepName =
   | 'settings'
   | 'vault'
+  | 'keys'
   | 'token'
   | 'imapLogin'
   | 'folder'
   | 'sentItems'
   | 'smtpLogin'
   | 'envelope'
+  | 'failureReports'
   | 'outside';
 
 export interface Step {
@@ -62,6 +65,12 @@ export interface DoctorDependencies {
   readonly grants: Grants;
   /** Reads from the vault itself, not from memory; rejects if it does not answer. */
   readonly askVault: () => Promise<unknown>;
+  /** The callers whose keys the vault has; throws an Error with detail and remedy if they can't be read. Absent: not asked. */
+  readonly callers?: () => Promise<
+    readonly { readonly name: string; readonly mailboxes?: readonly string[] | undefined }[]
+  >;
+  /** Whether an SMTP intake reports, so that failure reports are wanted. */
+  readonly hasIntake?: () => Promise<boolean>;
   readonly imap: Mailboxes;
   readonly sentItems: SentItems;
   readonly relay: Relay;
@@ -126,6 +135,8 @@ export async function examine(address: string, dependencies: DoctorDependencies)
   note('vault', since, vault === undefined);
   if (vault !== undefined) causes.push(vault);
 
+  causes.push(...(vault === undefined ? await tryKeys(dependencies, note) : []));
+
   since = clock.monotonic();
   // Not the token in memory: a revocation minutes ago shows only when a new one is requested.
   const answer = await dependencies.tokens.get(mailbox, 'imap', { renew: true });
@@ -148,6 +159,7 @@ export async function examine(address: string, dependencies: DoctorDependencies)
     if (looked !== undefined) causes.push(looked);
   }
   const smtp = mailbox.send ? await trySmtp(mailbox, dependencies, note) : undefined;
+  const reports = await tryReports(mailbox, dependencies, note);
   const worked = (result: unknown): { readonly otherWorked?: boolean } =>
     result === undefined ? {} : { otherWorked: result === 'ok' };
   const open =
@@ -158,6 +170,8 @@ export async function examine(address: string, dependencies: DoctorDependencies)
     // A store that does not answer was reported at the vault's row already.
     causes.push(...found.filter(({ cause }) => !causes.some((one) => one.cause === cause)));
   }
+  // Without a log-in the reason is named already.
+  if (reports !== undefined && (imap === undefined || imap === 'ok')) causes.push(reports);
   causes.push(...open);
   return end();
 }
@@ -202,6 +216,62 @@ async function tryImap(
   note('imapLogin', since, loggedIn);
   if (loggedIn) note('folder', since, false);
   return trouble;
+}
+
+/** Whether the keys can be read; and whether each caller is limited to mailboxes that are served. */
+async function tryKeys(
+  { callers, mailboxes, clock }: DoctorDependencies,
+  note: Note,
+): Promise<readonly Cause[]> {
+  if (callers === undefined) return [];
+  const since = clock.monotonic();
+  try {
+    const lost = (await callers()).flatMap(({ name, mailboxes: limited = [] }) =>
+      limited
+        .filter((address) => mailboxAt(mailboxes, address) === undefined)
+        .map((address) => ({ name, address })),
+    );
+    note('keys', since, lost.length === 0);
+    return lost.slice(0, mostLost).map(({ name, address }) => ({
+      cause: `The key of ${name} is for a mailbox that is not in the settings.`,
+      remedy:
+        'Add the mailbox to MAILBOXES, or revoke the caller and create it with the right one (npm run keys).',
+      evidence: address,
+    }));
+  } catch (error) {
+    note('keys', since, false);
+    return [causeOf(messageOf(error))];
+  }
+}
+
+const mostLost = 5;
+
+/** Failure reports are put into a folder of the mailbox, which must be open for writing. */
+async function tryReports(
+  mailbox: Mailbox,
+  { hasIntake, imap, clock }: DoctorDependencies,
+  note: Note,
+): Promise<Cause | undefined> {
+  const { failureReports = { folder: 'INBOX' } } = mailbox;
+  if (!mailbox.send || failureReports === 'off' || hasIntake === undefined) return undefined;
+  if (!(await hasIntake().catch(() => false))) return undefined;
+  const since = clock.monotonic();
+  const { folder } = failureReports;
+  const opened = await imap.open(
+    { ...mailbox, folder, afterFetch: { kind: 'seen' } },
+    deadline(clock, imapMs),
+  );
+  note('failureReports', since, opened.kind === 'ok');
+  if (opened.kind === 'ok') {
+    await opened.session.close();
+    return undefined;
+  }
+  return {
+    cause: 'Failure reports can’t be put into this mailbox.',
+    remedy:
+      'Turn IMAP on for the mailbox and give the sign-in its permission; name a folder that exists in failureReports of MAILBOXES; or write "failureReports":"off".',
+    evidence: `${folder}: ${opened.trouble.detail}`,
+  };
 }
 
 async function trySentItems(

@@ -19,6 +19,8 @@ export const guardedRoutes: readonly GuardedRoute[] = [
   { method: 'DELETE', path: '/api/mail/x' },
   { method: 'GET', path: '/api/mailboxes' },
   { method: 'POST', path: '/api/uploads' },
+  { method: 'PUT', path: '/api/intake/x' },
+  { method: 'POST', path: '/api/intake/x/failures' },
   { method: 'GET', path: '/api/events' },
   { method: 'POST', path: '/api/events' },
   { method: 'GET', path: '/api/notices' },

@@ -3,7 +3,7 @@
 import type { Cause } from './cause.ts';
 
 export interface GuardedRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** From the root: `/api/mail`. */
   readonly path: string;
 }

@@ -75,6 +75,8 @@ interface Changes {
   readonly smtpPort?: number;
   readonly imapPort?: number;
   readonly turn?: DoctorDependencies['acquireSmtpSlot'];
+  readonly callers?: NonNullable<DoctorDependencies['callers']>;
+  readonly hasIntake?: boolean;
 }
 
 async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> {
@@ -96,6 +98,8 @@ async function diagnose(of: Mailbox, changes: Changes = {}): Promise<Diagnosis> 
     tokens,
     grants,
     askVault,
+    ...(changes.callers === undefined ? {} : { callers: changes.callers }),
+    hasIntake: () => Promise.resolve(changes.hasIntake === true),
     imap: createImapMailboxes(login),
     sentItems: createImapSentItems(login),
     relay: new SmtpRelay({
@@ -132,6 +136,24 @@ describe('everything works', () => {
       'sentItems',
       'smtpLogin',
       'envelope',
+    ]);
+  });
+
+  test('keys, and the folder of failure reports while an intake reports', async () => {
+    const callers = (): Promise<
+      readonly { readonly name: string; readonly mailboxes?: readonly string[] }[]
+    > => Promise.resolve([{ name: 'esm', mailboxes: [support.address] }, { name: 'crm' }]);
+    const { causes, steps } = await diagnose({ ...support, receive: false }, { callers, hasIntake: true });
+    expect(causes).toEqual([]);
+    expect(steps.map(({ step }) => step)).toEqual([
+      'settings',
+      'vault',
+      'keys',
+      'token',
+      'sentItems',
+      'smtpLogin',
+      'envelope',
+      'failureReports',
     ]);
   });
 
@@ -534,5 +556,42 @@ test('an address that is not in MAILBOXES ends at the first step', async () => {
     ok: false,
     steps: [{ step: 'settings', ok: false }],
     causes: [{ remedy: 'Add it to MAILBOXES, or correct the address.' }],
+  });
+});
+
+describe('HTTP callers and the SMTP intake', () => {
+  test('keys that can’t be read', async () => {
+    const { ok, causes } = await diagnose(support, {
+      callers: () =>
+        Promise.reject(new Error('The secret of the callers is damaged. Restore its version before.')),
+    });
+    expect(ok).toBe(false);
+    expect(causes).toMatchObject([{ cause: 'The secret of the callers is damaged.' }]);
+  });
+
+  test('a key for a mailbox that is not served any more', async () => {
+    const { steps, causes } = await diagnose(support, {
+      callers: () => Promise.resolve([{ name: 'crm', mailboxes: ['gone@example.test'] }]),
+    });
+    expect(steps.find(({ step }) => step === 'keys')).toMatchObject({ ok: false });
+    expect(causes).toMatchObject([
+      {
+        cause: 'The key of crm is for a mailbox that is not in the settings.',
+        evidence: 'gone@example.test',
+      },
+    ]);
+  });
+
+  test('a folder for failure reports that is not there', async () => {
+    const failureReports = { folder: 'Failures', autoSubmitted: true };
+    const { steps, causes } = await diagnose({ ...support, failureReports }, { hasIntake: true });
+    expect(steps.find(({ step }) => step === 'failureReports')).toMatchObject({ ok: false });
+    expect(causes).toMatchObject([{ cause: 'Failure reports can’t be put into this mailbox.' }]);
+  });
+
+  test('reports are off: the folder is not asked for', async () => {
+    const { ok, steps } = await diagnose({ ...support, failureReports: 'off' }, { hasIntake: true });
+    expect(ok).toBe(true);
+    expect(steps.map(({ step }) => step)).not.toContain('failureReports');
   });
 });

@@ -58,7 +58,7 @@ test.each([desk, robot])(
     const found = JSON.parse(out) as { steps: readonly Readonly<Record<string, unknown>>[] };
     expect(Object.keys(found)).toEqual(['mailbox', 'ok', 'steps', 'causes']);
     expect(found).toMatchObject({ mailbox, ok: true, causes: [] });
-    expect(found.steps.map((step) => Object.keys(step).join())).toEqual(Array(8).fill('step,ok,ms'));
+    expect(found.steps.map((step) => Object.keys(step).join())).toEqual(Array(9).fill('step,ok,ms'));
     expect(stack.exchange.log.messages).toEqual([]);
   },
 );
