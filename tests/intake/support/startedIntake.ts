@@ -36,7 +36,10 @@ export interface StartOptions {
   readonly key?: string;
 }
 
-export async function startIntake(bridge: TestBridge, options: StartOptions = {}): Promise<StartedIntake> {
+export async function startIntake(
+  bridge: Pick<TestBridge, 'url' | 'key'>,
+  options: StartOptions = {},
+): Promise<StartedIntake> {
   const folder = options.folder ?? (await newFolder());
   const clock = options.clock ?? fastClock(20);
   const events: LogEvent[] = [];
@@ -62,7 +65,7 @@ export async function startIntake(bridge: TestBridge, options: StartOptions = {}
 }
 
 export function intakeSettings(
-  bridge: TestBridge,
+  bridge: Pick<TestBridge, 'url' | 'key'>,
   folder: string,
   changes: Partial<IntakeSettings> = {},
 ): IntakeSettings {
