@@ -34,7 +34,8 @@ const mailboxBoard = z
         failureCount: z.number(),
         detail: z.string(),
         hasMore: z.boolean(),
-        hours: z.array(hourCount).readonly(),
+        /** Absent: not counted. */
+        hours: z.array(hourCount).readonly().exactOptional(),
         /** The newest first. */
         sortedOut: z.array(sortedOut).readonly(),
       })
@@ -138,8 +139,9 @@ function fitting(board: MailboxBoard): string {
   for (;;) {
     const text = JSON.stringify(shown);
     const { receiving } = shown;
-    if (text.length <= textCharacters || receiving === undefined || receiving.hours.length === 0) return text;
-    const hours = receiving.hours.slice(Math.ceil(receiving.hours.length / 4));
+    const { hours: all = [] } = receiving ?? {};
+    if (text.length <= textCharacters || receiving === undefined || all.length === 0) return text;
+    const hours = all.slice(Math.ceil(all.length / 4));
     shown = { ...shown, receiving: { ...receiving, hours } };
   }
 }

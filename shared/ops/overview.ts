@@ -40,6 +40,8 @@ export interface Sending {
 }
 
 export interface Receiving {
+  /** False: nobody counts what is received, and the counts are 0. */
+  readonly isCounted: boolean;
   readonly received: number;
   /** Announced as a person's message. */
   readonly delivered: number;
@@ -283,7 +285,7 @@ function receivingOf(
 ): Receiving {
   const sortedOut: Record<string, number> = {};
   const sums = { received: 0, delivered: 0 };
-  for (const counts of sumCounts(hours, hourOf(sinceAt)).values()) {
+  for (const counts of sumCounts(hours ?? [], hourOf(sinceAt)).values()) {
     sums.received += counts['received'] ?? 0;
     sums.delivered += counts['delivered'] ?? 0;
     for (const [name, count] of Object.entries(counts)) {
@@ -292,7 +294,14 @@ function receivingOf(
       sortedOut[kind] = (sortedOut[kind] ?? 0) + count;
     }
   }
-  return { ...sums, sortedOut, hasMore, ...(lastSuccessAt > 0 ? { lastFetchAt: lastSuccessAt } : {}) };
+  const isCounted = hours !== undefined;
+  return {
+    isCounted,
+    ...sums,
+    sortedOut,
+    hasMore,
+    ...(lastSuccessAt > 0 ? { lastFetchAt: lastSuccessAt } : {}),
+  };
 }
 
 const credentialNames: Readonly<Record<Expiration['kind'], string>> = {

@@ -127,7 +127,6 @@ const receivingOf = (cursor: Cursor | undefined): NonNullable<MailboxBoard['rece
   failureCount: cursor?.failureCount ?? 0,
   detail: cursor?.detail ?? '',
   hasMore: cursor?.hasMore ?? false,
-  hours: [],
   sortedOut: [],
 });
 

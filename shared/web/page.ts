@@ -11,9 +11,9 @@ export type Html = ReturnType<typeof html>;
 const style = `:root{color-scheme:light dark;--text:#1b1d21;--muted:#595f69;--ground:#f4f5f7;--paper:#fff;--line:#d5d9df;--link:#1a5296;--good:#16692f;--bad:#a4211a;--wait:#7a4d00;--button:#1f5fa8;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--text:#e6e8eb;--muted:#a4abb6;--ground:#14161a;--paper:#1e2126;--line:#3a3f47;--link:#8ab8f0;--good:#6fcf8b;--bad:#ff9a90;--wait:#f0c070;--button:#8ab8f0;--on:#10151c}}
 *{box-sizing:border-box}body{font:1rem/1.5 system-ui,sans-serif;color:var(--text);background:var(--ground);margin:0}
-header{background:var(--paper);border-bottom:1px solid var(--line)}header div{max-width:72rem;margin:0 auto;padding:.6rem 1rem;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;align-items:baseline}
+header{background:var(--paper);border-bottom:1px solid var(--line)}header div{max-width:80rem;margin:0 auto;padding:.6rem 1rem;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;align-items:baseline}
 header strong{margin-right:.5rem}header span{color:var(--muted);margin-left:auto}
-main{max-width:72rem;margin:1.2rem auto;padding:0 1rem}main.narrow{max-width:46rem}
+main{max-width:80rem;margin:1.2rem auto;padding:0 1rem}main.narrow{max-width:46rem}
 section,main.narrow{background:var(--paper);border:1px solid var(--line);border-radius:.5rem;padding:1rem 1.2rem;margin:0 0 1rem}main.narrow{margin:2rem auto}
 h1{font-size:1.4rem;margin:0 0 .8rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:0 0 .6rem}ul{list-style:none;margin:0;padding:0}
 li{padding:.8rem 0;border-top:1px solid var(--line)}li:first-child{border-top:0}p{margin:.4rem 0}
@@ -25,9 +25,10 @@ input,select,button{font:inherit;padding:.4rem .6rem;border:1px solid var(--line
 button{border-color:var(--button);background:var(--button);color:var(--on)}button.quiet{background:var(--paper);color:var(--link)}
 [role=alert]{border-left:.3rem solid var(--bad);padding-left:.8rem}[role=status]{border-left:.3rem solid var(--good);padding-left:.8rem}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:0}dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
-.number{font-variant-numeric:tabular-nums;font-weight:600}td p{margin:.1rem 0;font-size:.88rem}.said{font-size:1.15rem;white-space:normal}.unseen{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden;white-space:nowrap}
-.bar{display:block;width:7rem;max-width:100%;height:.45rem;border-radius:.2rem}.track{fill:var(--line)}.low{fill:var(--good)}.raised{fill:var(--wait)}.high{fill:var(--bad)}.chart{display:block;width:100%;height:6rem}.received{fill:var(--link)}.sent{fill:var(--good)}.axis{stroke:var(--line)}
+.number{font-variant-numeric:tabular-nums;font-weight:600}td p{margin:.1rem 0;font-size:.88rem}.said{font-size:1.15rem;white-space:normal}.said[role=status]{border-color:currentColor}.unseen{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden;white-space:nowrap}
+.bar{display:block;width:7rem;max-width:100%;height:.45rem;border-radius:.2rem}.track{fill:var(--line)}.plain{fill:var(--link)}.low{fill:var(--good)}.raised{fill:var(--wait)}.high{fill:var(--bad)}.chart{display:block;width:100%;height:6rem}.received{fill:var(--link)}.sent{fill:var(--good)}.axis{stroke:var(--line)}
 a.button{display:inline-block;padding:.4rem .6rem;border-radius:.3rem;background:var(--button);color:var(--on);text-decoration:none}a.button.quiet{background:var(--paper);color:var(--link);border:1px solid var(--button)}a{color:var(--link)}:focus-visible{outline:3px solid #c77700;outline-offset:2px}
+@media(min-width:44.01rem){.mailboxes td:first-child{min-width:13rem}}
 @media(max-width:44rem){table,tbody,tr,td{display:block}thead{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden}tr{border-top:2px solid var(--line);padding:.5rem 0}td{border:0;padding:.1rem 0}td[data-label]::before{content:attr(data-label) ": ";color:var(--muted);font-weight:400}dl{grid-template-columns:1fr}dt{margin-top:.4rem}section{padding:.8rem}td.count{display:inline-block;margin-right:1.2rem;vertical-align:top}header span{margin-left:0}}`;
 const styleHash = createHash('sha256').update(style).digest('base64');
 

@@ -141,7 +141,7 @@ test('counts since a full hour: of this mailbox alone, all its callers, by kind'
   );
   expect(overview.mailboxes[0]).toMatchObject({
     sending: { sent: 3, bounced: 1, failed: 0, waiting: 2, lastSentAt: 7, day: { used: 40, most: 10_000 } },
-    receiving: { received: 5, delivered: 3, sortedOut: { autoReply: 2 } },
+    receiving: { isCounted: true, received: 5, delivered: 3, sortedOut: { autoReply: 2 } },
   });
   expect(overview.users).toEqual([
     { mailbox: 'desk@example.com', caller: '', recipients: 103 },

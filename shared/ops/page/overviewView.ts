@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import type { Html } from '../../web/page.ts';
 import type { MailboxRow, MailboxState, Overview, Receiving, Sending, StateWord } from '../overview.ts';
-import { bar, button, duration, mailboxLink, messageLink, time, type Place } from './parts.ts';
+import { bar, button, duration, mailboxLink, messageLink, number, time, type Place } from './parts.ts';
 import { actsOf } from './views.ts';
 
 const stateClass: Readonly<Record<StateWord, string>> = {
@@ -151,15 +151,16 @@ export function stateView({ word, detail, remedy, act }: MailboxState, address: 
 
 function receivedView(receiving: Receiving | undefined, now: number): Html {
   if (receiving === undefined) return html`<span class="muted">–</span>`;
-  const { received, delivered, sortedOut, lastFetchAt, hasMore } = receiving;
+  const { isCounted, received, delivered, sortedOut, lastFetchAt, hasMore } = receiving;
   const kinds = Object.entries(sortedOut).sort(([, one], [, other]) => other - one);
-  return html`<span class="number">${received}</span>
+  const counts = html`<span class="number">${received}</span>
     <p class="muted">
       ${delivered} to the service
       desk${kinds.map(([kind, count]) => html`, ${count} ${kindWords(kind)}`)}${
         hasMore ? '; more is being fetched' : ''
       }
-    </p>
+    </p>`;
+  return html`${isCounted ? counts : ''}
     <p class="muted">
       ${lastFetchAt === undefined ? 'never read' : `read ${duration(now - lastFetchAt)} ago`}
     </p>`;
@@ -187,14 +188,15 @@ function sendingCells(sending: Sending, now: number): Html {
       <span class="number ${bounced > 0 ? 'wait' : ''}">${bounced}</span>
     </td>
     <td data-label="Quota">
-      ${bar(day, `${String(day.used)} of ${String(day.most)} recipients in 24 hours`)}
-      <p class="muted">${day.used} of ${day.most} in 24 h</p>
+      ${bar(day, `${number(day.used)} of ${number(day.most)} recipients in 24 hours`)}
+      <p class="muted">${number(day.used)} of ${number(day.most)} in 24 h</p>
       <p class="muted">${minute.used} of ${minute.most} this minute</p>
     </td>`;
 }
 
-function listsView({ toDecide, bounced, sortedOut }: Overview, place: Place): Html {
+function listsView({ toDecide, bounced, sortedOut, mailboxes }: Overview, place: Place): Html {
   const { root } = place;
+  const isCounted = mailboxes.some(({ receiving }) => receiving?.isCounted === true);
   return html`<section>
       <h2>Needs a person</h2>
       ${
@@ -228,31 +230,35 @@ function listsView({ toDecide, bounced, sortedOut }: Overview, place: Place): Ht
             </ul>`
       }
     </section>
-    <section>
-      <h2>Not treated as a person’s message</h2>
-      ${
-        sortedOut.length === 0
-          ? html`<p class="muted">None of late.</p>`
-          : html`<ul>
-              ${sortedOut.map(
-                ({ id, at, kind, because, mailbox }) =>
-                  html`<li>
-                    <a
-                      href="${root}/received/${encodeURIComponent(id)}?mailbox=${encodeURIComponent(mailbox)}"
-                      ><bdi>${kindWords(kind)}</bdi></a
-                    >
-                    <span class="muted">${mailbox}, ${time(at)}</span>
-                    <p><bdi class="clip">${because}</bdi></p>
-                    ${button(
-                      'Treat as a person’s message',
-                      { act: 'moveToPersons', id, mailbox },
-                      { ...place, about: id },
-                    )}
-                  </li>`,
-              )}
-            </ul>`
-      }
-    </section>`;
+    ${isCounted ? sortedOutView(sortedOut, place) : ''}`;
+}
+
+function sortedOutView(sortedOut: Overview['sortedOut'], place: Place): Html {
+  const { root } = place;
+  return html`<section>
+    <h2>Not treated as a person’s message</h2>
+    ${
+      sortedOut.length === 0
+        ? html`<p class="muted">None of late.</p>`
+        : html`<ul>
+            ${sortedOut.map(
+              ({ id, at, kind, because, mailbox }) =>
+                html`<li>
+                  <a href="${root}/received/${encodeURIComponent(id)}?mailbox=${encodeURIComponent(mailbox)}"
+                    ><bdi>${kindWords(kind)}</bdi></a
+                  >
+                  <span class="muted">${mailbox}, ${time(at)}</span>
+                  <p><bdi class="clip">${because}</bdi></p>
+                  ${button(
+                    'Treat as a person’s message',
+                    { act: 'moveToPersons', id, mailbox },
+                    { ...place, about: id },
+                  )}
+                </li>`,
+            )}
+          </ul>`
+    }
+  </section>`;
 }
 
 const entryHead = (
@@ -311,8 +317,8 @@ function usersView({ users }: Overview): Html {
               <td data-label="Mailbox"><bdi>${mailbox}</bdi></td>
               <td data-label="Submitted by"><bdi>${caller === '' ? 'the queue' : caller}</bdi></td>
               <td data-label="Recipients">
-                <span class="number">${recipients}</span>
-                ${bar({ used: recipients, most }, `${String(recipients)} recipients`)}
+                <span class="number">${number(recipients)}</span>
+                ${bar({ used: recipients, most }, `${number(recipients)} recipients`, { isLimit: false })}
               </td>
             </tr>`,
         )}

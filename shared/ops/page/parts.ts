@@ -32,10 +32,17 @@ export const button = (
     </button>
   </form>`;
 
-/** A share of a limit as a bar; the number stands beside it. */
-export function bar({ used, most }: { readonly used: number; readonly most: number }, label: string): Html {
+/** `10,000`. */
+export const number = (count: number): string => count.toLocaleString('en-US');
+
+/** A share as a bar; the number stands beside it. Of a limit: its colour says how near that is. */
+export function bar(
+  { used, most }: { readonly used: number; readonly most: number },
+  label: string,
+  { isLimit = true }: { readonly isLimit?: boolean } = {},
+): Html {
   const width = most === 0 ? 0 : Math.min(100, Math.round((used / most) * 100));
-  const level = width >= 90 ? 'high' : width >= 70 ? 'raised' : 'low';
+  const level = !isLimit ? 'plain' : width >= 90 ? 'high' : width >= 70 ? 'raised' : 'low';
   return html`<svg
     class="bar"
     viewBox="0 0 100 6"
