@@ -171,6 +171,23 @@ module.exports = {
       'clock',
       'storageErrors',
     ),
+    allow(
+      'esm',
+      'contract',
+      'mail',
+      'clock',
+      'concurrencyLimit',
+      'config/problems',
+      'storageErrors',
+      'telemetry',
+    ),
+    {
+      name: 'one-client-of-esm',
+      comment: 'the transport to ESM is used by its client and the assembly alone',
+      severity: 'error',
+      from: { path: '^(functions|shared)/', pathNot: '^shared/(esm/client/|assembly\\.ts$)' },
+      to: { path: '^shared/esm/client/transport\\.ts$' },
+    },
     {
       name: 'adapters-import-ports',
       comment: 'an adapter knows the ports of the module that it serves, and nothing else of it',
