@@ -134,6 +134,7 @@ module.exports = {
     allow(
       'config',
       'mail',
+      'esm/mapping',
       'outbound/numbers',
       'outbound/checkNumbers',
       'inbound/dependencies',
@@ -166,6 +167,7 @@ module.exports = {
       'outbound',
       'inbound',
       'http',
+      'esm',
       'contract',
       'mail',
       'clock',
@@ -194,8 +196,8 @@ module.exports = {
       severity: 'error',
       from: { path: '^shared/(exchange|storage)/' },
       to: {
-        path: '^shared/(inbound|outbound|http)/',
-        pathNot: '^shared/(inbound|outbound|http)/(ports|parsedMail)\\.ts$',
+        path: '^shared/(inbound|outbound|http|esm)/',
+        pathNot: '^shared/(inbound|outbound|http|esm)/(ports|parsedMail)\\.ts$',
       },
     },
     allow(
@@ -230,7 +232,7 @@ module.exports = {
       from: { path: `^shared/outbound/${part}/` },
       to: { path: '^shared/outbound/[a-z]+/', pathNot: `^shared/outbound/(${[part, ...others].join('|')})/` },
     })),
-    soleImporter(['html-to-text'], '^shared/exchange/mimeComposer\\.ts$'),
+    soleImporter(['html-to-text'], '^shared/exchange/(mimeComposer|htmlText)\\.ts$'),
     soleImporter(['nodemailer'], '^shared/exchange/(smtpRelay|mimeComposer|people)\\.ts$'),
     soleImporter(['busboy'], '^shared/http/multipart\\.ts$'),
     soleImporter(['imapflow'], '^shared/exchange/imapMailbox\\.ts$'),

@@ -1,4 +1,5 @@
 // The package's `main`: importing a trigger file registers it, and does nothing else.
+import { eventsTo } from '../shared/loadBridge.ts';
 import './acceptMail.ts';
 import './acknowledgeEvents.ts';
 import './acknowledgeNotices.ts';
@@ -27,3 +28,9 @@ import './sendMail.ts';
 import './settlePoison.ts';
 import './submitMail.ts';
 import './sweepOutbound.ts';
+
+// The two queues have one consumer: their triggers are registered only if that is the connector.
+if (eventsTo() === 'esm') {
+  await import('./deliverToEsm.ts');
+  await import('./reportToEsm.ts');
+}

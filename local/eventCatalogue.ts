@@ -1,6 +1,7 @@
 // What is generated from the catalogue of events (shared/telemetry/…Events.ts): docs/events.md and the columns that
 // infra's queries may use. A query can therefore name no event and no field that is never written.
 import type { EventDefinition, FieldType } from '../shared/telemetry/event.ts';
+import { esmEvents } from '../shared/telemetry/esmEvents.ts';
 import { httpEvents } from '../shared/telemetry/httpEvents.ts';
 import { inboundEvents } from '../shared/telemetry/inboundEvents.ts';
 import { oauthEvents } from '../shared/telemetry/oauthEvents.ts';
@@ -9,6 +10,7 @@ import { outboundEvents } from '../shared/telemetry/outboundEvents.ts';
 
 /** The events of each module, by the name of the constant that holds them. */
 export const catalogues: Readonly<Record<string, Readonly<Record<string, EventDefinition>>>> = {
+  esmEvents,
   httpEvents,
   inboundEvents,
   oauthEvents,

@@ -7,6 +7,12 @@ import { createImapSentItems } from './exchange/imapSentItems.ts';
 import { MimeComposer } from './exchange/mimeComposer.ts';
 import { createMimeParser } from './exchange/mimeParser.ts';
 import { SmtpRelay } from './exchange/smtpRelay.ts';
+import { EsmConnection } from './esm/client/connection.ts';
+import { failure, ok, type EsmAnswer } from './esm/client/failure.ts';
+import { fetchTransport } from './esm/client/transport.ts';
+import { createConnector, type Connector } from './esm/connector.ts';
+import { esmNumbers } from './esm/dependencies.ts';
+import { htmlText } from './exchange/htmlText.ts';
 import { ByteBudget } from './http/byteBudget.ts';
 import { CallerRegistry } from './http/callerRegistry.ts';
 import type { HttpDependencies } from './http/dependencies.ts';
@@ -31,6 +37,7 @@ import { BlobExports, exportContainer } from './storage/blobExports.ts';
 import { SignedBlobAddresses } from './storage/blobAddresses.ts';
 import { BlobContents } from './storage/blobContents.ts';
 import { makeStoreClients, type StoreClients } from './storage/clients.ts';
+import { BlobEsmContents, createPutBack, TableEsmRows } from './storage/esmStore.ts';
 import { ContainerInboundBlobs } from './storage/inboundBlobs.ts';
 import { LockedQueue } from './storage/lockedQueue.ts';
 import { containerNames, queueNames, tableNames } from './storage/names.ts';
@@ -178,6 +185,53 @@ export function assembleHttp(
     random,
     log,
   };
+}
+
+/** The connector to ESM's data cards; undefined if it is not configured. No I/O. */
+export function assembleEsm(
+  { esm }: Settings,
+  { dependencies, signIn, store }: OutboundAssembly,
+): Connector | undefined {
+  if (esm === undefined) return undefined;
+  const { clock, random, log } = dependencies;
+  return createConnector({
+    esm: new EsmConnection({
+      url: esm.url,
+      login: esm.login,
+      password: () => readEsmPassword(signIn, esm.passwordSecret),
+      transport: fetchTransport,
+      clock,
+    }),
+    connector: esm.connector,
+    rows: new TableEsmRows(new TableRows(store.table(tableNames.esm))),
+    contents: new BlobEsmContents(store.blobs),
+    htmlToText: htmlText,
+    putBack: createPutBack(store.queues),
+    clock,
+    random,
+    log,
+    numbers: esmNumbers,
+  });
+}
+
+async function readEsmPassword(
+  { readSecret }: Pick<SignIn, 'readSecret'>,
+  name: string,
+): Promise<EsmAnswer<string>> {
+  const answer = await readSecret(name);
+  switch (answer.kind) {
+    case 'secret':
+      return ok(answer.secret.value);
+    case 'absent':
+    case 'deleted':
+      return failure('denied', `the vault has no secret ${name}`, {
+        remedy: 'store the password of ESM’s user there, or correct ESM_PASSWORD_SECRET',
+      });
+    case 'unavailable':
+      return failure('unavailable', answer.detail);
+    case 'configuration':
+      return failure('denied', answer.detail);
+  }
 }
 
 const noLog: Log = () => undefined;

@@ -1,13 +1,14 @@
 // The program as the functions see it. Every trigger file passes what it was given to one method here, named as the
 // function. Built on the first call, once per worker: importing this file does no I/O, so the host starts quickly.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { assembleHttp, assembleInbound, assembleOutbound } from './assembly.ts';
+import { assembleEsm, assembleHttp, assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { ConcurrencyLimit } from './concurrencyLimit.ts';
 import { isAuthenticationOn, isFunctionOff, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import type { CallerRegistry } from './http/callerRegistry.ts';
+import type { Connector } from './esm/connector.ts';
 import { answerRequest } from './http/gateway.ts';
 import type { HttpAnswer, HttpRequest } from './http/httpMessage.ts';
 import type { RouteName } from './http/routes.ts';
@@ -71,6 +72,10 @@ export interface Bridge {
   refreshTokens(invocation: Invocation): Promise<void>;
   /** A message of the queue `heartbeat`: runs what timers that stopped should have run. */
   heartbeat(payload: unknown, invocation: Invocation): Promise<void>;
+  /** A notice onto a card of ESM. Throws if the connector is not configured, or for what the host is to retry. */
+  deliverToEsm(payload: unknown, invocation: Invocation): Promise<void>;
+  /** What became of a mail, onto its card. Throws likewise. */
+  reportToEsm(payload: unknown, invocation: Invocation): Promise<void>;
   connectMailbox(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   connectCallback(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
   runDoctor(request: IncomingRequest, invocation: Invocation): Promise<WebAnswer>;
@@ -276,6 +281,11 @@ export function openBridge(settings: Settings): Bridge {
     version,
   });
   const http = assembleHttp(settings, assembly, access);
+  const esm = assembleEsm(settings, assembly);
+  const connector = (): Connector => {
+    if (esm !== undefined) return esm;
+    throw new Error('EVENTS_TO was esm when the package was published, and the connector is not configured');
+  };
   const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
   const timerFunctions: Readonly<Record<WatchedTimer, string>> = {
     sweep: 'sweepOutbound',
@@ -324,6 +334,8 @@ export function openBridge(settings: Settings): Bridge {
     refreshTokens: (invocation) => onTick('refresh', invocation),
     heartbeat: (payload, invocation) =>
       run(invocation, () => heartbeat.beat(payload, (timer) => runJob(timer, invocation.invocationId))),
+    deliverToEsm: (payload, invocation) => run(invocation, () => connector().deliverToEsm(payload)),
+    reportToEsm: (payload, invocation) => run(invocation, () => connector().reportToEsm(payload)),
     connectMailbox: (request, invocation) =>
       invocations.run(invocation, () => pages.connectMailbox(webRequest(request))),
     connectCallback: (request, invocation) =>

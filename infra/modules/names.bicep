@@ -8,7 +8,9 @@ var queueNames = {
   outboundWake: 'outbound-wake'
   outboundWakePoison: 'outbound-wake-poison'
   mailStatus: 'mail-status'
+  mailStatusPoison: 'mail-status-poison'
   inboundMail: 'inbound-mail'
+  inboundMailPoison: 'inbound-mail-poison'
   heartbeat: 'heartbeat'
   heartbeatPoison: 'heartbeat-poison'
 }
@@ -18,6 +20,7 @@ var tableNames = {
   outbox: 'outbox'
   inbound: 'inbound'
   ops: 'ops'
+  esm: 'esm'
 }
 
 @export()

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format } from 'prettier';
 import { z } from 'zod';
+import { connectorSchema, connectorSchemaName } from '../../shared/esm/mapping.ts';
 import {
   adjustableHeartbeatNumbers,
   adjustableInboundNumbers,
@@ -30,6 +31,7 @@ const root = join(import.meta.dirname, '..', '..');
 export async function publishedFiles(): Promise<ReadonlyMap<string, string>> {
   const schemas = [
     { file: 'submission', schema: submissionSchema, name: schemaName('submission') },
+    { file: 'esmConnector', schema: connectorSchema, name: connectorSchemaName },
     { file: 'notice', schema: noticeSchema, name: noticeSchemaName },
     ...eventTypes.map((type) => ({ file: type, schema: eventSchema(type), name: schemaName(type) })),
   ].map(({ file, schema, name }) => [`docs/schemas/${file}.json`, jsonSchema(schema, name)] as const);

@@ -4,6 +4,7 @@ import { groupAccounts } from '../mail/accounts.ts';
 import { present } from '../mail/omit.ts';
 import { checkNumbers } from '../outbound/checkNumbers.ts';
 import { defaultNumbers } from '../outbound/numbers.ts';
+import { readEsmConnector } from './esmConnector.ts';
 import { readMailboxes } from './mailboxes.ts';
 import { readExportStore } from './exportStore.ts';
 import { findMisspelt } from './misspelt.ts';
@@ -56,6 +57,7 @@ export function readSettings(environment: Environment): SettingsAnswer {
     refused: 143,
     why: 'IMAP needs TLS from the start; write port 993',
   });
+  const eventsTo = reader.oneOf('EVENTS_TO', eventsToValues, 'queue');
   const contentBytes = megabyte * reader.wholeNumber('MAX_MESSAGE_MEGABYTES', [1, 150], 35);
   const rest: Omit<Settings, 'store' | 'vault' | 'signIn' | 'smtp' | 'imap'> = {
     mailboxes,
@@ -81,7 +83,8 @@ export function readSettings(environment: Environment): SettingsAnswer {
       contentBytes,
     },
     uploadContainer: readContainer(reader),
-    eventsTo: reader.oneOf('EVENTS_TO', eventsToValues, 'queue'),
+    eventsTo,
+    ...present({ esm: readEsmConnector(reader, eventsTo === 'esm') }),
     ...readPublicUrl(reader),
   };
   findMisspelt(reader);

@@ -1,5 +1,6 @@
 // The settings, read once from the environment (readSettings.ts) and typed. These types are declared here only; the
 // modules that are configured by them import them.
+import type { Connector } from '../esm/mapping.ts';
 import type { InboundNumbers } from '../inbound/dependencies.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { HeartbeatNumbers } from '../ops/heartbeatNumbers.ts';
@@ -86,9 +87,19 @@ export interface SubmissionMaxima {
   readonly contentBytes: number;
 }
 
-/** Who reads events and notices: a program at the queues, or a caller over HTTP. One consumer alone. */
+/** Who reads events and notices: a program at the queues, a caller over HTTP, or the connector to ESM's cards. One consumer alone. */
 export type EventsTo = (typeof eventsToValues)[number];
-export const eventsToValues = ['queue', 'http'] as const;
+export const eventsToValues = ['queue', 'http', 'esm'] as const;
+
+/** The connector to ESM's data cards. */
+export interface EsmConnectorSettings {
+  /** The whole base address of the API, without a slash at the end. */
+  readonly url: string;
+  readonly login: string;
+  /** Name of the vault's secret with the password. */
+  readonly passwordSecret: string;
+  readonly connector: Connector;
+}
 
 export interface Settings {
   readonly store: StoreAddress;
@@ -110,6 +121,8 @@ export interface Settings {
   readonly uploadContainer: string;
   /** Who reads events and notices. */
   readonly eventsTo: EventsTo;
+  /** Absent if the connector is not configured. */
+  readonly esm?: EsmConnectorSettings;
   /** Where browsers reach the app, without a slash at the end; absent if not configured. */
   readonly publicUrl?: string;
 }

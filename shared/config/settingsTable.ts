@@ -20,6 +20,15 @@ export const mailboxSettings = [
   'MAILBOXES_5',
 ] as const;
 
+/** ESM_CONNECTOR may be continued likewise. */
+export const connectorSettings = [
+  'ESM_CONNECTOR',
+  'ESM_CONNECTOR_2',
+  'ESM_CONNECTOR_3',
+  'ESM_CONNECTOR_4',
+  'ESM_CONNECTOR_5',
+] as const;
+
 const setting = (
   name: string,
   required: string,
@@ -169,9 +178,32 @@ export const settingsTable: readonly SettingRow[] = [
   setting(
     'EVENTS_TO',
     'no',
-    'Who reads events and notices, one consumer alone: `queue`, a program at the queues mail-status and inbound-mail; `http`, a caller of GET /api/events and /api/notices.',
+    'Who reads events and notices, one consumer alone: `queue`, a program at the queues mail-status and inbound-mail; `http`, a caller of GET /api/events and /api/notices; `esm`, the connector to ESM’s data cards. After a change between `esm` and another value publish the package again: the platform then knows the two triggers.',
     { default: 'queue' },
   ),
+  setting(
+    'ESM_URL',
+    'with EVENTS_TO esm',
+    'The whole base address of ESM’s REST API, `https://NAME.efectecloud.com/rest-api/itsm/v1`; on premises often `https://HOST/itsm/api/v1`.',
+  ),
+  setting(
+    'ESM_LOGIN',
+    'with EVENTS_TO esm',
+    'A local user of ESM whose role has the permission External API.',
+  ),
+  setting(
+    'ESM_PASSWORD_SECRET',
+    'with EVENTS_TO esm',
+    'Name of the vault’s secret with the password; a new version counts within a minute of the old one being refused.',
+  ),
+  setting(
+    'ESM_CONNECTOR',
+    'with EVENTS_TO esm',
+    'Which mail goes to which template, and what to which attribute: JSON, see docs/schemas/esmConnector.json and docs/esm.md.',
+  ),
+  ...connectorSettings
+    .slice(1)
+    .map((name) => setting(name, 'no', 'More of ESM_CONNECTOR, a JSON object too; their lists are joined.')),
   setting(
     'PUBLIC_URL',
     'no',

@@ -7,11 +7,9 @@ import { asciiJson } from '../mail/text.ts';
 import { esmEvents } from '../telemetry/esmEvents.ts';
 import { deliver } from './deliver/deliver.ts';
 import type { EsmDependencies, Handled } from './dependencies.ts';
+import type { PutBack } from './ports.ts';
 import { report } from './report/report.ts';
 import { statusNoticeSchema, type StatusNotice } from './report/statusNotice.ts';
-
-/** Puts a message on its own queue again, visible after `delayMs`. Throws StorageTrouble. */
-export type PutBack = (queue: 'notices' | 'events', text: string, delayMs: number) => Promise<void>;
 
 export interface Connector {
   /** Both take a queue message as the library hands it over, and throw for what the host is to retry. */

@@ -31,3 +31,6 @@ export interface EsmContents {
 
 /** Text of HTML, with its tables and links. Bounded by the adapter; empty if there is none. */
 export type HtmlToText = (html: string) => string;
+
+/** Puts a message on its own queue again, visible after `delayMs`. Throws StorageTrouble. */
+export type PutBack = (queue: 'notices' | 'events', text: string, delayMs: number) => Promise<void>;

@@ -13,7 +13,7 @@ import { DelegatedTokens } from './delegatedTokens.ts';
 import { Grants } from './grants.ts';
 import { VaultCallerSecret } from './callerSecret.ts';
 import { createKeyVaultTokenVault } from './keyVaultTokenVault.ts';
-import type { SignInRows } from './ports.ts';
+import type { SignInRows, TokenVault } from './ports.ts';
 import { refreshTokens, type Expiration } from './refreshTokens.ts';
 import { createTagKey } from './tagKey.ts';
 import { createTokenEndpoint } from './tokenEndpoint.ts';
@@ -25,6 +25,8 @@ export interface SignIn {
   readonly tagKey: () => Promise<Uint8Array>;
   /** The secret with the keys of HTTP callers. */
   readonly callerSecret: VaultCallerSecret;
+  /** Any secret of the vault by its name: one that an administrator put there. */
+  readonly readSecret: TokenVault['read'];
   /** Reads a secret from the vault at every call; rejects with the detail for the administrator. */
   readonly askVault: () => Promise<unknown>;
   /** The two halves of connecting a mailbox in the browser, without the pages around them. */
@@ -85,6 +87,7 @@ export function createSignIn(
     grants,
     tagKey: createTagKey(vault, rows, random),
     callerSecret: new VaultCallerSecret(vault, rows, { clock, random }),
+    readSecret: (name) => vault.read(name),
     askVault: () => createTagKey(vault, rows, random)(),
     consent,
     connectPages: (options) =>

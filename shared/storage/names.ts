@@ -8,7 +8,9 @@ export const queueNames = {
   outboundWake: 'outbound-wake',
   outboundWakePoison: 'outbound-wake-poison',
   mailStatus: 'mail-status',
+  mailStatusPoison: 'mail-status-poison',
   inboundMail: 'inbound-mail',
+  inboundMailPoison: 'inbound-mail-poison',
   heartbeat: 'heartbeat',
   heartbeatPoison: 'heartbeat-poison',
 } as const;
@@ -21,6 +23,8 @@ export const tableNames = {
   inbound: 'inbound',
   /** Consents under way, notes of the administrator's page, its audit trail, and the ticks of the timers. */
   ops: 'ops',
+  /** What the connector to ESM has written onto which card. */
+  esm: 'esm',
 } as const;
 
 /** In the host's account: the daily exports of the outbox. */

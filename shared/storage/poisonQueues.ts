@@ -12,6 +12,9 @@ const poisonQueues = [
   { from: queueNames.outboundMailPoison, to: queueNames.outboundMail },
   { from: queueNames.outboundWakePoison, to: queueNames.outboundWake },
   { from: queueNames.heartbeatPoison, to: queueNames.heartbeat },
+  // Of the connector to ESM; with any other consumer nothing is put there.
+  { from: queueNames.mailStatusPoison, to: queueNames.mailStatus },
+  { from: queueNames.inboundMailPoison, to: queueNames.inboundMail },
 ] as const;
 
 export interface PoisonReport {

@@ -9,8 +9,10 @@ import {
   createCard,
   editCard,
   findCards,
+  listTemplates,
   readCard,
   readTemplate,
+  removeCard,
 } from '../../shared/esm/client/cards.ts';
 import { EsmConnection } from '../../shared/esm/client/connection.ts';
 import type { EsmAnswer } from '../../shared/esm/client/failure.ts';
@@ -133,6 +135,15 @@ describe('answers', () => {
     expect(valueOf(await readTemplate(connection, 'incident')).attributes['files']).toMatchObject({
       file: true,
     });
+  });
+
+  test('a card is removed, and templates are listed', async () => {
+    const { cardId } = valueOf(await create('Mouse'));
+    valueOf(await removeCard(connection, 'incident', cardId));
+    expect(valueOf(await readCard(connection, 'incident', { cardId, attributes: [] })).deleted).toBe(true);
+    expect(valueOf(await listTemplates(connection)).map(({ templateCode }) => templateCode)).toContain(
+      'incident',
+    );
   });
 
   test('files are streamed both ways, and one above the limit is too large', async () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { EsmOptions } from '../../local/emulators/esm/esm.ts';
 import { newest, type EsmCard, type EsmValue } from '../../local/emulators/esm/model.ts';
 import { sampleUser } from '../../local/emulators/esm/sampleDesk.ts';
+import { omit } from '../../shared/mail/omit.ts';
 import { sampleMapping } from '../../local/esmSimulation/sampleConnector.ts';
 import { openDesk, type Desk } from './desk.ts';
 import { filePart, queued, sampleNotice } from './noticeSample.ts';
@@ -130,9 +131,10 @@ describe('a new card', () => {
 
   test('text made from HTML, and the .eml beside it if it has a table', async () => {
     const html = '<table><tr><td>Room 12</td></tr></table>';
-    const { text: _, ...notice } = sampleNotice({
-      html: { content: html, sizeBytes: html.length, sha256: '0'.repeat(64) },
-    });
+    const notice = omit(
+      sampleNotice({ html: { content: html, sizeBytes: html.length, sha256: '0'.repeat(64) } }),
+      'text',
+    );
     await desk.settle('notices', queued(notice));
     expect(desk.values('description')[0]?.value).toContain('Room 12');
     expect(desk.values('mails')).toMatchObject([{ name: `mail-${notice.id}.eml` }]);
@@ -324,7 +326,7 @@ describe('lost answers and faults', () => {
     desk = openDesk({ users: [{ ...sampleUser, mayWrite: [] }] });
     await desk.settle('notices', queued(sampleNotice()), 3);
     expect(incidents()).toHaveLength(0);
-    expect(desk.events.filter(({ name }) => name === 'esm.deliveryDeferred')[0]?.fields).toMatchObject({
+    expect(desk.events.find(({ name }) => name === 'esm.deliveryDeferred')?.fields).toMatchObject({
       reason: 'denied',
       detail: expect.stringContaining('give the user’s role'),
     });

@@ -60,7 +60,10 @@ export function openDesk(options: Partial<EsmOptions> = {}, mapping: unknown = s
       return Promise.resolve();
     },
   });
-  const handle = { notices: connector.deliverToEsm, events: connector.reportToEsm };
+  const handle = {
+    notices: (text: string) => connector.deliverToEsm(text),
+    events: (text: string) => connector.reportToEsm(text),
+  };
   const card = (index = 0): EsmCard => {
     const found = esm.cards.all('incident')[index];
     if (found === undefined) throw new Error(`there is no card ${index}`);

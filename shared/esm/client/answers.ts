@@ -77,7 +77,6 @@ export const savedSchema = z.object({
 export const messageSchema = z.object({ message: z.string().max(10_000).nullish() });
 
 export type EsmTemplate = z.infer<typeof templateSchema>;
-export type EsmAttribute = z.infer<typeof attributeSchema>;
 export type EsmCard = z.infer<typeof cardSchema>;
 export type EsmValue = z.infer<typeof valueSchema>;
 
