@@ -1,8 +1,10 @@
 import { app } from '@azure/functions';
-import { bridge, queueNames } from '../shared/loadBridge.ts';
+import { bridge, eventsTo, queueNames } from '../shared/loadBridge.ts';
 
-app.storageQueue('deliverToEsm', {
-  queueName: queueNames.inboundMail,
-  connection: 'MailStore',
-  handler: async (payload, context) => (await bridge()).deliverToEsm(payload, context),
-});
+// The queue has one consumer: without this value it is another's.
+if (eventsTo() === 'esm')
+  app.storageQueue('deliverToEsm', {
+    queueName: queueNames.inboundMail,
+    connection: 'MailStore',
+    handler: async (payload, context) => (await bridge()).deliverToEsm(payload, context),
+  });

@@ -1,5 +1,4 @@
 // The package's `main`: importing a trigger file registers it, and does nothing else.
-import { eventsTo } from '../shared/loadBridge.ts';
 import './acceptMail.ts';
 import './acknowledgeEvents.ts';
 import './acknowledgeNotices.ts';
@@ -8,6 +7,7 @@ import './cancelSubmission.ts';
 import './connectCallback.ts';
 import './connectMailbox.ts';
 import './createUpload.ts';
+import './deliverToEsm.ts';
 import './exportOutbox.ts';
 import './fetchMail.ts';
 import './health.ts';
@@ -23,14 +23,9 @@ import './readSubmission.ts';
 import './refreshTokens.ts';
 import './reportIntake.ts';
 import './reportIntakeFailure.ts';
+import './reportToEsm.ts';
 import './runDoctor.ts';
 import './sendMail.ts';
 import './settlePoison.ts';
 import './submitMail.ts';
 import './sweepOutbound.ts';
-
-// The two queues have one consumer: their triggers are registered only if that is the connector.
-if (eventsTo() === 'esm') {
-  await import('./deliverToEsm.ts');
-  await import('./reportToEsm.ts');
-}

@@ -26,6 +26,9 @@ interface Listed {
   readonly hooks: readonly string[];
 }
 
+/** Registered only if EVENTS_TO says so. */
+const ofTheConnector = ['deliverToEsm', 'reportToEsm'];
+
 let folder: string;
 let listed: Listed;
 
@@ -109,8 +112,19 @@ describe('the package', () => {
 describe('the bundle registers', () => {
   test('every trigger file, under its own name', async () => {
     const files = (await readdir(join(root, 'functions'))).map((file) => file.replace(/\.ts$/, ''));
-    const names = files.filter((name) => name !== 'index' && name !== 'appTerminate');
+    const names = files.filter((name) => !['index', 'appTerminate', ...ofTheConnector].includes(name));
     expect(listed.functions.map(({ name }) => name).sort()).toEqual(names.sort());
+  });
+
+  test('with EVENTS_TO esm the connector’s two consumers, too', async () => {
+    const { stdout } = await run(
+      process.execPath,
+      [join(root, 'local/functionsHost/main.ts'), '--list', '--app', folder],
+      { env: { ...process.env, EVENTS_TO: 'esm' } },
+    );
+    const { functions } = JSON.parse(stdout) as Listed;
+    const others = listed.functions.map(({ name }) => name);
+    expect(functions.map(({ name }) => name).sort()).toEqual([...others, ...ofTheConnector].sort());
   });
 
   test('the hook that ends its drains when the host stops', () => {
