@@ -55,6 +55,15 @@ type mailbox = {
   @description('now: mail that comes after the first fetch. all: every mail that is in the folder, which is then announced, and marked, moved or deleted as afterFetch says. Or a date, as 2026-11-27. now where nothing is said.')
   fetchFrom: string?
 
+  // A union of a word and an object is no type of a template; the app checks both fields.
+  @description('Safe mode: \'hold\', or { redirect: \'tester@example.com\', allow: [\'@example.com\'] }. Live where nothing is said.')
+  #disable-next-line no-explicit-any
+  deliver: any?
+
+  @description('Where failure reports go: \'off\', or { folder: \'INBOX\', autoSubmitted: true }, which is so where nothing is said.')
+  #disable-next-line no-explicit-any
+  failureReports: any?
+
   limits: limits?
 }
 
