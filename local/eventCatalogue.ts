@@ -29,7 +29,7 @@ export function eventsPage(): string {
   const lines = [
     '# Events in the log',
     '',
-    'Generated from the catalogue (`shared/telemetry/`) by `npm run events`; a test compares the two.',
+    'Generated from the catalogue (`shared/telemetry/`) by `npm run generate`; a test compares the two.',
     '',
     'Each event is one line of JSON, `{"event": <name>, …fields}`, logged through the invocation, so that it carries',
     'the invocation’s id as its operation id. In Log Analytics it is a row of `AppTraces`; the queries of `infra/` read',

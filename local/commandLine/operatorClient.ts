@@ -1,7 +1,8 @@
-// The operator API of a deployed bridge, for the commands: with the caller's own Azure login. What is asked for is made of
-// the address alone, so that a foreign host never gets a token for anything but itself.
+// The operator API, for the commands: of the running `npm start`, or of a deployed bridge with the caller's own Azure login.
+// What the login asks for is made of the address alone, so that a foreign host never gets a token for anything but itself.
 import { AzureCliCredential, DefaultAzureCredential, type TokenCredential } from '@azure/identity';
 import { memberOf, messageOf, parseJson, textIn } from '../../shared/mail/foreign.ts';
+import { readRunning, runningSettingsFile } from '../stack/runningStack.ts';
 
 const requestMs = 150_000;
 const loginMs = 60_000;
@@ -28,12 +29,27 @@ export function appAddress(text: string): URL {
   return url;
 }
 
-/** Logs in at the first request. */
-export function openOperator(app: string): OperatorClient {
-  const url = appAddress(app);
+/** Which bridge a command is about. */
+export interface WhichBridge {
+  /** A deployed one, by its address; the running `npm start` unless given. */
+  readonly app?: string | undefined;
+  /** Of a stack that was started with it. */
+  readonly 'settings-file'?: string | undefined;
+}
+
+interface Access {
+  readonly url: URL;
+  readonly login: () => Promise<string>;
+  /** What to do if it does not answer. */
+  readonly remedy: string;
+}
+
+/** Logs in at the first request. Throws if neither an app is named nor a stack runs. */
+export function openOperator(which: WhichBridge): OperatorClient {
+  const { url, login, remedy } = which.app === undefined ? ofStack(which) : ofApp(which.app);
   let token: Promise<string> | undefined;
   const ask = async (method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> => {
-    token ??= accessToken(`api://${url.hostname}/.default`);
+    token ??= login();
     const response = await fetch(new URL(`/api/ops/v1/${path}`, url), {
       method,
       headers: {
@@ -45,15 +61,37 @@ export function openOperator(app: string): OperatorClient {
       redirect: 'error',
       signal: AbortSignal.timeout(requestMs),
     }).catch((error: unknown) => {
-      throw new Error(
-        `${url.origin} does not answer: ${causeOf(error)}. Check the address, and that the app runs (${url.origin}/api/health).`,
-      );
+      throw new Error(`${url.origin} does not answer: ${causeOf(error)}. ${remedy}`);
     });
     const parsed = parseJson(await response.text());
     if (response.ok && typeof parsed === 'object' && parsed !== null) return parsed;
     throw new Error(problemText(url.origin, response.status, parsed));
   };
   return { get: (path) => ask('GET', path), post: (path, body) => ask('POST', path, body) };
+}
+
+function ofApp(app: string): Access {
+  const url = appAddress(app);
+  return {
+    url,
+    login: () => accessToken(`api://${url.hostname}/.default`),
+    remedy: `Check the address, and that the app runs (${url.origin}/api/health).`,
+  };
+}
+
+function ofStack({ 'settings-file': file = runningSettingsFile }: WhichBridge): Access {
+  const running = readRunning(file);
+  const url = URL.parse(running?.['LOCAL_APP_URL'] ?? '');
+  const key = running?.['LOCAL_KEY'];
+  if (url === null || key === undefined)
+    throw new Error(
+      'Which bridge? Start the local stack with `npm start`, or name a deployed one: --app https://NAME.azurewebsites.net',
+    );
+  return {
+    url,
+    login: () => Promise.resolve(key),
+    remedy: 'The local stack no longer runs: start it again with `npm start`.',
+  };
 }
 
 /** `fetch failed` says nothing; its cause does. */

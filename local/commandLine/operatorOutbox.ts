@@ -1,7 +1,7 @@
-// What `npm run outbox -- --app URL` does: the operator API's messages and acts, as tables of at most 80 columns.
+// What `npm run outbox` does: the operator API's messages and acts, as tables of at most 80 columns.
 import { memberOf, numberIn, textIn } from '../../shared/mail/foreign.ts';
+import { fitted, timeShown } from './fitted.ts';
 import type { OperatorClient } from './operatorClient.ts';
-import { table } from './table.ts';
 
 export interface OutboxRequest {
   readonly action: string;
@@ -44,6 +44,10 @@ export async function runOutbox(request: OutboxRequest, client: OperatorClient):
   switch (action) {
     case 'accounts':
       return accounts(await client.get('status'));
+    case 'unreadable':
+      return unreadable(
+        await client.get(`unreadable${query({ mailbox: request.mailbox ?? (name || undefined) })}`),
+      );
     case 'show':
       return show(
         await client.get(
@@ -64,7 +68,7 @@ export async function runOutbox(request: OutboxRequest, client: OperatorClient):
       return audit(await client.get('audit'));
     default:
       throw new Error(
-        `There is no action ${action}; the actions are list, failed, unresolved, show, replay, cancel, mark-sent, remove, pause, resume and audit.`,
+        `There is no action ${action}; the actions are list, failed, unresolved, unreadable, show, replay, cancel, mark-sent, remove, pause, resume and audit.`,
       );
   }
 }
@@ -130,7 +134,7 @@ async function list(state: string, request: OutboxRequest, client: OperatorClien
   const rows = messages.map((one) => [
     textIn(one, 'id'),
     textIn(one, 'state'),
-    shortTime(textIn(one, 'since')),
+    timeShown(textIn(one, 'since')),
     textIn(one, 'detail'),
   ]);
   const more =
@@ -139,7 +143,7 @@ async function list(state: string, request: OutboxRequest, client: OperatorClien
     text:
       rows.length === 0
         ? 'No message is found.'
-        : `${fitted(['id', 'state', 'since (UTC)', 'detail'], rows, [24, 9, 16, 25])}${more}`,
+        : `${fitted(['id', 'state', 'since', 'detail'], rows, [24, 9, 17, 24])}${more}`,
     json: { messages, ...withoutUndefined({ next: after }) },
     isDone: true,
   };
@@ -159,12 +163,12 @@ function accounts(status: unknown): OutboxAnswer {
   const rows = membersOf(status, 'accounts').map((one) => [
     textIn(one, 'account'),
     ...['waiting', 'inDoubt', 'toDecide', 'deadLetters'].map((name) => numberIn(one, name)),
-    shortTime(textIn(one, 'countedAt')),
+    timeShown(textIn(one, 'countedAt')),
   ]);
   const counted = fitted(
-    ['account', 'waiting', 'in doubt', 'to decide', 'dead', 'counted (UTC)'],
+    ['account', 'waiting', 'in doubt', 'to decide', 'dead', 'counted'],
     rows,
-    [24, 7, 8, 9, 4, 16],
+    [23, 7, 8, 9, 4, 17],
   );
   return {
     text: [rows.length === 0 ? 'No message was submitted yet.' : counted, ...stopped].join('\n'),
@@ -179,17 +183,17 @@ function show(message: unknown): OutboxAnswer {
       `  ${textIn(one, 'address')}: ${[textIn(one, 'outcome'), numberIn(one, 'code') || '', textIn(one, 'detail')].filter((part) => part !== '').join(' ')}`,
   );
   const history = membersOf(message, 'history').map((one) =>
-    `  ${shortTime(textIn(one, 'at'))}  ${textIn(one, 'type').replace('mail.', '')} ${textIn(one, 'detail')}`.trimEnd(),
+    `  ${timeShown(textIn(one, 'at'))}  ${textIn(one, 'type').replace('mail.', '')} ${textIn(one, 'detail')}`.trimEnd(),
   );
   const field = (name: string): string => textIn(message, name);
   return {
     text: [
-      `${field('id')} of ${field('mailbox')}: ${field('state')} since ${shortTime(field('since'))} UTC`,
+      `${field('id')} of ${field('mailbox')}: ${field('state')} since ${timeShown(field('since'))}`,
       ...[field('detail'), field('remedy')].filter((line) => line !== ''),
       `Message-ID ${field('messageId')}`,
       'Recipients:',
       ...recipients,
-      'History (UTC):',
+      'History:',
       ...history,
     ].join('\n'),
     json: asObject(message),
@@ -197,9 +201,23 @@ function show(message: unknown): OutboxAnswer {
   };
 }
 
+function unreadable(answer: unknown): OutboxAnswer {
+  const rows = membersOf(answer, 'messages').map((one) => [
+    textIn(one, 'id'),
+    timeShown(textIn(one, 'since')),
+    textIn(one, 'detail'),
+  ]);
+  return {
+    text:
+      rows.length === 0 ? 'No message is set aside.' : fitted(['id', 'since', 'detail'], rows, [24, 17, 35]),
+    json: asObject(answer),
+    isDone: true,
+  };
+}
+
 function audit(answer: unknown): OutboxAnswer {
   const rows = membersOf(answer, 'entries').map((one) => [
-    shortTime(textIn(one, 'at')),
+    timeShown(textIn(one, 'at')),
     textIn(one, 'by'),
     textIn(one, 'action'),
     textIn(one, 'on'),
@@ -209,31 +227,13 @@ function audit(answer: unknown): OutboxAnswer {
     text:
       rows.length === 0
         ? 'Nobody has done anything yet.'
-        : fitted(['when (UTC)', 'who', 'what', 'on', 'result'], rows, [16, 18, 10, 20, 8]),
+        : fitted(['when', 'who', 'what', 'on', 'result'], rows, [17, 17, 10, 20, 8]),
     json: asObject(answer),
     isDone: true,
   };
 }
 
 // ---- helpers ---------------------------------------------------------------------------------------------
-
-/** A table whose cells are cut to these widths: 80 columns with the spaces between. */
-function fitted(
-  heads: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
-  widths: readonly number[],
-): string {
-  const cut = (cell: string | number, at: number): string | number => {
-    const most = widths[at] ?? 0;
-    return typeof cell === 'number' || cell.length <= most ? cell : `${cell.slice(0, most - 1)}…`;
-  };
-  return table(
-    heads,
-    rows.map((row) => row.map(cut)),
-  );
-}
-
-const shortTime = (iso: string): string => iso.slice(0, 16).replace('T', ' ');
 
 const membersOf = (value: unknown, name: string): readonly unknown[] => {
   const member = memberOf(value, name);
@@ -258,6 +258,6 @@ function query(fields: Readonly<Record<string, string | undefined>>): string {
 }
 
 function needed(value: string, what: string): string {
-  if (value === '') throw new Error(`Which ${what}? npm run outbox -- --app URL lists the accounts.`);
+  if (value === '') throw new Error(`Which ${what}? npm run outbox lists the accounts.`);
   return value;
 }

@@ -2,15 +2,11 @@
 //   --mailbox ADDRESS   one of MAILBOXES
 //   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login
 //   --json              one JSON object and nothing else
-// Exit status 1 if a step failed. It uses the settings of its environment, or of the running local stack.
-import { openBridge } from '../../shared/bridge.ts';
-import { systemClock, systemRandom } from '../../shared/clock.ts';
-import { readSettings } from '../../shared/config/readSettings.ts';
+//   --settings-file FILE   of a stack that was started with it
+// Exit status 1 if a step failed. Without --app it asks the running `npm start`.
 import { messageOf } from '../../shared/mail/foreign.ts';
-import { settingsDiagnosis, type Diagnosis, type StepName } from '../../shared/ops/doctor.ts';
-import { adoptEnvironment } from '../commandLine/adoptEnvironment.ts';
+import type { Diagnosis, StepName } from '../../shared/ops/doctor.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
-import { commandEnvironment } from '../commandLine/commandSettings.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
 import { table } from '../commandLine/table.ts';
 
@@ -33,6 +29,7 @@ const { values: flags } = commandLine(import.meta.filename, {
     mailbox: { type: 'string' },
     app: { type: 'string' },
     json: { type: 'boolean', default: false },
+    'settings-file': { type: 'string' },
   },
 });
 
@@ -40,48 +37,15 @@ if (flags.mailbox === undefined) {
   console.error('Which mailbox? npm run doctor -- --mailbox ADDRESS [--json]');
   process.exitCode = 2;
 } else {
-  const diagnosis = await (flags.app === undefined
-    ? diagnose(flags.mailbox)
-    : diagnoseOnApp(flags.app, flags.mailbox));
-  if (diagnosis === undefined) process.exit(1);
-  console.log(flags.json ? JSON.stringify(diagnosis) : describe(diagnosis));
-  // Idle connections of the client libraries would keep the process for minutes.
-  process.exit(diagnosis.ok ? 0 : 1);
-}
-
-/** Undefined: it was said why there is none. */
-async function diagnoseOnApp(app: string, mailbox: string): Promise<Diagnosis | undefined> {
   try {
     // Written by the same program from the same type.
-    return (await openOperator(app).post('doctor', { mailbox })) as Diagnosis;
+    const diagnosis = (await openOperator(flags).post('doctor', { mailbox: flags.mailbox })) as Diagnosis;
+    console.log(flags.json ? JSON.stringify(diagnosis) : describe(diagnosis));
+    process.exitCode = diagnosis.ok ? 0 : 1;
   } catch (error) {
     console.error(messageOf(error));
-    return undefined;
+    process.exitCode = 1;
   }
-}
-
-async function diagnose(address: string): Promise<Diagnosis> {
-  const since = systemClock.monotonic();
-  const problem = (setting: string, text: string): Diagnosis =>
-    settingsDiagnosis(address, [{ setting, detail: text }], systemClock.monotonic() - since);
-  let environment: ReturnType<typeof commandEnvironment>;
-  try {
-    environment = commandEnvironment();
-  } catch (error) {
-    return problem('environment', error instanceof Error ? error.message : String(error));
-  }
-  adoptEnvironment(environment);
-  const answer = readSettings(environment);
-  if (answer.kind === 'problems') {
-    return settingsDiagnosis(address, answer.problems, systemClock.monotonic() - since);
-  }
-  return openBridge(answer.settings).examine(address, {
-    invocationId: `doctor-${systemRandom.id()}`,
-    debug: () => undefined,
-    info: () => undefined,
-    warn: () => undefined,
-    error: () => undefined,
-  });
 }
 
 function describe({ mailbox, ok, steps, causes }: Diagnosis): string {

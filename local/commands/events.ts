@@ -1,9 +1,41 @@
-// npm run events: writes docs/events.md and infra/events.json from the catalogue of events.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { eventsForQueries, eventsPage } from '../eventCatalogue.ts';
+// npm run events: what was reported of messages that were submitted, as the caller's events say it, the newest last.
+//
+//   npm run events                                    of the newest messages
+//   npm run events -- ID…                             of these messages
+//
+//   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login; else of the running `npm start`
+//   --mailbox ADDRESS      of messages of this mailbox
+//   --limit N              of so many messages at most; 20 unless given, 200 at most
+//   --json                 ends with one JSON object on the last line
+//   --settings-file FILE   of a stack that was started with it
+import { messageOf } from '../../shared/mail/foreign.ts';
+import { present } from '../../shared/mail/omit.ts';
+import { commandLine } from '../commandLine/commandLine.ts';
+import { openOperator } from '../commandLine/operatorClient.ts';
+import { runEvents } from '../commandLine/operatorEvents.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-writeFileSync(join(root, 'docs', 'events.md'), eventsPage());
-writeFileSync(join(root, 'infra', 'events.json'), eventsForQueries());
-console.log('docs/events.md and infra/events.json written.');
+const { values: flags, positionals } = commandLine(import.meta.filename, {
+  allowPositionals: true,
+  options: {
+    app: { type: 'string' },
+    mailbox: { type: 'string' },
+    limit: { type: 'string', default: '20' },
+    json: { type: 'boolean', default: false },
+    'settings-file': { type: 'string' },
+  },
+});
+
+try {
+  const limit = Number(flags.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 200)
+    throw new RangeError('--limit is a number from 1 to 200.');
+  const answer = await runEvents(
+    { ids: positionals, limit, ...present({ mailbox: flags.mailbox }) },
+    openOperator(flags),
+  );
+  console.log(answer.text);
+  if (flags.json) console.log(JSON.stringify(answer.json));
+} catch (error) {
+  console.error(messageOf(error));
+  process.exitCode = 1;
+}

@@ -15,7 +15,8 @@ import { domain, mailboxes, recipientRules, reportBlob, reportBytes } from '../d
 import { makeCertificates } from '../stack/certificates.ts';
 import { EsmQueueClient } from '../stack/esmQueueClient.ts';
 import type { HostProcess, HostProcessLine } from '../functionsHost/hostProcess.ts';
-import { startFrontEnd } from '../stack/frontEnd.ts';
+import { startControlServer } from '../stack/controlServer.ts';
+import { startFrontEnd, type Person } from '../stack/frontEnd.ts';
 import { quickHideMs, quickNumbers, quickSettings } from '../stack/shortIntervals.ts';
 import { isRunning, runningSettingsFile } from '../stack/runningStack.ts';
 import { startStack } from '../stack/stack.ts';
@@ -40,11 +41,12 @@ if (await isRunning(settingsFile)) {
 const appFolder = join(dirname(runningSettingsFile), `running-package-${String(process.pid)}`);
 await buildPackage(appFolder);
 const certificates = await makeCertificates();
-const frontEnd = await startFrontEnd(certificates, {
+const administrator: Person = {
   name: `administrator@${domain}`,
   objectId: 'administrator',
   roles: ['MailBridge.Administrator'],
-});
+};
+const frontEnd = await startFrontEnd(certificates, administrator);
 const stack = await startStack({
   clock: systemClock,
   mailboxes,
@@ -87,8 +89,25 @@ stack.vault.seed(
     },
   ]),
 );
+// For the commands: the operator API as this administrator, and what the emulators can be told.
+const commandKey = `${systemRandom.id()}${systemRandom.id()}`;
+frontEnd.acceptsToken(commandKey, administrator);
+const control = await startControlServer({ stack, key: commandKey, clock: systemClock });
 mkdirSync(dirname(settingsFile), { recursive: true });
-writeFileSync(settingsFile, JSON.stringify(stack.settings, undefined, 2), { mode: 0o600 });
+writeFileSync(
+  settingsFile,
+  JSON.stringify(
+    {
+      ...stack.settings,
+      LOCAL_APP_URL: frontEnd.loopbackUrl,
+      LOCAL_CONTROL_URL: control.url,
+      LOCAL_KEY: commandKey,
+    },
+    undefined,
+    2,
+  ),
+  { mode: 0o600 },
+);
 
 console.log(
   table(
@@ -119,6 +138,10 @@ console.log(`
 Submit the samples:  npm run submit -- local/samples/*.json --watch${beside}
 Or over HTTP:        curl -H 'x-bridge-key: ${callerKey}' -H 'content-type: application/json' --data @local/samples/01-reply-with-emoji.json ${host.url}/api/mail
 More keys:           npm run keys -- create NAME --rights send,receive
+What left:           npm run sent${beside}
+Mail to a mailbox:   npm run write -- --to ${mailboxes[0]?.address ?? ''} --subject Hei${beside}
+What was reported:   npm run events${beside}
+Something goes wrong: npm run fault -- lost-reply${beside}   (npm run fault lists more)
 Any address at ${domain} can send to a mailbox. Stop with Ctrl+C.
 `);
 
@@ -134,6 +157,7 @@ async function end(): Promise<void> {
   }
   endingSince = performance.now();
   rmSync(settingsFile, { force: true });
+  await control.close();
   await frontEnd.close();
   await host.stop();
   await stack.close();

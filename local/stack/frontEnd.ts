@@ -18,6 +18,8 @@ export interface Person {
 export interface FrontEnd {
   /** `https://localhost:PORT` */
   readonly url: string;
+  /** The same without TLS, `http://127.0.0.1:PORT`, for commands that do not trust its certificate. */
+  readonly loopbackUrl: string;
   /** Where requests go: the host's address, known only once it runs. */
   serve(hostUrl: string): void;
   /** Changes the user for later sign-ins; existing sessions stay. */
@@ -41,15 +43,18 @@ export async function startFrontEnd(
   const tokens = new Map<string, Person>();
   let signingIn = person;
   let hostUrl: string | undefined;
-  const server = https.createServer({ cert, key }, (request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? '/', 'https://localhost');
     if (url.pathname === '/.auth/login/aad') signIn(url, response);
     else if (url.pathname === '/.auth/logout') signOut(request, response);
     else if (hostUrl === undefined) response.writeHead(503).end();
     else pass(request, response, hostUrl);
-  });
+  };
+  const servers = [https.createServer({ cert, key }, handle), http.createServer(handle)] as const;
+  const [server, loopback] = servers;
   server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
+  loopback.listen(0, '127.0.0.1');
+  await Promise.all(servers.map((one) => once(one, 'listening')));
   const address = server.address() as AddressInfo;
 
   function signIn(url: URL, response: ServerResponse): void {
@@ -97,6 +102,7 @@ export async function startFrontEnd(
 
   return {
     url: `https://localhost:${address.port}`,
+    loopbackUrl: `http://127.0.0.1:${(loopback.address() as AddressInfo).port}`,
     serve: (url) => {
       hostUrl = url;
     },
@@ -107,9 +113,13 @@ export async function startFrontEnd(
       tokens.set(token, person);
     },
     close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
+      await Promise.all(
+        servers.map(async (one) => {
+          one.close();
+          one.closeAllConnections();
+          await once(one, 'close');
+        }),
+      );
     },
   };
 }

@@ -14,6 +14,7 @@ import type { FoundMessage, FoundPage, MessageFilter } from '../outbound/operato
 import type { OperateAnswer } from '../outbound/operator/operate.ts';
 import type { SubmittedContent } from '../outbound/operator/submitted.ts';
 import type { AccountSummary } from '../outbound/operator/summaries.ts';
+import type { UnreadableMessage } from '../outbound/operator/watch.ts';
 import type { Message } from '../outbound/records/message.ts';
 import { audited, listed, OperatorError, type Acted, type Actor } from './audited.ts';
 import type { AuditEntry, AuditLog } from './auditLog.ts';
@@ -50,6 +51,7 @@ export interface OutboundOperations {
   content(message: Message): Promise<SubmittedContent | undefined>;
   /** Accepts a submission, or says what is wrong with it and keeps nothing. */
   submit(submission: object): Promise<AcceptAnswer>;
+  unreadable(account: string, limit: number): Promise<readonly UnreadableMessage[]>;
   forecasts(): Promise<readonly AccountForecast[]>;
   summaries(): Promise<readonly AccountSummary[]>;
 }
@@ -88,6 +90,8 @@ export interface ActReport {
   readonly next?: string;
 }
 
+/** Messages that can't be read, as listed. */
+const unreadableMost = 1_000;
 /** Messages that one call acts on. */
 export const actMost = 100;
 
@@ -125,6 +129,22 @@ export class Operator {
       `There is no message ${id}${mailbox === undefined ? '' : ` of ${mailbox}`}.`,
       'Look for it by recipient or time; what was sent is removed after the retention time.',
     );
+  }
+
+  /** Messages whose rows can't be read, of the account that `mailbox` sends with or of all. Throws OperatorError. */
+  async unreadable(mailbox?: string): Promise<readonly (UnreadableMessage & { readonly account: string })[]> {
+    const accounts =
+      mailbox === undefined
+        ? (await this.summaries())
+            .filter(({ backlog }) => (backlog?.unreadable.count ?? 0) > 0)
+            .map(({ account }) => account)
+        : [this.#accountOf(mailbox)];
+    const found: (UnreadableMessage & { readonly account: string })[] = [];
+    for (const account of accounts) {
+      const messages = await this.#dependencies.outbound.unreadable(account, unreadableMost);
+      found.push(...messages.map((message) => ({ ...message, account })));
+    }
+    return found.slice(0, unreadableMost);
   }
 
   readiness(): Promise<readonly MailboxReadiness[]> {
@@ -356,7 +376,10 @@ export class Operator {
         targets.push({ account, id, mailbox: message.mailbox, state: sending ? 'sending' : message.state });
       } catch (error) {
         if (!(error instanceof OperatorError) || error.kind !== 'notFound') throw error;
-        missing.push({ id, mailbox: request.mailbox ?? '', result: 'unknown', detail: error.message });
+        const aside = (await this.unreadable(request.mailbox)).find((one) => one.id === id);
+        if (aside === undefined)
+          missing.push({ id, mailbox: request.mailbox ?? '', result: 'unknown', detail: error.message });
+        else targets.push({ account: aside.account, id, mailbox: aside.mailbox, state: 'held' });
       }
     }
     return { targets, missing };

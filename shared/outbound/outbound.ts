@@ -1,13 +1,12 @@
 // The outbound side, assembled: what the functions, the page and the commands call. The protocol is in
 // docs/outbound.md; the simulation runs exactly this over models of its ports.
-import type { Forecast } from '../limits/forecast.ts';
 import { noteReport, type WantedReport } from './store/noteReport.ts';
 import { accept, acceptOrRefuse, type AcceptAnswer, type KnownAccounts } from './accept/acceptMail.ts';
 import type { Handover } from './accept/adoptBlobs.ts';
 import type { Dependencies } from './dependencies.ts';
 import { drain, type DrainReport } from './sending/drain.ts';
 import { StopRequest } from './sending/stopRequest.ts';
-import { forecastAccount } from './store/forecastAccount.ts';
+import { forecastAccount, type ForecastWithHolds } from './store/forecastAccount.ts';
 import type { Message } from './records/message.ts';
 import { checkNumbers } from './checkNumbers.ts';
 import { findMessages, type FoundPage, type MessageFilter } from './operator/find.ts';
@@ -37,7 +36,7 @@ import {
   type UnreadableMessage,
 } from './operator/watch.ts';
 
-export type AccountForecast = Forecast & { readonly account: string; readonly more: boolean };
+export type AccountForecast = ForecastWithHolds & { readonly account: string };
 
 interface Which {
   readonly account: string;
@@ -90,7 +89,7 @@ export interface Outbound {
 
   /** Keys of every account that ever had a message. */
   accounts(): Promise<readonly string[]>;
-  forecast(account: string): Promise<Forecast & { readonly more: boolean }>;
+  forecast(account: string): Promise<ForecastWithHolds>;
   /** Of every account in the settings. */
   forecasts(): Promise<readonly AccountForecast[]>;
   watch(account: string): Promise<AccountView>;

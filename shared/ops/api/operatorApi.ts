@@ -116,6 +116,17 @@ const answers: Readonly<Record<OperatorRoute, Answer>> = {
     const page = await operator.find(filterOf(filter), { limit, ...present({ after }) });
     return jsonAnswer(200, { messages: page.messages.map(listedView), ...present({ next: page.next }) });
   },
+  readUnreadable: async ({ request }, { operator }) => {
+    const found = await operator.unreadable(query(request, 'readUnreadable').mailbox);
+    return jsonAnswer(200, {
+      messages: found.map(({ at, id, mailbox, detail }) => ({
+        id,
+        mailbox,
+        since: new Date(at).toISOString(),
+        detail,
+      })),
+    });
+  },
   readMessage: async ({ request, id }, { operator }) =>
     jsonAnswer(200, messageView(await operator.message(id, query(request, 'readMessage').mailbox))),
   revealMessage: async ({ request, person, id }, { operator }) => {
@@ -179,7 +190,7 @@ class RefusedRequest extends Error {
   }
 }
 
-type WithQuery = 'findMessages' | 'readMessage' | 'readAudit';
+type WithQuery = 'findMessages' | 'readUnreadable' | 'readMessage' | 'readAudit';
 type WithBody =
   'revealMessage' | 'actOnMessages' | 'changeSending' | 'examineMailbox' | 'sendTest' | 'runJob';
 type QueryOf<Name extends WithQuery> = ReturnType<(typeof routes)[Name]['query']['parse']>;

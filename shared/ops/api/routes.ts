@@ -144,7 +144,14 @@ export const routes = {
     role: 'viewer',
     answers: {
       200: z.strictObject({
-        accounts: z.array(z.looseObject({ account: z.string(), waitingCount: z.int() })),
+        accounts: z.array(
+          z.looseObject({
+            account: z.string(),
+            waitingCount: z.int().describe('due, and no hold stops it'),
+            heldCount: z.int().describe('stopped by a hold or a pause'),
+            laterCount: z.int().describe('scheduled or deferred for later'),
+          }),
+        ),
       }),
     },
     problems: [],
@@ -160,6 +167,21 @@ export const routes = {
       after,
     }),
     answers: { 200: z.strictObject({ messages: z.array(listedAnswer), next: z.string().optional() }) },
+    problems: [400, 404],
+  },
+  readUnreadable: {
+    method: 'GET',
+    path: '/api/ops/v1/unreadable',
+    summary: 'Messages that were set aside because their rows can’t be read; replay and remove act on them.',
+    role: 'administrator',
+    query: z.strictObject({ mailbox: address.optional().describe('of the account that it sends with') }),
+    answers: {
+      200: z.strictObject({
+        messages: z.array(
+          z.strictObject({ id: z.string(), mailbox: z.string(), since: instant, detail: z.string() }),
+        ),
+      }),
+    },
     problems: [400, 404],
   },
   readMessage: {

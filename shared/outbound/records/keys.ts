@@ -73,6 +73,8 @@ export const unpublishableRange = under('unpublished');
 export const allDueRange = under('due');
 /** Messages that wait for a person or for the end of a hold, in every group. */
 export const allSuspendedRange = under('suspended');
+/** Messages that wait for the end of their mailbox's hold, of every mailbox. */
+export const heldMailboxesRange: Range = { from: 'suspended|mailbox=', to: 'suspended|mailbox>' };
 export const suspendedRange = (group: SuspensionGroup): Range => under(`suspended|${groupName(group)}`);
 /** Due at `at` or before. */
 export const dueRange = (lane: Lane, at: number): Range => ({
