@@ -1,7 +1,7 @@
 // How commands print: tables of at most 80 columns, and one form of time.
 import { table } from './table.ts';
 
-/** A table whose cells are cut to these widths: with two columns between them, 80 in all. */
+/** A table whose cells are cut to these widths, with two spaces between them: 80 columns if the widths have room for them. */
 export function fitted(
   heads: readonly string[],
   rows: readonly (readonly (string | number)[])[],

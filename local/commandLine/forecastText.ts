@@ -7,17 +7,17 @@ export function forecastText(accounts: readonly AccountForecast[]): string {
   if (accounts.length === 0) return 'No mailbox sends: MAILBOXES has none with send.';
   const rows = accounts.map((one) => [
     one.account,
-    `${String(one.slotsInUse)} of ${String(one.messagesPerMinute)}`,
-    `${String(one.recipientsToday)} of ${String(one.recipientsPerDay)}`,
+    `${String(one.slotsInUse)}/${String(one.messagesPerMinute)}`,
+    `${String(one.recipientsToday)}/${String(one.recipientsPerDay)}`,
     `${one.more ? '>' : ''}${String(one.waitingCount)}`,
     String(one.heldCount),
     String(one.laterCount),
     clears(one),
   ]);
   const counted = fitted(
-    ['account', 'minute', 'recipients/day', 'waiting', 'held', 'later', 'all sent'],
+    ['account', 'minute', 'recipients', 'waiting', 'held', 'later', 'all sent'],
     rows,
-    [18, 8, 14, 7, 5, 5, 17],
+    [17, 6, 11, 7, 5, 5, 17],
   );
   return [counted, ...accounts.flatMap(sentences)].join('\n');
 }

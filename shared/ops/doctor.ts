@@ -82,27 +82,6 @@ export interface DoctorDependencies {
 
 const imapMs = 60_000;
 
-/** The diagnosis if the settings cannot be used: the first step is the last. */
-export function settingsDiagnosis(
-  address: string,
-  problems: readonly { readonly setting: string; readonly detail: string }[],
-  ms: number,
-): Diagnosis {
-  return {
-    mailbox: address,
-    ok: false,
-    steps: [{ step: 'settings', ok: false, ms: Math.round(ms) }],
-    causes: problems.map(({ setting, detail }) => {
-      const at = detail.search(/[;:] /);
-      return {
-        cause: at === -1 ? detail : detail.slice(0, at),
-        remedy: at === -1 ? 'See docs/settings.md.' : detail.slice(at + 2),
-        evidence: setting,
-      };
-    }),
-  };
-}
-
 /** Examines one mailbox. Never throws for what is wrong with it. */
 export async function examine(address: string, dependencies: DoctorDependencies): Promise<Diagnosis> {
   const { clock } = dependencies;

@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
 import type { WebAnswer, WebRequest } from '../../shared/web/http.ts';
-import { settingsDiagnosis } from '../../shared/ops/doctor.ts';
 import { createRunDoctor } from '../../shared/ops/runDoctor.ts';
 
 const ROLE = 'MailBridge.Administrator';
@@ -82,31 +81,4 @@ test.each([
   expect(answer.status).toBe(status);
   expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });
   expect(examined).toEqual([]);
-});
-
-test('settings that cannot be used are the first step, each problem with its cure', () => {
-  expect(
-    settingsDiagnosis(
-      'support@example.test',
-      [
-        { setting: 'KEY_VAULT_URL', detail: 'KEY_VAULT_URL is missing; write https://NAME.vault.azure.net.' },
-        { setting: 'SMTP_SERVER', detail: 'SMTP_SERVER names port 465: write port 587.' },
-        { setting: 'X', detail: 'X is odd.' },
-      ],
-      1.4,
-    ),
-  ).toEqual({
-    mailbox: 'support@example.test',
-    ok: false,
-    steps: [{ step: 'settings', ok: false, ms: 1 }],
-    causes: [
-      {
-        cause: 'KEY_VAULT_URL is missing',
-        remedy: 'write https://NAME.vault.azure.net.',
-        evidence: 'KEY_VAULT_URL',
-      },
-      { cause: 'SMTP_SERVER names port 465', remedy: 'write port 587.', evidence: 'SMTP_SERVER' },
-      { cause: 'X is odd.', remedy: 'See docs/settings.md.', evidence: 'X' },
-    ],
-  });
 });

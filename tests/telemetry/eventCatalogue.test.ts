@@ -48,7 +48,7 @@ describe('an event is data and a function', () => {
   });
 });
 
-describe('what is generated is up to date (npm run events)', () => {
+describe('what is generated is up to date (npm run generate)', () => {
   test('docs/events.md', () => {
     expect(readFileSync(join(root, 'docs', 'events.md'), 'utf8')).toBe(eventsPage());
   });

@@ -133,8 +133,63 @@ test('npm run submit --watch prints each history; npm run quota shows the usage 
   expect(Number(desk?.['slotsInUse'])).toBeGreaterThan(0);
   expect(Number(desk?.['recipientsToday'])).toBeGreaterThan(0);
   expect(alerts).toMatchObject({ account: 'halytykset@kaupunki.example' });
-  expect(quota.output).toMatch(/palvelupiste@kaupunki\.example +\d+ of 30 +\d+ of 10000 +\d+/);
+  expect(quota.output).toMatch(/palvelupiste@kau… +\d+\/30 +\d+\/10000 +\d+/);
+  for (const line of quota.output.split('\n').slice(0, 4)) expect(line.length).toBeLessThanOrEqual(80);
 }, 120_000);
+
+test('npm run write, sent, events and fault: mail comes in and is reported, what left is listed, and a reply is lost', async () => {
+  const beside = ['--json', '--settings-file', settingsFile];
+  const desk = 'palvelupiste@kaupunki.example';
+  const { messages } = lastLine((await run('sent', '--mailbox', desk, ...beside)).output) as {
+    readonly messages: readonly { readonly subject: string; readonly messageId: string }[];
+  };
+  expect(messages.length).toBeGreaterThan(3);
+  const written = await run(
+    'write',
+    ...['--to', desk, '--subject', 'Kiitos', '--reply-to-message', messages[0]?.messageId ?? ''],
+    ...beside,
+  );
+  expect(written).toMatchObject({ status: 0, errors: '' });
+  await until('it is fetched', () => stack.output().includes('"event":"inbound.announced"'));
+  const nobody = await run('write', '--to', 'nobody@kaupunki.example', ...beside);
+  expect([nobody.status, nobody.errors.trim()]).toEqual([
+    1,
+    'There is no mailbox nobody@kaupunki.example in the stack.',
+  ]);
+  const file = join(folder, 'mail.eml');
+  writeFileSync(file, `From: a@muualla.example\nTo: Desk <${desk}>\nSubject: File\n\nHei.\n`);
+  expect((await run('write', file, ...beside)).output).toContain(`Delivered to ${desk}`);
+
+  const events = await run('events', 'MAJ-0007.alarm', ...beside);
+  expect(events).toMatchObject({ status: 0, errors: '' });
+  expect(events.output).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\dZ +MAJ-0007\.alarm +mail\.sent/);
+  expect((await run('events', '--limit', '3', ...beside)).output).toContain('mail.accepted');
+
+  expect((await run('fault', ...beside)).output).toContain('consent-revoked');
+  const fault = await run('fault', 'lost-reply', '--mailbox', desk, '--for', '10m', ...beside);
+  expect(fault.output).toContain(`lost-reply for ${desk}: the next message is taken, and the reply is lost`);
+  writeFileSync(
+    join(folder, 'lost.json'),
+    JSON.stringify({
+      version: 1,
+      id: 'LOST-1',
+      mailbox: desk,
+      to: ['a@muualla.example'],
+      subject: 's',
+      text: 't',
+    }),
+  );
+  await run('submit', join(folder, 'lost.json'), '--settings-file', settingsFile);
+  await until('it is in doubt, and found in Sent Items', async () =>
+    (await run('events', 'LOST-1', ...beside)).output.includes('mail.sent'),
+  );
+  expect((await run('fault', 'none', ...beside)).output).toContain('1 ended.');
+  for (const wrong of [['nothing'], ['quota', '--for', 'long'], ['consent-revoked']]) {
+    const refused = await run('fault', ...wrong, ...beside);
+    expect(refused.status).toBe(1);
+    expect(refused.errors).toMatch(/faults are|--for is a time|give --mailbox/);
+  }
+}, 240_000);
 
 test('npm run outbox lists messages, pauses and resumes an account, and reports what it cannot do', async () => {
   const account = 'palvelupiste@kaupunki.example';
@@ -146,16 +201,18 @@ test('npm run outbox lists messages, pauses and resumes an account, and reports 
   expect(listed.messages).toContainEqual(expect.objectContaining({ id: 'MAJ-0007.alarm', state: 'sent' }));
   expect((await outbox('pause', account)).status).toBe(0);
   const paused = await outbox();
-  expect(paused.output).toContain('all: paused. Paused by npm run outbox.');
+  expect(paused.output).toContain('Paused by administrator@kaupunki.example.');
+  const quota = await run('quota', '--settings-file', settingsFile);
+  expect(quota.output).toContain('all mailboxes: on hold. Paused by');
   expect((await outbox('resume', account)).status).toBe(0);
   expect((await outbox()).output).not.toContain('paused');
-  const late = await outbox('cancel', account, 'MAJ-0007.alarm');
+  const late = await outbox('cancel', 'MAJ-0007.alarm');
   expect([late.status, late.output]).toEqual([
     1,
     expect.stringContaining('It is sent; this is not possible any more.'),
   ]);
-  const nobody = await outbox('replay', account, 'nobody');
-  expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('There is no such message.')]);
+  const nobody = await outbox('replay', 'nobody');
+  expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('There is no message nobody.')]);
   const wrong = await outbox('fly');
   expect([wrong.status, wrong.errors]).toEqual([1, expect.stringContaining('There is no action fly')]);
 }, 120_000);
@@ -187,7 +244,7 @@ test('without a running stack the commands report it, with a remedy', async () =
   // After a kill the file would be left behind.
   expect(existsSync(settingsFile)).toBe(true);
   const sample = join(samples, '09-urgent.json');
-  for (const [script, ...args] of [['quota'], ['submit', sample]] as const) {
+  for (const [script, ...args] of [['submit', sample]] as const) {
     const stale = await run(script, ...args, '--settings-file', settingsFile);
     expect([stale.status, stale.output]).toEqual([1, '']);
     expect(stale.errors).toContain('The local stack no longer responds');
@@ -199,10 +256,27 @@ test('without a running stack the commands report it, with a remedy', async () =
   }
 }, 120_000);
 
+test('without a running stack and without --app: which bridge, with the two ways', async () => {
+  for (const script of ['quota', 'outbox', 'events']) {
+    const stale = await run(script, '--settings-file', settingsFile);
+    expect([stale.status, stale.output]).toEqual([1, '']);
+    expect(stale.errors).toContain('The local stack no longer runs: start it again with `npm start`.');
+    const never = await run(script, '--settings-file', join(folder, 'never.json'));
+    expect([never.status, never.output]).toEqual([1, '']);
+    expect(never.errors.trim()).toBe(
+      'Which bridge? Start the local stack with `npm start`, or name a deployed one: --app https://NAME.azurewebsites.net',
+    );
+  }
+  for (const [script, ...args] of [['fault', 'quota'], ['sent'], ['write', '--to', 'a@b.example']] as const) {
+    const never = await run(script, ...args, '--settings-file', join(folder, 'never.json'));
+    expect(never.errors).toContain('The local stack does not run. Start it with `npm start`');
+  }
+}, 120_000);
+
 test('--help prints the header comment of the command; an unknown flag is named, with the same text', async () => {
   const help = await run('quota', '--help');
   expect(help.status).toBe(0);
-  expect(help.output).toMatch(/^npm run quota: for each account.*\n {2}--json /s);
+  expect(help.output).toMatch(/^npm run quota: for each account.*\n {2}--app /s);
   const wrong = await run('quota', '--jsn');
   expect(wrong).toMatchObject({ status: 2, output: '' });
   expect(wrong.errors).toBe(`Unknown option '--jsn'\n\n${help.output}`);

@@ -122,10 +122,25 @@ test('outbox: pause and resume; an unknown account is an error with those that t
 test('quota and doctor', async () => {
   const quota = await run('quota', ['--app', frontEnd.url, '--json']);
   expect(quota).toMatchObject({ status: 0, errors: '' });
-  expect(quota.output).toMatch(/palvelupiste@kunta\.example +\d+ of 30/);
-  const doctor = await run('doctor', ['--app', frontEnd.url, '--mailbox', desk]);
-  expect(doctor.output).toContain(`${desk}: `);
-  expect(doctor.output).toContain('SMTP login');
+  expect(quota.output).toMatch(/palvelupiste@kun… +\d+\/30/);
+  const doctor = await run('doctor', ['--app', frontEnd.url, '--mailbox', desk, '--json']);
+  expect(doctor).toMatchObject({ status: 0, errors: '' });
+  expect(doctor.output.trim().split('\n')).toHaveLength(1);
+  expect(JSON.parse(doctor.output)).toMatchObject({ mailbox: desk, ok: true, causes: [] });
+  rig.stack.exchange.account({ address: desk, smtpAuth: 'offMailbox' });
+  try {
+    const failed = await run('doctor', ['--app', frontEnd.url, '--mailbox', desk]);
+    expect(failed.status).toBe(1);
+    expect(failed.output).toMatch(/^palvelupiste@kunta\.example: something is wrong\n/);
+    expect(failed.output).toMatch(/\nok +IMAP login +\d+\n/);
+    expect(failed.output).toMatch(/\nFAILED +SMTP login +\d+\n/);
+    expect(failed.output).toMatch(/\n1\. SMTP AUTH .+\n {3}Remedy: .*Set-CASMailbox.+\n {3}Evidence: 535 /);
+  } finally {
+    rig.stack.exchange.account({ address: desk, smtpAuth: 'on' });
+  }
+  const unknown = await run('doctor', ['--app', frontEnd.url, '--mailbox', 'nobody@kunta.example']);
+  expect([unknown.status, unknown.output]).toEqual([1, '']);
+  expect(unknown.errors).toContain('nobody@kunta.example is not one of the mailboxes');
 }, 400_000);
 
 test('without an Azure login: a sentence with the remedy, and what the CLI said', async () => {
