@@ -20,6 +20,7 @@ import { examine, type Diagnosis } from './ops/doctor.ts';
 import { guardedRoutes } from './ops/guardedRoutes.ts';
 import { Heartbeat, type WatchedTimer } from './ops/heartbeat.ts';
 import { heartbeatNumbers } from './ops/heartbeatNumbers.ts';
+import { Maintenance, quietOf } from './ops/maintenance.ts';
 import { Operator, type Job } from './ops/operator.ts';
 import { MailboxBoards } from './ops/mailboxBoards.ts';
 import { readReadiness, type MailboxReadiness } from './ops/readiness.ts';
@@ -212,6 +213,22 @@ export function openBridge(settings: Settings): Bridge {
     new Map((await inbound.states()).map(({ mailbox, cursor }) => [mailbox.address, cursor]));
   const opsRows = new TableRows(store.table(tableNames.ops));
   const boards = new MailboxBoards(opsRows, systemClock);
+  const maintenance = new Maintenance(opsRows, systemClock);
+  const timerFunctions: Readonly<Record<WatchedTimer, string>> = {
+    sweep: 'sweepOutbound',
+    fetch: 'fetchMail',
+    refresh: 'refreshTokens',
+  };
+  const heartbeat = new Heartbeat({
+    rows: opsRows,
+    put: (text, delayMs) => putMessage(store.queues.getQueueClient(queueNames.heartbeat), text, { delayMs }),
+    schedules: settings.schedules,
+    isOn: (timer) => !isFunctionOff(timerFunctions[timer]),
+    clock: systemClock,
+    random: systemRandom,
+    numbers: { ...heartbeatNumbers, ...settings.heartbeat },
+    log: dependencies.log,
+  });
   const stateDependencies: StateDependencies = {
     mailboxes: settings.mailboxes,
     cursors: cursorsNow,
@@ -225,6 +242,8 @@ export function openBridge(settings: Settings): Bridge {
       ),
     intakes: () => assembly.intakeStates.list(),
     boards,
+    maintenance: async () => quietOf(await maintenance.list(), settings),
+    jobs: () => heartbeat.lastEnds(),
     clock: systemClock,
     log: dependencies.log,
   };
@@ -243,10 +262,11 @@ export function openBridge(settings: Settings): Bridge {
       case 'sweep':
         return sweepNow();
       case 'prune':
-        await outbound.prune();
+        if ((await outbound.prune()).isComplete) await heartbeat.ended('prune');
         return;
       case 'refresh':
         await signIn.refreshTokens(settings.mailboxes);
+        return heartbeat.ended('refresh');
     }
   };
   const readinessNow = (): Promise<readonly MailboxReadiness[]> =>
@@ -269,6 +289,7 @@ export function openBridge(settings: Settings): Bridge {
       audit,
       boards,
       expirations: () => credentialExpirations(settings.signIn.credential),
+      maintenance,
       readiness: readinessNow,
       intakes: () => assembly.intakeStates.list(),
       examine: (address) => examineAs(owner, address),
@@ -287,21 +308,6 @@ export function openBridge(settings: Settings): Bridge {
     throw new Error('EVENTS_TO was esm when the package was published, and the connector is not configured');
   };
   const acceptances = new ConcurrencyLimit(acceptancesAtOnce);
-  const timerFunctions: Readonly<Record<WatchedTimer, string>> = {
-    sweep: 'sweepOutbound',
-    fetch: 'fetchMail',
-    refresh: 'refreshTokens',
-  };
-  const heartbeat = new Heartbeat({
-    rows: new TableRows(store.table(tableNames.ops)),
-    put: (text, delayMs) => putMessage(store.queues.getQueueClient(queueNames.heartbeat), text, { delayMs }),
-    schedules: settings.schedules,
-    isOn: (timer) => !isFunctionOff(timerFunctions[timer]),
-    clock: systemClock,
-    random: systemRandom,
-    numbers: { ...heartbeatNumbers, ...settings.heartbeat },
-    log: dependencies.log,
-  });
   let heartbeatBegun: Promise<void> | undefined;
   const run = async (invocation: Invocation, action: () => Promise<unknown>): Promise<void> => {
     await invocations.run(invocation, async () => {
@@ -328,8 +334,12 @@ export function openBridge(settings: Settings): Bridge {
       heartbeatBegun = undefined; // looked at each minute, not only by a new worker
       return onTick('sweep', invocation);
     },
-    pruneOutbox: (invocation) => run(invocation, () => outbound.prune()),
-    exportOutbox: (invocation) => run(invocation, () => outbound.exportOutbox()),
+    pruneOutbox: (invocation) => run(invocation, () => runJob('prune', invocation.invocationId)),
+    exportOutbox: (invocation) =>
+      run(invocation, async () => {
+        await outbound.exportOutbox();
+        await heartbeat.ended('export');
+      }),
     fetchMail: (invocation) => onTick('fetch', invocation),
     refreshTokens: (invocation) => onTick('refresh', invocation),
     heartbeat: (payload, invocation) =>

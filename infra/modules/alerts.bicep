@@ -61,6 +61,27 @@ var rules = [
     query: loadTextContent('../queries/alerts/intakeStopped.kql')
   }
   {
+    id: 'jobStopped'
+    title: 'A daily job has not ended well for 36 hours'
+    severity: 3
+    by: 'job'
+    query: loadTextContent('../queries/alerts/jobStopped.kql')
+  }
+  {
+    id: 'rejected'
+    title: 'Submissions are rejected'
+    severity: 3
+    by: ''
+    query: loadTextContent('../queries/alerts/rejected.kql')
+  }
+  {
+    id: 'eventQuarantined'
+    title: 'An event could not be put on the queue and is kept for a person'
+    severity: 3
+    by: 'account'
+    query: loadTextContent('../queries/alerts/eventQuarantined.kql')
+  }
+  {
     id: 'consentNeeded'
     title: 'A mailbox must be signed in again'
     severity: 3

@@ -14,6 +14,8 @@ export interface OutboxRequest {
   readonly text?: string;
   readonly reason: string;
   readonly dryRun: boolean;
+  /** Of a maintenance; 0 ends it, absent shows what there is. */
+  readonly forMs?: number;
 }
 
 /** What is printed, the answer for --json, and whether all of it was done. */
@@ -64,11 +66,13 @@ export async function runOutbox(request: OutboxRequest, client: OperatorClient):
       const text = `${action === 'pause' ? 'Paused' : 'Resumed'}: ${mailboxes.join(', ')}.`;
       return { text, json: asObject(answer), isDone: true };
     }
+    case 'maintenance':
+      return maintenance(request, client);
     case 'audit':
       return audit(await client.get('audit'));
     default:
       throw new Error(
-        `There is no action ${action}; the actions are list, failed, unresolved, unreadable, show, replay, cancel, mark-sent, remove, pause, resume and audit.`,
+        `There is no action ${action}; the actions are list, failed, unresolved, unreadable, show, replay, cancel, mark-sent, remove, pause, resume, maintenance and audit.`,
       );
   }
 }
@@ -199,6 +203,35 @@ function show(message: unknown): OutboxAnswer {
     json: asObject(message),
     isDone: true,
   };
+}
+
+async function maintenance(request: OutboxRequest, client: OperatorClient): Promise<OutboxAnswer> {
+  const { forMs, reason, names, mailbox = names[0] } = request;
+  if (forMs === undefined) {
+    const answer = await client.get('maintenance');
+    const rows = membersOf(answer, 'periods').map((one) => [
+      textIn(one, 'name'),
+      timeShown(textIn(one, 'until')),
+      textIn(one, 'by'),
+      textIn(one, 'reason'),
+    ]);
+    return {
+      text:
+        rows.length === 0
+          ? 'Nothing is in maintenance.'
+          : fitted(['mailbox', 'until', 'by', 'reason'], rows, [22, 17, 18, 17]),
+      json: asObject(answer),
+      isDone: true,
+    };
+  }
+  const answer = await client.post('maintenance', {
+    minutes: Math.ceil(forMs / 60_000),
+    reason,
+    ...(mailbox === undefined ? {} : { mailbox }),
+  });
+  const until = timeShown(textIn(answer, 'until'));
+  const text = forMs === 0 ? `ended ${until}; the alerts count again.` : `no alerts until ${until}.`;
+  return { text: `Maintenance of ${textIn(answer, 'name')}: ${text}`, json: asObject(answer), isDone: true };
 }
 
 function unreadable(answer: unknown): OutboxAnswer {

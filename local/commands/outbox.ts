@@ -6,6 +6,7 @@
 //   npm run outbox -- show ID                         one message with its history
 //   npm run outbox -- replay|cancel|mark-sent|remove ID… | filter    acts on them
 //   npm run outbox -- pause|resume ACCOUNT | --mailbox ADDRESS
+//   npm run outbox -- maintenance [MAILBOX] [--for 2h | --for 0]    no alerts meanwhile; of all without MAILBOX
 //   npm run outbox -- audit                           what operators did
 //
 //   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login and the app role
@@ -13,11 +14,13 @@
 //   --mailbox, --state, --recipient, --correlation, --text   the filter; each but the first two is part of a text
 //   --dry-run              only says which
 //   --reason TEXT          kept in the audit trail
+//   --for TIME             of a maintenance, such as 30m or 2h, a day at most; 0 ends it
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
 import { messageOf } from '../../shared/mail/foreign.ts';
 import { present } from '../../shared/mail/omit.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
+import { durationMs } from '../commandLine/duration.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
 import { runOutbox } from '../commandLine/operatorOutbox.ts';
 
@@ -34,6 +37,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
     text: { type: 'string' },
     reason: { type: 'string', default: '' },
     'dry-run': { type: 'boolean', default: false },
+    for: { type: 'string' },
   },
 });
 
@@ -47,6 +51,7 @@ try {
       reason,
       dryRun: flags['dry-run'],
       ...present({ mailbox, state, recipient, correlation, text }),
+      ...(flags.for === undefined ? {} : { forMs: flags.for === '0' ? 0 : durationMs(flags.for, '--for') }),
     },
     openOperator(flags),
   );

@@ -13,7 +13,7 @@
 import { z } from 'zod';
 import type { Clock, Random } from '../clock.ts';
 import { parseSchedule } from '../config/ncrontab.ts';
-import { messageOf, textIn } from '../mail/foreign.ts';
+import { messageOf, numberIn, textIn } from '../mail/foreign.ts';
 import type { Operation, Row, Rows } from '../outbound/ports.ts';
 import { StorageTrouble } from '../storageErrors.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -39,8 +39,15 @@ export interface HeartbeatDependencies {
   readonly log: Log;
 }
 
+/** The daily jobs whose last end is remembered. */
+export const dailyJobs = ['prune', 'refresh', 'export'] as const;
+export type DailyJob = (typeof dailyJobs)[number];
+
 const partition = 'heartbeat';
+/** Of a daily job's row; the timers' rows are named as they are. */
+const doneKey = (job: DailyJob): string => `done ${job}`;
 const chainKey = 'chain';
+const rowsMost = 20;
 const chainColumns = z.object({ token: z.string(), renewedAt: z.number(), beganAt: z.number() });
 const timerColumns = z.object({ tickAt: z.number().optional(), ranAt: z.number().optional() });
 
@@ -61,6 +68,24 @@ export class Heartbeat {
   /** Records that a timer has ticked. Never throws: the timer's own work matters more. */
   async ticked(timer: WatchedTimer): Promise<void> {
     await this.#record(timer, { tickAt: this.#dependencies.clock.now() });
+  }
+
+  /** Records that a daily job has ended well. Never throws. */
+  async ended(job: DailyJob): Promise<void> {
+    await this.#record(doneKey(job), { doneAt: this.#dependencies.clock.now() });
+  }
+
+  /** When each last ended well, or when its watch began (UTC ms). Throws StorageTrouble. */
+  async lastEnds(): Promise<ReadonlyMap<DailyJob, number>> {
+    const found = await this.#dependencies.rows.query(partition, { from: '', to: '~', limit: rowsMost });
+    const beganAt = numberIn(found.find(({ key }) => key === chainKey)?.fields, 'beganAt');
+    if (beganAt === 0) return new Map();
+    return new Map(
+      dailyJobs.map((job) => [
+        job,
+        numberIn(found.find(({ key }) => key === doneKey(job))?.fields, 'doneAt') || beganAt,
+      ]),
+    );
   }
 
   /** Begins a chain if there is none. Never throws. */
@@ -127,7 +152,7 @@ export class Heartbeat {
   }
 
   async #read(): Promise<State> {
-    const found = await this.#dependencies.rows.query(partition, { from: '', to: '~', limit: 10 });
+    const found = await this.#dependencies.rows.query(partition, { from: '', to: '~', limit: rowsMost });
     const chainRow = found.find(({ key }) => key === chainKey);
     const chain = chainColumns.safeParse(chainRow?.fields);
     return {
@@ -141,15 +166,15 @@ export class Heartbeat {
     };
   }
 
-  async #record(timer: WatchedTimer, fields: Readonly<Record<string, number>>): Promise<void> {
+  async #record(key: string, fields: Readonly<Record<string, number>>): Promise<void> {
     const { rows, log } = this.#dependencies;
     try {
-      const merged = await rows.commit(partition, [{ kind: 'merge', key: timer, fields }]);
-      if (merged.kind === 'refused') await rows.commit(partition, [{ kind: 'insert', key: timer, fields }]);
+      const merged = await rows.commit(partition, [{ kind: 'merge', key, fields }]);
+      if (merged.kind === 'refused') await rows.commit(partition, [{ kind: 'insert', key, fields }]);
       else if (merged.kind === 'unknown')
-        log(opsEvents.heartbeatFailed({ what: `record ${timer}`, detail: merged.detail }));
+        log(opsEvents.heartbeatFailed({ what: `record ${key}`, detail: merged.detail }));
     } catch (error) {
-      log(opsEvents.heartbeatFailed({ what: `record ${timer}`, detail: messageOf(error) }));
+      log(opsEvents.heartbeatFailed({ what: `record ${key}`, detail: messageOf(error) }));
     }
   }
 }

@@ -27,6 +27,7 @@ import {
   type Overview,
   type OverviewInput,
 } from './overview.ts';
+import { installation, maintenanceMostMs, type Maintenance, type MaintenancePeriod } from './maintenance.ts';
 import type { MailboxReadiness } from './readiness.ts';
 
 export const messageActions = ['replay', 'cancel', 'markSent', 'markNotSent', 'remove'] as const;
@@ -65,6 +66,7 @@ export interface OperatorDependencies {
   readonly boards: Pick<MailboxBoards, 'read'>;
   /** Credentials that end at a known time. */
   readonly expirations: () => readonly Expiration[];
+  readonly maintenance: Pick<Maintenance, 'set' | 'list'>;
   readonly readiness: () => Promise<readonly MailboxReadiness[]>;
   readonly intakes: () => Promise<readonly IntakeState[]>;
   readonly examine: (address: string) => Promise<Diagnosis>;
@@ -347,6 +349,36 @@ export class Operator {
         refusedCount: 0,
       };
     });
+  }
+
+  /**
+   * Puts a mailbox, or the whole installation, in maintenance for `forMs`: the alerts leave it out until then. 0 ends it.
+   */
+  async changeMaintenance(
+    request: { readonly mailbox?: string; readonly forMs: number; readonly reason: string },
+    actor: Actor,
+  ): Promise<MaintenancePeriod> {
+    const { clock, maintenance } = this.#dependencies;
+    const { forMs, reason } = request;
+    if (!(forMs >= 0 && forMs <= maintenanceMostMs))
+      throw new OperatorError(
+        'invalid',
+        'A maintenance lasts a day at most.',
+        'Give a shorter time; it can be extended before it ends.',
+      );
+    const name =
+      request.mailbox === undefined ? installation : this.#mailbox(request.mailbox).address.toLowerCase();
+    const period = { name, until: clock.now() + forMs, by: actor.name, reason };
+    const action = forMs === 0 ? 'end maintenance' : 'maintenance';
+    return this.#audited({ action, on: name, reason }, actor, async () => {
+      await maintenance.set(period);
+      return { value: period, doneCount: 1, refusedCount: 0 };
+    });
+  }
+
+  /** Maintenance under way, or ended within the last hour. */
+  maintenance(): Promise<readonly MaintenancePeriod[]> {
+    return this.#dependencies.maintenance.list();
   }
 
   // ---- helpers -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import { idleMs, type Expiration } from '../oauth/refreshTokens.ts';
 import type { Log } from '../telemetry/log.ts';
 import { opsEvents } from '../telemetry/opsEvents.ts';
 import type { MailboxBoard, MailboxBoards } from './mailboxBoards.ts';
+import type { Quiet } from './maintenance.ts';
 
 const dayMs = 86_400_000;
 
@@ -33,6 +34,10 @@ export interface StateDependencies {
   readonly intakes: () => Promise<readonly IntakeState[]>;
   /** For the first screen. */
   readonly boards: Pick<MailboxBoards, 'write'>;
+  /** What is in maintenance. Throws StorageTrouble. */
+  readonly maintenance: () => Promise<readonly Quiet[]>;
+  /** When each daily job last ended well (UTC ms). Throws StorageTrouble. */
+  readonly jobs: () => Promise<ReadonlyMap<string, number>>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -47,6 +52,7 @@ export async function reportStates(dependencies: StateDependencies): Promise<voi
     if (board !== undefined) boards.push(board);
   }
   reportCredentials(dependencies);
+  await reportMaintenance(dependencies);
   const now = dependencies.clock.now();
   const queues = (await orFailed('queues', dependencies.queues, log)) ?? [];
   for (const { queue, messageCount, oldestAt = now } of queues)
@@ -141,6 +147,13 @@ function fetchState(
     failureCount,
     retryCount: retryList.length,
   };
+}
+
+async function reportMaintenance({ maintenance, jobs, clock, log }: StateDependencies): Promise<void> {
+  for (const { kind, name, until } of (await orFailed('maintenance', maintenance, log)) ?? [])
+    log(opsEvents.maintenance({ kind, name, endsInMs: until - clock.now() }));
+  for (const [job, doneAt] of (await orFailed('jobs', jobs, log)) ?? [])
+    log(opsEvents.jobState({ job, sinceMs: clock.now() - doneAt }));
 }
 
 function reportCredentials({ expirations, clock, log }: StateDependencies): void {

@@ -30,6 +30,18 @@ export const opsEvents = {
     'Each minute for each queue that a consumer takes from: messages on it, about, and the age of the first.',
     { queue: 'string', messageCount: 'number', oldestMs: 'number' },
   ),
+  maintenance: defineEvent(
+    'ops.maintenance',
+    'info',
+    'Each minute for each mailbox, account or `installation` that an administrator has put in maintenance: the alerts leave it out. `endsInMs` is below 0 for an hour after its end.',
+    { kind: 'string', name: 'string', endsInMs: 'number' },
+  ),
+  jobState: defineEvent(
+    'ops.jobState',
+    'info',
+    'Each minute for each daily job (`prune`, `refresh`, `export`): how long ago it last ended well.',
+    { job: 'string', sinceMs: 'number' },
+  ),
   timerLate: defineEvent(
     'ops.timerLate',
     'warn',

@@ -94,6 +94,8 @@ const intake = (changed: Partial<Parameters<typeof opsEvents.intakeState>[0]> = 
   });
 const credential = (endsInDays: number): LogEvent =>
   opsEvents.credentialState({ kind: 'secret', endsInDays, detail: 'It expires.' });
+const job = (sinceMs: number): LogEvent => opsEvents.jobState({ job: 'prune', sinceMs });
+const hourMs = 60 * minuteMs;
 const poison = (leftCount: number): LogEvent =>
   outboundEvents.poisonQueue({ queue: 'outbound-mail', movedCount: 0, rejectedCount: 0, leftCount });
 const request = (Success: boolean): LogEvent => ({
@@ -227,6 +229,27 @@ const cases: readonly Case[] = [
     endsWithLines: true,
   },
   {
+    alert: 'jobStopped',
+    well: [mailbox(), job(hourMs)],
+    nearly: [mailbox(), job(36 * hourMs)],
+    ill: [mailbox(), job(37 * hourMs)],
+    planted: ['> 129600000', '> 1296000000'],
+  },
+  {
+    alert: 'rejected',
+    well: [],
+    ill: [outboundEvents.rejected({ id: 'INC-1', fields: 'to' })],
+    planted: ['> ago(15m)', '< ago(15m)'],
+    endsWithLines: true,
+  },
+  {
+    alert: 'eventQuarantined',
+    well: [],
+    ill: [outboundEvents.eventQuarantined({ account, event: 'e', blob: 'b', detail: 'Too long.' })],
+    planted: ['> ago(15m)', '< ago(15m)'],
+    endsWithLines: true,
+  },
+  {
     alert: 'sweepStopped',
     well: [mailbox()],
     ill: [],
@@ -247,7 +270,7 @@ function isFiring(query: string, lines: readonly Line[], minute: number): boolea
 }
 
 test('every alert has a case', () => {
-  expect(cases).toHaveLength(18);
+  expect(cases).toHaveLength(21);
 });
 
 describe.each(cases)('$alert', ({ alert, well, nearly, ill, planted, endsWithLines }) => {
@@ -280,6 +303,39 @@ describe.each(cases)('$alert', ({ alert, well, nearly, ill, planted, endsWithLin
     if (endsWithLines) return;
     const stopped = lines.filter(({ at }) => at < start + illEnd * minuteMs);
     expect(isFiring(query, stopped, illEnd + 24 * 60)).toBe(true);
+  });
+
+  test('is silent during maintenance, and fires again when that has ended', () => {
+    const quiet = (endsInMs: number): readonly LogEvent[] => [
+      opsEvents.maintenance({ kind: 'installation', name: 'installation', endsInMs }),
+      opsEvents.maintenance({ kind: 'mailbox', name: account, endsInMs }),
+      opsEvents.maintenance({ kind: 'account', name: account, endsInMs }),
+    ];
+    const cause = during(ill, 0, 120);
+    expect(isFiring(query, cause, 40)).toBe(true);
+    // An hour, of which each line says what is left; then that it has ended.
+    const left = (minute: number): number => (80 - minute) * minuteMs;
+    const said = Array.from({ length: 120 }, (_, minute) => during(quiet(left(minute)), minute, minute + 1));
+    expect(isFiring(query, [...cause, ...said.slice(20).flat()], 40)).toBe(false);
+    expect(isFiring(query, [...cause, ...said.slice(20).flat()], 110)).toBe(true);
+    // The lines stop with the app, as during a deployment: what was said holds until its end, and no longer.
+    expect(isFiring(query, [...cause, ...said.slice(20, 30).flat()], 70)).toBe(false);
+    expect(isFiring(query, [...cause, ...said.slice(20, 30).flat()], 100)).toBe(true);
+    // Ended by a person before its time.
+    const ended = during(quiet(-minuteMs), 35, 36);
+    expect(isFiring(query, [...cause, ...said.slice(20, 35).flat(), ...ended], 40)).toBe(true);
+  });
+
+  test('maintenance of another mailbox changes nothing', () => {
+    const other = during(
+      [
+        opsEvents.maintenance({ kind: 'mailbox', name: 'sales@contoso.example', endsInMs: hourMs }),
+        opsEvents.maintenance({ kind: 'account', name: 'sales@contoso.example', endsInMs: hourMs }),
+      ],
+      0,
+      60,
+    );
+    expect(isFiring(query, [...during(ill, 0, 60), ...other], 40)).toBe(true);
   });
 
   test('a planted mistake is noticed', () => {

@@ -2,6 +2,7 @@
 import { AuditLog } from '../../shared/ops/auditLog.ts';
 import { answerOperatorApi, type OperatorApiDependencies } from '../../shared/ops/api/operatorApi.ts';
 import { MailboxBoards } from '../../shared/ops/mailboxBoards.ts';
+import { Maintenance } from '../../shared/ops/maintenance.ts';
 import { Operator } from '../../shared/ops/operator.ts';
 import { formCookie, formToken } from '../../shared/web/access.ts';
 import type { WebAnswer, WebRequest } from '../../shared/web/http.ts';
@@ -80,6 +81,7 @@ export function operatorRig(): OperatorRig {
     },
     accounts: host.dependencies.accounts,
     mailboxes: world.mailboxes,
+    maintenance: new Maintenance(new MemoryRows(new MemoryTable(), host.wire), clock),
     audit: new AuditLog(new MemoryRows(new MemoryTable(), host.wire), clock, host.dependencies.random),
     boards: new MailboxBoards(new MemoryRows(new MemoryTable(), host.wire), clock),
     expirations: () => [],

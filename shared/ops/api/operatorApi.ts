@@ -161,6 +161,21 @@ const answers: Readonly<Record<OperatorRoute, Answer>> = {
       await operator.changeSending({ action, reason, ...present({ mailbox, account }) }, person),
     );
   },
+  readMaintenance: async (_asked, { operator }) =>
+    jsonAnswer(200, {
+      periods: (await operator.maintenance()).map((period) => ({
+        ...period,
+        until: new Date(period.until).toISOString(),
+      })),
+    }),
+  changeMaintenance: async ({ request, person }, { operator }) => {
+    const { mailbox, minutes, reason } = await body(request, 'changeMaintenance');
+    const period = await operator.changeMaintenance(
+      { forMs: minutes * 60_000, reason, ...present({ mailbox }) },
+      person,
+    );
+    return jsonAnswer(200, { ...period, until: new Date(period.until).toISOString() });
+  },
   examineMailbox: async ({ request, person }, { operator }) =>
     jsonAnswer(200, await operator.examine((await body(request, 'examineMailbox')).mailbox, person)),
   sendTest: async ({ request, person }, { operator }) => {
@@ -192,7 +207,13 @@ class RefusedRequest extends Error {
 
 type WithQuery = 'findMessages' | 'readUnreadable' | 'readMessage' | 'readAudit';
 type WithBody =
-  'revealMessage' | 'actOnMessages' | 'changeSending' | 'examineMailbox' | 'sendTest' | 'runJob';
+  | 'revealMessage'
+  | 'actOnMessages'
+  | 'changeSending'
+  | 'changeMaintenance'
+  | 'examineMailbox'
+  | 'sendTest'
+  | 'runJob';
 type QueryOf<Name extends WithQuery> = ReturnType<(typeof routes)[Name]['query']['parse']>;
 type BodyOf<Name extends WithBody> = ReturnType<(typeof routes)[Name]['body']['parse']>;
 

@@ -128,6 +128,13 @@ export const statusAnswer = z
   })
   .meta({ id: 'Status' });
 
+const maintenancePeriod = z.strictObject({
+  name: z.string().describe('`installation`, or the address of a mailbox'),
+  until: instant,
+  by: z.string(),
+  reason: z.string(),
+});
+
 export const routes = {
   readStatus: {
     method: 'GET',
@@ -233,6 +240,28 @@ export const routes = {
       reason,
     }),
     answers: { 200: z.strictObject({ account: z.string(), mailboxes: z.array(z.string()) }) },
+    problems: [400, 404, 413, 422],
+  },
+  readMaintenance: {
+    method: 'GET',
+    path: '/api/ops/v1/maintenance',
+    summary: 'What is in maintenance, or was within the last hour.',
+    role: 'viewer',
+    answers: { 200: z.strictObject({ periods: z.array(maintenancePeriod) }) },
+    problems: [],
+  },
+  changeMaintenance: {
+    method: 'POST',
+    path: '/api/ops/v1/maintenance',
+    summary:
+      'Put a mailbox, or the whole installation, in maintenance: the alerts leave it out. 0 minutes end it.',
+    role: 'administrator',
+    body: z.strictObject({
+      mailbox: address.optional().describe('the whole installation without it'),
+      minutes: z.int().min(0).max(1_440),
+      reason,
+    }),
+    answers: { 200: maintenancePeriod },
     problems: [400, 404, 413, 422],
   },
   examineMailbox: {

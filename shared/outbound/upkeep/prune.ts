@@ -41,6 +41,8 @@ interface NeededBlobs {
 export interface PruneReport {
   readonly rowCount: number;
   readonly blobCount: number;
+  /** False if rows could not be read: no blob was deleted then. */
+  readonly isComplete: boolean;
 }
 
 /**
@@ -68,7 +70,7 @@ export async function prune(dependencies: Dependencies): Promise<PruneReport> {
   const { names, complete } = needed;
   const blobCount = complete && names.size <= mostNames ? await pruneBlobs(names, dependencies) : 0;
   dependencies.log(outboundEvents.blobsPruned({ blobCount, keptCount: names.size, complete }));
-  return { rowCount, blobCount };
+  return { rowCount, blobCount, isComplete: complete };
 }
 
 const ofMessage: Retention = ({ fields }) => {

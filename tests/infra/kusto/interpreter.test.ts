@@ -41,6 +41,14 @@ test.each<[query: string, rows: readonly Row[]]>([
     'let hail = StormEvents | where EventType == "Hail" | distinct State; StormEvents | where State in (hail) and isnotnull(DamageProperty) | summarize n = count()',
     [{ n: 2 }],
   ],
+  [
+    'let hail = StormEvents | where EventType == "Hail" | distinct State; StormEvents | where State !in (hail)',
+    [],
+  ],
+  [
+    'let flood = StormEvents | where EventType == "Flood" | distinct State; StormEvents | where State !in (flood) | project State',
+    [{ State: 'TEXAS' }],
+  ],
 ])('%s', (query, rows) => {
   expect(run(query)).toEqual(rows);
 });
@@ -53,6 +61,7 @@ test('has looks for a whole term, whatever its case', () => {
 test('a time span and ago', () => {
   const rows = [{ at: 0 }, { at: 120_000 }];
   expect(runQuery('T | where at > ago(1m)', { T: rows }, 120_000)).toEqual([{ at: 120_000 }]);
+  expect(runQuery('T | where 60000 * 1ms >= now() - at', { T: rows }, 120_000)).toEqual([{ at: 120_000 }]);
 });
 
 test.each([

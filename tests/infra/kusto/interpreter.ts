@@ -263,13 +263,15 @@ function scalar(node: Node, row: Row, scope: Scope): Value {
       const value = typeof of === 'object' && of !== null ? of[nameOf(second ?? node)] : null;
       return (value ?? null) as Value;
     }
+    case 'NotInExpression':
     case 'InExpression': {
       if (first === undefined || third === undefined) throw unknown(node);
       const [list] = listsOf(third);
       const [table] = list ?? [];
       if (table === undefined || list?.length !== 1 || !isTabular(table)) throw unknown(node);
       const wanted = scalar(first, row, scope);
-      return tabular(table, scope).some((one) => Object.values(one)[0] === wanted);
+      const isIn = tabular(table, scope).some((one) => Object.values(one)[0] === wanted);
+      return kind === 'InExpression' ? isIn : !isIn;
     }
     case 'ToScalarExpression': {
       const inner = parts.find(isTabular);
@@ -289,6 +291,8 @@ function functionValue(node: Node, row: Row, scope: Scope): Value {
   switch (called) {
     case 'ago':
       return scope.now - Number(value);
+    case 'now':
+      return scope.now;
     case 'isnotnull':
       return value !== null;
     case 'parse_json':
