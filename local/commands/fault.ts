@@ -39,8 +39,9 @@ async function run(names: readonly string[]): Promise<{ readonly text: string; r
   const [name, ...more] = names;
   if (more.length > 0) throw new Error('Name one fault at a time.');
   if (name === undefined) {
-    const rows = faultNames.map((one) => [one, namedFaults[one].detail]);
-    return { text: table(['fault', 'what happens'], rows), json: { faults: Object.fromEntries(rows) } };
+    const faults = faultNames.map((one) => ({ name: one, detail: namedFaults[one].detail }));
+    const rows = faults.map((one) => [one.name, one.detail]);
+    return { text: table(['fault', 'what happens'], rows), json: { faults } };
   }
   const control = runningControl(flags['settings-file']);
   if (name === 'none') {

@@ -135,7 +135,7 @@ test('npm run submit --watch prints each history; npm run quota shows the usage 
   expect(alerts).toMatchObject({ account: 'halytykset@kaupunki.example' });
   expect(quota.output).toMatch(/palvelupiste@kau… +\d+\/30 +\d+\/10000 +\d+/);
   for (const line of quota.output.split('\n').slice(0, 4)) expect(line.length).toBeLessThanOrEqual(80);
-}, 120_000);
+}, 300_000);
 
 test('npm run write, sent, events and fault: mail comes in and is reported, what left is listed, and a reply is lost', async () => {
   const beside = ['--json', '--settings-file', settingsFile];
