@@ -47,6 +47,8 @@ function rig(): Rig {
         grant: () => Promise.resolve(undefined),
         expirations: () => [],
         queues: () => Promise.resolve([]),
+        maintenance: () => Promise.resolve([]),
+        jobs: () => Promise.resolve(new Map()),
         intakes: list,
         boards: { write: () => Promise.resolve() },
         clock: { ...world.host().dependencies.clock, now: clock.now },
