@@ -199,7 +199,14 @@ module storage 'modules/storage.bicep' = {
     isPrivate: isPrivate
     softDeleteDays: softDeleteDays
     deleteLock: deleteLock
-    uploadPrefix: '${containerNames.outboundUploads}/http/'
+    lifetimes: [
+      // What was uploaded for a submission over HTTP that never came. An accepted submission has its own copy.
+      { name: 'uploads', prefix: '${containerNames.outboundUploads}/http/', days: 7 }
+      // A submission on the queue that waits behind unusable settings still needs its uploads.
+      { name: 'queued', prefix: '${containerNames.outboundUploads}/', days: 90 }
+      // pruneInbound removes content after CONTENT_DAYS; what a crash left without a row it never sees.
+      { name: 'received', prefix: '${containerNames.inboundContent}/', days: 400 }
+    ]
     audit: storeAudit == 'all' ? 'all' : 'blobs'
     workspaceId: storeAudit == 'none' ? '' : workspaceId
   }
@@ -213,7 +220,7 @@ module hostStorage 'modules/storage.bicep' = {
     tags: tags
     sku: hostSku
     containers: [packageContainerName, exportContainerName]
-    weekContainer: exportContainerName
+    lifetimes: [{ name: 'week', prefix: '${exportContainerName}/', days: 7 }]
     queues: []
     tables: []
     isPrivate: isPrivate

@@ -26,14 +26,11 @@ param softDeleteDays int
 @description('Whether deleting the account is refused until the lock is removed.')
 param deleteLock bool
 
-@description('A container whose blobs are deleted a week after they were last written; none where empty.')
-param weekContainer string = ''
+@description('Days after their last change on which blobs whose names begin so are deleted: what the app itself never removes. The name is the rule\'s.')
+param lifetimes { name: string, prefix: string, days: int }[] = []
 
 @description('What is noted in the log of reads, writes and deletions; none where workspaceId is empty.')
 param audit 'blobs' | 'all' = 'blobs'
-
-@description('Blobs whose names begin so are deleted after a week; empty: none. An account has one policy: not beside weekContainer.')
-param uploadPrefix string = ''
 
 @description('The workspace that the audit goes to; empty: no audit.')
 param workspaceId string = ''
@@ -91,47 +88,27 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   }
 }
 
-resource week 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = if (!empty(weekContainer)) {
+// An account has one policy.
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = if (!empty(lifetimes)) {
   parent: account
   name: 'default'
   properties: {
     policy: {
       rules: [
-        {
-          name: 'week'
-          type: 'Lifecycle'
+        for lifetime in lifetimes: {
+          name: lifetime.name
           enabled: true
+          type: 'Lifecycle'
           definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${weekContainer}/'] }
-            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 7 } } }
+            filters: { blobTypes: ['blockBlob'], prefixMatch: [lifetime.prefix] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: lifetime.days } } }
           }
         }
       ]
     }
   }
-  // The container must be there, or the rule is for none.
+  // The containers must be there, or the rules are for none.
   dependsOn: [account::blobs::each]
-}
-
-// What was uploaded for a submission that never came. An accepted submission has its own copy.
-resource cleaning 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = if (!empty(uploadPrefix)) {
-  parent: account
-  name: 'default'
-  properties: {
-    policy: {
-      rules: [
-        {
-          name: 'uploads'
-          enabled: true
-          type: 'Lifecycle'
-          definition: {
-            filters: { blobTypes: ['blockBlob'], prefixMatch: [uploadPrefix] }
-            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 7 } } }
-          }
-        }
-      ]
-    }
-  }
 }
 
 resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {

@@ -49,8 +49,12 @@ type mailbox = {
   @description('The folder that is fetched; INBOX where nothing is said.')
   folder: string?
 
-  @description('What happens to a message once its content and its notice are durable: none, seen, delete, or move:<folder>.')
-  afterFetch: string?
+  @description('What happens to a message once its content and its notice are durable: none, seen, delete, or move:<folder>. A text, or an object with one for each kind: message, autoReply, bounce, complaint, receipt, unparsed.')
+  #disable-next-line no-explicit-any
+  afterFetch: any?
+
+  @description('Which mail is fetched: now (what comes from the first fetch on), all, or a date such as 2026-11-27.')
+  fetchFrom: string?
 
   @description('now: mail that comes after the first fetch. all: every mail that is in the folder, which is then announced, and marked, moved or deleted as afterFetch says. Or a date, as 2026-11-27. now where nothing is said.')
   fetchFrom: string?

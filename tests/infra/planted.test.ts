@@ -188,13 +188,13 @@ const mistakes: readonly Mistake[] = [
   // The exports.
   {
     file: storage,
-    from: 'daysAfterModificationGreaterThan: 7',
+    from: 'daysAfterModificationGreaterThan: lifetime.days',
     to: 'daysAfterModificationGreaterThan: 70',
     named: 'the exports: each is deleted after a week',
   },
   {
     file: storage,
-    from: "prefixMatch: ['${weekContainer}/']",
+    from: 'prefixMatch: [lifetime.prefix]',
     to: "prefixMatch: ['']",
     named: 'the exports: each is deleted after a week',
   },
