@@ -32,7 +32,8 @@ import { TableLedger } from '../../shared/storage/tableLedger.ts';
 import { startAzurite } from '../stack/azurite.ts';
 import { makeCertificates } from '../stack/certificates.ts';
 import { startDovecot, type Dovecot } from '../realServers/dovecot.ts';
-import { benchMail, mailBytes } from './inboundMail.ts';
+import { startStorageProxy } from '../storageProxy/storageProxy.ts';
+import { attachmentMail, benchMail, mailBytes } from './inboundMail.ts';
 import type { InboundFigures } from './inboundReport.ts';
 import { InstantStores, StorageWatch, watched, type Stores } from './inboundStores.ts';
 
@@ -59,7 +60,11 @@ interface Rig {
   readonly ca: string;
   /** One for all passes, as in a host, which keeps its threads from pass to pass. */
   readonly parser: Parser;
+  readonly user: string;
 }
+
+/** A full batch of mails with three attachments each, ten times. */
+const attachedCount = 200;
 
 /** Throws if a run did not fetch every message. */
 export async function benchInbound(
@@ -76,7 +81,7 @@ export async function benchInbound(
     clock: systemClock,
   });
   try {
-    const rig: Rig = { dovecot, ca, parser };
+    const rig: Rig = { dovecot, ca, parser, user };
     dovecot.fill(
       user,
       Array.from({ length: messages }, (_, number) => benchMail(number)),
@@ -92,7 +97,15 @@ export async function benchInbound(
       log(`round ${String(round)}: ${lastOf(times)}`);
     }
     const real = await toTheEmulator(rig, messages);
+    log(`${String(real.storageCalls)} storage calls for the folder`);
+    const alone = await callsFor(rig, [benchMail(messages)]);
+    const attached = await callsFor(
+      rig,
+      Array.from({ length: attachedCount }, (_, n) => attachmentMail(n)),
+    );
     return {
+      callsOfALoneMail: alone,
+      callsPerMailWithThreeAttachments: attached / attachedCount,
       messages,
       sizeBytes: mailBytes,
       plainMs: Math.min(...times.plain),
@@ -139,7 +152,7 @@ async function plain({ dovecot, ca }: Rig, messages: number, parse: boolean): Pr
 
 /** Passes of the production code until the folder is at its end. */
 async function fetched(
-  { dovecot, ca, parser }: Rig,
+  { dovecot, ca, parser, user: address }: Rig,
   stores: Stores,
   messages: number,
 ): Promise<{ readonly ms: number; readonly passes: number }> {
@@ -147,12 +160,12 @@ async function fetched(
     get: () =>
       Promise.resolve({
         kind: 'token' as const,
-        token: dovecot.token(user),
+        token: dovecot.token(address),
         expiresAt: Date.now() + 3_600_000,
       }),
   };
   const login = { host: 'localhost', port: dovecot.imapPort, tokens, clock: systemClock };
-  const inbound = createInbound([mailbox], {
+  const inbound = createInbound([{ ...mailbox, address, imapUser: address }], {
     mailboxes: createImapMailboxes(createImapLogin({ ...login, trustedCertificates: [ca] })),
     ...stores,
     parser,
@@ -171,7 +184,7 @@ async function fetched(
   const startedAt = performance.now();
   let count = 0;
   for (let passes = 1; passes <= passLimit; passes += 1) {
-    const report = await inbound.fetchOne(user, { invocationId: `bench-${String(passes)}` });
+    const report = await inbound.fetchOne(address, { invocationId: `bench-${String(passes)}` });
     if (report?.outcome !== 'fetched') throw new Error(`a pass failed: ${report?.detail ?? ''}`);
     if (report.unparsedCount > 0) throw new Error(`${String(report.unparsedCount)} could not be parsed`);
     count += report.announcedCount;
@@ -182,14 +195,34 @@ async function fetched(
   throw new Error(`${String(passLimit)} passes were not enough`);
 }
 
+/** Calls between the process and the store in the run that finds these mails in a mailbox that was fetched before. */
+async function callsFor(rig: Rig, mails: readonly Uint8Array[]): Promise<number> {
+  const mailbox = `${String(mails.length)}.desk@bench.example`;
+  rig.dovecot.fill(mailbox, []);
+  const deliver = (): void => {
+    rig.dovecot.fill(mailbox, mails);
+  };
+  return (await toTheEmulator({ ...rig, user: mailbox }, mails.length, deliver)).storageCalls;
+}
+
 async function toTheEmulator(
   rig: Rig,
   messages: number,
+  deliver?: () => void,
 ): Promise<Pick<InboundFigures, 'wholeMs' | 'passes' | 'storageMs' | 'storageCalls'>> {
   const azurite = await startAzurite();
+  let callCount = 0;
+  const proxy = await startStorageProxy({
+    ports: azurite.ports,
+    before: () => 'forward',
+    after: () => {
+      callCount += 1;
+      return 'pass';
+    },
+  });
   try {
     const clients = makeStoreClients(
-      { kind: 'connectionString', connectionString: azurite.connectionString },
+      { kind: 'connectionString', connectionString: proxy.connectionString },
       { clock: systemClock, clockSampler: { observe: () => undefined } },
     );
     await ensureStore(clients);
@@ -200,13 +233,20 @@ async function toTheEmulator(
       blobs: new ContainerInboundBlobs(clients.blobs.getContainerClient(containerNames.inboundContent)),
       notices: new NoticeQueue(queue),
     };
+    if (deliver !== undefined) {
+      await fetched(rig, stores, 0);
+      deliver();
+    }
+    callCount = 0;
     const { ms, passes } = await fetched(rig, watched(stores, watch), messages);
+    const storageCalls = callCount;
     const { approximateMessagesCount } = await queue.getProperties();
     if (approximateMessagesCount !== messages) {
       throw new Error(`${String(approximateMessagesCount)} notices for ${String(messages)} messages`);
     }
-    return { wholeMs: ms, passes, storageMs: watch.busyMs, storageCalls: watch.callCount };
+    return { wholeMs: ms, passes, storageMs: watch.busyMs, storageCalls };
   } finally {
+    await proxy.close();
     await azurite.stop();
   }
 }

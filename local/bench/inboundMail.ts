@@ -46,6 +46,34 @@ export function benchMail(number: number): Uint8Array {
   return Buffer.from(head + body + tail, 'latin1');
 }
 
+/** A mail with three attachments; no two are the same. */
+export function attachmentMail(number: number): Uint8Array {
+  const part = (n: number): string =>
+    [
+      '--=_part',
+      'Content-Type: application/octet-stream',
+      `Content-Disposition: attachment; filename="file${String(n)}.bin"`,
+      'Content-Transfer-Encoding: base64',
+      '',
+      Buffer.from(`Attachment ${String(n)} of mail ${String(number)}. `.repeat(40)).toString('base64'),
+    ].join('\r\n');
+  const head = [
+    `From: Kim Virtanen <kim${String(number % 97)}@fabrikam.example>`,
+    'To: Service Desk <desk@bench.example>',
+    `Subject: Three files (${String(number)})`,
+    'Date: Mon, 23 Nov 2026 09:00:00 +0200',
+    `Message-ID: <${String(number)}.attached@fabrikam.example>`,
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/mixed; boundary="=_part"',
+    '',
+    '--=_part',
+    'Content-Type: text/plain; charset=utf-8',
+    '',
+    'See the files.',
+  ].join('\r\n');
+  return Buffer.from([head, part(1), part(2), part(3), '--=_part--', ''].join('\r\n'), 'latin1');
+}
+
 /** Lines of at most 76 characters with soft ends. */
 function lines(text: string): string {
   return text.replace(/(?:[^=]|=3D|=C3=A4){64}/g, '$&=\r\n');

@@ -46,17 +46,23 @@ export function watched({ ledger, blobs, notices }: Stores, watch: StorageWatch)
       acquireLease: (...all) => watch.during(() => ledger.acquireLease(...all)),
       cursor: (...all) => watch.during(() => ledger.cursor(...all)),
       find: (...all) => watch.during(() => ledger.find(...all)),
-      insert: (...all) => watch.during(() => ledger.insert(...all)),
       advance: (...all) => watch.during(() => ledger.advance(...all)),
       pendingActions: (...all) => watch.during(() => ledger.pendingActions(...all)),
       clearActions: (...all) => watch.during(() => ledger.clearActions(...all)),
       releaseLease: (...all) => watch.during(() => ledger.releaseLease(...all)),
+      contentBefore: (...all) => watch.during(() => ledger.contentBefore(...all)),
+      contentAfter: (...all) => watch.during(() => ledger.contentAfter(...all)),
+      contentOf: (...all) => watch.during(() => ledger.contentOf(...all)),
+      contentRemoved: (...all) => watch.during(() => ledger.contentRemoved(...all)),
+      knownBefore: (...all) => watch.during(() => ledger.knownBefore(...all)),
+      forget: (...all) => watch.during(() => ledger.forget(...all)),
     },
     blobs: {
       reference: (name) => blobs.reference(name),
       create: (...all) => watch.during(() => blobs.create(...all)),
       sha256Of: (...all) => watch.during(() => blobs.sha256Of(...all)),
       save: (...all) => watch.during(() => blobs.save(...all)),
+      remove: (...all) => watch.during(() => blobs.remove(...all)),
     },
     notices: { publish: (text) => watch.during(() => notices.publish(text)) },
   };
@@ -84,19 +90,11 @@ export class InstantStores implements Stores {
       }),
     cursor: () => Promise.resolve(this.#cursor),
     find: (_mailboxKey, id) => Promise.resolve(this.#entries.get(id)),
-    insert: (_mailboxKey, entry) => {
-      const isNew = !this.#entries.has(entry.id);
-      if (isNew) this.#entries.set(entry.id, entry);
-      return Promise.resolve(isNew);
-    },
-    advance: (lease, { cursor, announced, pending }) => {
+    advance: (lease, { cursor, stored, pending, cleared }) => {
       if (lease.version !== String(this.#version)) return Promise.resolve({ kind: 'lost' });
-      for (const id of announced) {
-        const entry = this.#entries.get(id);
-        if (entry === undefined) throw new Error('a mail was announced that was never kept');
-        this.#entries.set(id, { ...entry, state: 'announced' });
-      }
+      for (const { entry } of stored) this.#entries.set(entry.id, entry);
       for (const action of pending) this.#pending.set(String(action.uid), action);
+      for (const { uid } of cleared) this.#pending.delete(String(uid));
       this.#cursor = cursor;
       return Promise.resolve({ kind: 'ok', lease: { ...lease, version: this.#next() } });
     },
@@ -105,10 +103,17 @@ export class InstantStores implements Stores {
       for (const { uid } of done) this.#pending.delete(String(uid));
       return Promise.resolve();
     },
-    releaseLease: (_lease, cursor) => {
+    releaseLease: (_lease, { cursor }) => {
       this.#cursor = cursor;
       return Promise.resolve({ kind: 'ok' });
     },
+    // Nothing is pruned here.
+    contentBefore: () => Promise.resolve([]),
+    contentAfter: () => Promise.resolve([]),
+    contentOf: () => Promise.resolve(undefined),
+    contentRemoved: () => Promise.resolve(),
+    knownBefore: () => Promise.resolve([]),
+    forget: () => Promise.resolve(),
   };
 
   readonly blobs: InboundBlobs = {
@@ -121,6 +126,7 @@ export class InstantStores implements Stores {
     // Nothing is kept of a blob but its name: a fetch that finds one already there is not what is measured.
     sha256Of: () => Promise.reject(new Error('a blob was there before')),
     save: () => Promise.resolve(false),
+    remove: () => Promise.resolve(),
   };
 
   readonly notices: Notices = {

@@ -11,8 +11,10 @@ const figures: InboundFigures = {
   wholeMs: 60_000,
   passes: 1,
   storageMs: 58_750,
-  storageCalls: 60_000,
+  storageCalls: 21_000,
   instantMs: 6_000,
+  callsOfALoneMail: 8,
+  callsPerMailWithThreeAttachments: 5.1,
 };
 
 test.each([0, 1, 96, 97, 9_999, 123_456])(
@@ -81,9 +83,15 @@ test.each([
   expect(report.rows.flat()).toContain(ok ? 'ok' : 'NOT OK');
 });
 
-test('the figure with a store that responds at once is reported without a goal', () => {
-  expect(inboundReport({ ...figures, instantMs: 60_000 })).toMatchObject({
-    ok: true,
-    json: { instantOverPlainPercent: 5_900, instantOverPlainParsedPercent: 1_400 },
-  });
+test.each([
+  ['calls per mail', { storageCalls: 23_000 }, true],
+  ['too many calls per mail', { storageCalls: 23_001 }, false],
+  ['a lone mail', { callsOfALoneMail: 9 }, false],
+  ['attachments', { callsPerMailWithThreeAttachments: 5.31 }, false],
+  ['own time', { instantMs: 6_800 }, true],
+  ['too much own time', { instantMs: 6_801 }, false],
+])('every goal counts: %s', (_name, more, ok) => {
+  const report = inboundReport({ ...figures, ...more });
+  expect(report.ok).toBe(ok);
+  expect(report.rows.flat().includes('NOT OK')).toBe(!ok);
 });
