@@ -15,6 +15,7 @@ import './heartbeat.ts';
 import './listMailboxes.ts';
 import './operatorApi.ts';
 import './operatorPage.ts';
+import './pruneInbound.ts';
 import './pruneOutbox.ts';
 import './readContent.ts';
 import './readEvents.ts';

@@ -85,7 +85,7 @@ export function assembleOutbound(
       store.blobs.getContainerClient(containerNames.outboundContent),
       store.blobs.getContainerClient(settings.uploadContainer),
     ),
-    queues: new StorageQueues(store.queues),
+    queues: new StorageQueues(store.queues, { publishes: settings.eventsTo !== 'none' }),
     relay: new SmtpRelay({ server: settings.smtp, tokens: signIn.tokens, clock }),
     sentItems: createImapSentItems(login),
     composer,
@@ -132,7 +132,10 @@ export function assembleInbound(
     mailboxes,
     ledger: new TableLedger(store.table(tableNames.inbound), random),
     blobs: new ContainerInboundBlobs(store.blobs.getContainerClient(containerNames.inboundContent)),
-    notices: new NoticeQueue(store.queues.getQueueClient(queueNames.inboundMail)),
+    notices:
+      settings.eventsTo === 'none'
+        ? undefined
+        : new NoticeQueue(store.queues.getQueueClient(queueNames.inboundMail)),
     parser: createMimeParser({
       worker: new URL('./exchange/mimeParserWorker.ts', import.meta.url),
       clock,

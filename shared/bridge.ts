@@ -70,6 +70,7 @@ export interface Bridge {
   pruneOutbox(invocation: Invocation): Promise<void>;
   exportOutbox(invocation: Invocation): Promise<void>;
   fetchMail(invocation: Invocation): Promise<void>;
+  pruneInbound(invocation: Invocation): Promise<void>;
   refreshTokens(invocation: Invocation): Promise<void>;
   /** A message of the queue `heartbeat`: runs what timers that stopped should have run. */
   heartbeat(payload: unknown, invocation: Invocation): Promise<void>;
@@ -340,6 +341,7 @@ export function openBridge(settings: Settings): Bridge {
         await outbound.exportOutbox();
         await heartbeat.ended('export');
       }),
+    pruneInbound: (invocation) => run(invocation, () => inbound.prune(invocation)),
     fetchMail: (invocation) => onTick('fetch', invocation),
     refreshTokens: (invocation) => onTick('refresh', invocation),
     heartbeat: (payload, invocation) =>

@@ -135,6 +135,12 @@ export const cursor: Cursor = {
   vanishedCount: 1,
   missing: [{ uid: 11, passCount: 1, isNew: true }],
   firstRunAt: at,
+  unannounced: ['m2'],
+  incomplete: [14],
+  hasPending: true,
+  rescanTop: 0,
+  rowsPrunedUntil: at,
+  caughtUpAt: 0,
 };
 export const entry: MessageEntry = {
   id: 'm1',
@@ -147,8 +153,10 @@ export const entry: MessageEntry = {
   folder: 'INBOX',
   uidValidity: 7,
   uid: 4_000_000_000,
+  receivedAt: at,
+  contentDay: '2026-11-27',
 };
-export const action: PendingAction = { uidValidity: 7, uid: 4_000_000_000, id: 'm1' };
+export const action: PendingAction = { uidValidity: 7, uid: 4_000_000_000, id: 'm1', mailKind: 'bounce' };
 
 export const event: StatusEvent = {
   type: 'mail.accepted',

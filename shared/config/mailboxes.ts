@@ -4,7 +4,14 @@ import { headerTextTrouble } from '../mail/headerText.ts';
 import { parseAddress, sameAddress } from '../mail/address.ts';
 import { readDeliver, type Deliver } from '../mail/deliver.ts';
 import { isRecord } from '../mail/foreign.ts';
-import type { AfterFetch, FailureReports, FetchFrom, Limits, Mailbox } from '../mail/mailbox.ts';
+import {
+  sortedKinds,
+  type AfterFetch,
+  type FailureReports,
+  type FetchFrom,
+  type Limits,
+  type Mailbox,
+} from '../mail/mailbox.ts';
 import { joinPath, kindOf, quoteBriefly } from '../mail/quote.ts';
 import type { Problems, SettingsReader } from './problems.ts';
 import { mailboxSettings } from './settingsTable.ts';
@@ -17,7 +24,7 @@ export const exchangeLimits: Limits = { messagesPerMinute: 30, recipientsPerDay:
 
 /** A mailbox's fields as docs/settings.md shows them. */
 export const mailboxFields: Readonly<
-  Record<keyof Mailbox, { readonly default: string; readonly what: string }>
+  Record<Exclude<keyof Mailbox, 'afterFetchByKind'>, { readonly default: string; readonly what: string }>
 > = {
   address: { default: 'required', what: 'The address.' },
   signIn: {
@@ -39,7 +46,7 @@ export const mailboxFields: Readonly<
   folder: { default: '`INBOX`', what: 'The folder that is fetched.' },
   afterFetch: {
     default: '`none`',
-    what: '`none`, `seen`, `delete` or `move:FOLDER`: what happens to a message once its content and notice are durable.',
+    what: '`none`, `seen`, `delete` or `move:FOLDER`: what happens to a message once its content and notice are durable. Or one of these for each kind of mail: `{"message":"move:INBOX","bounce":"move:Bounces"}`; kinds are `message`, `autoReply`, `bounce`, `complaint`, `receipt`, `unparsed`, and one that is not named is treated as `message`.',
   },
   fetchFrom: {
     default: '`now`',
@@ -157,7 +164,7 @@ function readMailbox(written: unknown, place: JsonPath): Mailbox | undefined {
     send,
     receive,
     folder,
-    afterFetch: readAfterFetch(written, folder, place),
+    ...readActions(written, folder, place),
     fetchFrom: readFetchFrom(written, place),
     ...deliverOf(readDeliverField(written, place)),
     ...present({ failureReports: readFailureReports(written, place) }),
@@ -288,18 +295,44 @@ function readFolder(written: Readonly<Record<string, unknown>>, place: JsonPath)
   return 'INBOX';
 }
 
-function readAfterFetch(
+/** One action for all mail, or one for each kind. */
+function readActions(
   written: Readonly<Record<string, unknown>>,
   folder: string,
   place: JsonPath,
-): AfterFetch {
+): Pick<Mailbox, 'afterFetch' | 'afterFetchByKind'> {
   const value = written['afterFetch'] ?? 'none';
+  if (!isRecord(value)) return { afterFetch: readAction(value, folder, { path: '.afterFetch', place }) };
+  const known = ['message', ...sortedKinds];
+  for (const name of Object.keys(value)) {
+    if (!known.includes(name))
+      place.add(`.afterFetch.${name}`, `is no kind of mail; write one of ${known.join(', ')}`);
+  }
+  if (value['message'] === undefined)
+    place.add(
+      '.afterFetch',
+      'must name "message", the action for mail by persons, which is also that of kinds that are not named',
+    );
+  const action = (name: string): AfterFetch =>
+    readAction(value[name] ?? 'none', folder, { path: `.afterFetch.${name}`, place });
+  const named = sortedKinds.filter((kind) => value[kind] !== undefined);
+  return {
+    afterFetch: action('message'),
+    afterFetchByKind: Object.fromEntries(named.map((kind) => [kind, action(kind)])),
+  };
+}
+
+function readAction(
+  value: unknown,
+  folder: string,
+  { path, place }: { readonly path: string; readonly place: JsonPath },
+): AfterFetch {
   if (value === 'none' || value === 'seen' || value === 'delete') return { kind: value };
   const target =
     typeof value === 'string' && value.startsWith('move:') ? value.slice('move:'.length) : undefined;
-  if (!isFolder(target)) place.add('.afterFetch', 'must be "none", "seen", "delete" or "move:FOLDER"');
+  if (!isFolder(target)) place.add(path, 'must be "none", "seen", "delete" or "move:FOLDER"');
   else if (target.toLowerCase() === folder.toLowerCase())
-    place.add('.afterFetch', 'moves to the folder that is fetched; name another one');
+    place.add(path, 'moves to the folder that is fetched; name another one');
   else return { kind: 'move', folder: target };
   return { kind: 'none' };
 }

@@ -69,7 +69,10 @@ export function readSettings(environment: Environment): SettingsAnswer {
       prune: readSchedule(reader, 'PRUNE_SCHEDULE', '0 17 3 * * *'),
       refresh: readSchedule(reader, 'REFRESH_SCHEDULE', '0 43 4 * * *'),
     },
-    inbound: readInboundNumbers(reader),
+    inbound: {
+      ...readInboundNumbers(reader),
+      contentKeptMs: 24 * hourMs * reader.wholeNumber('CONTENT_DAYS', [1, 365], 30),
+    },
     heartbeat: readHeartbeatNumbers(reader),
     outbound: {
       ...readOutboundNumbers(reader),

@@ -87,9 +87,10 @@ export interface SubmissionMaxima {
   readonly contentBytes: number;
 }
 
-/** Who reads events and notices: a program at the queues, a caller over HTTP, or the connector to ESM's cards. One consumer alone. */
+/** Who reads events and notices: a program at the queues, a caller over HTTP, or the connector to ESM's cards, one
+ * consumer alone; or nobody. */
 export type EventsTo = (typeof eventsToValues)[number];
-export const eventsToValues = ['queue', 'http', 'esm'] as const;
+export const eventsToValues = ['queue', 'http', 'esm', 'none'] as const;
 
 /** The connector to ESM's data cards. */
 export interface EsmConnectorSettings {

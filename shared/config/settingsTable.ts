@@ -155,6 +155,12 @@ export const settingsTable: readonly SettingRow[] = [
     default: '48',
   }),
   setting(
+    'CONTENT_DAYS',
+    'no',
+    'Days for which the content of an incoming message is kept after it was announced (1 to 365).',
+    { default: '30' },
+  ),
+  setting(
     'RETENTION_DAYS',
     'no',
     'How long finished messages, and therefore their ids, are kept (1 to 3,650).',
@@ -178,7 +184,7 @@ export const settingsTable: readonly SettingRow[] = [
   setting(
     'EVENTS_TO',
     'no',
-    'Who reads events and notices, one consumer alone: `queue`, a program at the queues mail-status and inbound-mail; `http`, a caller of GET /api/events and /api/notices; `esm`, the connector to ESM’s data cards. After a change between `esm` and another value publish the package again: the platform then knows the two triggers.',
+    'Who reads events and notices, one consumer alone: `queue`, a program at the queues mail-status and inbound-mail; `http`, a caller of GET /api/events and /api/notices; `esm`, the connector to ESM’s data cards; or `none`, nobody: nothing is put on these queues, and the content of incoming mail is removed once it is sorted. After a change between `esm` and another value publish the package again: the platform then knows the two triggers.',
     { default: 'queue' },
   ),
   setting(

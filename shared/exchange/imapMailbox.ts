@@ -25,7 +25,7 @@ import type { TimeLeft } from '../deadline.ts';
 import { lacksMultipartEnd } from '../classify/multipartEnd.ts';
 import { mailText, readHeaders } from '../mail/headers.ts';
 import type { AccessTokens } from '../mail/accessToken.ts';
-import type { AfterFetch, Mailbox } from '../mail/mailbox.ts';
+import { hasActions, type AfterFetch, type Mailbox } from '../mail/mailbox.ts';
 import { boundedText } from '../mail/text.ts';
 import { imapTextCharacters, judgeImap } from './imapTrouble.ts';
 
@@ -117,7 +117,7 @@ export function createImapMailboxes(login: ImapLogin): Mailboxes {
     async open(mailbox, time) {
       const answer = await login(mailbox, mailbox.imapUser, time);
       if (answer.kind === 'failed') return answer;
-      const selected = await answer.connection.select(mailbox.folder, mailbox.afterFetch.kind === 'none');
+      const selected = await answer.connection.select(mailbox.folder, !hasActions(mailbox));
       if (selected.kind === 'failed') await answer.connection.close();
       return selected;
     },

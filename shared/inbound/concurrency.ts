@@ -16,24 +16,6 @@ export class KeyedMutex {
   }
 }
 
-/** Lets concurrent tasks pass one point in the order in which they entered. */
-export class OrderedGate {
-  #last: Promise<void> = Promise.resolve();
-
-  /** `turn` resolves when everything that entered earlier is done; `done` must be called, whatever happened. */
-  enter(): { readonly turn: Promise<void>; readonly done: () => void } {
-    const turn = this.#last;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#last = turn.then(() => promise);
-    return {
-      turn,
-      done: () => {
-        resolve(undefined);
-      },
-    };
-  }
-}
-
 /** Tasks that are started one by one and run several together. After a failure no further one is started. */
 export class TaskPool {
   readonly #limit: number;

@@ -20,6 +20,10 @@ export interface InboundNumbers {
   /** A failing mailbox is retried after this; the delay doubles up to the longest. */
   readonly firstRetryDelayMs: number;
   readonly longestRetryDelayMs: number;
+  /** Content is removed so long after the message was announced, by whole days. */
+  readonly contentKeptMs: number;
+  /** Rows that recognise a message, by whole days: longer than content. */
+  readonly rowsKeptMs: number;
 }
 
 export const inboundNumbers: InboundNumbers = {
@@ -32,13 +36,16 @@ export const inboundNumbers: InboundNumbers = {
   messagesAtOnce: 8,
   firstRetryDelayMs: 60_000,
   longestRetryDelayMs: 30 * 60_000,
+  contentKeptMs: 30 * 86_400_000,
+  rowsKeptMs: 400 * 86_400_000,
 };
 
 export interface InboundDependencies {
   readonly mailboxes: Mailboxes;
   readonly ledger: Ledger;
   readonly blobs: InboundBlobs;
-  readonly notices: Notices;
+  /** Undefined if nobody takes them (EVENTS_TO=none): then content is removed after the action. */
+  readonly notices: Notices | undefined;
   readonly parser: Parser;
   readonly sent: SentMessages;
   readonly clock: Clock;

@@ -10,6 +10,8 @@ import { inParallel } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
 import { fetchMailbox, report, type RunReport } from './fetchMailbox.ts';
 import type { Cursor } from './ports.ts';
+import { createInboundOperator, type InboundOperator } from './operator.ts';
+import { pruneMailbox, type PruneReport } from './prune.ts';
 
 export interface Inbound {
   /** One run for every mailbox that receives, within the budget of an invocation. A mailbox's failure is in its report. */
@@ -20,6 +22,10 @@ export interface Inbound {
   signedIn(address: string): Promise<void>;
   /** Each mailbox that receives, with its cursor. Throws StorageTrouble. */
   states(): Promise<readonly InboundState[]>;
+  /** Removes content and rows after their time, mailbox by mailbox. A mailbox whose run goes on is left to the next invocation. */
+  prune(invocation: { readonly invocationId: string }): Promise<readonly PruneReport[]>;
+  /** What an operator may do to mail that was fetched. */
+  readonly operator: InboundOperator;
   /** Ends the parser's threads. */
   close(): Promise<void>;
 }
@@ -67,6 +73,14 @@ export function createInbound(mailboxes: readonly Mailbox[], dependencies: Inbou
     async states() {
       return (await states()).map(({ mailbox, cursor }) => ({ mailbox, cursor }));
     },
+    async prune({ invocationId }) {
+      const time = deadline(clock, numbers.invocationBudgetMs);
+      const reports: PruneReport[] = [];
+      for (const context of contexts)
+        reports.push(await pruneMailbox(context, { owner: invocationId, time }, dependencies));
+      return reports;
+    },
+    operator: createInboundOperator(contexts, dependencies),
     close: () => parser.close(),
   };
 }
@@ -86,7 +100,11 @@ async function clearRetryDelay(
   const claim = { owner: random.id(), now, leaseUntil: now + numbers.leaseMs };
   const answer = await ledger.acquireLease(context.key, claim);
   if (answer.kind === 'acquired' && answer.cursor !== undefined) {
-    await ledger.releaseLease(answer.lease, { ...answer.cursor, failureCount: 0, retryAt: 0 });
+    await ledger.releaseLease(answer.lease, {
+      cursor: { ...answer.cursor, failureCount: 0, retryAt: 0 },
+      pending: [],
+      cleared: [],
+    });
   }
 }
 

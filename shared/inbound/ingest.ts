@@ -1,13 +1,16 @@
-// One message, from its bytes to its notice.
+// One message, from its bytes to what its row and its notice say.
 //
 //  1  raw bytes to a blob, created only if it is absent: from here on the message is safe
 //  2  parsed and classified
-//  3  a row in the ledger, `stored`
-//  4  announced (announce.ts): related to what was sent, texts and parts stored, a bounce reported, the notice published
+//  3  related to what was sent; texts and parts to blobs (prepare.ts)
 //
-// Then the run marks the row announced. A crash anywhere leaves the message in the mailbox and above the cursor: the next
-// run fetches it again, finds blob and row under the same identity, and repeats what is missing. The notice may be
-// repeated, with the same id.
+// The batch's transaction inserts the row, and then the notice is published (commit.ts). A crash anywhere leaves the message
+// in the mailbox and above the cursor: the next run fetches it again, finds blob and row under the same identity, and
+// repeats what is missing. The notice may be repeated, with the same id.
+//
+// The raw blob is the identity check while it exists: one that was not there is new, so no row is looked for. If the row is
+// there all the same (the content was removed after its time) the transaction says so, and the message is ingested again
+// with `lookFirst`.
 //
 // Identity: two messages may share an id (same Message-ID, Date, first hop). They are the same message if their bytes
 // are equal, or their lasting fields and their content (a server rebuilds MIME on each fetch); else the second gets a
@@ -17,8 +20,7 @@ import { isPlaceholder } from '../classify/placeholder.ts';
 import { fingerprintOf } from '../mail/fingerprint.ts';
 import { mailText, readHeaders, type HeaderBlock } from '../mail/headers.ts';
 import { inboundEvents } from '../telemetry/inboundEvents.ts';
-import { announce, rawBlobName, type IdentifiedMail } from './announce.ts';
-import type { KeyedMutex, OrderedGate } from './concurrency.ts';
+import type { KeyedMutex } from './concurrency.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
 import {
   ImapStreamTrouble,
@@ -27,13 +29,16 @@ import {
   type MessageEntry,
   type ParseAnswer,
 } from './ports.ts';
+import { prepare, rawBlobName, type IdentifiedMail, type Prepared } from './prepare.ts';
 import { fileOf, headOf, type Spool, type SpooledMail } from './rawMail.ts';
 import { identify, type Identity } from './stableId.ts';
 
 export type Ingested =
-  | { readonly kind: 'announced'; readonly id: string; readonly parsed: boolean }
+  | Prepared
   /** It was announced before: a redelivery, or a rescan. */
-  | { readonly kind: 'duplicate'; readonly id: string };
+  | { readonly kind: 'duplicate'; readonly id: string; readonly mailKind: string }
+  /** Seen in a rescan, and older than what the ledger remembers: neither announced nor touched. */
+  | { readonly kind: 'forgotten' };
 
 /** By how much an estimate of a small message's size may be off. */
 const sizeMarginBytes = 1_024;
@@ -46,12 +51,19 @@ export interface RunContext {
   readonly context: MailboxContext;
   readonly session: MailboxSession;
   readonly spool: Spool;
-  /** Ids announced in this run: their rows say `stored` until the batch is committed. */
-  readonly announcedIds: Set<string>;
+  /** Messages of this run, by id: their rows may not be written yet. */
+  readonly claimed: Map<string, MessageEntry>;
+  /** Ids whose rows are there and whose notices perhaps were never published. */
+  readonly unannounced: ReadonlySet<string>;
   /** Messages with one identity go one after another. */
   readonly mutex: KeyedMutex;
-  /** Notices are published in the order of arrival. */
-  readonly gate: OrderedGate;
+}
+
+export interface HowToIngest {
+  /** Look for a row before the blob is created: in a rescan, or because the row was found to be there. */
+  readonly lookFirst?: boolean;
+  /** Without a row it is not announced: rows from before this instant (UTC ms) were removed. */
+  readonly onlyKnownBefore?: number;
 }
 
 /** The message being ingested, with what is known of it so far. */
@@ -63,8 +75,6 @@ interface Arrival {
   readonly prefix: string;
   /** Parses on the first call only. */
   readonly parse: () => Promise<ParseAnswer>;
-  /** Resolves when everything that arrived earlier was announced: ESM reads a ticket's mail in the order of arrival. */
-  readonly turn: Promise<void>;
 }
 
 /** Throws what a port throws; only storage trouble concerns more than this message. */
@@ -72,8 +82,8 @@ export async function ingest(
   head: FetchedHead,
   run: RunContext,
   dependencies: InboundDependencies,
+  how: HowToIngest = {},
 ): Promise<Ingested> {
-  const { turn, done } = run.gate.enter();
   const prefix = run.spool.prefix();
   try {
     const mail = await run.spool.take(head, (one) => run.session.stream(one), prefix);
@@ -84,51 +94,46 @@ export async function ingest(
     let answer: Promise<ParseAnswer> | undefined;
     const parse = (): Promise<ParseAnswer> =>
       (answer ??= dependencies.parser.parse(mail.raw, `${prefix}part-`));
-    const arrival = { fetched: head, mail, identity, prefix, parse, turn };
-    return await run.mutex.run(identity.baseId, () => ingestUnderId(arrival, run, dependencies));
+    const arrival = { fetched: head, mail, identity, prefix, parse };
+    return await run.mutex.run(identity.baseId, () => ingestUnderId(arrival, run, dependencies, how));
   } finally {
-    done();
     await run.spool.drop(prefix);
   }
 }
 
-/** Finds the first id that is free or is this message's already, and does what is missing under it. */
+/** Finds the first id that is free or is this message's already, and stores it under it. */
 async function ingestUnderId(
   arrival: Arrival,
   run: RunContext,
   dependencies: InboundDependencies,
+  { lookFirst = false, onlyKnownBefore = 0 }: HowToIngest,
 ): Promise<Ingested> {
-  const { context, session } = run;
-  const { ledger, log } = dependencies;
+  const { context } = run;
+  const { ledger, blobs, log } = dependencies;
+  const { fetched, mail, identity } = arrival;
   for (let n = 1; n <= sharedIdLimit; n += 1) {
-    const id = n === 1 ? arrival.identity.baseId : `${arrival.identity.baseId}-${n}`;
-    const known = await ledger.find(context.key, id);
+    const id = n === 1 ? identity.baseId : `${identity.baseId}-${n}`;
+    const claimed = run.claimed.get(id);
+    let created = false;
+    if (claimed === undefined && !lookFirst) {
+      created = (await blobs.create(rawBlobName(context, id), mail.raw, 'message/rfc822')) === 'created';
+    }
+    const known = claimed ?? (created ? undefined : await ledger.find(context.key, id));
     if (known !== undefined && !(await isSame(known, arrival))) continue;
-    if (known?.state === 'announced' || run.announcedIds.has(id)) {
+    if (known !== undefined && isAnnounced(known, run)) {
       log(inboundEvents.duplicateFound({ mailbox: context.hash, id }));
-      return { kind: 'duplicate', id };
+      return { kind: 'duplicate', id, mailKind: known.kind };
     }
-    const stored = await storeRaw(arrival, id, run, dependencies);
+    if (known === undefined && lookFirst && (fetched.receivedAt ?? onlyKnownBefore) < onlyKnownBefore) {
+      return { kind: 'forgotten' };
+    }
+    const stored = created ? mail : await storedRaw(arrival, id, run, dependencies);
     if (stored === 'another') continue;
-    const answer = await arrival.parse();
-    const { fetched, mail, turn } = arrival;
-    const { uidValidity } = session;
-    const identified = { id, fetched, uidValidity, head: mail.head, stored, answer };
-    // Another worker may have inserted another message under this id meanwhile: then this one takes the next id.
-    if (
-      known === undefined &&
-      !(await ledger.insert(context.key, entryOf(identified, arrival.identity, context)))
-    ) {
-      const winner = await ledger.find(context.key, id);
-      if (winner === undefined || !(await isSame(winner, arrival))) continue;
-    }
     if (n > 1) log(inboundEvents.identityCollision({ mailbox: context.hash, id }));
-    await announce(identified, turn, context, dependencies);
-    run.announcedIds.add(id);
-    return { kind: 'announced', id, parsed: answer.kind === 'parsed' };
+    return finish(arrival, { id, stored, known }, run, dependencies);
   }
   // Anyone can send any number of messages with one Message-ID, Date and first hop: from here on their bytes tell.
-  const id = `${arrival.identity.baseId}-${arrival.mail.sha256.slice(0, 16)}`;
+  const id = `${identity.baseId}-${mail.sha256.slice(0, 16)}`;
   log(inboundEvents.identityCollision({ mailbox: context.hash, id }));
   return ingestAs(id, arrival, run, dependencies);
 }
@@ -140,48 +145,85 @@ async function ingestAs(
   run: RunContext,
   dependencies: InboundDependencies,
 ): Promise<Ingested> {
-  const { context, session } = run;
+  const { context } = run;
   const { ledger, blobs, log } = dependencies;
-  const { fetched, mail, identity, turn } = arrival;
-  const known = await ledger.find(context.key, id);
-  if (known?.state === 'announced' || run.announcedIds.has(id)) {
+  const known = run.claimed.get(id) ?? (await ledger.find(context.key, id));
+  if (known !== undefined && isAnnounced(known, run)) {
     log(inboundEvents.duplicateFound({ mailbox: context.hash, id }));
-    return { kind: 'duplicate', id };
+    return { kind: 'duplicate', id, mailKind: known.kind };
   }
-  await blobs.create(rawBlobName(context, id), mail.raw, 'message/rfc822');
-  const answer = await arrival.parse();
-  const { uidValidity } = session;
-  const identified = { id, fetched, uidValidity, head: mail.head, stored: mail, answer };
-  if (known === undefined) await ledger.insert(context.key, entryOf(identified, identity, context));
-  await announce(identified, turn, context, dependencies);
-  run.announcedIds.add(id);
-  return { kind: 'announced', id, parsed: answer.kind === 'parsed' };
+  await blobs.create(rawBlobName(context, id), arrival.mail.raw, 'message/rfc822');
+  return finish(arrival, { id, stored: arrival.mail, known }, run, dependencies);
+}
+
+/** The raw bytes are stored under `id`. */
+async function finish(
+  { fetched, mail, identity, parse }: Arrival,
+  {
+    id,
+    stored,
+    known,
+  }: {
+    readonly id: string;
+    readonly stored: IdentifiedMail['stored'];
+    readonly known: MessageEntry | undefined;
+  },
+  run: RunContext,
+  dependencies: InboundDependencies,
+): Promise<Prepared> {
+  const answer = await parse();
+  const { uidValidity } = run.session;
+  const identified = { id, fetched, uidValidity, head: mail.head, stored, answer, identity };
+  const prepared = await prepare(identified, known, run.context, dependencies);
+  run.claimed.set(id, prepared.stored.entry);
+  return prepared;
+}
+
+/** A row of this run counts as announced: it will be, before anything is done with a second copy. */
+function isAnnounced(known: MessageEntry, { claimed, unannounced }: RunContext): boolean {
+  return claimed.has(known.id) || (known.state === 'announced' && !unannounced.has(known.id));
 }
 
 /**
  * A message that used up its tries: announced as `unparsed` with what the server gave of it, without relation and
- * parts. It is known by its UID, since nothing else of it is certain.
+ * parts. It is known by its UID, since nothing else of it is certain; if an earlier run wrote a row for this UID, and died
+ * before its notice was surely published, under the id of that row.
  */
 export async function ingestGivenUp(
   head: FetchedHead,
   run: RunContext,
   dependencies: InboundDependencies,
 ): Promise<Ingested> {
-  const { turn, done } = run.gate.enter();
   const prefix = run.spool.prefix();
   try {
     const mail = await run.spool.take({ ...head, whole: true }, (one) => run.session.stream(one), prefix);
     const { uid } = head;
     const { key } = run.context;
     const baseId = fingerprintOf([key, 'uid', String(run.session.uidValidity), String(uid)]).slice(0, 32);
-    const identity = { baseId, headerFingerprint: '' };
+    const earlier = await rowOf(head, mail, run, dependencies);
+    const identity = earlier === undefined ? { baseId, headerFingerprint: '' } : earlier.identity;
     const parse = (): Promise<ParseAnswer> => Promise.resolve({ kind: 'unparsed', detail: givenUpDetail });
-    const arrival = { fetched: head, mail, identity, prefix, parse, turn };
-    return await run.mutex.run(baseId, () => ingestAs(baseId, arrival, run, dependencies));
+    const arrival = { fetched: head, mail, identity, prefix, parse };
+    const id = earlier?.id ?? baseId;
+    return await run.mutex.run(identity.baseId, () => ingestAs(id, arrival, run, dependencies));
   } finally {
-    done();
     await run.spool.drop(prefix);
   }
+}
+
+async function rowOf(
+  { uid }: FetchedHead,
+  mail: SpooledMail,
+  { context, session, unannounced }: RunContext,
+  { ledger }: InboundDependencies,
+): Promise<{ readonly id: string; readonly identity: Identity } | undefined> {
+  const identity = identify(context.key, readHeaders(mailText(mail.head)), mail.head);
+  for (const id of unannounced) {
+    if (!id.startsWith(identity.baseId)) continue;
+    const row = await ledger.find(context.key, id);
+    if (row?.uid === uid && row.uidValidity === session.uidValidity) return { id, identity };
+  }
+  return undefined;
 }
 
 const givenUpDetail =
@@ -214,7 +256,7 @@ async function isSame(known: MessageEntry, arrival: Arrival): Promise<boolean> {
  * Afterwards the raw blob of this id holds this message, or it holds `another`. A blob without a row was left by a
  * crash, and may be this message as the server built it then.
  */
-async function storeRaw(
+async function storedRaw(
   arrival: Arrival,
   id: string,
   { context, spool }: RunContext,
@@ -237,25 +279,6 @@ async function storeRaw(
   const answer = await parser.parse(raw, `${prefix}stored-part-`);
   if (contentFingerprintOf(answer) !== contentFingerprintOf(await arrival.parse())) return 'another';
   return { sha256, sizeBytes: raw.kind === 'file' ? raw.sizeBytes : raw.bytes.byteLength };
-}
-
-function entryOf(
-  { id, fetched, uidValidity, stored, answer }: IdentifiedMail,
-  { headerFingerprint }: Identity,
-  { mailbox }: MailboxContext,
-): MessageEntry {
-  return {
-    id,
-    state: 'stored',
-    headerFingerprint,
-    contentFingerprint: contentFingerprintOf(answer),
-    rawSha256: stored.sha256,
-    sizeBytes: stored.sizeBytes,
-    kind: answer.kind === 'parsed' ? answer.classification.kind : 'unparsed',
-    folder: mailbox.folder,
-    uidValidity,
-    uid: fetched.uid,
-  };
 }
 
 function contentFingerprintOf(answer: ParseAnswer): string {

@@ -134,7 +134,7 @@ export interface RetryUid {
   readonly uid: number;
   /** How often it has failed. */
   readonly tryCount: number;
-  /** Counts runs that ended in its middle: a process that died counts more than a store that gave up. Absent for none. */
+  /** Counts runs that ended in its middle: a process that died counts more than a store that gave up, a lost connection nothing. Absent for none. */
   readonly abandonedCount?: number;
 }
 
@@ -156,6 +156,18 @@ export interface Cursor {
   readonly retryList: readonly RetryUid[];
   /** At most 200. */
   readonly missing: readonly MissingUid[];
+  /** Ids whose rows are inserted and whose notices perhaps are not published. */
+  readonly unannounced: readonly string[];
+  /** UIDs that the server never gave whole: a person has to look at them. At most 100. */
+  readonly incomplete: readonly number[];
+  /** There may be rows of actions that are due. */
+  readonly hasPending: boolean;
+  /** Messages up to this UID were there when the folder began to be read again; 0 if it was not. */
+  readonly rescanTop: number;
+  /** The begin of the last run after which nothing was left to fetch (UTC ms). */
+  readonly caughtUpAt: number;
+  /** Rows of messages from before this instant (UTC ms) were removed; each of them had been fetched. */
+  readonly rowsPrunedUntil: number;
   /** Runs that failed in a row; 0 after one that succeeded. */
   readonly failureCount: number;
   /** No run before this instant (UTC ms); 0 if there is no delay. */
@@ -183,6 +195,7 @@ export interface Lease {
 export interface MessageEntry {
   /** The stable id, with a suffix if two messages share it. */
   readonly id: string;
+  /** `stored`: in rows of an earlier version, whose notices perhaps are not published. */
   readonly state: 'stored' | 'announced';
   /** Hash of the header fields that last: tells two messages with one id apart without their bytes. */
   readonly headerFingerprint: string;
@@ -194,6 +207,28 @@ export interface MessageEntry {
   readonly folder: string;
   readonly uidValidity: number;
   readonly uid: number;
+  /** INTERNALDATE (UTC ms); 0 if it is not known. */
+  readonly receivedAt: number;
+  /** The day (UTC, `2026-11-27`) of its content row; empty in rows of an earlier version, which have none. */
+  readonly contentDay: string;
+}
+
+/** What is stored of a message's content, under the day on which that began: rows of one day are removed together. */
+export interface StoredContent {
+  readonly id: string;
+  readonly day: string;
+  /** Names of its blobs, below its own folder. */
+  readonly blobs: readonly string[];
+  /** Fingerprints of From, Sender and Reply-To. */
+  readonly people: readonly string[];
+}
+
+/** The rows of a message that is to be announced. */
+export interface StoredMessage {
+  readonly entry: MessageEntry;
+  readonly content: StoredContent;
+  /** The row is there already, with this day; its content row moves to today. Absent: it must not be there. */
+  readonly knownDay?: string;
 }
 
 /** An after-fetch action that is due for a UID; its row is removed once the action is done. */
@@ -201,6 +236,8 @@ export interface PendingAction {
   readonly uidValidity: number;
   readonly uid: number;
   readonly id: string;
+  /** The kind of the message, which decides about the action. */
+  readonly mailKind: string;
 }
 
 export type LedgerAnswer<T> =
@@ -208,13 +245,14 @@ export type LedgerAnswer<T> =
   /** Another run holds the lease now: stop. */
   | { readonly kind: 'lost' };
 
-/** What one transaction of a run changes. At most 40 of `announced` and of `pending`. */
+/** What one transaction of a run changes. At most 20 of each. */
 export interface Advance {
   readonly cursor: Cursor;
-  /** Ids whose rows become `announced`. */
-  readonly announced: readonly string[];
+  readonly stored: readonly StoredMessage[];
   /** Actions recorded as due. */
   readonly pending: readonly PendingAction[];
+  /** Actions that are done: their rows are removed. */
+  readonly cleared: readonly PendingAction[];
   /** UTC ms. */
   readonly leaseUntil: number;
 }
@@ -244,16 +282,45 @@ export interface Ledger {
   >;
   cursor(mailboxKey: string): Promise<Cursor | undefined>;
   find(mailboxKey: string, id: string): Promise<MessageEntry | undefined>;
-  /** Inserts the entry as `stored`; true when it is new or is there already with the same hash of raw bytes. */
-  insert(mailboxKey: string, entry: MessageEntry): Promise<boolean>;
-  /** One transaction; the lease it returns replaces the old one. */
-  advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>>;
+  /**
+   * One transaction; the lease it returns replaces the old one. `known`: nothing was written, since rows that must not be
+   * there are there.
+   */
+  advance(
+    lease: Lease,
+    change: Advance,
+  ): Promise<
+    LedgerAnswer<{ readonly lease: Lease }> | { readonly kind: 'known'; readonly ids: readonly string[] }
+  >;
   /** In the order of their UIDs, at most `limit`. */
   pendingActions(mailboxKey: string, limit: number): Promise<readonly PendingAction[]>;
   /** Removes the rows of actions that are done or obsolete; rows already gone are no error. */
   clearActions(mailboxKey: string, done: readonly PendingAction[]): Promise<void>;
-  /** Writes the cursor and releases the lease. */
-  releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>>;
+  /** Writes the cursor, and what is left to write with it, and releases the lease. */
+  releaseLease(
+    lease: Lease,
+    last: Pick<Advance, 'cursor' | 'pending' | 'cleared'>,
+  ): Promise<LedgerAnswer<object>>;
+  /** Content of days before `day`, the oldest first, at most `limit`. */
+  contentBefore(mailboxKey: string, day: string, limit: number): Promise<readonly StoredContent[]>;
+  /** Content rows after that of `after`, or from the first on, in the order of their days; at most `limit`. */
+  contentAfter(
+    mailboxKey: string,
+    after: Pick<StoredContent, 'id' | 'day'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredContent[]>;
+  /** The content row of one message; undefined if its content was removed. */
+  contentOf(mailboxKey: string, at: Pick<StoredContent, 'id' | 'day'>): Promise<StoredContent | undefined>;
+  /** The content is gone: only what recognises the messages stays. */
+  contentRemoved(mailboxKey: string, contents: readonly StoredContent[]): Promise<void>;
+  /** Messages whose content was removed, announced before `day`, the oldest first, at most `limit`. */
+  knownBefore(
+    mailboxKey: string,
+    day: string,
+    limit: number,
+  ): Promise<readonly Pick<StoredContent, 'id' | 'day'>[]>;
+  /** Removes the rows of these messages: they are recognised no more. */
+  forget(mailboxKey: string, known: readonly Pick<StoredContent, 'id' | 'day'>[]): Promise<void>;
 }
 
 // ---- blobs and queue -------------------------------------------------------------------------------------
@@ -267,6 +334,8 @@ export interface InboundBlobs {
   sha256Of(name: string): Promise<string | undefined>;
   /** Copies the blob into a file; false if there is no such blob. */
   save(name: string, path: string): Promise<boolean>;
+  /** Removes the blobs, many with one call; those that are gone already are no error. */
+  remove(names: readonly string[]): Promise<void>;
 }
 
 export interface Notices {

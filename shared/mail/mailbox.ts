@@ -25,6 +25,10 @@ export type FetchFrom =
   /** UTC ms. */
   | { readonly kind: 'date'; readonly at: number };
 
+/** Kinds whose mail may have an action of its own. */
+export const sortedKinds = ['autoReply', 'bounce', 'complaint', 'receipt', 'unparsed'] as const;
+export type SortedKind = (typeof sortedKinds)[number];
+
 /** Reports of mail that came by SMTP and failed, for whoever reads the mailbox. */
 export type FailureReports =
   | 'off'
@@ -50,7 +54,10 @@ export interface Mailbox {
   readonly receive: boolean;
   /** The IMAP folder that is fetched. */
   readonly folder: string;
+  /** Of persons' mail, and of every kind that `afterFetchByKind` does not name. */
   readonly afterFetch: AfterFetch;
+  /** Other actions, by the kind of the message. */
+  readonly afterFetchByKind?: Readonly<Partial<Record<SortedKind, AfterFetch>>>;
   readonly fetchFrom: FetchFrom;
   /** Safe mode; absent: live. */
   readonly deliver?: Exclude<Deliver, 'live'>;
@@ -68,4 +75,18 @@ export interface Account {
   readonly mailboxes: readonly [Mailbox, ...Mailbox[]];
   /** The lowest of its mailboxes' limits. */
   readonly limits: Limits;
+}
+
+/** What happens to a message of this kind. A kind that is not known is treated as persons' mail. */
+export function actionFor(
+  { afterFetch, afterFetchByKind = {} }: Pick<Mailbox, 'afterFetch' | 'afterFetchByKind'>,
+  kind: string,
+): AfterFetch {
+  const sorted = sortedKinds.find((one) => one === kind);
+  return (sorted === undefined ? undefined : afterFetchByKind[sorted]) ?? afterFetch;
+}
+
+/** Whether anything at all is changed in the folder. */
+export function hasActions(mailbox: Pick<Mailbox, 'afterFetch' | 'afterFetchByKind'>): boolean {
+  return ['message', ...sortedKinds].some((kind) => actionFor(mailbox, kind).kind !== 'none');
 }

@@ -5,11 +5,14 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import type { InboundBlobs, RawMail } from '../inbound/ports.ts';
+import { StorageTrouble } from '../storageErrors.ts';
 import { callOptions } from './clients.ts';
-import { asTrouble, statusOf } from './trouble.ts';
+import { asTrouble, orTrouble, statusOf } from './trouble.ts';
 
 /** Large files are uploaded in blocks; the blob is invisible until the list of blocks is committed. */
 const blockBytes = 2 * 1024 * 1024;
+/** What one call removes (Blob Batch). */
+const blobsPerBatch = 256;
 /** 150 MB over a slow link. */
 const largeCallMs = 240_000;
 
@@ -63,6 +66,27 @@ export class ContainerInboundBlobs implements InboundBlobs {
       blob.downloadToFile(path, 0, undefined, callOptions(largeCallMs)),
     );
     return found !== undefined;
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    const batches = this.#container.getBlobBatchClient();
+    for (let at = 0; at < names.length; at += blobsPerBatch) {
+      const some = names.slice(at, at + blobsPerBatch).map((name) => this.#container.getBlobClient(name));
+      const [only] = some;
+      if (only === undefined) return;
+      if (some.length === 1) {
+        await this.#present(only.name, (blob) => blob.delete(callOptions()));
+        continue;
+      }
+      const answer = await orTrouble('the blob store did not answer', () =>
+        batches.deleteBlobs(some, callOptions()),
+      );
+      const failed = answer.subResponses.find(({ status }) => status >= 400 && status !== 404);
+      if (failed !== undefined)
+        throw new StorageTrouble(
+          `blobs could not be removed: HTTP ${failed.status} ${failed.errorCode ?? ''}`,
+        );
+    }
   }
 
   async #present<T>(name: string, call: (blob: BlockBlobClient) => Promise<T>): Promise<T | undefined> {

@@ -3,9 +3,11 @@
 //
 //   cursor                          lease (`leaseTag`, `leaseUntil`), `writeId` of the last write, and the cursor as JSON
 //   message|<id>                    what the ledger keeps of a message
+//   content|<day>|<id>              its content, which is removed some days later; then in its place
+//   known|<day>|<id>                the message is only recognised; removed with the message's row
 //   pending|<uidValidity>|<uid>     an after-fetch action that is due
 import { z } from 'zod';
-import type { Cursor, MessageEntry, PendingAction } from '../inbound/ports.ts';
+import type { Cursor, MessageEntry, PendingAction, StoredContent } from '../inbound/ports.ts';
 
 /** A row without its partition, as the table SDK takes it. */
 export interface LedgerRow {
@@ -22,6 +24,12 @@ const cursorSchema = z.object({
   ),
   // Rows of an earlier version lack it, and firstRunAt.
   missing: z.array(z.object({ uid: z.number(), passCount: z.number(), isNew: z.boolean() })).default([]),
+  unannounced: z.array(z.string()).default([]),
+  incomplete: z.array(z.number()).default([]),
+  hasPending: z.boolean().default(true),
+  rescanTop: z.number().default(0),
+  caughtUpAt: z.number().default(0),
+  rowsPrunedUntil: z.number().default(0),
   failureCount: z.number(),
   retryAt: z.number(),
   firstRunAt: z.number().default(0),
@@ -51,14 +59,35 @@ const messageColumns = z.object({
   folder: z.string(),
   uidValidity: z.number(),
   uid: z.number(),
+  receivedAt: z.number().default(0),
+  contentDay: z.string().default(''),
 });
 
-const pendingColumns = z.object({ uidValidity: z.number(), uid: z.number(), id: z.string() });
+const contentColumns = z.object({ id: z.string(), day: z.string(), blobs: z.string(), people: z.string() });
+const knownColumns = z.object({ id: z.string(), day: z.string() });
+
+const pendingColumns = z.object({
+  uidValidity: z.number(),
+  uid: z.number(),
+  id: z.string(),
+  mailKind: z.string().default('message'),
+});
 
 export const cursorKey = 'cursor';
 export const messageKey = (id: string): string => `message|${id}`;
 export const pendingKey = ({ uidValidity, uid }: PendingAction): string =>
   `pending|${String(uidValidity).padStart(10, '0')}|${String(uid).padStart(10, '0')}`;
+export const contentKey = ({ day, id }: Pick<StoredContent, 'day' | 'id'>): string => `content|${day}|${id}`;
+export const knownKey = ({ day, id }: Pick<StoredContent, 'day' | 'id'>): string => `known|${day}|${id}`;
+/** The rows of days before `day`: from <= key < to. */
+export const contentRange = (day: string): { readonly from: string; readonly to: string } => ({
+  from: 'content|',
+  to: `content|${day}`,
+});
+export const knownRange = (day: string): { readonly from: string; readonly to: string } => ({
+  from: 'known|',
+  to: `known|${day}`,
+});
 /** The rows of pending actions: from <= key < to. */
 export const pendingRange = { from: 'pending|', to: 'pending}' } as const;
 
@@ -103,12 +132,30 @@ export function messageRow(entry: MessageEntry): LedgerRow {
     sizeBytes: double(entry.sizeBytes),
     uid: double(entry.uid),
     uidValidity: double(entry.uidValidity),
+    receivedAt: double(entry.receivedAt),
   };
 }
 
-/** To be merged into the message's row. */
-export function announcedRow(id: string): LedgerRow {
-  return { rowKey: messageKey(id), state: 'announced' satisfies MessageEntry['state'] };
+export function readContentRow(entity: object): StoredContent {
+  const { blobs, people, ...row } = contentColumns.parse(entity);
+  return { ...row, blobs: split(blobs), people: split(people) };
+}
+
+export function contentRow(content: StoredContent): LedgerRow {
+  const { id, day, blobs, people } = content;
+  return { rowKey: contentKey(content), id, day, blobs: blobs.join(','), people: people.join(',') };
+}
+
+export function readKnownRow(entity: object): Pick<StoredContent, 'id' | 'day'> {
+  return knownColumns.parse(entity);
+}
+
+export function knownRow({ id, day }: Pick<StoredContent, 'id' | 'day'>): LedgerRow {
+  return { rowKey: knownKey({ id, day }), id, day };
+}
+
+function split(list: string): readonly string[] {
+  return list === '' ? [] : list.split(',');
 }
 
 export function readPendingRow(entity: object): PendingAction {
@@ -121,6 +168,7 @@ export function pendingRow(action: PendingAction): LedgerRow {
     uidValidity: double(action.uidValidity),
     uid: double(action.uid),
     id: action.id,
+    mailKind: action.mailKind,
   };
 }
 

@@ -8,14 +8,17 @@ import { putMessage } from './queueMessage.ts';
 export class StorageQueues implements Queues {
   readonly #status: QueueClient;
   readonly #wake: QueueClient;
+  readonly #publishes: boolean;
 
-  constructor(queues: QueueServiceClient) {
+  /** `publishes`: false if nobody takes status events (EVENTS_TO=none). */
+  constructor(queues: QueueServiceClient, { publishes = true }: { readonly publishes?: boolean } = {}) {
+    this.#publishes = publishes;
     this.#status = queues.getQueueClient(queueNames.mailStatus);
     this.#wake = queues.getQueueClient(queueNames.outboundWake);
   }
 
   async publish(text: string): Promise<void> {
-    await putMessage(this.#status, text);
+    if (this.#publishes) await putMessage(this.#status, text);
   }
 
   async wake(accountKey: string): Promise<void> {

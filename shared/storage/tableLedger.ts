@@ -14,19 +14,28 @@ import type {
   LedgerAnswer,
   MessageEntry,
   PendingAction,
+  StoredContent,
+  StoredMessage,
 } from '../inbound/ports.ts';
 import { StorageTrouble } from '../storageErrors.ts';
 import { callOptions } from './clients.ts';
 import {
-  announcedRow,
+  contentKey,
+  contentRange,
+  contentRow,
   cursorKey,
   cursorRow,
+  knownKey,
+  knownRange,
+  knownRow,
   messageKey,
   messageRow,
   pendingKey,
   pendingRange,
   pendingRow,
+  readContentRow,
   readCursorRow,
+  readKnownRow,
   readMessageRow,
   readPendingRow,
   type CursorRow,
@@ -91,44 +100,30 @@ export class TableLedger implements Ledger {
     return entity === undefined ? undefined : readMessageRow(entity);
   }
 
-  async insert(mailboxKey: string, entry: MessageEntry): Promise<boolean> {
-    const entity = { partitionKey: mailboxKey, ...messageRow(entry) };
-    const answer = await answerOf(() => this.#table.createEntity(entity, callOptions()));
-    if (answer.kind === 'ok') return true;
-    return (await this.find(mailboxKey, entry.id))?.rawSha256 === entry.rawSha256;
-  }
-
-  async advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
-    const { cursor, announced, pending, leaseUntil } = change;
-    const inPartition = (row: LedgerRow): TransactionAction[1] => ({
-      partitionKey: lease.mailboxKey,
-      ...row,
-    });
-    return this.#writeCursor(lease, { leaseTag: lease.tag, leaseUntil, cursor }, [
-      ...announced.map((id): TransactionAction => [
-        'update',
-        inPartition(announcedRow(id)),
-        'Merge',
-        { etag: '*' },
-      ]),
-      ...pending.map((action): TransactionAction => ['upsert', inPartition(pendingRow(action)), 'Replace']),
+  async advance(lease: Lease, change: Advance): ReturnType<Ledger['advance']> {
+    const { cursor, stored, leaseUntil } = change;
+    const next = { leaseTag: lease.tag, leaseUntil, cursor };
+    const answer = await this.#writeCursor(lease, next, [
+      ...stored.flatMap((one) => storedActions(lease.mailboxKey, one)),
+      ...actionChanges(lease.mailboxKey, change),
     ]);
+    if (answer.kind !== 'refused') return answer;
+    // A row that must not be there, or one that is to be removed and is not there.
+    const expected = stored.filter(({ knownDay }) => knownDay === undefined);
+    const found = await Promise.all(expected.map(({ entry }) => this.find(lease.mailboxKey, entry.id)));
+    const ids = found.flatMap((one) => (one === undefined ? [] : [one.id]));
+    if (ids.length > 0) return { kind: 'known', ids };
+    await this.clearActions(lease.mailboxKey, change.cleared);
+    const again = await this.#writeCursor(lease, next, [
+      ...stored.flatMap((one) => storedActions(lease.mailboxKey, { ...one, knownDay: '' })),
+      ...actionChanges(lease.mailboxKey, { ...change, cleared: [] }),
+    ]);
+    if (again.kind === 'refused') throw new StorageTrouble('The ledger refused a transaction.');
+    return again;
   }
 
   async pendingActions(mailboxKey: string, limit: number): Promise<readonly PendingAction[]> {
-    const { from, to } = pendingRange;
-    const filter = odata`PartitionKey eq ${mailboxKey} and RowKey ge ${from} and RowKey lt ${to}`;
-    const pages = this.#table
-      .listEntities({ queryOptions: { filter }, ...callOptions() })
-      .byPage({ maxPageSize: Math.min(limit, rowsPerPage) });
-    const found: PendingAction[] = [];
-    await orTrouble(noAnswer, async () => {
-      for await (const page of pages) {
-        for (const entity of page) found.push(readPendingRow(entity));
-        if (found.length >= limit) break;
-      }
-    });
-    return found.slice(0, limit);
+    return (await this.#range(mailboxKey, pendingRange, limit)).map(readPendingRow);
   }
 
   async clearActions(mailboxKey: string, done: readonly PendingAction[]): Promise<void> {
@@ -146,20 +141,116 @@ export class TableLedger implements Ledger {
       if (together.kind === 'ok') continue;
       // One of them was gone already and the transaction was refused: one by one.
       for (const action of some) {
-        await answerOf(() => this.#table.deleteEntity(mailboxKey, pendingKey(action), callOptions()));
+        await answerOf(() =>
+          this.#table.deleteEntity(mailboxKey, pendingKey(action), callOptions()),
+        );
       }
     }
   }
 
-  async releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
-    return this.#writeCursor(lease, { leaseTag: '', leaseUntil: 0, cursor }, []);
+  async releaseLease(
+    lease: Lease,
+    last: Pick<Advance, 'cursor' | 'pending' | 'cleared'>,
+  ): Promise<LedgerAnswer<object>> {
+    const { cursor } = last;
+    const next = { leaseTag: '', leaseUntil: 0, cursor };
+    const answer = await this.#writeCursor(lease, next, actionChanges(lease.mailboxKey, last));
+    if (answer.kind !== 'refused') return answer;
+    await this.clearActions(lease.mailboxKey, last.cleared);
+    const again = await this.#writeCursor(
+      lease,
+      next,
+      actionChanges(lease.mailboxKey, { ...last, cleared: [] }),
+    );
+    if (again.kind === 'refused') throw new StorageTrouble('The ledger refused a transaction.');
+    return again;
   }
 
+  async contentBefore(mailboxKey: string, day: string, limit: number): Promise<readonly StoredContent[]> {
+    return (await this.#range(mailboxKey, contentRange(day), limit)).map(readContentRow);
+  }
+
+  async contentAfter(
+    mailboxKey: string,
+    after: Pick<StoredContent, 'id' | 'day'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredContent[]> {
+    // The least key above it.
+    const from = after === undefined ? contentRange('').from : `${contentKey(after)}!`;
+    const to = 'content}';
+    return (await this.#range(mailboxKey, { from, to }, limit)).map(readContentRow);
+  }
+
+  async contentOf(
+    mailboxKey: string,
+    at: Pick<StoredContent, 'id' | 'day'>,
+  ): Promise<StoredContent | undefined> {
+    const entity = await this.#read(mailboxKey, contentKey(at));
+    return entity === undefined ? undefined : readContentRow(entity);
+  }
+
+  async contentRemoved(mailboxKey: string, contents: readonly StoredContent[]): Promise<void> {
+    await this.#inTransactions(contents, (content) => [
+      ['delete', { partitionKey: mailboxKey, rowKey: contentKey(content) }],
+      ['upsert', { partitionKey: mailboxKey, ...knownRow(content) }, 'Replace'],
+    ]);
+  }
+
+  async knownBefore(
+    mailboxKey: string,
+    day: string,
+    limit: number,
+  ): Promise<readonly Pick<StoredContent, 'id' | 'day'>[]> {
+    return (await this.#range(mailboxKey, knownRange(day), limit)).map(readKnownRow);
+  }
+
+  async forget(mailboxKey: string, known: readonly Pick<StoredContent, 'id' | 'day'>[]): Promise<void> {
+    await this.#inTransactions(known, (one) => [
+      ['delete', { partitionKey: mailboxKey, rowKey: messageKey(one.id) }],
+      ['delete', { partitionKey: mailboxKey, rowKey: knownKey(one) }],
+    ]);
+  }
+
+  /** Many items in each transaction; if one is refused since a row is gone, each change by itself. */
+  async #inTransactions<T>(
+    items: readonly T[],
+    changesOf: (item: T) => readonly TransactionAction[],
+  ): Promise<void> {
+    const changes = items.flatMap(changesOf);
+    const submit = (some: readonly TransactionAction[]): Promise<{ readonly kind: 'ok' | 'refused' }> =>
+      answerOf(() => this.#table.submitTransaction([...some], callOptions()));
+    for (let at = 0; at < changes.length; at += operationsPerTransaction) {
+      const some = changes.slice(at, at + operationsPerTransaction);
+      if ((await submit(some)).kind === 'ok') continue;
+      for (const one of some) await submit([one]);
+    }
+  }
+
+  async #range(
+    mailboxKey: string,
+    { from, to }: { readonly from: string; readonly to: string },
+    limit: number,
+  ): Promise<readonly object[]> {
+    const filter = odata`PartitionKey eq ${mailboxKey} and RowKey ge ${from} and RowKey lt ${to}`;
+    const pages = this.#table
+      .listEntities({ queryOptions: { filter }, ...callOptions() })
+      .byPage({ maxPageSize: Math.min(limit, rowsPerPage) });
+    const found: object[] = [];
+    await orTrouble(noAnswer, async () => {
+      for await (const page of pages) {
+        found.push(...page);
+        if (found.length >= limit) break;
+      }
+    });
+    return found.slice(0, limit);
+  }
+
+  /** `refused`: the lease is ours, and a row of `more` is not as it was expected. */
   async #writeCursor(
     lease: Lease,
     next: LeaseColumns & { readonly cursor: Cursor },
     more: readonly TransactionAction[],
-  ): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
+  ): Promise<LedgerAnswer<{ readonly lease: Lease }> | { readonly kind: 'refused' }> {
     const { mailboxKey, tag } = lease;
     const writeId = this.#random.id();
     const entity = { partitionKey: mailboxKey, ...cursorRow(next, writeId, next.cursor) };
@@ -174,8 +265,8 @@ export class TableLedger implements Ledger {
         : undefined;
     if (etag !== undefined) return { kind: 'ok', lease: leaseOf(mailboxKey, tag, etag) };
     const current = await this.#readCursor(mailboxKey);
-    if (current?.writeId !== writeId) return { kind: 'lost' };
-    return { kind: 'ok', lease: leaseOf(mailboxKey, tag, current.etag) };
+    if (current?.writeId === writeId) return { kind: 'ok', lease: leaseOf(mailboxKey, tag, current.etag) };
+    return { kind: current?.etag === lease.version && more.length > 0 ? 'refused' : 'lost' };
   }
 
   async #readCursor(mailboxKey: string): Promise<CursorRow | undefined> {
@@ -187,6 +278,47 @@ export class TableLedger implements Ledger {
     const answer = await answerOf(() => this.#table.getEntity(partition, key, callOptions()));
     return answer.kind === 'ok' ? answer.value : undefined;
   }
+}
+
+/** A new message is inserted; one that is there moves its content row to another day. */
+function storedActions(
+  mailboxKey: string,
+  { entry, content, knownDay }: StoredMessage,
+): readonly TransactionAction[] {
+  const inPartition = (row: LedgerRow): TransactionAction[1] => ({ partitionKey: mailboxKey, ...row });
+  if (knownDay === undefined)
+    return [
+      ['create', inPartition(messageRow(entry))],
+      ['upsert', inPartition(contentRow(content)), 'Replace'],
+    ];
+  const old = { id: content.id, day: knownDay };
+  return [
+    ['upsert', inPartition(messageRow(entry)), 'Replace'],
+    ['upsert', inPartition(contentRow(content)), 'Replace'],
+    ...(knownDay === '' || knownDay === content.day
+      ? []
+      : [['delete', { partitionKey: mailboxKey, rowKey: contentKey(old) }] satisfies TransactionAction]),
+  ];
+}
+
+function actionChanges(
+  mailboxKey: string,
+  { pending, cleared }: Pick<Advance, 'pending' | 'cleared'>,
+): readonly TransactionAction[] {
+  const due = new Set(pending.map(pendingKey));
+  return [
+    ...pending.map((action): TransactionAction => [
+      'upsert',
+      { partitionKey: mailboxKey, ...pendingRow(action) },
+      'Replace',
+    ]),
+    ...cleared
+      .filter((action) => !due.has(pendingKey(action)))
+      .map((action): TransactionAction => [
+        'delete',
+        { partitionKey: mailboxKey, rowKey: pendingKey(action) },
+      ]),
+  ];
 }
 
 function leaseOf(mailboxKey: string, tag: string, etag: string | undefined): Lease {

@@ -91,6 +91,12 @@ export const inboundEvents = {
     'Messages were assigned and never shown by SEARCH: another reader took them, or a rule moved them.',
     { mailbox: 'string', count: 'number' },
   ),
+  pruned: defineEvent(
+    'inbound.pruned',
+    'info',
+    'Content and rows of a mailbox were removed after their time.',
+    { mailbox: 'string', contentCount: 'number', rowCount: 'number' },
+  ),
   concurrentReader: defineEvent(
     'inbound.concurrentReader',
     'warn',

@@ -129,7 +129,7 @@ describe('good settings', () => {
         retentionMs: 30 * 86_400_000,
         blobMostBytes: 35 * 1_048_576,
       },
-      inbound: {},
+      inbound: { contentKeptMs: 30 * 86_400_000 },
       heartbeat: {},
       submissions: { recipientsCount: 500, contentBytes: 35 * 1_048_576 },
       uploadContainer: containerNames.outboundUploads,

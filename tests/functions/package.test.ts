@@ -148,6 +148,7 @@ describe('the bundle registers', () => {
     ['sweepOutbound', '%SWEEP_SCHEDULE%'],
     ['fetchMail', '%FETCH_SCHEDULE%'],
     ['pruneOutbox', '%PRUNE_SCHEDULE%'],
+    ['pruneInbound', '%PRUNE_SCHEDULE%'],
     ['refreshTokens', '%REFRESH_SCHEDULE%'],
     ['exportOutbox', '0 37 2 * * *'],
   ])('%s on the schedule %s, and not at every start', (name, schedule) => {

@@ -75,7 +75,6 @@ const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move
   mailboxes,
   ledger: watched(new TableLedger(clients.table(tableNames.inbound), systemRandom), {
     acquireLease: 'acquireLease',
-    insert: 'insert',
     advance: 'advance',
     clearActions: 'clearActions',
     releaseLease: 'releaseLease',

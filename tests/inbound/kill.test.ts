@@ -78,16 +78,23 @@ async function notices(): Promise<ReadonlyMap<string, string>> {
 
 type Case = readonly [point: string, when: 'before' | 'after', nth: number];
 
-/** The moments that differ: between two neighbours nothing durable happens. */
-const cases: readonly Case[] = [
-  ['acquireLease', 'after', 1],
-  ['read', 'before', 2],
-  ...['blob', 'insert', 'publish', 'advance', 'act', 'clearActions'].flatMap((point): readonly Case[] => [
-    [point, 'before', 2],
-    [point, 'after', 2],
-  ]),
-  ['releaseLease', 'after', 1],
+/** Five messages in two batches: every durable step, in the first batch, in the second, and after the last. */
+const steps: readonly (readonly [point: string, ...nths: readonly number[]])[] = [
+  ['acquireLease', 1],
+  ['read', 1, 2],
+  ['blob', 1, 3, 5],
+  // The first run writes when it began; then each batch; then the actions of the last one.
+  ['advance', 1, 2, 3, 4],
+  ['publish', 1, 3, 5],
+  ['act', 1, 2],
+  ['releaseLease', 1],
 ];
+const cases: readonly Case[] = steps.flatMap(([point, ...nths]) =>
+  nths.flatMap((nth): readonly Case[] => [
+    [point, 'before', nth],
+    [point, 'after', nth],
+  ]),
+);
 
 test.each(cases)('killed at %s, %s it (occurrence %s)', async (point, when, nth) => {
   users += 1;

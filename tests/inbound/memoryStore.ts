@@ -15,6 +15,7 @@ import type {
   PendingAction,
   RawMail,
   SentMessages,
+  StoredContent,
 } from '../../shared/inbound/ports.ts';
 import type {
   BounceNote,
@@ -36,6 +37,8 @@ interface CursorRow {
 export class MemoryLedger implements Ledger {
   readonly cursors = new Map<string, CursorRow>();
   readonly entries = new Map<string, MessageEntry>();
+  readonly contents = new Map<string, StoredContent>();
+  readonly known = new Map<string, Pick<StoredContent, 'id' | 'day'>>();
   readonly pending = new Map<string, PendingAction>();
   hook: StoreHook = () => undefined;
   #tags = 0;
@@ -67,27 +70,21 @@ export class MemoryLedger implements Ledger {
     return this.#step('find', () => this.entries.get(`${mailboxKey} ${id}`));
   }
 
-  insert(mailboxKey: string, entry: MessageEntry): Promise<boolean> {
-    return this.#step('insert', () => {
-      const key = `${mailboxKey} ${entry.id}`;
-      const known = this.entries.get(key);
-      if (known === undefined) this.entries.set(key, entry);
-      return known === undefined || known.rawSha256 === entry.rawSha256;
-    });
-  }
-
-  advance(lease: Lease, change: Advance): Promise<LedgerAnswer<{ readonly lease: Lease }>> {
+  advance(lease: Lease, change: Advance): ReturnType<Ledger['advance']> {
     return this.#step('advance', () => {
-      const keys = change.announced.map((id) => `${lease.mailboxKey} ${id}`);
-      if (keys.some((key) => !this.entries.has(key))) return { kind: 'lost' } as const;
-      const written = this.#write(lease, lease.tag, change.leaseUntil, change.cursor);
-      if (written.kind === 'lost') return written;
-      for (const key of keys) {
-        const entry = this.entries.get(key);
-        if (entry !== undefined) this.entries.set(key, { ...entry, state: 'announced' });
+      if (!this.#holds(lease)) return { kind: 'lost' } as const;
+      const ids = change.stored
+        .filter(({ knownDay }) => knownDay === undefined)
+        .map(({ entry }) => entry.id)
+        .filter((id) => this.entries.has(`${lease.mailboxKey} ${id}`));
+      if (ids.length > 0) return { kind: 'known', ids } as const;
+      for (const { entry, content, knownDay = '' } of change.stored) {
+        this.entries.set(`${lease.mailboxKey} ${entry.id}`, entry);
+        this.contents.delete(contentKey(lease.mailboxKey, { id: content.id, day: knownDay }));
+        this.contents.set(contentKey(lease.mailboxKey, content), content);
       }
-      for (const action of change.pending) this.pending.set(pendingKey(lease.mailboxKey, action), action);
-      return written;
+      this.#change(lease, change);
+      return this.#write(lease, lease.tag, change.leaseUntil, change.cursor);
     });
   }
 
@@ -107,8 +104,81 @@ export class MemoryLedger implements Ledger {
     });
   }
 
-  releaseLease(lease: Lease, cursor: Cursor): Promise<LedgerAnswer<object>> {
-    return this.#step('releaseLease', () => this.#write(lease, '', 0, cursor));
+  releaseLease(
+    lease: Lease,
+    last: Pick<Advance, 'cursor' | 'pending' | 'cleared'>,
+  ): Promise<LedgerAnswer<object>> {
+    return this.#step('releaseLease', () => {
+      if (!this.#holds(lease)) return { kind: 'lost' } as const;
+      this.#change(lease, last);
+      return this.#write(lease, '', 0, last.cursor);
+    });
+  }
+
+  contentBefore(mailboxKey: string, day: string, limit: number): Promise<readonly StoredContent[]> {
+    return this.#step('contentBefore', () => this.#before(this.contents, mailboxKey, day).slice(0, limit));
+  }
+
+  contentAfter(
+    mailboxKey: string,
+    after: Pick<StoredContent, 'id' | 'day'> | undefined,
+    limit: number,
+  ): Promise<readonly StoredContent[]> {
+    return this.#step('contentAfter', () => {
+      const rank = ({ day, id }: Pick<StoredContent, 'id' | 'day'>): string => `${day} ${id}`;
+      const all = this.#before(this.contents, mailboxKey, '~');
+      return all.filter((one) => after === undefined || rank(one) > rank(after)).slice(0, limit);
+    });
+  }
+
+  contentOf(mailboxKey: string, at: Pick<StoredContent, 'id' | 'day'>): Promise<StoredContent | undefined> {
+    return this.#step('contentOf', () => this.contents.get(contentKey(mailboxKey, at)));
+  }
+
+  contentRemoved(mailboxKey: string, contents: readonly StoredContent[]): Promise<void> {
+    return this.#step('contentRemoved', () => {
+      for (const one of contents) {
+        this.contents.delete(contentKey(mailboxKey, one));
+        this.known.set(contentKey(mailboxKey, one), { id: one.id, day: one.day });
+      }
+    });
+  }
+
+  knownBefore(
+    mailboxKey: string,
+    day: string,
+    limit: number,
+  ): Promise<readonly Pick<StoredContent, 'id' | 'day'>[]> {
+    return this.#step('knownBefore', () => this.#before(this.known, mailboxKey, day).slice(0, limit));
+  }
+
+  forget(mailboxKey: string, known: readonly Pick<StoredContent, 'id' | 'day'>[]): Promise<void> {
+    return this.#step('forget', () => {
+      for (const one of known) {
+        this.entries.delete(`${mailboxKey} ${one.id}`);
+        this.known.delete(contentKey(mailboxKey, one));
+      }
+    });
+  }
+
+  #before<T extends { readonly day: string }>(
+    rows: ReadonlyMap<string, T>,
+    mailboxKey: string,
+    day: string,
+  ): readonly T[] {
+    return [...rows.entries()]
+      .filter(([key, row]) => key.startsWith(`${mailboxKey} `) && row.day < day)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([, row]) => row);
+  }
+
+  #holds(lease: Lease): boolean {
+    return String(this.cursors.get(lease.mailboxKey)?.version) === lease.version;
+  }
+
+  #change(lease: Lease, { pending, cleared }: Pick<Advance, 'pending' | 'cleared'>): void {
+    for (const action of cleared) this.pending.delete(pendingKey(lease.mailboxKey, action));
+    for (const action of pending) this.pending.set(pendingKey(lease.mailboxKey, action), action);
   }
 
   #write(
@@ -131,6 +201,10 @@ export class MemoryLedger implements Ledger {
     this.hook(name, 'after');
     return result;
   }
+}
+
+function contentKey(mailboxKey: string, { id, day }: Pick<StoredContent, 'id' | 'day'>): string {
+  return `${mailboxKey} ${day} ${id}`;
 }
 
 function pendingKey(mailboxKey: string, { uidValidity, uid }: PendingAction): string {
@@ -164,6 +238,13 @@ export class MemoryBlobs implements InboundBlobs {
     const bytes = this.blobs.get(name);
     if (bytes !== undefined) await writeFile(path, bytes);
     return bytes !== undefined;
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    await Promise.resolve();
+    this.hook('remove', 'before');
+    for (const name of names) this.blobs.delete(name);
+    this.hook('remove', 'after');
   }
 
   /** What a reference in a notice leads to. */

@@ -4,7 +4,7 @@ import type { Exchange } from '../../local/emulators/exchange/exchange.ts';
 import type { AfterFetch } from '../../shared/mail/mailbox.ts';
 import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
 import { certificates, closeAll, exchangeWith, tokenFor } from '../local/exchange/harness.ts';
-import { closeParser, DESK, imapAt, mail, mailboxOf, rigOf, TestTokens, type Rig } from './rig.ts';
+import { closeParser, DESK, imapAt, mail, mailboxOf, queueOf, rigOf, TestTokens, type Rig } from './rig.ts';
 
 afterEach(closeAll);
 afterAll(closeParser);
@@ -95,8 +95,8 @@ test('the next batch is asked for before the first mail of this one is announced
   const { exchange, rig, commands } = await worldWith({ kind: 'none' });
   deliver(exchange, ...numbered(5));
   const whenTold: string[][] = [];
-  rig.ledger.hook = (step, when) => {
-    if (step === 'insert' && when === 'before')
+  queueOf(rig).hook = (step, when) => {
+    if (step === 'publish' && when === 'before')
       whenTold.push(commands.log.filter((name) => name.startsWith('heads')));
   };
   expect(await rig.inbound.fetchAll(run)).toMatchObject([{ announcedCount: 5, hasMore: false }]);

@@ -10,7 +10,7 @@ import { asciiJson } from '../../shared/mail/text.ts';
 import { retryDelayMs } from '../../shared/inbound/retryDelay.ts';
 import { senderLimit } from '../../shared/inbound/relate.ts';
 import { identify } from '../../shared/inbound/stableId.ts';
-import { TaskPool, OrderedGate, inParallel, KeyedMutex } from '../../shared/inbound/concurrency.ts';
+import { TaskPool, inParallel, KeyedMutex } from '../../shared/inbound/concurrency.ts';
 
 describe('header fields', () => {
   test.each<[string, string, readonly (readonly [string, string])[]]>([
@@ -294,19 +294,5 @@ describe('several things at once', () => {
     };
     await Promise.allSettled([turns.run('k', task('a')), turns.run('k', task('b'))]);
     expect(seen).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
-  });
-
-  test('the order of beginning is kept at the one point', async () => {
-    const order = new OrderedGate();
-    const seen: number[] = [];
-    const task = async (n: number): Promise<void> => {
-      const { turn, done } = order.enter();
-      for (let wait = 5 - n; wait > 0; wait -= 1) await Promise.resolve();
-      await turn;
-      seen.push(n);
-      done();
-    };
-    await Promise.all([0, 1, 2, 3, 4].map(task));
-    expect(seen).toEqual([0, 1, 2, 3, 4]);
   });
 });

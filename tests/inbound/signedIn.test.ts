@@ -47,7 +47,9 @@ test('a pass at work is not disturbed', async () => {
   const begun = await rig.ledger.acquireLease(DESK, { owner: 'another', now, leaseUntil: now + 60_000 });
   await rig.inbound.signedIn(DESK);
   if (begun.kind !== 'acquired' || begun.cursor === undefined) throw new Error('no lease');
-  expect(await rig.ledger.releaseLease(begun.lease, begun.cursor)).toMatchObject({ kind: 'ok' });
+  expect(
+    await rig.ledger.releaseLease(begun.lease, { cursor: begun.cursor, pending: [], cleared: [] }),
+  ).toMatchObject({ kind: 'ok' });
 });
 
 test('an address that is not served is none of its business', async () => {

@@ -1,7 +1,8 @@
 // Receiving under faults, simulated: the production code of the room over a folder, a store and a clock that misbehave
 // by a seed. Several hosts work at the same time; calls are refused, applied with the answer lost, hosts die in the
 // middle; UIDVALIDITY changes; people move mail away; mail is delivered twice, and two mails share an identity. SEARCH
-// leaves UIDs out, and the server gives a text in place of a mail, or the beginning of one.
+// leaves UIDs out, and the server gives a text in place of a mail, or the beginning of one. Days pass, and what is old is
+// pruned.
 //
 //   node tests/inbound/simulation.ts [MESSAGES] [SEED]        100,000 messages unless said otherwise
 //
@@ -40,6 +41,9 @@ export interface SimulationResult {
   /** Answers that were not the mail: a text in its place, its beginning, nothing. */
   readonly halfAnswers: number;
   readonly searchesThatLag: number;
+  /** Messages whose content was removed after its time, and whose rows were. */
+  readonly contentsPruned: number;
+  readonly rowsPruned: number;
   /** Each a sentence; empty when everything held. */
   readonly violations: readonly string[];
   /** Hash of all notices, in order. */
@@ -57,12 +61,57 @@ interface Unrest {
 }
 
 const stormy: Unrest = { refused: 10, answerLost: 10, death: 1, imapTrouble: 20, halfAnswer: 15 };
+const dayMs = 86_400_000;
 const calm: Unrest = { refused: 0, answerLost: 0, death: 0, imapTrouble: 0, halfAnswer: 0 };
 
 interface Stored {
   uid: number;
   readonly key: string;
   readonly bytes: Uint8Array;
+  readonly receivedAt: number;
+}
+
+const keyOf = (bytes: Uint8Array | undefined): string =>
+  /mail \d+/.exec(Buffer.from(bytes ?? []).toString('latin1'))?.[0] ?? '';
+
+/** Remembers which mail was stored when its notice was published. */
+class Announced extends MemoryNotices {
+  readonly idsByKey = new Map<string, Set<string>>();
+  readonly keysById = new Map<string, Set<string>>();
+  readonly #blobs: () => MemoryBlobs;
+
+  constructor(blobs: () => MemoryBlobs) {
+    super();
+    this.#blobs = blobs;
+  }
+
+  override async publish(text: string): Promise<void> {
+    const [, name = ''] = /"blob":"inbound-content\/([^"]+\/raw\.eml)"/.exec(text) ?? [];
+    const key = keyOf(this.#blobs().blobs.get(name));
+    const id = name.split('/')[1] ?? '';
+    this.idsByKey.set(key, (this.idsByKey.get(key) ?? new Set()).add(id));
+    this.keysById.set(id, (this.keysById.get(id) ?? new Set()).add(key));
+    await super.publish(text);
+  }
+}
+
+/** Content may be removed only of what was announced. */
+class PrunedBlobs extends MemoryBlobs {
+  readonly removedTooEarly: string[] = [];
+  readonly #announced: Announced;
+
+  constructor(announced: Announced) {
+    super();
+    this.#announced = announced;
+  }
+
+  override async remove(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const id = name.split('/')[1] ?? '';
+      if (!this.#announced.keysById.has(id)) this.removedTooEarly.push(name);
+    }
+    await super.remove(names);
+  }
 }
 
 /** Ends a host: from then on nothing that it does has an effect. */
@@ -71,8 +120,8 @@ class Death extends Error {}
 class World {
   readonly random: Random;
   readonly ledger = new MemoryLedger();
-  readonly blobs = new MemoryBlobs();
-  readonly queue = new MemoryNotices();
+  readonly queue: Announced = new Announced(() => this.blobs);
+  readonly blobs: PrunedBlobs = new PrunedBlobs(this.queue);
   readonly counts = {
     passes: 0,
     deaths: 0,
@@ -81,6 +130,8 @@ class World {
     generations: 1,
     halfAnswers: 0,
     searchesThatLag: 0,
+    contentsPruned: 0,
+    rowsPruned: 0,
   };
   unrest = stormy;
   now = Date.UTC(2026, 10, 25);
@@ -98,7 +149,7 @@ class World {
   }
 
   put(key: string, bytes: Uint8Array): void {
-    this.inbox.push({ uid: this.uidNext, key, bytes });
+    this.inbox.push({ uid: this.uidNext, key, bytes, receivedAt: this.now });
     this.uidNext += 1;
   }
 
@@ -135,20 +186,29 @@ class Host {
         'acquireLease',
         'cursor',
         'find',
-        'insert',
         'advance',
         'pendingActions',
         'clearActions',
         'releaseLease',
+        'contentBefore',
+        'contentRemoved',
+        'knownBefore',
+        'forget',
       ]),
-      blobs: this.#faulty(world.blobs, ['create', 'sha256Of', 'save']),
+      blobs: this.#faulty(world.blobs, ['create', 'sha256Of', 'save', 'remove']),
       notices: this.#faulty(world.queue, ['publish']),
       parser: plainParser,
       sent: new MemorySentMessages(),
       clock,
       random: world.random,
       log: () => undefined,
-      numbers: { ...inboundNumbers, batchCount: 7, leaseMs: 30_000 },
+      numbers: {
+        ...inboundNumbers,
+        batchCount: 7,
+        leaseMs: 30_000,
+        contentKeptMs: dayMs,
+        rowsKeptMs: 3 * dayMs,
+      },
     };
     const afterFetch = { kind: 'move', folder: 'Fetched' } as const;
     this.inbound = createInbound([mailboxOf(DESK, { afterFetch })], dependencies);
@@ -157,6 +217,17 @@ class Host {
   async pass(): Promise<void> {
     this.#world.counts.passes += 1;
     await this.inbound.fetchOne(DESK, { invocationId: 'host' });
+  }
+
+  async prune(): Promise<void> {
+    try {
+      for (const { contentCount, rowCount } of await this.inbound.prune({ invocationId: 'host' })) {
+        this.#world.counts.contentsPruned += contentCount;
+        this.#world.counts.rowsPruned += rowCount;
+      }
+    } catch {
+      // The store was away, or the process died: the next one goes on.
+    }
   }
 
   #die(): void {
@@ -281,18 +352,18 @@ class ModelSession implements MailboxSession {
   }
 
   /** As the adapter hands it over: what is not whole is streamed, and a stream that ends early fails. */
-  #headOf({ uid, bytes }: Stored): FetchedHead {
+  #headOf({ uid, bytes, receivedAt }: Stored): FetchedHead {
     const whole = rebuilt(bytes, this.#world);
     const sizeBytes = Math.round(whole.byteLength * 1.02);
     if (!this.#world.chance(this.#world.unrest.halfAnswer))
-      return { uid, bytes: whole, whole: true, sizeBytes };
+      return { uid, bytes: whole, whole: true, sizeBytes, receivedAt };
     this.#world.counts.halfAnswers += 1;
     const part = Math.floor(this.#world.random.uniform() * 4);
-    if (part === 0) return { uid, bytes: Buffer.from(placeholder), whole: true, sizeBytes };
-    if (part === 1) return { uid, bytes: Buffer.from('\r\n'), whole: true, sizeBytes };
-    if (part === 2) return { uid, bytes: new Uint8Array(), whole: true, sizeBytes };
+    if (part === 0) return { uid, bytes: Buffer.from(placeholder), whole: true, sizeBytes, receivedAt };
+    if (part === 1) return { uid, bytes: Buffer.from('\r\n'), whole: true, sizeBytes, receivedAt };
+    if (part === 2) return { uid, bytes: new Uint8Array(), whole: true, sizeBytes, receivedAt };
     const half = whole.subarray(0, Math.floor(whole.byteLength / 2));
-    return { uid, bytes: half, whole: false, sizeBytes };
+    return { uid, bytes: half, whole: false, sizeBytes, receivedAt };
   }
 
   readHeaders(
@@ -402,6 +473,10 @@ export async function simulateReceiving(options: {
     if (world.chance(200)) hosts = [new Host(world), ...(world.chance(300) ? [new Host(world)] : [])];
     world.now += world.chance(300) ? 40_000 : 5_000;
     await Promise.all(hosts.map((host) => host.pass()));
+    // Lulls, in which a run leaves nothing to fetch.
+    if (world.chance(world.unrest === calm ? 300 : 40)) world.unrest = world.unrest === calm ? stormy : calm;
+    if (world.chance(15)) world.now += dayMs;
+    if (world.chance(60)) await hosts[0]?.prune();
   }
   world.unrest = calm;
   const last = new Host(world);
@@ -444,33 +519,19 @@ function judged(
   put: ReadonlySet<string>,
   takenAway: ReadonlySet<string>,
 ): Pick<SimulationResult, 'violations' | 'trace'> {
-  const violations: string[] = [];
-  const keyOf = (bytes: Uint8Array): string =>
-    /mail \d+/.exec(Buffer.from(bytes).toString('latin1'))?.[0] ?? '';
-  const idsByKey = new Map<string, Set<string>>();
-  for (const [name, bytes] of world.blobs.blobs) {
-    const [, id = '', what] = name.split('/');
-    if (what !== 'raw.eml') continue;
-    const key = keyOf(bytes);
-    idsByKey.set(key, (idsByKey.get(key) ?? new Set()).add(id));
-  }
-  const announced = new Set(world.queue.texts.map((text) => /"id":"([^"]+)"/.exec(text)?.[1] ?? ''));
+  const violations: string[] = world.blobs.removedTooEarly.map((name) => `${name} was removed unannounced`);
+  const { idsByKey, keysById } = world.queue;
   for (const key of put) {
     const ids = idsByKey.get(key) ?? new Set();
-    if (ids.size === 0 && !takenAway.has(key)) violations.push(`${key} is lost`);
+    if (ids.size === 0 && !takenAway.has(key)) violations.push(`${key} was never announced`);
     if (ids.size > 1) violations.push(`${key} has ${ids.size} identities`);
-    for (const id of ids) {
-      if (!announced.has(id) && !takenAway.has(key)) violations.push(`${key} was never announced`);
-    }
   }
-  const blobs = [...idsByKey.values()].flatMap((ids) => [...ids]);
-  if (new Set(blobs).size !== blobs.length) violations.push('two mails share one identity');
-  for (const id of announced) if (!blobs.includes(id)) violations.push(`a notice ${id} has no blob`);
-  const entries = new Map([...world.ledger.entries.values()].map((entry) => [entry.id, entry]));
-  for (const id of announced) {
-    if (entries.get(id)?.state !== 'announced' && !isTakenAway(id, idsByKey, takenAway)) {
-      violations.push(`${id} has a notice and is not marked announced`);
-    }
+  if (idsByKey.has('')) violations.push('a notice without its mail');
+  for (const [id, keys] of keysById) if (keys.size > 1) violations.push(`two mails share the identity ${id}`);
+  const [row] = world.ledger.cursors.values();
+  for (const id of row?.cursor?.unannounced ?? []) {
+    if (keysById.has(id) && !isTakenAway(id, idsByKey, takenAway))
+      violations.push(`${id} is not marked announced`);
   }
   if (!isQuiet(world)) violations.push('something is still pending');
   const trace = createHash('sha256').update(world.queue.texts.join('\n')).digest('hex').slice(0, 16);

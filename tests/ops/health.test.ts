@@ -126,6 +126,12 @@ const cursor = {
   vanishedCount: 0,
   missing: [],
   firstRunAt: 0,
+  unannounced: [],
+  incomplete: [],
+  hasPending: false,
+  rescanTop: 0,
+  rowsPrunedUntil: 0,
+  caughtUpAt: 0,
 };
 const hold = {
   reason: 'paused' as const,

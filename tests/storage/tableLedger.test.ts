@@ -1,7 +1,15 @@
 // The inbound ledger's contract, kept by the real table (the emulator's) and by the one in memory.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemRandom } from '../../shared/clock.ts';
-import type { Cursor, MessageEntry, Ledger } from '../../shared/inbound/ports.ts';
+import type {
+  Cursor,
+  Lease,
+  Ledger,
+  MessageEntry,
+  PendingAction,
+  StoredContent,
+  StoredMessage,
+} from '../../shared/inbound/ports.ts';
 import { tableNames } from '../../shared/storage/names.ts';
 import { TableLedger } from '../../shared/storage/tableLedger.ts';
 import { MemoryLedger } from '../inbound/memoryStore.ts';
@@ -36,12 +44,18 @@ const cursor: Cursor = {
   vanishedCount: 1,
   missing: [{ uid: 11, passCount: 1, isNew: true }],
   firstRunAt: 1_795_000_000_000,
+  unannounced: ['z'],
+  incomplete: [12],
+  hasPending: true,
+  rescanTop: 9,
+  rowsPrunedUntil: 1,
+  caughtUpAt: 0,
 };
 
 function entry(id: string, rawSha256 = 'a'.repeat(64)): MessageEntry {
   return {
     id,
-    state: 'stored',
+    state: 'announced',
     headerFingerprint: 'h',
     contentFingerprint: 'c',
     rawSha256,
@@ -50,7 +64,27 @@ function entry(id: string, rawSha256 = 'a'.repeat(64)): MessageEntry {
     folder: 'INBOX',
     uidValidity: 4_294_967_295,
     uid: 4_294_967_290,
+    receivedAt: 1_795_000_000_000,
+    contentDay: '2026-11-27',
   };
+}
+
+const content = (id: string): StoredContent => ({
+  id,
+  day: '2026-11-27',
+  blobs: ['raw.eml', 'part-1'],
+  people: ['p'],
+});
+const message = (id: string): StoredMessage => ({ entry: entry(id), content: content(id) });
+const actions = (...uids: readonly number[]): readonly PendingAction[] =>
+  uids.map((uid) => ({ uidValidity: 4_294_967_295, uid, id: 'x', mailKind: 'bounce' }));
+const last = { cursor, pending: [], cleared: [] };
+const nothing = { ...last, stored: [], leaseUntil: 99_000 };
+
+async function leaseOf(ledger: Ledger, key: string): Promise<Lease> {
+  const begun = await ledger.acquireLease(key, claim);
+  if (begun.kind !== 'acquired') throw new Error('busy');
+  return begun.lease;
 }
 
 let keys = 0;
@@ -93,45 +127,102 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     const key = freshKey();
     const begun = await ledger.acquireLease(key, claim);
     if (begun.kind !== 'acquired') throw new Error('busy');
-    expect(await ledger.releaseLease(begun.lease, cursor)).toMatchObject({ kind: 'ok' });
+    expect(await ledger.releaseLease(begun.lease, last)).toMatchObject({ kind: 'ok' });
     expect(await ledger.cursor(key)).toEqual(cursor);
     expect(await ledger.acquireLease(key, claim)).toMatchObject({ kind: 'acquired', cursor });
   });
 
-  test('an entry is kept once; another mail under its id is refused', async () => {
+  test('rows, pending actions and cursor change together', async () => {
     const ledger = make();
     const key = freshKey();
-    expect(await ledger.find(key, 'x')).toBeUndefined();
-    expect(await ledger.insert(key, entry('x'))).toBe(true);
-    expect(await ledger.insert(key, entry('x'))).toBe(true);
-    expect(await ledger.insert(key, entry('x', 'b'.repeat(64)))).toBe(false);
-    expect(await ledger.find(key, 'x')).toEqual(entry('x'));
-    expect(await ledger.find(freshKey(), 'x')).toBeUndefined();
-  });
-
-  test('announcing, pending actions and cursor change together', async () => {
-    const ledger = make();
-    const key = freshKey();
-    const begun = await ledger.acquireLease(key, claim);
-    if (begun.kind !== 'acquired') throw new Error('busy');
-    await ledger.insert(key, entry('x'));
-    await ledger.insert(key, entry('y'));
-    const pending = [10, 9, 100].map((uid) => ({ uidValidity: 4_294_967_295, uid, id: 'x' }));
-    const moved = await ledger.advance(begun.lease, {
+    const lease = await leaseOf(ledger, key);
+    const pending = actions(10, 9, 100);
+    const moved = await ledger.advance(lease, {
       cursor,
-      announced: ['x', 'y'],
+      stored: [message('x'), message('y')],
       pending,
+      cleared: [],
       leaseUntil: 99_000,
     });
-    expect(moved.kind).toBe('ok');
-    expect(await ledger.find(key, 'y')).toEqual({ ...entry('y'), state: 'announced' });
+    if (moved.kind !== 'ok') throw new Error('refused');
+    expect(await ledger.find(key, 'y')).toEqual(entry('y'));
+    expect(await ledger.find(freshKey(), 'y')).toBeUndefined();
     expect(await ledger.cursor(key)).toEqual(cursor);
     expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([9, 10, 100]);
-    expect((await ledger.pendingActions(key, 2)).map(({ uid }) => uid)).toEqual([9, 10]);
-    await ledger.clearActions(key, pending.slice(0, 1));
+    expect(await ledger.pendingActions(key, 2)).toEqual([pending[1], pending[0]]);
+    const cleared = pending.slice(0, 1);
+    const next = await ledger.advance(moved.lease, { ...nothing, cleared, pending: actions(200) });
+    if (next.kind !== 'ok') throw new Error('refused');
+    expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([9, 100, 200]);
     // One of them is gone already.
-    await ledger.clearActions(key, pending.slice(0, 2));
-    expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([100]);
+    const again = await ledger.releaseLease(next.lease, { ...last, cleared: pending.slice(0, 2) });
+    expect(again).toMatchObject({ kind: 'ok' });
+    expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([100, 200]);
+    await ledger.clearActions(key, pending);
+    expect((await ledger.pendingActions(key, 10)).map(({ uid }) => uid)).toEqual([200]);
+  });
+
+  test('a row that must not be there refuses the whole transaction and is named', async () => {
+    const ledger = make();
+    const key = freshKey();
+    const first = await ledger.advance(await leaseOf(ledger, key), { ...nothing, stored: [message('x')] });
+    if (first.kind !== 'ok') throw new Error('refused');
+    const other = { ...message('x'), entry: entry('x', 'b'.repeat(64)) };
+    const both = { ...nothing, stored: [message('y'), other], pending: actions(1) };
+    expect(await ledger.advance(first.lease, both)).toEqual({ kind: 'known', ids: ['x'] });
+    expect(await ledger.find(key, 'x')).toEqual(entry('x'));
+    expect(await ledger.find(key, 'y')).toBeUndefined();
+    expect(await ledger.pendingActions(key, 10)).toEqual([]);
+    // The lease is still good.
+    expect(await ledger.advance(first.lease, { ...nothing, stored: [message('y')] })).toMatchObject({
+      kind: 'ok',
+    });
+  });
+
+  test('a message that is announced again moves its content row to the new day', async () => {
+    const ledger = make();
+    const key = freshKey();
+    const first = await ledger.advance(await leaseOf(ledger, key), { ...nothing, stored: [message('x')] });
+    if (first.kind !== 'ok') throw new Error('refused');
+    const later = {
+      entry: { ...entry('x'), contentDay: '2026-12-01' },
+      content: { ...content('x'), day: '2026-12-01' },
+    };
+    const moved = await ledger.advance(first.lease, {
+      ...nothing,
+      stored: [{ ...later, knownDay: '2026-11-27' }],
+    });
+    expect(moved).toMatchObject({ kind: 'ok' });
+    expect(await ledger.contentBefore(key, '2026-12-01', 10)).toEqual([]);
+    expect(await ledger.contentBefore(key, '2026-12-02', 10)).toEqual([later.content]);
+    expect((await ledger.find(key, 'x'))?.contentDay).toBe('2026-12-01');
+  });
+
+  test('content is listed by its day, then the message is only known, then forgotten', async () => {
+    const ledger = make();
+    const key = freshKey();
+    const stored = ['2026-11-29', '2026-11-27', '2026-11-28'].map((day, n) => ({
+      entry: { ...entry(`m${n}`), contentDay: day },
+      content: { ...content(`m${n}`), day },
+    }));
+    await ledger.advance(await leaseOf(ledger, key), { ...nothing, stored });
+    const due = await ledger.contentBefore(key, '2026-11-29', 10);
+    expect(due.map(({ id }) => id)).toEqual(['m1', 'm2']);
+    expect(await ledger.contentBefore(key, '2026-11-29', 1)).toHaveLength(1);
+    expect(due[0]).toEqual(stored[1]?.content);
+    expect(await ledger.contentOf(key, { id: 'm1', day: '2026-11-27' })).toEqual(due[0]);
+    await ledger.contentRemoved(key, due);
+    // Once more, as after a lost answer.
+    await ledger.contentRemoved(key, due);
+    expect(await ledger.contentOf(key, { id: 'm1', day: '2026-11-27' })).toBeUndefined();
+    expect(await ledger.contentBefore(key, '2027-01-01', 10)).toHaveLength(1);
+    expect((await ledger.find(key, 'm1'))?.id).toBe('m1');
+    const known = await ledger.knownBefore(key, '2026-11-28', 10);
+    expect(known).toEqual([{ id: 'm1', day: '2026-11-27' }]);
+    await ledger.forget(key, known);
+    await ledger.forget(key, known);
+    expect(await ledger.find(key, 'm1')).toBeUndefined();
+    expect(await ledger.knownBefore(key, '2027-01-01', 10)).toHaveLength(1);
   });
 
   test('who lost the lease changes nothing', async () => {
@@ -140,25 +231,13 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     const old = await ledger.acquireLease(key, claim);
     const now = await ledger.acquireLease(key, { ...claim, owner: 'two', now: 61_000, leaseUntil: 120_000 });
     if (old.kind !== 'acquired' || now.kind !== 'acquired') throw new Error('busy');
-    await ledger.insert(key, entry('x'));
-    const pending = [{ uidValidity: 1, uid: 1, id: 'x' }];
-    const change = { cursor, announced: ['x'], pending, leaseUntil: 1 };
+    const change = { ...nothing, stored: [message('x')], pending: actions(1) };
     expect(await ledger.advance(old.lease, change)).toEqual({ kind: 'lost' });
-    expect(await ledger.releaseLease(old.lease, cursor)).toEqual({ kind: 'lost' });
-    expect((await ledger.find(key, 'x'))?.state).toBe('stored');
+    expect(await ledger.releaseLease(old.lease, { ...last, pending: actions(1) })).toEqual({ kind: 'lost' });
+    expect(await ledger.find(key, 'x')).toBeUndefined();
     expect(await ledger.pendingActions(key, 10)).toEqual([]);
     expect(await ledger.cursor(key)).toBeUndefined();
-    expect(await ledger.releaseLease(now.lease, cursor)).toMatchObject({ kind: 'ok' });
-  });
-
-  test('a transaction with an entry that is not there is refused whole', async () => {
-    const ledger = make();
-    const key = freshKey();
-    const begun = await ledger.acquireLease(key, claim);
-    if (begun.kind !== 'acquired') throw new Error('busy');
-    const change = { cursor, announced: ['missing'], pending: [], leaseUntil: 1 };
-    expect(await ledger.advance(begun.lease, change)).toEqual({ kind: 'lost' });
-    expect(await ledger.cursor(key)).toBeUndefined();
+    expect(await ledger.releaseLease(now.lease, last)).toMatchObject({ kind: 'ok' });
   });
 });
 
