@@ -141,9 +141,7 @@ export class TableLedger implements Ledger {
       if (together.kind === 'ok') continue;
       // One of them was gone already and the transaction was refused: one by one.
       for (const action of some) {
-        await answerOf(() =>
-          this.#table.deleteEntity(mailboxKey, pendingKey(action), callOptions()),
-        );
+        await answerOf(() => this.#table.deleteEntity(mailboxKey, pendingKey(action), callOptions()));
       }
     }
   }

@@ -119,9 +119,9 @@ describe('numbers of the protocols', () => {
   });
 
   test('what is read is what was written', () => {
-    expect(settingsOf({ INBOUND_NUMBERS: '{"leaseMs":20000}' }).inbound).toEqual({ leaseMs: 20_000 });
+    expect(settingsOf({ INBOUND_NUMBERS: '{"leaseMs":20000}' }).inbound).toMatchObject({ leaseMs: 20_000 });
     expect(settingsOf({ OUTBOUND_NUMBERS: '{"pollMs":20}' }).outbound).toMatchObject({ pollMs: 20 });
-    expect(settingsOf({}).inbound).toEqual({});
+    expect(settingsOf({}).inbound).toEqual({ contentKeptMs: 30 * 86_400_000 });
     expect(problemsOf({ INBOUND_NUMBERS: 'x' })).toEqual([
       'INBOUND_NUMBERS is not valid JSON; write {"leaseMs":10000}, or leave it out.',
     ]);
