@@ -15,17 +15,17 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'the cursor stays where it was',
     edits: [
       edit(
-        'inbound/fetchMailbox',
-        'this.#pastGaps(Math.max(this.#cursor.lastUid, ...batch.uids));',
-        'this.#pastGaps(this.#cursor.lastUid);',
+        'inbound/commit',
+        'const top = Math.max(cursor.lastUid, ...batch.uids);',
+        'const top = cursor.lastUid;',
       ),
     ],
-    caughtBy: passes('a message that cannot be fetched'),
+    caughtBy: passes('a backlog longer than the time'),
   },
   {
     name: 'unansweredIsForgotten',
     what: 'a message that the server did not answer for is skipped and not put on the retry list',
-    edits: [edit('inbound/fetchMailbox', 'retryList.set(uid, { uid, tryCount });', '')],
+    edits: [edit('inbound/commit', 'retryList.set(uid, { uid, tryCount } satisfies RetryUid);', '')],
     caughtBy: passes('a message that cannot be fetched'),
   },
   {
@@ -34,8 +34,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/fetchMailbox',
-        'if (uidValidity === session.uidValidity && uidValidity !== 0) return false;',
-        'if (lastUid > 0) return false;',
+        'if (uidValidity === session.uidValidity && uidValidity !== 0) return;',
+        'if (lastUid > 0) return;',
       ),
     ],
     caughtBy: passes('a new generation of UIDs'),
@@ -58,20 +58,20 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/fetchMailbox',
-        'uidValidity !== session.uidValidity || uidValidity === 0',
-        'uidValidity < 0',
+        'one.uidValidity !== uidValidity || uidValidity === 0',
+        'one.uidValidity < 0',
       ),
     ],
     caughtBy: passes('actions pending under old UIDs'),
   },
   {
     name: 'actsBeforeItIsWritten',
-    what: 'messages are moved or deleted before row and cursor are committed',
+    what: 'messages are moved or deleted before the action is recorded',
     edits: [
       edit(
-        'inbound/fetchMailbox',
-        '    const answer = await ledger.advance(',
-        '    if (hasAction) await this.#act(session, handled);\n    const answer = await ledger.advance(',
+        'inbound/commit',
+        '  progress.addDue(actions);',
+        '  progress.addDue(actions);\n  await run.act(actions);',
       ),
     ],
     caughtBy: passes('a run that lost its lease'),
@@ -81,9 +81,9 @@ export const inboundMutants: readonly Mutant[] = [
     what: 'a run whose lease went to another goes on',
     edits: [
       edit(
-        'inbound/fetchMailbox',
+        'inbound/progress',
         "if (answer.kind === 'lost') throw new LeaseLost();",
-        "if (answer.kind === 'lost') return this.#act(session, handled);",
+        "if (answer.kind === 'lost') return [];",
       ),
     ],
     caughtBy: passes('a run that lost its lease'),
@@ -91,7 +91,19 @@ export const inboundMutants: readonly Mutant[] = [
   {
     name: 'nothingPending',
     what: 'an action that is due is not recorded before it is done',
-    edits: [edit('inbound/fetchMailbox', 'pending: hasAction ? handled : [] }', 'pending: [] }')],
+    edits: [edit('inbound/progress', '      pending: due,', '      pending: [],')],
+    caughtBy: passes('crashes'),
+  },
+  {
+    name: 'noticeIsForgotten',
+    what: 'a row that is there counts as announced although its notice perhaps was not published',
+    edits: [
+      edit(
+        'inbound/ingest',
+        "(known.state === 'announced' && !unannounced.has(known.id))",
+        "known.state === 'announced'",
+      ),
+    ],
     caughtBy: passes('crashes'),
   },
   {
@@ -142,8 +154,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/ingest',
-        "    if (known?.state === 'announced' || run.announcedIds.has(id)) {",
-        '    if (run.announcedIds.has(id)) {',
+        "claimed.has(known.id) || (known.state === 'announced' && !unannounced.has(known.id))",
+        'claimed.has(known.id) && unannounced.has(known.id)',
       ),
     ],
     caughtBy: passes('delivered again'),
@@ -154,8 +166,8 @@ export const inboundMutants: readonly Mutant[] = [
     edits: [
       edit(
         'inbound/ingest',
-        "if ((await blobs.create(name, mail.raw, 'message/rfc822')) === 'created') return mail;",
-        'if (name !== id) return mail;',
+        "      created = (await blobs.create(rawBlobName(context, id), mail.raw, 'message/rfc822')) === 'created';",
+        '      created = true;',
       ),
     ],
     caughtBy: passes('announces each message once'),
@@ -217,7 +229,19 @@ export const inboundMutants: readonly Mutant[] = [
   {
     name: 'entryOverwritten',
     what: 'another mail under a used id replaces the first',
-    edits: [edit('storage/tableLedger', '?.rawSha256 === entry.rawSha256', ' !== undefined')],
-    caughtBy: ledger('an entry is kept once'),
+    edits: [
+      edit(
+        'storage/tableLedger',
+        "['create', inPartition(messageRow(entry))]",
+        "['upsert', inPartition(messageRow(entry))]",
+      ),
+    ],
+    caughtBy: ledger('a row that must not be there'),
+  },
+  {
+    name: 'contentDayStays',
+    what: 'content of a message that is announced again is removed too early',
+    edits: [edit('storage/tableLedger', "knownDay === '' || knownDay === content.day", "knownDay !== ''")],
+    caughtBy: ledger('moves its content row'),
   },
 ];
