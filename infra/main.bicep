@@ -201,7 +201,7 @@ module storage 'modules/storage.bicep' = {
     deleteLock: deleteLock
     lifetimes: [
       // What was uploaded for a submission over HTTP that never came. An accepted submission has its own copy.
-      { name: 'uploads', prefix: '${containerNames.outboundUploads}/http/', days: 7 }
+      { name: 'uploads', prefix: '${containerNames.outboundUploads}/http/', days: 30 }
       // A submission on the queue that waits behind unusable settings still needs its uploads.
       { name: 'queued', prefix: '${containerNames.outboundUploads}/', days: 90 }
       // pruneInbound removes content after CONTENT_DAYS; what a crash left without a row it never sees.
