@@ -1,7 +1,8 @@
 // Retention: content is removed some days after the message was announced; later the rows by which it is recognised.
 //
 // Both happen under the mailbox's lease, so that no run compares messages with rows that are just being removed. A message
-// whose notice perhaps was never published keeps its content. Before rows are removed the cursor says up to which instant:
+// whose notice perhaps was never published keeps its content; if nobody takes notices, so does one whose action is not
+// done. Before rows are removed the cursor says up to which instant:
 // if UIDVALIDITY changes after that, older messages without a row are taken for known ones. So that this is true, no row is
 // removed that is younger than the last run that left nothing to fetch.
 //
@@ -26,6 +27,8 @@ const dayMs = 86_400_000;
 const pageCount = 500;
 /** Pages of one mailbox in one invocation. */
 const pageLimit = 400;
+/** Actions that are looked at; with more of them nothing is removed. */
+const pendingLimit = 5_000;
 
 /** Removes what is due of one mailbox. Throws StorageTrouble. */
 export async function pruneMailbox(
@@ -63,12 +66,15 @@ export async function pruneMailbox(
 /** Blobs first: a content row without blobs is found again, a blob without its row is not. */
 async function pruneContent(
   context: MailboxContext,
-  { unannounced }: Cursor,
+  { unannounced, hasPending }: Cursor,
   { now, time }: { readonly now: number; readonly time: TimeLeft },
-  { ledger, numbers, blobs }: InboundDependencies,
+  { ledger, numbers, blobs, notices }: InboundDependencies,
 ): Promise<number> {
   const day = dayOf(now - numbers.contentKeptMs);
-  const kept = new Set(unannounced);
+  const unsorted =
+    notices === undefined && hasPending ? await ledger.pendingActions(context.key, pendingLimit) : [];
+  if (unsorted.length === pendingLimit) return 0;
+  const kept = new Set([...unannounced, ...unsorted.map(({ id }) => id)]);
   let count = 0;
   for (let page = 0; page < pageLimit && time.remainingMs() > 0; page += 1) {
     const found = await ledger.contentBefore(context.key, day, pageCount);

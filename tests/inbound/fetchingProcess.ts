@@ -1,12 +1,14 @@
-// A process that makes one pass and says how it went and how much memory it took; it is killed by its own hand at a
-// named point where it is told so, which is what a crash of the host looks like.
+// A process that makes one run, or one after another, and says how it went and how much memory it took; it is killed by
+// its own hand at a named point where it is told so, which is what a crash of the host looks like.
 //   node fetchingProcess.ts '{"connectionString":…,"port":…,"ca":…,"token":…,"user":…,"point":"tell","when":"after","nth":2}'
 import { z } from 'zod';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { createMimeParser } from '../../shared/exchange/mimeParser.ts';
 import { createInbound } from '../../shared/inbound/fetchMail.ts';
+import type { RunReport } from '../../shared/inbound/fetchMailbox.ts';
 import type { Mailboxes, MailboxSession } from '../../shared/inbound/ports.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
+import type { Mailbox } from '../../shared/mail/mailbox.ts';
 import { makeStoreClients } from '../../shared/storage/clients.ts';
 import { ContainerInboundBlobs } from '../../shared/storage/inboundBlobs.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
@@ -24,10 +26,17 @@ const order = z
     point: z.string(),
     when: z.enum(['before', 'after']),
     nth: z.number(),
+    /** Settings of the mailbox that differ from those of the kill tests. */
+    mailbox: z.custom<Partial<Mailbox>>((value) => typeof value === 'object').default({}),
+    eventsTo: z.enum(['queue', 'none']).default('queue'),
+    /** One after another, each reported; until then, or until the process is killed. */
+    runs: z.number().default(1),
+    batchCount: z.number().default(3),
   })
   .parse(JSON.parse(process.argv[2] ?? '{}'));
 
 let hits = 0;
+const pauseMs = 50;
 
 function reach(point: string, when: 'before' | 'after'): void {
   if (point !== order.point || when !== order.when) return;
@@ -71,7 +80,8 @@ const mailboxes: Mailboxes = {
     return { kind: 'ok', session };
   },
 };
-const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move', folder: 'Fetched' } })], {
+const afterFetch = { kind: 'move', folder: 'Fetched' } as const;
+const inbound = createInbound([mailboxOf(order.user, { afterFetch, ...order.mailbox })], {
   mailboxes,
   ledger: watched(new TableLedger(clients.table(tableNames.inbound), systemRandom), {
     acquireLease: 'acquireLease',
@@ -82,9 +92,12 @@ const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move
   blobs: watched(new ContainerInboundBlobs(clients.blobs.getContainerClient(containerNames.inboundContent)), {
     create: 'blob',
   }),
-  notices: watched(new NoticeQueue(clients.queues.getQueueClient(queueNames.inboundMail)), {
-    publish: 'publish',
-  }),
+  notices:
+    order.eventsTo === 'none'
+      ? undefined
+      : watched(new NoticeQueue(clients.queues.getQueueClient(queueNames.inboundMail)), {
+          publish: 'publish',
+        }),
   parser: createMimeParser({
     worker: new URL('../../shared/exchange/mimeParserWorker.ts', import.meta.url),
     clock: systemClock,
@@ -99,8 +112,15 @@ const inbound = createInbound([mailboxOf(order.user, { afterFetch: { kind: 'move
   random: systemRandom,
   log: () => undefined,
   // A killed process never gives its lease back; here nobody waits for its end.
-  numbers: { ...inboundNumbers, batchCount: 3, leaseMs: 0 },
+  numbers: { ...inboundNumbers, batchCount: order.batchCount, leaseMs: 0 },
 });
-const report = await inbound.fetchOne(order.user, { invocationId: 'killed' });
+let report: RunReport | undefined;
+for (let run = 1; run <= order.runs; run += 1) {
+  report = await inbound.fetchOne(order.user, { invocationId: `run${String(run)}` });
+  if (order.runs > 1) {
+    console.log(JSON.stringify(report));
+    await systemClock.sleep(pauseMs);
+  }
+}
 await inbound.close();
 console.log(JSON.stringify({ ...report, peakBytes: process.resourceUsage().maxRSS * 1024 }));

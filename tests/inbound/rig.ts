@@ -83,6 +83,8 @@ export interface RigOptions {
   readonly clock?: Clock;
   readonly parser?: Parser;
   readonly numbers?: Partial<InboundNumbers>;
+  /** `none`: nobody takes notices. */
+  readonly eventsTo?: 'queue' | 'none';
   /** The store of an earlier rig: what a new process finds. */
   readonly after?: Rig;
 }
@@ -97,7 +99,7 @@ export function rigOf(options: RigOptions): Rig {
     mailboxes: options.imap,
     ledger,
     blobs,
-    notices: queue,
+    notices: options.eventsTo === 'none' ? undefined : queue,
     parser: options.parser ?? realParser(),
     sent,
     clock: options.clock ?? systemClock,

@@ -9,11 +9,8 @@
 // The oracle is what was put into the folder: at the end every mail has one identity, one blob with bytes that the
 // server really sent, at least one notice, and its action is done. The same seed tells the same story.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { createInbound, type Inbound } from '../../shared/inbound/fetchMail.ts';
-import { field, mailText, readHeaders } from '../../shared/mail/headers.ts';
-import { classifyMail } from '../../shared/classify/classifyMail.ts';
 import {
   ImapStreamTrouble,
   type FetchedHead,
@@ -21,12 +18,11 @@ import {
   type ImapTrouble,
   type Mailboxes,
   type MailboxSession,
-  type ParseAnswer,
-  type Parser,
 } from '../../shared/inbound/ports.ts';
 import { StorageTrouble } from '../../shared/storageErrors.ts';
 import { inboundNumbers } from '../../shared/inbound/dependencies.ts';
 import { seededRandom } from '../models/seededRandom.ts';
+import { plainParser } from './folderOfMails.ts';
 import { MemoryBlobs, MemoryLedger, MemoryNotices, MemorySentMessages } from './memoryStore.ts';
 import { DESK, mail, mailboxOf } from './rig.ts';
 
@@ -416,33 +412,6 @@ function headerOf(bytes: Uint8Array): Uint8Array {
   const text = Buffer.from(bytes).toString('latin1');
   return Buffer.from(text.slice(0, text.indexOf('\r\n\r\n') + 4), 'latin1');
 }
-
-/** What the real parser would say of these simple mails, without its threads. */
-const plainParser: Parser = {
-  parse(raw): Promise<ParseAnswer> {
-    const text = mailText(raw.kind === 'bytes' ? raw.bytes : readFileSync(raw.path));
-    const block = readHeaders(text);
-    const said = text.slice(block.bodyAt).replace(/^--.*$/gm, '');
-    const nobody = { from: [], sender: [], replyTo: [], to: [], cc: [] };
-    const messageId = field(block, 'message-id');
-    const parsed = {
-      ...nobody,
-      messageId,
-      inReplyTo: [],
-      references: [],
-      subject: field(block, 'subject'),
-      dateMs: 0,
-    };
-    const contentFingerprint = createHash('sha256').update(said).digest('hex').slice(0, 32);
-    const rest = { text: undefined, html: undefined, parts: [], remarks: [], contentFingerprint };
-    return Promise.resolve({
-      kind: 'parsed',
-      mail: { ...parsed, ...rest },
-      classification: classifyMail(text),
-    });
-  },
-  close: () => Promise.resolve(),
-};
 
 /** Runs the story to its end and judges it. */
 export async function simulateReceiving(options: {
