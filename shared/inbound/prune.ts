@@ -23,7 +23,7 @@ export interface PruneReport {
 }
 
 const dayMs = 86_400_000;
-/** Messages of one page: their blobs go with one call or two, their rows with ten. */
+/** Messages of one page: their blobs go 100 with a call, their rows 50 with a transaction. */
 const pageCount = 500;
 /** Pages of one mailbox in one invocation. */
 const pageLimit = 400;

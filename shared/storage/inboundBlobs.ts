@@ -11,8 +11,8 @@ import { asTrouble, orTrouble, statusOf } from './trouble.ts';
 
 /** Large files are uploaded in blocks; the blob is invisible until the list of blocks is committed. */
 const blockBytes = 2 * 1024 * 1024;
-/** What one call removes (Blob Batch). */
-const blobsPerBatch = 256;
+/** What one call removes. A Blob Batch may name 256; a call for so many can outlast the time of a try. */
+const blobsPerBatch = 100;
 /** 150 MB over a slow link. */
 const largeCallMs = 240_000;
 

@@ -163,3 +163,17 @@ test('rows are not removed while there is mail that was not fetched yet', async 
   await rig.inbound.fetchAll(run);
   expect(announcedIds(rig)).toHaveLength(5);
 });
+
+test('rows go 400 days after the announcement, also of messages whose content goes in the same invocation', async () => {
+  const { rig, clock, deliver } = world();
+  deliver(4);
+  await rig.inbound.fetchAll(run);
+  clock.passDays(31);
+  deliver(2);
+  await rig.inbound.fetchAll(run);
+  await rig.inbound.prune(run);
+  clock.passDays(401);
+  await rig.inbound.fetchAll(run);
+  expect(await rig.inbound.prune(run)).toMatchObject([{ contentCount: 2, rowCount: 6 }]);
+  expect(rig.ledger.entries.size).toBe(0);
+});
