@@ -38,7 +38,7 @@ export class FolderOfMails implements Mailboxes {
     this.uidValidity += 1;
     const all = [...this.messages.values()];
     this.messages.clear();
-    this.#uidNext = 1_000_000;
+    this.#uidNext = 1;
     for (const one of all) {
       this.messages.set(this.#uidNext, { ...one, uid: this.#uidNext });
       this.#uidNext += 1;

@@ -34,7 +34,10 @@ export interface PruningResult {
 }
 
 /** Fetches `mails`, of which `young` came a month later, and prunes. */
-export async function pruneMany(options: { readonly mails: number; readonly young: number }): Promise<PruningResult> {
+export async function pruneMany(options: {
+  readonly mails: number;
+  readonly young: number;
+}): Promise<PruningResult> {
   const { mails, young } = options;
   const azurite = await startAzurite();
   let calls = 0;
@@ -119,7 +122,8 @@ class WatchedBlobs extends ContainerInboundBlobs {
   }
 
   override async remove(names: readonly string[]): Promise<void> {
-    for (const name of names) if (!this.#announced.has(name.split('/')[1] ?? '')) this.removedUnannounced += 1;
+    for (const name of names)
+      if (!this.#announced.has(name.split('/')[1] ?? '')) this.removedUnannounced += 1;
     await super.remove(names);
   }
 }
@@ -156,7 +160,8 @@ function inboundOf(
 
 async function blobCount(clients: StoreClients): Promise<number> {
   let count = 0;
-  for await (const _ of clients.blobs.getContainerClient(containerNames.inboundContent).listBlobsFlat()) count += 1;
+  for await (const _ of clients.blobs.getContainerClient(containerNames.inboundContent).listBlobsFlat())
+    count += 1;
   return count;
 }
 

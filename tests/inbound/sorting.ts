@@ -117,8 +117,9 @@ async function untilEmpty(process: Fetching, client: ImapFlow): Promise<void> {
   try {
     for (let run = 0; run < lastRuns; run += 1) {
       const report = await process.next();
-      const { messages = 0 } = await client.status('Incoming', { messages: true });
-      if (messages === 0 && report.includes('"announcedCount":0,"duplicateCount":0')) return;
+      const status = await client.status('Incoming', { messages: true });
+      const isEmpty = status !== false && status.messages === 0;
+      if (isEmpty && report.includes('"announcedCount":0,"duplicateCount":0')) return;
     }
   } finally {
     await process.kill();
