@@ -34,7 +34,7 @@ function world(
   readonly folder: FolderOfMails;
   readonly clock: DayClock;
   readonly rig: Rig;
-  deliver(count: number): void;
+  readonly deliver: (count: number) => void;
 } {
   const folder = new FolderOfMails();
   const clock = new DayClock();
@@ -45,7 +45,7 @@ function world(
     folder,
     clock,
     rig,
-    deliver(count) {
+    deliver: (count) => {
       for (let n = 0; n < count; n += 1) {
         sent += 1;
         folder.deliver(mail({ 'Message-ID': `<${String(sent)}@x>` }, `mail ${String(sent)}`), clock.at);

@@ -159,10 +159,10 @@ function inboundOf(
 }
 
 async function blobCount(clients: StoreClients): Promise<number> {
-  let count = 0;
-  for await (const _ of clients.blobs.getContainerClient(containerNames.inboundContent).listBlobsFlat())
-    count += 1;
-  return count;
+  const names: string[] = [];
+  const container = clients.blobs.getContainerClient(containerNames.inboundContent);
+  for await (const { name } of container.listBlobsFlat()) names.push(name);
+  return names.length;
 }
 
 async function rowCount(clients: StoreClients): Promise<number> {

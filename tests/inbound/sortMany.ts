@@ -32,7 +32,7 @@ for (const [name, server] of Object.entries(servers)) {
     clock: systemClock,
   };
   const { inInbox, folders, takenCount } = await sortMail(server, options);
-  const { INBOX: _left, ...sorted } = folders;
+  const sorted = Object.fromEntries(Object.entries(folders).filter(([folder]) => folder !== 'INBOX'));
   const ok = isDeepStrictEqual(inInbox, persons) && isDeepStrictEqual(sorted, machines);
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   const counts = Object.fromEntries(Object.entries(sorted).map(([folder, all]) => [folder, all.length]));
