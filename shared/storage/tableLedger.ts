@@ -257,10 +257,8 @@ export class TableLedger implements Ledger {
         ...callOptions(),
       }),
     );
-    const etag =
-      answer.kind === 'ok'
-        ? answer.value.subResponses.find(({ rowKey }) => rowKey === cursorKey)?.etag
-        : undefined;
+    // The service answers in the order of the changes; it names no row keys.
+    const etag = answer.kind === 'ok' ? answer.value.subResponses[0]?.etag : undefined;
     if (etag !== undefined) return { kind: 'ok', lease: leaseOf(mailboxKey, tag, etag) };
     const current = await this.#readCursor(mailboxKey);
     if (current?.writeId === writeId) return { kind: 'ok', lease: leaseOf(mailboxKey, tag, current.etag) };
