@@ -1,8 +1,12 @@
 // What a run changes in the cursor of a mailbox. Pure.
 import type { Cursor, MissingUid, RetryUid } from './ports.ts';
 
-/** More than that many UIDs on the retry list: those that failed most often are given up at once. */
+/**
+ * More than that many UIDs on the retry list: those that failed most often are given up at once. A run fetches nothing new
+ * once the list is longer by the excess, so that with the batches in hand it fits into its column (ledgerRows.ts).
+ */
 export const retryListLimit = 1_000;
+const retryExcess = 100;
 /** A UID is tried in every run until it has failed this often, then in one run of sixteen. */
 const eagerTries = 8;
 /** Then it is announced as `unparsed`, with what the server gave of it, and left where it is. After about an hour. */
@@ -56,6 +60,10 @@ export function isDue({ uid, tryCount, abandonedCount = 0 }: RetryUid, now: numb
   // Spread by UID, so that a run never tries all hopeless ones at once.
   return tryCount < eagerTries || tryCount >= giveUpTries || (Math.floor(now / 60_000) + uid) % 16 === 0;
 }
+
+/** Whether new messages may be fetched: each of them may fail. */
+export const hasRoom = (retryList: readonly RetryUid[]): boolean =>
+  retryList.length < retryListLimit + retryExcess;
 
 /** UIDs of the retry list that failed too often, or that the list has no room for. */
 export function usedUpTries(retryList: readonly RetryUid[]): readonly number[] {

@@ -26,7 +26,15 @@ import { Actions } from './act.ts';
 import { commitBatch, dropContent, type Commit, type IngestResult } from './commit.ts';
 import { KeyedMutex, TaskPool } from './concurrency.ts';
 import { Connection, SessionEnded } from './connection.ts';
-import { abandonedLimit, abandonedTries, begun, pastGaps, restarted, unbegun } from './cursorChanges.ts';
+import {
+  abandonedLimit,
+  abandonedTries,
+  begun,
+  hasRoom,
+  pastGaps,
+  restarted,
+  unbegun,
+} from './cursorChanges.ts';
 import type { InboundDependencies, MailboxContext } from './dependencies.ts';
 import { ingest, ingestGivenUp, type HowToIngest, type Ingested, type RunContext } from './ingest.ts';
 import {
@@ -313,12 +321,14 @@ class FetchRun {
     let committed = Promise.resolve();
     const cautiousCount = this.#isCautious ? Math.min(uids.length, 2 * batchCount) : 0;
     let at = 0;
+    const { lastUid } = progress.cursor;
+    const mayFetch = (uid: number): boolean => uid <= lastUid || hasRoom(progress.cursor.retryList);
     try {
       for (; at < cautiousCount && this.#hasTime(); at += 1) {
         await this.#fetchAlone(stage, uids.slice(at, at + 1));
       }
       const first = at;
-      for (; at < uids.length && this.#hasTime(); at += batchCount) {
+      for (; at < uids.length && this.#hasTime() && mayFetch(uids[at] ?? 0); at += batchCount) {
         const batch = await (next ?? this.#read(stage, uids.slice(first, first + batchCount)));
         next = this.#read(stage, uids.slice(at + batchCount, at + 2 * batchCount));
         const results = await this.#startBatch(stage, batch, { previous: committed, next });

@@ -1,7 +1,8 @@
 // The rows of the table `inbound`, one partition per mailbox: their keys and columns, and how they are read and written.
 // No other file names a column.
 //
-//   cursor                          lease (`leaseTag`, `leaseUntil`), `writeId` of the last write, and the cursor as JSON
+//   cursor                          lease (`leaseTag`, `leaseUntil`), `writeId` of the last write, and the cursor as JSON;
+//                                   lists that are too long for it in `retryList` and `missing`, else empty
 //   message|<id>                    what the ledger keeps of a message
 //   content|<day>|<id>              its content, which is removed some days later; then in its place
 //   known|<day>|<id>                the message is only recognised; removed with the message's row
@@ -46,7 +47,16 @@ const cursorColumns = z.object({
   leaseUntil: z.number(),
   writeId: z.string(),
   cursor: z.string().optional(),
+  // Rows of an earlier version lack both.
+  retryList: z.string().default(''),
+  missing: z.string().default(''),
 });
+
+/** A text column of a table holds 64 KiB in UTF-16. */
+const columnCharacters = 32_768;
+/** An entry of a list that has a column of its own, without names: 1,200 retries take at most 30,000 characters. */
+const retryTuple = z.tuple([z.number(), z.number(), z.number().nullable()]);
+const missingTuple = z.tuple([z.number(), z.number(), z.boolean()]);
 
 const messageColumns = z.object({
   id: z.string(),
@@ -106,8 +116,24 @@ export interface CursorRow extends LeaseColumns {
 }
 
 export function readCursorRow(entity: object): CursorRow {
-  const { cursor, ...row } = cursorColumns.parse(entity);
-  return { ...row, cursor: cursor === undefined ? undefined : cursorSchema.parse(JSON.parse(cursor)) };
+  const { cursor, retryList, missing, ...row } = cursorColumns.parse(entity);
+  if (cursor === undefined) return { ...row, cursor: undefined };
+  const read = cursorSchema.parse(JSON.parse(cursor));
+  if (retryList === '') return { ...row, cursor: read };
+  const retries = z.array(retryTuple).parse(JSON.parse(retryList));
+  const unseen = z.array(missingTuple).parse(JSON.parse(missing));
+  return {
+    ...row,
+    cursor: {
+      ...read,
+      retryList: retries.map(([uid, tryCount, abandonedCount]) => ({
+        uid,
+        tryCount,
+        ...(abandonedCount === null ? {} : { abandonedCount }),
+      })),
+      missing: unseen.map(([uid, passCount, isNew]) => ({ uid, passCount, isNew })),
+    },
+  };
 }
 
 /** Without a cursor, a merge leaves the old one as it is. */
@@ -117,7 +143,25 @@ export function cursorRow(lease: LeaseColumns, writeId: string, cursor?: Cursor)
     leaseTag: lease.leaseTag,
     leaseUntil: double(lease.leaseUntil),
     writeId,
-    ...(cursor === undefined ? {} : { cursor: JSON.stringify(cursor) }),
+    ...(cursor === undefined ? {} : listColumns(cursor)),
+  };
+}
+
+function listColumns(cursor: Cursor): Readonly<Record<'cursor' | 'retryList' | 'missing', string>> {
+  const whole = JSON.stringify(cursor);
+  if (whole.length <= columnCharacters) return { cursor: whole, retryList: '', missing: '' };
+  const retries = cursor.retryList.map(
+    ({ uid, tryCount, abandonedCount = null }): z.infer<typeof retryTuple> => [uid, tryCount, abandonedCount],
+  );
+  const unseen = cursor.missing.map(({ uid, passCount, isNew }): z.infer<typeof missingTuple> => [
+    uid,
+    passCount,
+    isNew,
+  ]);
+  return {
+    cursor: JSON.stringify({ ...cursor, retryList: [], missing: [] }),
+    retryList: JSON.stringify(retries),
+    missing: JSON.stringify(unseen),
   };
 }
 

@@ -114,6 +114,20 @@ test('an exception about one message ends no run: it is counted, and given up af
   expect(inbox(exchange)).toEqual([8]);
 });
 
+test('thousands of messages that cannot be fetched: a run ends while its list has room, and the next goes on', async () => {
+  const { exchange, rig } = await worldWith({ kind: 'none' });
+  const store = exchange.store.mailbox(DESK);
+  for (let n = 0; n < 1_300; n += 1)
+    store.deliver(mail({ 'Message-ID': `<${n}@x>` }), { unreadable: 'refused' });
+  store.deliver(mail({ 'Message-ID': '<good@x>' }));
+  const runs = [];
+  for (let turn = 0; turn < 3; turn += 1) runs.push(...(await rig.inbound.fetchAll(run)));
+  expect(runs.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 3 }, () => 'fetched'));
+  expect(Math.max(...runs.map(({ retryCount }) => retryCount))).toBeLessThanOrEqual(1_200);
+  const [state] = await rig.inbound.states();
+  expect(state?.cursor?.lastUid).toBeGreaterThan(1_200);
+}, 300_000);
+
 test('201 messages that cannot be fetched do not stop a mailbox', async () => {
   const { exchange, rig } = await worldWith({ kind: 'none' });
   for (let n = 0; n < 201; n += 1) {
@@ -148,6 +162,7 @@ test('two mails that differ in HTML alone are two', async () => {
 
 describe('what a report may change', () => {
   const sent = { submissionId: 'INC-1', mailbox: DESK, correlation: null, recipients: ['kim@fabrikam.test'] };
+  const signs = MemorySentMessages.signsOf('INC-1');
   const report = (recipient: string, status: string): string =>
     mail(
       {
@@ -167,9 +182,9 @@ describe('what a report may change', () => {
         '--b',
         'Content-Type: text/rfc822-headers',
         '',
-        'Message-ID: <ours@contoso.test>',
-        'X-Mail-Bridge-Id: INC-1.1',
-        `X-Mail-Bridge-Tag: ${MemorySentMessages.tagOf('INC-1.1')}`,
+        `Message-ID: ${signs.messageId}`,
+        `X-Mail-Bridge-Id: ${signs.bridgeId}`,
+        `X-Mail-Bridge-Tag: ${signs.tag}`,
         '--b--',
       ].join('\r\n'),
     );
@@ -183,7 +198,7 @@ describe('what a report may change', () => {
     '%s: verified only for its own recipients, and no hold for a stranger',
     async (_what, recipient, status, verified) => {
       const { exchange, rig } = await worldWith({ kind: 'none' });
-      rig.sent.add('<ours@contoso.test>', 'INC-1.1', sent);
+      rig.sent.add(sent);
       deliver(exchange, report(recipient, status));
       await rig.inbound.fetchAll(run);
       expect(rig.mails()[0]?.relatesTo).toMatchObject({ by: 'privateHeader', verified });

@@ -132,6 +132,30 @@ describe.each(ledgers)('the ledger in %s', (_name, make) => {
     expect(await ledger.acquireLease(key, claim)).toMatchObject({ kind: 'acquired', cursor });
   });
 
+  test('a retry list of more than a column holds comes back, and a short one again', async () => {
+    const ledger = make();
+    const key = freshKey();
+    const highest = 4_294_967_295;
+    const long: Cursor = {
+      ...cursor,
+      retryList: Array.from({ length: 1_200 }, (_, n) => ({
+        uid: highest - n,
+        tryCount: 12,
+        ...(n % 2 === 0 ? {} : { abandonedCount: 14 }),
+      })),
+      missing: Array.from({ length: 200 }, (_, n) => ({
+        uid: highest - 2_000 - n,
+        passCount: 2,
+        isNew: n > 9,
+      })),
+    };
+    const kept = await ledger.advance(await leaseOf(ledger, key), { ...nothing, cursor: long });
+    if (kept.kind !== 'ok') throw new Error('refused');
+    expect(await ledger.cursor(key)).toEqual(long);
+    expect(await ledger.releaseLease(kept.lease, last)).toMatchObject({ kind: 'ok' });
+    expect(await ledger.cursor(key)).toEqual(cursor);
+  });
+
   test('rows, pending actions and cursor change together', async () => {
     const ledger = make();
     const key = freshKey();
