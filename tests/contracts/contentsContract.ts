@@ -44,6 +44,57 @@ export function contentsContract(make: () => ContentsUnderTest): void {
     });
   });
 
+  test('a content is named by its hash, or refused', async () => {
+    const bytes = randomBytes(10);
+    const other = hash(randomBytes(10));
+    await expect(use((contents) => contents.put(other, bytes))).rejects.toThrow('SHA-256');
+    expect(await use((contents) => contents.get(other))).toBeUndefined();
+    for (const name of ['', '../x', 'a'.repeat(63), hash(bytes).toUpperCase()]) {
+      await expect(use((contents) => contents.put(name, bytes))).rejects.toThrow('SHA-256');
+      expect(await use((contents) => contents.get(name))).toBeUndefined();
+      expect(await use((contents) => contents.removeIfOlder(name, 0))).toBe(true);
+    }
+  });
+
+  test('what the caller changes afterwards changes nothing in the store', async () => {
+    const bytes = randomBytes(100);
+    const [name, before] = [hash(bytes), Uint8Array.from(bytes)];
+    await use((contents) => contents.put(name, bytes));
+    bytes.fill(0);
+    const got = await use((contents) => contents.get(name));
+    expect([...(got ?? [])]).toEqual([...before]);
+    got?.fill(0);
+    expect([...((await use((contents) => contents.get(name))) ?? [])]).toEqual([...before]);
+  });
+
+  test.each([
+    'a link',
+    'no name',
+    'a step up',
+    'a dot at the end',
+    'a query',
+    'an encoded part',
+    'a backslash',
+    'another container that begins alike',
+    'a name that is too long',
+  ])('%s: forbidden, whatever is there', async (what) => {
+    const { uploadContainer } = make();
+    const references: Readonly<Record<string, string>> = {
+      'a link': `https://x.blob.core.windows.net/${uploadContainer}/a`,
+      'no name': `${uploadContainer}/`,
+      'a step up': `${uploadContainer}/../a`,
+      'a dot at the end': `${uploadContainer}/a.`,
+      'a query': `${uploadContainer}/a?b`,
+      'an encoded part': `${uploadContainer}/a%2fb`,
+      'a backslash': `${uploadContainer}/a\\b`,
+      'another container that begins alike': `${uploadContainer}2/a`,
+      'a name that is too long': `${uploadContainer}/${'x'.repeat(1_025)}`,
+    };
+    expect(await use((contents) => contents.adopt(references[what] ?? '', 1_000))).toEqual({
+      kind: 'forbidden',
+    });
+  });
+
   test('only what is old enough is removed, and what is gone is gone', async () => {
     const bytes = randomBytes(10);
     await use((contents) => contents.put(hash(bytes), bytes));

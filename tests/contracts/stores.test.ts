@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { BlobContents } from '../../shared/storage/blobContents.ts';
 import { containerNames, queueNames, tableNames } from '../../shared/storage/names.ts';
 import { StorageQueues } from '../../shared/storage/storageQueues.ts';
@@ -72,6 +72,18 @@ describe('the memory models', () => {
     const make = (): RowsUnderTest => ({ rows: new MemoryRows(table, wire), run });
     rowsContract(make);
     rowsLimits(make);
+
+    // Of the service's documentation: the emulator looks at each request alone.
+    test('a row that two merges make larger than 1 MiB is refused', async () => {
+      const { rows } = make();
+      const half = (first: number) =>
+        Object.fromEntries(
+          Array.from({ length: 9 }, (_, n) => [`f${String(first + n)}`, 'x'.repeat(32_000)]),
+        );
+      await run(rows.commit('grown', [{ kind: 'insert', key: 'row', fields: half(0) }]));
+      const more = { kind: 'merge', key: 'row', fields: half(9) } as const;
+      await expect(run(rows.commit('grown', [more]))).rejects.toThrow('1 MiB');
+    });
   });
 
   describe('queues', () => {

@@ -233,13 +233,13 @@ class Maker {
         [
           { content: Buffer.from(this.pick(texts)).toString('base64') },
           { content: '' },
-          { blob: 'outbound-uploads/report' },
+          { blob: 'esm-upload/report' },
         ],
         [
-          { blob: 'outbound-uploads/none' },
-          { blob: `outbound-uploads/${this.pick(badNames)}` },
+          { blob: 'esm-upload/none' },
+          { blob: `esm-upload/${this.pick(badNames)}` },
           { blob: 'esm/x' },
-          { blob: 'outbound-uploads/report', content: 'QQ==' },
+          { blob: 'esm-upload/report', content: 'QQ==' },
           { content: 'QQ=' },
         ],
       ),
@@ -257,7 +257,7 @@ class Maker {
       mailbox: this.mostly(['desk@example.com', 'Desk@example.com'], badMailboxes),
       to: this.people(),
       ...(raw
-        ? { raw: { blob: this.mostly(['outbound-uploads/report'], ['outbound-uploads/none', '']) } }
+        ? { raw: { blob: this.mostly(['esm-upload/report'], ['esm-upload/none', '']) } }
         : this.composed()),
       ...may(20, () => ({ cc: this.people() })),
       ...may(10, () => ({ bcc: this.people() })),
@@ -322,7 +322,8 @@ class Maker {
   /** As the host hands it over. */
   form(value: Json): unknown {
     if (this.chance(60) || value === undefined) return value;
-    if (Buffer.isBuffer(value)) return value;
+    if (Buffer.isBuffer(value) || typeof value === 'function' || typeof value === 'symbol') return value;
+    if (typeof value === 'bigint') return value;
     let text = typeof value === 'string' ? value : JSON.stringify(value);
     if (this.chance(8))
       for (let turns = 1 + this.below(3); turns > 0; turns -= 1) {
@@ -400,7 +401,7 @@ export async function fuzzSubmissions(
 const context: SubmissionContext = {
   mailboxes: [mailbox('desk@example.com'), { ...mailbox('inbox@example.com'), send: false }],
   maxima: { recipientsCount: 500, contentBytes: 25_000_000 },
-  uploadContainer: 'outbound-uploads',
+  uploadContainer: 'esm-upload',
 };
 
 interface Running {
@@ -410,7 +411,7 @@ interface Running {
 
 function newWorld(): Running {
   const world = new World();
-  world.blobs.uploads.set('outbound-uploads/report', Buffer.from('the report'));
+  world.blobs.uploads.set('esm-upload/report', Buffer.from('the report'));
   return { world, host: world.host({ submissions: context }) };
 }
 

@@ -656,14 +656,15 @@ describe('relation', () => {
     correlation: { incident: 4711, team: 'Ylläpito' },
   };
   const sent = { ...relation, recipients: ['nobody@fabrikam.test'] };
+  const signs = MemorySentMessages.signsOf('ticket-1');
 
   test('a reply carries the submission and the correlation data of what it answers', async () => {
     const { exchange, rig } = await worldWith();
-    rig.sent.add('<ours@contoso.test>', 'ticket-1.1', sent);
+    rig.sent.add(sent);
     deliver(
       exchange,
-      mail({ 'Message-ID': '<reply@x>', 'In-Reply-To': '<ours@contoso.test>' }),
-      mail({ 'Message-ID': '<later@x>', References: '<a@x> <ours@contoso.test> <b@x>' }),
+      mail({ 'Message-ID': '<reply@x>', 'In-Reply-To': signs.messageId }),
+      mail({ 'Message-ID': '<later@x>', References: `<a@x> ${signs.messageId} <b@x>` }),
       mail({ 'Message-ID': '<foreign@x>', 'In-Reply-To': '<somebody@else>' }),
     );
     await rig.inbound.fetchAll(run);
@@ -700,8 +701,8 @@ describe('relation', () => {
         '--b',
         'Content-Type: text/rfc822-headers',
         '',
-        'Message-ID: <ours@contoso.test>',
-        'X-Mail-Bridge-Id: ticket-1.1',
+        `Message-ID: ${signs.messageId}`,
+        `X-Mail-Bridge-Id: ${signs.bridgeId}`,
         `X-Mail-Bridge-Tag: ${tag}`,
         'Subject: Your ticket',
         '--b--',
@@ -710,8 +711,8 @@ describe('relation', () => {
 
   test('a bounce of ours with a good tag is reported to the sending side, recipient by recipient', async () => {
     const { exchange, rig } = await worldWith();
-    rig.sent.add('<ours@contoso.test>', 'ticket-1.1', sent);
-    deliver(exchange, bounce(MemorySentMessages.tagOf('ticket-1.1')));
+    rig.sent.add(sent);
+    deliver(exchange, bounce(signs.tag));
     await rig.inbound.fetchAll(run);
     expect(rig.mails()[0]).toMatchObject({
       kind: 'bounce',
@@ -734,7 +735,7 @@ describe('relation', () => {
 
   test('a forged one is a note and nothing else', async () => {
     const { exchange, rig } = await worldWith();
-    rig.sent.add('<ours@contoso.test>', 'ticket-1.1', sent);
+    rig.sent.add(sent);
     deliver(exchange, bounce('0'.repeat(64)));
     await rig.inbound.fetchAll(run);
     const [notice] = rig.mails();

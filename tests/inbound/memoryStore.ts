@@ -17,12 +17,21 @@ import type {
   SentMessages,
   StoredContent,
 } from '../../shared/inbound/ports.ts';
+import { submissionId } from '../../shared/contract/submissionSchema.ts';
+import {
+  accountDigest,
+  isExchangeId,
+  parseBridgeId,
+  parseMessageId,
+} from '../../shared/outbound/records/messageIds.ts';
 import type {
   BounceNote,
   FoundSubmission,
   SentLookup,
   SentMessage,
 } from '../../shared/contract/sentMessage.ts';
+import { cursorRow } from '../../shared/storage/ledgerRows.ts';
+import { StorageTrouble } from '../../shared/storageErrors.ts';
 
 /** Called with the step's name before it is applied and after; throws to refuse it or to lose its answer. */
 export type StoreHook = (step: string, when: 'before' | 'after') => void;
@@ -189,6 +198,10 @@ export class MemoryLedger implements Ledger {
   ): { readonly kind: 'ok'; readonly lease: Lease } | { readonly kind: 'lost' } {
     const row = this.cursors.get(lease.mailboxKey);
     if (row === undefined || String(row.version) !== lease.version) return { kind: 'lost' };
+    // As the table takes it.
+    const columns = cursorRow({ leaseTag: tag, leaseUntil: until }, tag, cursor);
+    const long = Object.entries(columns).find(([, value]) => String(value).length > 32_768);
+    if (long !== undefined) throw new StorageTrouble(`the column ${long[0]} is too long`);
     const next = { tag, until, version: row.version + 1, cursor };
     this.cursors.set(lease.mailboxKey, next);
     return { kind: 'ok', lease: { ...lease, version: String(next.version) } };
@@ -265,29 +278,54 @@ export class MemoryNotices implements Notices {
   }
 }
 
-/** What the outbound side would answer: submissions by id and Message-ID, and one good tag for each bridge id. */
+/** Signs by which a returned mail or an answer names a submission. */
+interface SentSigns {
+  readonly messageId: string;
+  /** That Exchange gave in place of ours. */
+  readonly exchangeId: string;
+  readonly bridgeId: string;
+  readonly tag: string;
+}
+
+/** Of one lookup, as the outbound side has it; what is found takes one more. */
+const mostReads = 20;
+
+/** What the outbound side would answer (tests/contracts): ids that it could not have made are refused here, too. */
 export class MemorySentMessages implements SentMessages {
-  readonly byMessageId = new Map<string, SentMessage>();
-  readonly byBridgeId = new Map<string, SentMessage>();
+  readonly #sent = new Map<string, SentMessage>();
+  readonly #noted = new Set<string>();
   readonly bounces: BounceNote[] = [];
   /** Message-IDs of failure reports. */
   readonly reports = new Set<string>();
 
-  add(messageId: string, bridgeId: string, mail: SentMessage): void {
-    this.byMessageId.set(messageId, mail);
-    this.byBridgeId.set(bridgeId, mail);
+  /** A submission that was sent. */
+  add(mail: SentMessage): void {
+    if (!submissionId.test(mail.submissionId))
+      throw new RangeError(`no submission's id: ${mail.submissionId}`);
+    this.#sent.set(mail.submissionId, mail);
   }
 
-  static tagOf(bridgeId: string): string {
-    return createHash('sha256').update(`secret ${bridgeId}`).digest('hex');
+  static signsOf(id: string): SentSigns {
+    const bridgeId = `${id}.1.${account}`;
+    return {
+      messageId: `<${'0'.repeat(32)}.${account}.${Buffer.from(id).toString('base64url')}@contoso.test>`,
+      exchangeId: `<${id}@PR1.eurprd01.prod.outlook.com>`,
+      bridgeId,
+      tag: createHash('sha256').update(`secret ${bridgeId}`).digest('hex'),
+    };
   }
 
-  async lookUpSent(by: SentLookup): Promise<FoundSubmission | undefined> {
+  async lookUpSent({ bridgeId, messageIds }: SentLookup): Promise<FoundSubmission | undefined> {
     await Promise.resolve();
-    const byBridgeId = by.bridgeId === undefined ? undefined : this.byBridgeId.get(by.bridgeId);
+    const named = bridgeId === undefined ? undefined : parseBridgeId(bridgeId);
+    const byBridgeId = named?.account === account ? this.#sent.get(named.id) : undefined;
     if (byBridgeId !== undefined) return byBridgeId;
-    for (const byMessageId of by.messageIds) {
-      const sent = this.byMessageId.get(byMessageId);
+    const readable = messageIds.filter((id) => parseMessageId(id) !== undefined || isExchangeId(id));
+    for (const byMessageId of readable.slice(0, mostReads - (named === undefined ? 1 : 2))) {
+      const sent = [...this.#sent.values()].find((one) => {
+        const signs = MemorySentMessages.signsOf(one.submissionId);
+        return signs.messageId === byMessageId || signs.exchangeId === byMessageId;
+      });
       if (sent !== undefined) return { ...sent, byMessageId };
     }
     return undefined;
@@ -299,11 +337,17 @@ export class MemorySentMessages implements SentMessages {
 
   async checkTag(bridgeId: string, tag: string): Promise<boolean> {
     await Promise.resolve();
-    return tag === MemorySentMessages.tagOf(bridgeId);
+    return tag === createHash('sha256').update(`secret ${bridgeId}`).digest('hex');
   }
 
   async noteBounce(bounce: BounceNote): Promise<void> {
     await Promise.resolve();
+    const { submissionId: id, mailbox, noticeId } = bounce;
+    const key = JSON.stringify([id, noticeId]);
+    if (this.#sent.get(id)?.mailbox !== mailbox || this.#noted.has(key)) return;
+    this.#noted.add(key);
     this.bounces.push(bounce);
   }
 }
+
+const account = accountDigest('desk@contoso.test');

@@ -1,5 +1,6 @@
 // The content store and ESM's upload container, over a host's wire.
-import { createHash } from 'node:crypto';
+import { readBlobReference } from '../../shared/mail/blobReference.ts';
+import { sha256 } from '../../shared/mail/fingerprint.ts';
 import type { Contents } from '../../shared/outbound/ports.ts';
 import type { Wire } from './memoryRows.ts';
 import type { VirtualClock } from './virtualClock.ts';
@@ -9,7 +10,8 @@ export class MemoryBlobs {
   readonly stored = new Map<string, { readonly bytes: Uint8Array; readonly putAt: number }>();
 }
 
-const uploadContainer = 'esm-upload/';
+const uploadContainer = 'esm-upload';
+const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
 
 export class MemoryContents implements Contents {
   readonly #blobs: MemoryBlobs;
@@ -26,36 +28,40 @@ export class MemoryContents implements Contents {
     return `outbound-content/${name}`;
   }
 
-  put(name: string, bytes: Uint8Array): Promise<void> {
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    if (name !== sha256(bytes)) throw new Error('a content is named by the SHA-256 of its bytes');
+    const copy = Uint8Array.from(bytes);
     return this.#put(() => {
-      this.#blobs.stored.set(name, { bytes, putAt: this.#world.now });
+      this.#blobs.stored.set(name, { bytes: copy, putAt: this.#world.now });
     });
   }
 
-  get(name: string): Promise<Uint8Array | undefined> {
-    return this.#wire.ask(
-      { kind: 'get', partition: '', operations: [] },
-      () => this.#blobs.stored.get(name)?.bytes,
-    );
+  async get(name: string): Promise<Uint8Array | undefined> {
+    if (!isHash(name)) return undefined;
+    return this.#wire.ask({ kind: 'get', partition: '', operations: [] }, () => {
+      const bytes = this.#blobs.stored.get(name)?.bytes;
+      return bytes === undefined ? undefined : Uint8Array.from(bytes);
+    });
   }
 
-  adopt(reference: string, maxBytes: number): ReturnType<Contents['adopt']> {
+  async adopt(reference: string, maxBytes: number): ReturnType<Contents['adopt']> {
+    if (readBlobReference(reference, uploadContainer).kind === 'refused') return { kind: 'forbidden' };
     return this.#put(() => {
-      if (!reference.startsWith(uploadContainer)) return { kind: 'forbidden' };
       const bytes = this.#blobs.uploads.get(reference);
       if (bytes === undefined) return { kind: 'absent' };
       if (bytes.length > maxBytes) return { kind: 'tooLarge' };
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      this.#blobs.stored.set(sha256, { bytes, putAt: this.#world.now });
-      return { kind: 'adopted', name: sha256, sha256, sizeBytes: bytes.length };
+      const name = sha256(bytes);
+      this.#blobs.stored.set(name, { bytes, putAt: this.#world.now });
+      return { kind: 'adopted', name, sha256: name, sizeBytes: bytes.length };
     });
   }
 
-  removeIfOlder(name: string, olderThanMs: number): Promise<boolean> {
+  async removeIfOlder(name: string, olderThanMs: number): Promise<boolean> {
+    if (!isHash(name)) return true;
     return this.#put(() => {
       const stored = this.#blobs.stored.get(name);
       if (stored === undefined) return true;
-      if (stored.putAt + olderThanMs > this.#world.now) return false;
+      if (stored.putAt + olderThanMs >= this.#world.now) return false;
       return this.#blobs.stored.delete(name);
     });
   }

@@ -5,6 +5,9 @@ import { attemptOf } from './modelRelay.ts';
 import type { ModelServer } from './modelRelay.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
+/** The lookup asks for copies since then (imapSentItems.ts). */
+const slackMs = 25 * 3_600_000;
+
 export class ModelSentItems implements SentItems {
   readonly #server: ModelServer;
   readonly #world: VirtualClock;
@@ -22,12 +25,13 @@ export class ModelSentItems implements SentItems {
     if (this.trouble !== undefined) return { kind: 'notMade', detail: this.trouble };
     this.looks.push({ at: this.#world.now, wanted });
     const found = new Map<string, { readonly messageId: string }>();
-    for (const { bridgeId } of wanted) {
+    for (const { bridgeId, notBefore } of wanted) {
       const copy = this.#server.copies.find(
         (one) =>
           one.account === account.key &&
           one.bridgeId === attemptOf(bridgeId) &&
-          one.visibleAt <= this.#world.now,
+          one.visibleAt <= this.#world.now &&
+          one.visibleAt >= notBefore - slackMs,
       );
       if (copy !== undefined) found.set(bridgeId, { messageId: copy.messageId });
     }

@@ -5,6 +5,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Findings } from './check.ts';
+import { fakeMutants } from './fakes.ts';
 import { inboundMutants } from './inbound.ts';
 import type { Check, Edit, Mutant } from './mutant.ts';
 import { outboundMutants } from './outbound.ts';
@@ -13,7 +14,7 @@ const root = dirname(dirname(import.meta.dirname));
 const copied = ['package.json', 'jest.config.js', 'tsconfig.json', 'shared', 'tests', 'local'] as const;
 const mostMs = 300_000;
 
-export const mutants: readonly Mutant[] = [...outboundMutants, ...inboundMutants];
+export const mutants: readonly Mutant[] = [...outboundMutants, ...inboundMutants, ...fakeMutants];
 
 /** Whether the check failed, and its message. */
 export interface CheckResult {
