@@ -3,6 +3,7 @@
 import { describe } from '@jest/globals';
 import { textIn } from '../../shared/mail/foreign.ts';
 import { checkTag, findSubmission, publishBounce } from '../../shared/outbound/operator/bounced.ts';
+import { isOwnReport } from '../../shared/outbound/upkeep/sendReports.ts';
 import { bridgeIdOf, bridgeTagOf } from '../../shared/outbound/records/messageIds.ts';
 import { MemorySentMessages } from '../inbound/memoryStore.ts';
 import { mailbox, World } from '../models/world.ts';
@@ -40,6 +41,7 @@ describe('the lookup of the outbound side', () => {
       sent: {
         lookUpSent: (by) => findSubmission(by, dependencies),
         checkTag: (bridgeId, tag) => checkTag(bridgeId, tag, dependencies),
+        isReport: (messageId) => isOwnReport(messageId, dependencies),
         noteBounce: (bounce) => publishBounce(bounce, dependencies),
       },
       run: (work) => world.run(work),
