@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { assembleEsm, assembleHttp, assembleInbound, assembleOutbound } from './assembly.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { ConcurrencyLimit } from './concurrencyLimit.ts';
-import { isAuthenticationOn, isFunctionOff, platformEnvironment } from './config/platform.ts';
+import { eventsTo, isAuthenticationOn, isFunctionOff, platformEnvironment } from './config/platform.ts';
 import { describeProblems, readSettings, readStoreAddress } from './config/readSettings.ts';
 import type { Settings, SettingsAnswer } from './config/settings.ts';
 import type { CallerRegistry } from './http/callerRegistry.ts';
@@ -137,14 +137,18 @@ let poisonStore: StoreClients | undefined;
  */
 export async function settlePoison(invocation: Invocation): Promise<void> {
   poisonStore ??= openPoisonStore();
-  const reports = await emptyPoisonQueues(poisonStore.queues, async (queue, text) => {
-    if (queue !== queueNames.outboundMail) return 'moveBack';
-    try {
-      return (await (await bridge()).returned(text, invocation)) === 'rejected' ? 'settled' : 'moveBack';
-    } catch {
-      return 'moveBack'; // The settings or the store: acceptMail reports which, at its next try.
-    }
-  });
+  const reports = await emptyPoisonQueues(
+    poisonStore.queues,
+    async (queue, text) => {
+      if (queue !== queueNames.outboundMail) return 'moveBack';
+      try {
+        return (await (await bridge()).returned(text, invocation)) === 'rejected' ? 'settled' : 'moveBack';
+      } catch {
+        return 'moveBack'; // The settings or the store: acceptMail reports which, at its next try.
+      }
+    },
+    { isConnectorOn: eventsTo() === 'esm' },
+  );
   for (const { settledCount, ...report } of reports)
     invocation.info(logLine(outboundEvents.poisonQueue({ ...report, rejectedCount: settledCount })));
 }

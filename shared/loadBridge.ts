@@ -2,7 +2,7 @@
 // it imports before it starts any function, so this file imports next to nothing. It also answers what must be answered
 // even if the program cannot be loaded or its settings cannot be used.
 import type { Bridge, IncomingHttpRequest, IncomingRequest, Invocation } from './bridge.ts';
-import { isAuthenticationOn, platformEnvironment } from './config/platform.ts';
+import { isAuthenticationOn } from './config/platform.ts';
 import { settingsUnusable, type HttpAnswer } from './http/httpMessage.ts';
 import type { RouteName } from './http/routes.ts';
 import { answerHealth } from './ops/health.ts';
@@ -12,10 +12,8 @@ import type { WebAnswer } from './web/http.ts';
 import { problemAnswer, type Problem } from './web/problem.ts';
 import { administratorRole, viewerRole } from './web/roles.ts';
 
+export { eventsTo } from './config/platform.ts';
 export { queueNames } from './storage/names.ts';
-
-/** EVENTS_TO as it is written. A value that can't be read is nobody's: the settings report it, and this never throws. */
-export const eventsTo = (): string => platformEnvironment()['EVENTS_TO']?.trim().toLowerCase() ?? '';
 
 /** What is used of the program's module. */
 interface Program {

@@ -12,3 +12,6 @@ export const isFunctionOff = (name: string): boolean =>
 
 /** Whether App Service authentication is on. The platform sets this; no template and no setting of ours ever does. */
 export const isAuthenticationOn = (): boolean => /^true$/i.test(process.env['WEBSITE_AUTH_ENABLED'] ?? '');
+
+/** EVENTS_TO as it is written. A value that can't be read is nobody's: the settings report it, and this never throws. */
+export const eventsTo = (): string => process.env['EVENTS_TO']?.trim().toLowerCase() ?? '';

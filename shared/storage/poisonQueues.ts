@@ -12,7 +12,9 @@ const poisonQueues = [
   { from: queueNames.outboundMailPoison, to: queueNames.outboundMail },
   { from: queueNames.outboundWakePoison, to: queueNames.outboundWake },
   { from: queueNames.heartbeatPoison, to: queueNames.heartbeat },
-  // Of the connector to ESM; with any other consumer nothing is put there.
+] as const;
+/** Of the connector to ESM. If another program reads these queues, their poison queues are its own. */
+const connectorQueues = [
   { from: queueNames.mailStatusPoison, to: queueNames.mailStatus },
   { from: queueNames.inboundMailPoison, to: queueNames.inboundMail },
 ] as const;
@@ -45,9 +47,10 @@ const hiddenSeconds = 60;
 export async function emptyPoisonQueues(
   queues: QueueServiceClient,
   decide: (queue: string, text: string) => Promise<PoisonDecision>,
+  { isConnectorOn = false }: { readonly isConnectorOn?: boolean } = {},
 ): Promise<readonly PoisonReport[]> {
   const reports: PoisonReport[] = [];
-  for (const { from, to } of poisonQueues)
+  for (const { from, to } of [...poisonQueues, ...(isConnectorOn ? connectorQueues : [])])
     reports.push(await empty(queues.getQueueClient(from), queues.getQueueClient(to), decide));
   return reports;
 }

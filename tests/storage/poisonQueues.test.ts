@@ -52,6 +52,17 @@ test('48 to 64 KiB of text outside ASCII goes back as it came, without expiry', 
   expect(decided).toHaveLength(5);
 });
 
+test('the poison queues of events and notices are emptied only if the connector reads those', async () => {
+  await queue(queueNames.inboundMailPoison).sendMessage('notice');
+  await queue(queueNames.mailStatusPoison).sendMessage('event');
+  const moveBack = (): Promise<'moveBack'> => Promise.resolve('moveBack');
+  await emptyPoisonQueues(emulator.clients.queues, moveBack);
+  expect(await received(queueNames.inboundMail)).toEqual([]);
+  await emptyPoisonQueues(emulator.clients.queues, moveBack, { isConnectorOn: true });
+  expect(await received(queueNames.inboundMail)).toMatchObject([{ text: 'notice' }]);
+  expect(await received(queueNames.mailStatus)).toMatchObject([{ text: 'event' }]);
+});
+
 test('what is settled is only deleted; what fails stays, and the error is told', async () => {
   for (const text of ['one', 'two', 'three']) await queue(queueNames.outboundMailPoison).sendMessage(text);
   await expect(
