@@ -472,7 +472,7 @@ export const outboundMutants: readonly Mutant[] = [
   {
     name: 'pauseOverwritten',
     what: 'a person’s pause is overwritten by an attempt that fails in flight',
-    edits: [outbound('policy/holds', "if (present.reason === 'paused') return state;", '')],
+    edits: [outbound('policy/holds', "if (placedBefore.reason === 'paused') return state;", '')],
     caughtBy: test('outbound/rules', 'a person’s pause'),
   },
   {
