@@ -59,8 +59,7 @@ export function mailboxView(
                   html`<li>
                     <strong>${hold.reason}</strong>
                     <span class="muted"
-                      >${hold.mailbox === undefined ? 'the whole account' : hold.mailbox}, since
-                      ${time(hold.since)}</span
+                      >${hold.mailbox ?? 'the whole account'}, since ${time(hold.since)}</span
                     >
                     <p><bdi class="clip">${hold.detail}</bdi></p>
                     <p class="muted"><bdi class="clip">${hold.remedy}</bdi></p>
