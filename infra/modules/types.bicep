@@ -53,9 +53,6 @@ type mailbox = {
   #disable-next-line no-explicit-any
   afterFetch: any?
 
-  @description('Which mail is fetched: now (what comes from the first fetch on), all, or a date such as 2026-11-27.')
-  fetchFrom: string?
-
   @description('now: mail that comes after the first fetch. all: every mail that is in the folder, which is then announced, and marked, moved or deleted as afterFetch says. Or a date, as 2026-11-27. now where nothing is said.')
   fetchFrom: string?
 
