@@ -2,8 +2,9 @@
 // docs/deployment.md (and out of the GitHub workflow), and its names, parameters and outputs are looked for in template, scripts and package.
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findBicep } from '../../local/build/bicep.ts';
 import { submissionSchema } from '../../shared/contract/submissionSchema.ts';
 import { routes } from '../../shared/ops/api/routes.ts';
 import { queueNames } from '../../shared/storage/names.ts';
@@ -237,6 +238,23 @@ test('what the guide shows of a parameter file compiles', async () => {
   expect(prediction.resources.map(({ type }) => type)).toContain('Microsoft.App/managedEnvironments');
   // Its secrets have no place before the first deployment.
   expect(prediction.resources.map(({ type }) => type)).not.toContain('Microsoft.App/containerApps');
+});
+
+test('what a command gives beside the parameter file is taken, also where the file does not name it', () => {
+  const file = 'beside.bicepparam';
+  writeFileSync(join(bench.folder, file), withExamples(read('infra/dev.bicepparam')));
+  const given = { deployEntra: false, existingClientId: 'x', alertsEnabled: false };
+  // As az hands it to the compiler (azure-cli, _build_bicepparam_file).
+  const run = spawnSync(findBicep() ?? '', ['build-params', file, '--stdout'], {
+    cwd: bench.folder,
+    encoding: 'utf8',
+    env: { ...process.env, BICEP_PARAMETERS_OVERRIDES: JSON.stringify(given) },
+  });
+  rmSync(join(bench.folder, file));
+  expect(run.stderr).toBe('');
+  const built = JSON.parse(String(at(JSON.parse(run.stdout), 'parametersJson'))) as unknown;
+  for (const [name, value] of Object.entries(given))
+    expect([name, at(built, 'parameters', name, 'value')]).toEqual([name, value]);
 });
 
 test('the test mailbox that acceptance.md shows compiles', async () => {
