@@ -55,6 +55,8 @@ export async function startRehearsal({
         signIn: 'delegated',
         aliases: [alias],
         afterFetch: `move:${processed}`,
+        // The checks write to it at once, which may be before the first fetch.
+        fetchFrom: 'all',
       },
       { address: secondMailbox, signIn: 'delegated', smtpUser: testMailbox, receive: false },
     ],
