@@ -160,8 +160,7 @@ function fillMaildir(home: string, messages: readonly Uint8Array[]): void {
   const own = (path: string): void => {
     if (isRoot()) chownSync(path, userId('nobody'), groupId('nogroup'));
   };
-  mkdirSync(home);
-  for (const path of [maildir, ...['cur', 'new', 'tmp'].map((name) => join(maildir, name))]) mkdirSync(path);
+  for (const name of ['cur', 'new', 'tmp']) mkdirSync(join(maildir, name), { recursive: true });
   for (const [at, message] of messages.entries()) {
     const name = `1700000000.M${String(at).padStart(6, '0')}P1.localhost,S=${String(message.byteLength)}`;
     const path = join(maildir, 'new', name);

@@ -158,7 +158,8 @@ describe('between two steps', () => {
     const world = await worldWith({ kind: 'delete' });
     await world.append(mail({ Subject: 'one' }), mail({ Subject: 'two' }));
     world.rig.ledger.hook = (step, when) => {
-      if (step === 'advance' && when === 'after') throw new Error('the end');
+      const isOwed = world.rig.ledger.pending.size > 0;
+      if (isOwed && step === 'advance' && when === 'after') throw new Error('the end');
     };
     await world.rig.inbound.fetchAll(run);
     world.rig.ledger.hook = () => undefined;
@@ -174,7 +175,8 @@ describe('between two steps', () => {
     const world = await worldWith({ kind: 'move', folder: 'Fetched' });
     await world.append(mail({ Subject: 'one' }), mail({ Subject: 'two' }));
     world.rig.ledger.hook = (step, when) => {
-      if (step === 'advance' && when === 'after') throw new Error('the end');
+      const isOwed = world.rig.ledger.pending.size > 0;
+      if (isOwed && step === 'advance' && when === 'after') throw new Error('the end');
     };
     await world.rig.inbound.fetchAll(run);
     world.rig.ledger.hook = () => undefined;
