@@ -5,7 +5,7 @@ import type { SeenCall, StorageAnswer } from '../storageProxy/storageProxy.ts';
  * The queue triggers are the host's: it takes, renews and deletes the messages that functions are started for.
  * Nothing in the package does that with these queues.
  */
-const ofTheHost = /^(?:take|update|delete) outbound-/;
+const ofTheHost = /^(?:take|update|delete) (?:outbound-|heartbeat)/;
 
 export interface CallTally {
   /** Calls of the bridge itself. */
