@@ -259,6 +259,7 @@ describe('what follows from a sign-in', () => {
       steps: [
         'settings',
         'vault',
+        'keys',
         'token',
         'imapLogin',
         'folder',
