@@ -391,10 +391,10 @@ test('retention: finished and old rows go, then blobs that nothing names; dead l
   await world.submit(host, 'dead', { attachments });
   await world.answerWakeUps(host);
   const before = world.blobs.stored.size;
-  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0 });
+  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0, isComplete: true });
   await world.pass(11 * 86_400_000);
   await world.run(host.outbound.sweep());
-  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 1, blobCount: 1 });
+  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 1, blobCount: 1, isComplete: true });
   expect(await world.state(host, 'old')).toBe('absent');
   expect(await world.state(host, 'dead')).toBe('failed');
   expect(world.blobs.stored.size).toBe(before - 1);

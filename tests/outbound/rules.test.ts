@@ -197,7 +197,7 @@ test('a prune beside waiting messages deletes none of their blobs: content, reci
   expect(stored.length).toBeGreaterThanOrEqual(3);
   await world.pass(12 * dayMs);
   await world.run(host.outbound.sweep());
-  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0 });
+  expect(await world.run(host.outbound.prune())).toEqual({ rowCount: 0, blobCount: 0, isComplete: true });
   expect([...world.blobs.stored.keys()].sort()).toEqual(stored);
   await world.run(host.outbound.resume(pauseAll));
   await world.minutes(host, 2);

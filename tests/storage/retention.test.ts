@@ -156,7 +156,7 @@ test('10,000 old rows of three accounts are deleted; new, unfinished and dead on
     })),
   );
   const report = await prune(dependencies);
-  expect(report).toEqual({ rowCount: 9_700 + 2 + 199 + 99, blobCount: 1 });
+  expect(report).toEqual({ rowCount: 9_700 + 2 + 199 + 99, blobCount: 1, isComplete: true });
   expect(await keysOf('a1')).toEqual([]);
   expect(await keysOf('a2')).toEqual(['failed', 'held', 'new', 'waiting'].map(messageKey));
   expect(await keysOf('a3')).toEqual([]);
