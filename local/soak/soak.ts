@@ -65,7 +65,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const stack = await startStack({
     clock: systemClock,
     separateQueues: true,
-    mailboxes: mailboxes.map(({ address }) => ({ address, signIn: 'application' })),
+    mailboxes: mailboxes.map(({ address }) => ({ address, signIn: 'application', fetchFrom: 'all' })),
     numbers: { ...quickNumbers(periodMs), firstDeferralMs: 5_000, longestDeferralMs: 15_000 },
     settings: { ...quickSettings, IN_DOUBT: 'resend' },
     exchange: { periodMs },

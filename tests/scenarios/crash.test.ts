@@ -11,7 +11,7 @@ const addressOf = (name: string): string => `${name}@kunta.example`;
 const limit = 10;
 const folder = 'Käsitellyt';
 const inboxes = ['heads', 'stream', 'move'].map((name) =>
-  applicationMailbox(name, { receive: true, send: false, afterFetch: `move:${folder}` }),
+  applicationMailbox(name, { receive: true, send: false, fetchFrom: 'all', afterFetch: `move:${folder}` }),
 );
 
 type Step = (step: string, info: StepInfo) => Promise<undefined | 'cut'> | undefined | 'cut';

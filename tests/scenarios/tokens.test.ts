@@ -21,7 +21,7 @@ const tokenMs = 8_000;
 const sentence = /^[A-Z][a-z ].*\. \(AADSTS\d+, correlation id [0-9a-f-]{36}\)$/;
 const addressOf = (name: string): string => `${name}@kunta.example`;
 const delegated = (name: string): ReturnType<typeof applicationMailbox> =>
-  applicationMailbox(name, { signIn: 'delegated', receive: true });
+  applicationMailbox(name, { signIn: 'delegated', receive: true, fetchFrom: 'all' });
 
 let rig: Rig;
 let host: HostProcess;
