@@ -200,6 +200,7 @@ describe('held', () => {
     await world.submit(host, 'queue');
     const lookedAt = new Set<string>();
     for (let minute = 0; minute < 90; minute += 10) {
+      await world.run(host.outbound.sweep());
       await world.run(noteHeldMessages(lookedAt, host.dependencies));
       await run();
       expect(filing.filed).toHaveLength(minute >= 60 ? 1 : 0);
@@ -209,6 +210,16 @@ describe('held', () => {
     await world.run(noteHeldMessages(new Set(), host.dependencies));
     await run();
     expect(filing.filed).toHaveLength(1);
+  });
+
+  test('an account without such a hold costs no call: each was read once more every minute', async () => {
+    const { world, host, submit } = rig();
+    await submit('a');
+    await world.run(host.outbound.pause({ account: world.account, by: 'Anna' }));
+    await world.run(host.outbound.sweep());
+    host.wire.calls = [];
+    await world.run(noteHeldMessages(new Set(), host.dependencies));
+    expect(host.wire.calls.map(({ partition }) => partition)).not.toContain(world.account);
   });
 
   test('in safe mode on purpose: not reported', async () => {

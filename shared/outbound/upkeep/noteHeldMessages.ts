@@ -7,9 +7,10 @@ import { allDueRange, idAtEnd, suspendedRange } from '../records/keys.ts';
 import { remaining } from '../records/message.ts';
 import { encodeSaid, heldMs, reportedMost } from '../records/reportRow.ts';
 import { noneIfUnreadable } from '../records/unreadableRow.ts';
+import { readBoard } from '../store/accountBoard.ts';
 import { readIfReadable, readState } from '../store/accountTransaction.ts';
 import { noteReport } from '../store/noteReport.ts';
-import { listAccounts } from './sweep.ts';
+import { summaries } from './sweep.ts';
 
 /** Rows that are looked at for one hold in one run, and ids that a process remembers. */
 const listedMost = 200;
@@ -18,11 +19,12 @@ const rememberedMost = 20_000;
 /** Those that this process has looked at: a hold lasts for many runs. */
 export type LookedAt = Set<string>;
 
-/** Throws StorageTrouble. */
+/** Reads the rows of accounts alone that had such a hold at the last sweep. Throws StorageTrouble. */
 export async function noteHeldMessages(lookedAt: LookedAt, dependencies: Dependencies): Promise<void> {
-  for (const account of await listAccounts(dependencies)) {
-    const state = await readState(account, dependencies).catch(noneIfUnreadable);
+  for (const { key: account, fields } of await summaries(dependencies)) {
     const before = dependencies.time.earliest() - heldMs;
+    if (!readBoard(fields).holds.some(({ since }) => since <= before)) continue;
+    const state = await readState(account, dependencies).catch(noneIfUnreadable);
     for (const hold of state?.holds ?? [])
       if (hold.since <= before)
         await noteUnder(

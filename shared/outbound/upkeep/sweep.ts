@@ -61,7 +61,8 @@ export async function listAccounts(dependencies: Pick<Dependencies, 'rows'>): Pr
   return (await summaries(dependencies)).map(({ key }) => key);
 }
 
-async function summaries(dependencies: Pick<Dependencies, 'rows'>): Promise<readonly Row[]> {
+/** The same, with what the last sweep stored of each. Throws StorageTrouble. */
+export async function summaries(dependencies: Pick<Dependencies, 'rows'>): Promise<readonly Row[]> {
   const found: Row[] = [];
   const options = { mostCount: mostAccounts };
   await scan(accountsPartition, everyRow, options, (page) => void found.push(...page), dependencies);
