@@ -16,7 +16,6 @@ import { accountKey } from '../../mail/accountKey.ts';
 import { sha256 } from '../../mail/fingerprint.ts';
 import { esmEvents } from '../../telemetry/esmEvents.ts';
 import { waitFor, type EsmDependencies, type Handled, type Wait } from '../dependencies.ts';
-
 import { claimNotice, ClaimLost } from '../noticeEntry.ts';
 import { waitAt } from '../waitAt.ts';
 import { markerOf } from './comment.ts';
@@ -25,7 +24,7 @@ import { readMailText } from './content.ts';
 import type { Delivery } from './delivery.ts';
 import { findComment, findOwnCard, stillOpen } from './doubt.ts';
 import { finish } from './finish.ts';
-import { placeOnCard, placeOnNewCard } from './place.ts';
+import { placeOnCard, placeOnNewCard, takeUpOwnCard } from './place.ts';
 import { findTarget } from './target.ts';
 import { withCard } from '../cardLease.ts';
 
@@ -112,13 +111,7 @@ async function settle(delivery: Delivery, dependencies: EsmDependencies): Promis
     const own = await findOwnCard(notice.id, rule, dependencies);
     if (own.kind === 'wait') return own;
     if (own.kind === 'found') {
-      await entry.save({
-        state: 'placed',
-        template: rule.template,
-        cardId: own.value,
-        isNewCard: true,
-        writeAt: 0,
-      });
+      await takeUpOwnCard(delivery, own.value);
       return undefined;
     }
   } else if (state === 'commenting') {

@@ -109,13 +109,7 @@ export async function placeOnNewCard(
   const own = await findOwnCard(notice.id, rule, dependencies);
   if (own.kind === 'wait') return own;
   if (own.kind === 'found') {
-    await entry.save({
-      state: 'placed',
-      template: rule.template,
-      cardId: own.value,
-      isNewCard: true,
-      statusSet: true,
-    });
+    await takeUpOwnCard(delivery, own.value);
     return finish(delivery, dependencies);
   }
   const address = addressOf(notice);
@@ -160,6 +154,17 @@ export async function placeOnNewCard(
   if (answer.reason !== 'inDoubt') await entry.save({ state: 'new', writeAt: 0 });
   return waitFor(answer);
 }
+
+/** An earlier try made this card, with its status in the same request. */
+export const takeUpOwnCard = ({ entry, rule }: Delivery, cardId: string): Promise<void> =>
+  entry.save({
+    state: 'placed',
+    template: rule.template,
+    cardId,
+    isNewCard: true,
+    statusSet: true,
+    writeAt: 0,
+  });
 
 async function ignore(entry: NoticeEntry): Promise<undefined> {
   await entry.save({ state: 'ignored', claimUntil: 0 });
