@@ -19,6 +19,7 @@ import { StorageTrouble } from '../storageErrors.ts';
 import type { Log } from '../telemetry/log.ts';
 import { opsEvents } from '../telemetry/opsEvents.ts';
 import type { HeartbeatNumbers } from './heartbeatNumbers.ts';
+import { putRow } from './putRow.ts';
 
 /** The timers that are watched. */
 export const watchedTimers = ['sweep', 'fetch', 'refresh'] as const;
@@ -169,10 +170,9 @@ export class Heartbeat {
   async #record(key: string, fields: Readonly<Record<string, number>>): Promise<void> {
     const { rows, log } = this.#dependencies;
     try {
-      const merged = await rows.commit(partition, [{ kind: 'merge', key, fields }]);
-      if (merged.kind === 'refused') await rows.commit(partition, [{ kind: 'insert', key, fields }]);
-      else if (merged.kind === 'unknown')
-        log(opsEvents.heartbeatFailed({ what: `record ${key}`, detail: merged.detail }));
+      const answer = await putRow(rows, partition, { kind: 'merge', key, fields });
+      if (answer.kind === 'unknown')
+        log(opsEvents.heartbeatFailed({ what: `record ${key}`, detail: answer.detail }));
     } catch (error) {
       log(opsEvents.heartbeatFailed({ what: `record ${key}`, detail: messageOf(error) }));
     }

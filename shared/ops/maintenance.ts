@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Account, Mailbox } from '../mail/mailbox.ts';
 import type { Rows } from '../outbound/ports.ts';
 import { StorageTrouble } from '../storageErrors.ts';
+import { putRow } from './putRow.ts';
 
 /** The name of the whole installation, which no mailbox can have. */
 export const installation = 'installation';
@@ -39,12 +40,7 @@ export class Maintenance {
   /** Begins one, changes its end, or ends it (`until` now). */
   async set(period: MaintenancePeriod): Promise<void> {
     const key = encodeURIComponent(period.name).replaceAll('%', '=');
-    const fields = { ...period };
-    const replaced = await this.#rows.commit(partition, [{ kind: 'replace', key, fields }]);
-    const answer =
-      replaced.kind === 'refused'
-        ? await this.#rows.commit(partition, [{ kind: 'insert', key, fields }])
-        : replaced;
+    const answer = await putRow(this.#rows, partition, { kind: 'replace', key, fields: { ...period } });
     if (answer.kind === 'unknown')
       throw new StorageTrouble(`the maintenance could not be written: ${answer.detail}`);
   }
