@@ -255,9 +255,10 @@ export function openBridge(settings: Settings): Bridge {
   const lookedAt: LookedAt = new Set();
   const sweepNow = async (): Promise<void> => {
     await outbound.sweep();
+    // Before anything that waits for a mail server: alerts read these lines.
+    await reportStates(stateDependencies);
     await noteHeldMessages(lookedAt, dependencies);
     await sendReports({ ...dependencies, filing: assembly.filing });
-    await reportStates(stateDependencies);
   };
   const runJob = async (job: Job, owner: string): Promise<void> => {
     switch (job) {
