@@ -8,11 +8,11 @@
 //   --limit N              of so many messages at most; 20 unless given, 200 at most
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { messageOf } from '../../shared/mail/foreign.ts';
 import { present } from '../../shared/mail/omit.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
 import { runEvents } from '../commandLine/operatorEvents.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
@@ -25,17 +25,10 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 
-try {
+await printAnswer(() => {
   const limit = Number(flags.limit);
   if (!Number.isInteger(limit) || limit < 1 || limit > 200)
     throw new RangeError('--limit is a number from 1 to 200.');
-  const answer = await runEvents(
-    { ids: positionals, limit, ...present({ mailbox: flags.mailbox }) },
-    openOperator(flags),
-  );
-  console.log(answer.text);
-  if (flags.json) console.log(JSON.stringify(answer.json));
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+  const asked = { ids: positionals, limit, ...present({ mailbox: flags.mailbox }) };
+  return runEvents(asked, openOperator(flags));
+}, flags);

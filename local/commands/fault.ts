@@ -8,10 +8,11 @@
 //   --for TIME             such as 90s, 10m or 2h; 60s unless given
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { messageOf, numberIn, textIn } from '../../shared/mail/foreign.ts';
+import { numberIn, textIn } from '../../shared/mail/foreign.ts';
 import { present } from '../../shared/mail/omit.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { durationMs } from '../commandLine/duration.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 import { runningControl } from '../commandLine/runningControl.ts';
 import { table } from '../commandLine/table.ts';
 import { faultNames, namedFaults } from '../stack/namedFaults.ts';
@@ -26,14 +27,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 
-try {
-  const { text, json } = await run(positionals);
-  console.log(text);
-  if (flags.json) console.log(JSON.stringify(json));
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+await printAnswer(() => run(positionals), flags);
 
 async function run(names: readonly string[]): Promise<{ readonly text: string; readonly json: object }> {
   const [name, ...more] = names;

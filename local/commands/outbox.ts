@@ -17,12 +17,12 @@
 //   --for TIME             of a maintenance, such as 30m or 2h, a day at most; 0 ends it
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { messageOf } from '../../shared/mail/foreign.ts';
 import { present } from '../../shared/mail/omit.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { durationMs } from '../commandLine/duration.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
 import { runOutbox } from '../commandLine/operatorOutbox.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
@@ -41,10 +41,10 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 
-try {
+await printAnswer(() => {
   const [action = 'accounts', ...names] = positionals;
   const { mailbox, state, recipient, correlation, text, reason } = flags;
-  const answer = await runOutbox(
+  return runOutbox(
     {
       action,
       names,
@@ -55,10 +55,4 @@ try {
     },
     openOperator(flags),
   );
-  console.log(answer.text);
-  if (flags.json) console.log(JSON.stringify(answer.json));
-  process.exitCode = answer.isDone ? 0 : 1;
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+}, flags);

@@ -3,11 +3,12 @@
 //   --app https://NAME.azurewebsites.net   of a deployed bridge, with your own Azure login; else of the running `npm start`
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { memberOf, messageOf } from '../../shared/mail/foreign.ts';
+import { memberOf } from '../../shared/mail/foreign.ts';
 import type { AccountForecast } from '../../shared/outbound/outbound.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { forecastText } from '../commandLine/forecastText.ts';
 import { openOperator } from '../commandLine/operatorClient.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 
 const { values: flags } = commandLine(import.meta.filename, {
   options: {
@@ -17,13 +18,9 @@ const { values: flags } = commandLine(import.meta.filename, {
   },
 });
 
-try {
+await printAnswer(async () => {
   const answered = memberOf(await openOperator(flags).get('quota'), 'accounts');
   // Written by the same program from the same type.
   const accounts = Array.isArray(answered) ? (answered as readonly AccountForecast[]) : [];
-  console.log(forecastText(accounts));
-  if (flags.json) console.log(JSON.stringify({ accounts }));
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+  return { text: forecastText(accounts), json: { accounts } };
+}, flags);

@@ -4,9 +4,9 @@
 //   --limit N              at most so many; 20 unless given
 //   --json                 ends with one JSON object on the last line
 //   --settings-file FILE   of a stack that was started with it
-import { messageOf } from '../../shared/mail/foreign.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
 import { fitted, timeShown } from '../commandLine/fitted.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 import { runningControl } from '../commandLine/runningControl.ts';
 import { sentAnswer } from '../stack/controlServer.ts';
 
@@ -19,7 +19,7 @@ const { values: flags } = commandLine(import.meta.filename, {
   },
 });
 
-try {
+await printAnswer(async () => {
   const limit = Number(flags.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new RangeError('--limit is a number from 1.');
   const { messages } = sentAnswer.parse(await runningControl(flags['settings-file']).ask('GET', '/sent'));
@@ -27,7 +27,7 @@ try {
   const shown = messages
     .filter(({ from }) => wanted === undefined || from.toLowerCase() === wanted)
     .slice(-limit);
-  console.log(
+  const text =
     shown.length === 0
       ? 'Nothing has left yet.'
       : fitted(
@@ -39,10 +39,6 @@ try {
             subject,
           ]),
           [17, 17, 18, 22],
-        ),
-  );
-  if (flags.json) console.log(JSON.stringify({ messages: shown }));
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+        );
+  return { text, json: { messages: shown } };
+}, flags);

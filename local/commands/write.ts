@@ -9,9 +9,9 @@
 //   --settings-file FILE   of a stack that was started with it
 import { readFileSync } from 'node:fs';
 import MailComposer from 'nodemailer/lib/mail-composer/index.js';
-import { messageOf } from '../../shared/mail/foreign.ts';
 import { present } from '../../shared/mail/omit.ts';
 import { commandLine } from '../commandLine/commandLine.ts';
+import { printAnswer } from '../commandLine/printAnswer.ts';
 import { runningControl } from '../commandLine/runningControl.ts';
 
 const { values: flags, positionals } = commandLine(import.meta.filename, {
@@ -27,7 +27,7 @@ const { values: flags, positionals } = commandLine(import.meta.filename, {
   },
 });
 
-try {
+await printAnswer(async () => {
   const [file, ...more] = positionals;
   if (more.length > 0) throw new Error('Give one file at a time.');
   const mime = file === undefined ? await composed() : readFileSync(file);
@@ -37,12 +37,8 @@ try {
     mailbox,
     mime: mime.toString('base64'),
   });
-  console.log(`Delivered to ${mailbox}; the next fetch finds it.`);
-  if (flags.json) console.log(JSON.stringify(answer));
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
-}
+  return { text: `Delivered to ${mailbox}; the next fetch finds it.`, json: answer };
+}, flags);
 
 function composed(): Promise<Buffer> {
   const { to, from, subject, text } = flags;
