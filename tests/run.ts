@@ -18,11 +18,13 @@ const inCi = (process.env['CI'] ?? '') !== '';
 
 /**
  * Suites of whole stacks in real time, which start many processes each: beside two others of their kind they wait longer
- * for the processor than a person would wait for an answer. They run after the others, two at a time.
+ * for the processor than a person would wait for an answer. And one that measures memory, which is freed late on a busy
+ * processor. They run after the others, two at a time.
  */
 const heavy = [
   'tests/acceptance/faults',
   'tests/crash/',
+  'tests/inbound/largeMail',
   'tests/local/commands/operatorCommands',
   'tests/scenarios/',
   'tests/soak/',
